@@ -1,0 +1,48 @@
+# The whole workflow: make demo, make test. CONSTRAINTS= (empty) installs the newest versions instead of the tested ones;
+# PIP_OPTIONS takes further options of pip, such as an index with another torch build.
+PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
+PIP_OPTIONS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) $(PIP_OPTIONS)
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test test-slow test-engines lint format clean
+.DEFAULT_GOAL := help
+
+help:  ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed  ## corpus, preparation, training, bulk translation, scores and a report, in demo/
+	$(BIN)/seq2seq demo --output demo
+
+test: $(VENV)/installed  ## the whole suite
+	$(PYTEST) -m "not slow and not engines"
+
+test-slow: $(VENV)/installed  ## the tests that take minutes
+	$(PYTEST) -m slow
+
+test-engines: $(VENV)/installed  ## the same bytes on Prism and Flink (see README for the variables that name them)
+	$(PYTEST) -m engines
+
+lint: $(VENV)/installed  ## format check, linter, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed  ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment, caches and the demo
+	rm -rf $(VENV) demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/installed: pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Use make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (torch is large; the first time takes a few minutes) ..."
+	$(INSTALL) --editable '.[test,lint]'
+	@touch $@

@@ -1,0 +1,102 @@
+"""The `seq2seq` command: words in; a call, a printed result and an exit code out.
+
+Exit codes: 0 all is well, 1 the work failed, 2 the call or its configuration is wrong, 3 the work ended but records
+were lost or failed, 130 interrupted, 141 nobody reads the output. `train` adds those of `seq2seq_core.training.stop`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+
+from pipelines.call import Command, read_call
+from pipelines.commands import COMMANDS
+from seq2seq_core import config as configuration
+from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 3, 130, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _set_up_logging()
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
+    except IncompleteError as error:
+        return _complain(error, EXIT_INCOMPLETE)
+    except ConfigError as error:
+        return _complain(error, EXIT_USAGE)
+    except Seq2SeqError as error:
+        return _complain(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        print("seq2seq: interrupted; the same command carries on from what is finished", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain once more when it flushes standard output at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+def _set_up_logging() -> None:
+    """Our own messages from INFO on, others' from ERROR on: Beam warns of much that users can do nothing about."""
+    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    for name in ("pipelines", "seq2seq_core"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if words else EXIT_USAGE
+    command = COMMANDS.get(words[0])
+    if command is None:
+        raise ConfigError(f"unknown command {words[0]!r}", expected=f"one of {', '.join(COMMANDS)}")
+    before_engine = words[1 : words.index("--")] if "--" in words else words[1:]
+    if "-h" in before_engine or "--help" in before_engine:
+        print(_help(command))
+        return 0
+    return command.run(read_call(command, words[1:]))
+
+
+def _complain(error: Seq2SeqError, code: int) -> int:
+    print(f"seq2seq: {error}", file=sys.stderr)
+    return code
+
+
+def _overview() -> str:
+    rows = [f"  {command.name:<10} {command.summary}" for command in COMMANDS.values()]
+    return "\n".join(
+        [
+            "usage: seq2seq COMMAND [--config FILE.yaml] [--key value ...]",
+            "",
+            *rows,
+            "",
+            "`seq2seq COMMAND --help` lists every key. Keys stand in a YAML file, on the command line, or both.",
+        ]
+    )
+
+
+def _help(command: Command) -> str:
+    """Usage, notes and every key with its type, default and meaning."""
+    lines = [f"usage: {command.usage}", "", textwrap.fill(command.summary, 100)]
+    if command.notes:
+        lines += ["", command.notes]
+    lines += ["", "keys:", "  --config FILE", "        a YAML file with any of the keys below; options win over it"]
+    for key in configuration.keys(command.config()):
+        lines.append(f"  --{key.name}  ({key.type_name}; {_default(key)})")
+        lines += textwrap.wrap(key.description, 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    return "\n".join(lines)
+
+
+def _default(key: configuration.Key) -> str:
+    return key.default if key.default == "required" else f"default {key.default}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""`seq2seq demo`: the whole river on a corpus made on the spot; a folder with every stage and a report out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from pipelines import infer, prepare, report
+from pipelines.demo import corpus
+from seq2seq_core import config as configuration
+from seq2seq_core import storage
+from seq2seq_core.config import Config
+from seq2seq_core.metrics.translation import score
+from seq2seq_core.report.data import Example
+from seq2seq_core.text.reading.segments import read_segments
+from seq2seq_core.training.launch import launch
+
+RECIPES = Path(__file__).parents[1] / "recipes" / "demo"
+_MOST_PROCESSES = 4
+
+logger = logging.getLogger(__name__)
+
+
+class DemoConfig(Config):
+    """The demo: about 20,000 pairs of dates, times, numbers, currencies and units, English to German."""
+
+    output: str = Field("demo", description="folder of all that the demo makes; a second run carries on there")
+    pairs: int = Field(20_000, ge=1000, description="clean training pairs")
+    held_out_pairs: int = Field(500, ge=1, description="pairs of validation, and as many of test")
+    seed: int = Field(1, ge=0, description="of the corpus")
+    processes: int | None = Field(None, ge=1, description="training processes; default: one a core, at most 4")
+    train_options: tuple[str, ...] = Field((), description="further words for `seq2seq train`, such as [--seed, '2']")
+
+
+def run(config: DemoConfig) -> int:
+    """Run every stage that is not finished yet, print scores and examples, and write `report.html`.
+
+    Returns:
+        0, or the exit code of a training that did not end well.
+    """
+    began = time.monotonic()
+    stages = _Stages(config.output, config)
+    stages.generate()
+    stages.prepare()
+    code = stages.train()
+    if code:
+        return code
+    stages.translate()
+    stages.report(began)
+    return 0
+
+
+class _Stages:
+    """The stages of the demo, each of which leaves what is finished as it is."""
+
+    def __init__(self, root: str, config: DemoConfig) -> None:
+        self._root, self._config = root, config
+
+    def generate(self) -> None:
+        """The corpus: Moses files, dirt mixed in."""
+        _announce("1 of 5", "making a corpus from Unicode CLDR", self._at("corpus"))
+        if not storage.exists(self._at("corpus", corpus.SUMMARY_NAME)):
+            held_out, config = self._config.held_out_pairs, self._config
+            corpus.generate(self._at("corpus"), config.pairs, config.seed, valid=held_out, test=held_out)
+
+    def prepare(self) -> None:
+        """The dataset, by Beam."""
+        _announce("2 of 5", "preparing it: clean, deduplicate, tokenize, shard", self._at("dataset"))
+        pair = {side: {"source": self._corpus(side, "en"), "target": self._corpus(side, "de")} for side in _SPLITS}
+        values: dict[str, Any] = {**pair["train"], "validation": pair["valid"], "test": pair["test"]}
+        prepare.run(self._load(prepare.PrepareConfig, "prepare.yaml", {**values, "output": self._at("dataset")}))
+
+    def train(self) -> int:
+        """The run, by torchrun when there are several cores."""
+        processes = self._config.processes or min(os.cpu_count() or 1, _MOST_PROCESSES)
+        _announce("3 of 5", f"training on it with {processes} processes", self._at("run"))
+        options = ["--dataset", self._at("dataset"), "--output", self._at("run"), *self._config.train_options]
+        return launch(str(RECIPES / "train.yaml"), options, processes)
+
+    def translate(self) -> None:
+        """The held-out set, by Beam."""
+        _announce("4 of 5", "translating the held-out set", self._at("translated"))
+        values = {"model": self._at("run/best"), "input": [self._corpus("test", "en")]}
+        infer.run(self._load(infer.TranslateConfig, None, {**values, "output": self._at("translated")}))
+
+    def report(self, began: float) -> None:
+        """Scores and examples on the terminal, everything on a page."""
+        _announce("5 of 5", "scoring", self._at("report.html"))
+        hypotheses, references = self._at("translated", "test.en-*.txt"), self._corpus("test", "de")
+        settings = report.ReportConfig(
+            output=self._at("report.html"),
+            title="From CLDR to translations",
+            dataset=self._at("dataset"),
+            run=self._at("run"),
+            model=self._at("run/best"),
+            sources=(self._corpus("test", "en"),),
+            hypotheses=(hypotheses,),
+            references=(references,),
+        )
+        examples = report.write(settings)
+        scores = score(read_segments([hypotheses]), read_segments([references]))
+        _print_examples(examples)
+        _print(f"\nHeld-out set:\n{scores.table()}\n")
+        _print(f"In {(time.monotonic() - began) / 60:.1f} minutes. Results:")
+        for name, what in _RESULTS.items():
+            _print(f"  {self._at(name):<28} {what}")
+
+    def _at(self, *parts: str) -> str:
+        return storage.join(self._root, *parts)
+
+    def _corpus(self, split: str, side: str) -> str:
+        return self._at("corpus", f"{split}.{side}")
+
+    def _load(self, kind: type[configuration.C], recipe: str | None, values: Mapping[str, Any]) -> configuration.C:
+        return configuration.load(kind, str(RECIPES / recipe) if recipe else None, values)
+
+
+_SPLITS = ("train", "valid", "test")
+_RESULTS = {
+    "report.html": "everything on one page: open it in a browser",
+    "dataset": "the prepared dataset        (seq2seq inspect ...)",
+    "run": "checkpoints, metrics        (seq2seq inspect ...)",
+    "run/best": "the model                   (echo ... | seq2seq translate - --model ...)",
+    "translated": "the translated held-out set (seq2seq inspect ...)",
+}
+
+
+def _announce(number: str, what: str, where: str) -> None:
+    _print(f"\n[{number}] {what} -> {where}")
+
+
+def _print_examples(examples: tuple[Example, ...]) -> None:
+    for example in examples:
+        _print(f"  {'=' if example.is_exact else '!'} {example.source}\n    {example.hypothesis}")
+        if not example.is_exact:
+            _print(f"    ({example.reference})")
+
+
+def _print(text: str) -> None:
+    """A line for the person who watches, at once: logging goes to standard error beside it."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -1,0 +1,58 @@
+"""A pipeline in, run to its end; when it fails, the error of this project that caused it comes out, said once.
+
+Workers send the runner the text of a traceback, so the type of an error is lost on the way: it is read back from the
+line the traceback ends with.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import apache_beam as beam
+from apache_beam.runners.runner import PipelineResult, PipelineState
+
+from seq2seq_core import errors
+from seq2seq_core.errors import Seq2SeqError
+
+_STEP = re.compile(r" \[while running '[^']*'\]")
+_LINE = re.compile(r"seq2seq_core\.errors\.(\w+): (.*?)(?: \[while running |\\n|\n|$)")
+
+
+def run(pipeline: beam.Pipeline) -> PipelineResult:
+    """Run a pipeline to its end.
+
+    Raises:
+        Seq2SeqError: The error of ours that ended it, or the job was cancelled. Other errors come as they are.
+    """
+    logger = logging.getLogger("apache_beam.runners.common")
+    logger.addFilter(_is_foreign)
+    try:
+        result = pipeline.run()
+        result.wait_until_finish()
+    except Exception as error:
+        ours = cause(error)
+        if ours is None:
+            raise
+        raise ours from error
+    finally:
+        logger.removeFilter(_is_foreign)
+    if result.state != PipelineState.DONE:
+        raise Seq2SeqError("the Beam job did not finish", found=result.state, expected=PipelineState.DONE)
+    return result
+
+
+def cause(error: BaseException) -> Seq2SeqError | None:
+    """The first error of this project in a runner's error; None when there is none."""
+    if isinstance(error, Seq2SeqError):
+        return type(error)(_STEP.sub("", str(error)))
+    found = _LINE.search(str(error))
+    kind = getattr(errors, found[1], None) if found else None
+    if found is None or not (isinstance(kind, type) and issubclass(kind, Seq2SeqError)):
+        return None
+    return kind(found[2])
+
+
+def _is_foreign(record: logging.LogRecord) -> bool:
+    """Whether a log record is not Beam's traceback of one of our errors, which the user gets to see anyway."""
+    return not (record.exc_info and isinstance(record.exc_info[1], Seq2SeqError))

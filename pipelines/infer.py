@@ -1,0 +1,207 @@
+"""`seq2seq translate`: documents in, their translations out in the same formats, as one Beam job that can be resumed.
+
+Inputs are cut into units; each is read, translated and committed as a whole, and skipped when it is already committed
+with the same fingerprint. `output.json` is published last. A record that cannot be translated keeps its place and has
+a row in the ledger under `failures/`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import apache_beam as beam
+import pydantic
+from apache_beam.metrics import MetricsFilter
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.runners.runner import PipelineResult
+from pydantic import Field
+
+from pipelines import beam_options, failures, redaction
+from pipelines.transforms.commit_units import CommitUnits
+from pipelines.transforms.open_output import OpenOutput
+from pipelines.transforms.plan_inputs import PlanInputs
+from pipelines.transforms.publish_output import PublishOutput
+from pipelines.transforms.skip_finished import SkipFinished
+from pipelines.transforms.translate_units import TranslateUnits
+from pipelines.watch import watching
+from seq2seq_core import storage
+from seq2seq_core.errors import ConfigError, IncompleteError
+from seq2seq_core.inference.commit import UnitEntry
+from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
+from seq2seq_core.inference.output import Job, Output, load_output
+from seq2seq_core.inference.records.fields import Extra, Fields
+from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, InputFile, RecordFormat, find_inputs
+from seq2seq_core.inference.records.plan import InputPlan, UnitSize
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
+from seq2seq_core.inference.work import OnError
+
+_SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece", "torch")
+
+
+class TranslateConfig(TranslatorConfig):
+    """What `seq2seq translate` reads, how it translates, and where the translations go."""
+
+    input: tuple[str, ...] = Field(
+        min_length=1, description="files, globs, folders or URLs; text formats also with .gz, .zst, .bz2, .xz"
+    )
+    output: str = Field(min_length=1, description="folder of the translations, a path or URL")
+    format: Literal["auto"] | RecordFormat = Field(
+        "auto", description="auto: by the suffix (.txt or a language like .en: a text a line; .jsonl; .parquet)"
+    )
+    text_field: str = Field(
+        "text", min_length=1, description="JSONL, Parquet: the field to translate; dots reach inside"
+    )
+    output_field: str = Field("translation", min_length=1, description="JSONL, Parquet: the field that is added")
+    include: tuple[Extra, ...] = Field(
+        (), description="JSONL, Parquet: more fields to add, named OUTPUT_FIELD_score and so on"
+    )
+    on_error: OnError = Field(
+        "keep", description="a record that cannot be translated: keep its place and go on, or fail: end the run"
+    )
+    unit_records: int = Field(2000, ge=1, description="records that are translated and committed together")
+    unit_megabytes: int = Field(64, ge=1, description="a unit ends earlier when its text reaches this size, in MiB")
+
+    @pydantic.model_validator(mode="after")
+    def _asks_for_what_it_keeps(self) -> Self:
+        if self.search.n_best > 1 and "n_best" not in self.include:
+            raise ValueError(f"search.n_best is {self.search.n_best}, but include is {self.include}: add n_best to it")
+        if self.search.attention:
+            raise ValueError("search.attention is true, but no output format keeps attention")
+        if len(set(self.include)) < len(self.include):
+            raise ValueError(f"include names a field twice: {', '.join(self.include)}")
+        return self
+
+    @property
+    def fields(self) -> Fields:
+        """The fields that are read and added."""
+        return Fields(self.text_field, self.output_field, self.include)
+
+    @property
+    def unit_size(self) -> UnitSize:
+        """Where inputs are cut."""
+        return UnitSize(self.unit_records, self.unit_megabytes << 20)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What the graph yields: plans of the inputs, entries of units found finished and made now, and the manifest."""
+
+    plans: beam.PCollection[InputPlan]
+    finished: beam.PCollection[UnitEntry]
+    committed: beam.PCollection[UnitEntry]
+    output: beam.PCollection[Output]
+
+
+@dataclass(frozen=True)
+class TranslateResult:
+    """How a run ended: `records_out = records_in`, of which `failed` were not translated."""
+
+    output: str
+    records_in: int
+    records_out: int
+    failed: int
+    units: int
+    skipped_units: int
+
+
+def build(root: beam.Pipeline, config: TranslateConfig) -> Translation:
+    """The graph of a translation, unrun.
+
+    Raises:
+        Seq2SeqError: What can be seen before any work starts: no such input, two inputs of one output, no model.
+    """
+    files, job = _find_files(config), make_job(config)
+    translator = TranslatorConfig.model_validate(
+        {name: getattr(config, name) for name in TranslatorConfig.model_fields}
+    )
+    translator = translator.model_copy(update={"engine": _engine_for(config.engine, root.options)})
+    fields = config.fields
+    plans = (
+        root
+        | "List inputs" >> beam.Create(files, reshuffle=False)
+        | "Plan inputs" >> PlanInputs(config.unit_size, fields)
+    )
+    units = plans | "Open output" >> OpenOutput(config.output, job.fingerprint, fields)
+    to_do, finished = units | "Skip finished" >> SkipFinished(config.output)
+    translated = to_do | "Translate units" >> TranslateUnits(translator, job.model.digest, fields)
+    committed = translated | "Commit units" >> CommitUnits(config.output, fields, config.on_error)
+    entries = (finished, committed) | "All entries" >> beam.Flatten()
+    output = entries | "Publish output" >> PublishOutput(config.output, job, plans)
+    return Translation(plans, finished, committed, output)
+
+
+def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> TranslateResult:
+    """Translate all inputs; what an earlier run of the same configuration has finished is not done again.
+
+    Args:
+        config: What to do.
+        beam_arguments: Beam's own options; the runner is the local one unless they name another.
+
+    Raises:
+        IncompleteError: All is written, but some records could not be translated.
+        Seq2SeqError: See `build`, and `seq2seq_core.errors` for what workers meet.
+    """
+    pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments))
+    build(pipeline, config)
+    with watching(config.output):
+        result = failures.run(pipeline)
+    output = load_output(config.output)
+    if output.failed:
+        raise IncompleteError(
+            f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
+            where=storage.redact(config.output),
+            advice=f"See {storage.redact(storage.join(config.output, FAILURE_FOLDER))} for the reasons.",
+        )
+    return TranslateResult(
+        output=config.output,
+        records_in=output.records_in,
+        records_out=output.records_out,
+        failed=output.failed,
+        units=len(output.units),
+        skipped_units=_count(result, "units_skipped"),
+    )
+
+
+def make_job(config: TranslateConfig) -> Job:
+    """The model, and the digest of all that shapes every output; a ModelError when there is no model."""
+    model = describe_model(config.model)
+    fields = [config.text_field, config.output_field, config.include]
+    identity = json.dumps([model.digest, config.identity(), fields], sort_keys=True)
+    return Job(
+        fingerprint=storage.digest_bytes(identity.encode()),
+        model=model,
+        configuration=redaction.redacted(config),
+        software={name: importlib.metadata.version(name) for name in _SOFTWARE},
+    )
+
+
+def _find_files(config: TranslateConfig) -> list[InputFile]:
+    files = find_inputs(config.input, None if config.format == "auto" else config.format, config.output)
+    text = next((file for file in files if file.format == "text"), None)
+    if text is not None and config.include:
+        raise ConfigError(
+            "a text file has no place for more fields",
+            where=text.where,
+            found=f"include = {', '.join(config.include)}",
+            advice="Give the texts as JSONL or Parquet, or leave include out.",
+        )
+    return files
+
+
+def _engine_for(engine: EngineConfig, options: PipelineOptions) -> EngineConfig:
+    """The engine, with this machine's cores shared out among local workers where no number of threads is given."""
+    local = options.view_as(DirectOptions)
+    if not isinstance(engine, TorchEngineConfig) or engine.threads or local.direct_running_mode == "in_memory":
+        return engine
+    cores = os.cpu_count() or 1
+    return engine.model_copy(update={"threads": max(1, cores // (local.direct_num_workers or cores))})
+
+
+def _count(result: PipelineResult, name: str) -> int:
+    found = result.metrics().query(MetricsFilter().with_namespace("translate").with_name(name))["counters"]
+    return sum(counter.result for counter in found)

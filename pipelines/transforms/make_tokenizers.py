@@ -1,0 +1,27 @@
+"""The plan and the reports of all units in, the dataset's tokenizers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+
+from seq2seq_core.preparation.messages import Plan, TokenizersReport, UnitReport
+from seq2seq_core.preparation.tokenizers import make_tokenizers
+
+
+class MakeTokenizers(beam.PTransform):  # type: ignore[misc]
+    """PCollection[Plan] of one element -> PCollection[TokenizersReport] of one (none when there is nothing to do)."""
+
+    def __init__(self, units: beam.PCollection[UnitReport]) -> None:
+        super().__init__()
+        self._units = units
+
+    def expand(self, plan: beam.PCollection[Plan]) -> beam.PCollection[TokenizersReport]:
+        units = beam.pvalue.AsList(self._units)
+        return plan | "Train or copy" >> beam.FlatMap(_make, units).with_output_types(TokenizersReport)
+
+
+def _make(plan: Plan, units: Iterable[UnitReport]) -> Iterator[TokenizersReport]:
+    if not plan.is_done:
+        yield make_tokenizers(plan, list(units))

@@ -1,0 +1,36 @@
+"""A job in, its plan out: every input is indexed on its own, then all of them are cut into units and shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import apache_beam as beam
+
+from seq2seq_core.preparation.messages import IndexedInput, Job, Plan
+from seq2seq_core.preparation.plan import index_input, make_plan
+
+
+class PlanUnits(beam.PTransform):  # type: ignore[misc]
+    """Pipeline -> PCollection[Plan] of one element."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._job = job
+
+    def expand(self, root: beam.Pipeline) -> beam.PCollection[Plan]:
+        job = root | "Job" >> beam.Create([self._job]).with_output_types(Job)
+        indexed = (
+            root
+            | "Inputs" >> beam.Create(range(len(self._job.inputs))).with_output_types(int)
+            | "Spread inputs" >> beam.Reshuffle()
+            | "Index" >> beam.Map(_index, beam.pvalue.AsSingleton(job)).with_output_types(IndexedInput)
+        )
+        return job | "Plan" >> beam.Map(_plan, beam.pvalue.AsList(indexed)).with_output_types(Plan)
+
+
+def _index(position: int, job: Job) -> IndexedInput:
+    return index_input(job, position)
+
+
+def _plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
+    return make_plan(job, indexed)

@@ -1,0 +1,47 @@
+"""The plan in, a report of every unit out: given validation and test sets are staged first, then the corpora."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from seq2seq_core.preparation.messages import Plan, Unit, UnitReport
+from seq2seq_core.preparation.stage import stage_unit
+
+
+class StageUnits(beam.PTransform):  # type: ignore[misc]
+    """PCollection[Plan] of one element -> PCollection[UnitReport], in no order."""
+
+    def expand(self, plan: beam.PCollection[Plan]) -> beam.PCollection[UnitReport]:
+        held_out = self._stage(plan, "held-out", _held_out_units, [])
+        training = self._stage(plan, "training", _training_units, beam.pvalue.AsList(held_out))
+        return (held_out, training) | "All reports" >> beam.Flatten()
+
+    @staticmethod
+    def _stage(
+        plan: beam.PCollection[Plan], kind: str, units: object, held_out: object
+    ) -> beam.PCollection[UnitReport]:
+        return (
+            plan
+            | f"List {kind} units" >> beam.FlatMap(units).with_output_types(Unit)
+            | f"Spread {kind} units" >> beam.Reshuffle()
+            | f"Stage {kind} units"
+            >> beam.Map(_stage, beam.pvalue.AsSingleton(plan), held_out).with_output_types(UnitReport)
+        )
+
+
+def _held_out_units(plan: Plan) -> list[Unit]:
+    return [unit for unit in plan.units if unit.split != "train"]
+
+
+def _training_units(plan: Plan) -> list[Unit]:
+    return [unit for unit in plan.units if unit.split == "train"]
+
+
+def _stage(unit: Unit, plan: Plan, held_out: Iterable[UnitReport]) -> UnitReport:
+    report = stage_unit(plan, unit, sorted(report.path for report in held_out))
+    Metrics.counter("prepare", "rows_read").inc(report.read)
+    Metrics.counter("prepare", "rows_rejected").inc(sum(report.rejected.values()))
+    return report

@@ -1,0 +1,82 @@
+"""Ragged rows of token ids in, one padded Batch of tensors out.
+
+Shape legend: B rows, S source positions, T target positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seq2seq_core.data.columns import Ragged
+from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded rows, all int64.
+
+    Attributes:
+        source_BS: Source ids and EOS, then PAD.
+        source_lengths_B: Source positions that are not PAD, EOS included.
+        target_in_BT: BOS and target ids, then PAD: what the decoder reads.
+        target_out_BT: Target ids and EOS, then PAD: what it should say next.
+        target_tokens: Positions of target_out_BT that are not PAD.
+    """
+
+    source_BS: Tensor
+    source_lengths_B: Tensor
+    target_in_BT: Tensor
+    target_out_BT: Tensor
+    target_tokens: int
+
+    def __len__(self) -> int:
+        return len(self.source_BS)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """The batch on a device."""
+        return self._mapped(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pinned(self) -> Batch:
+        """The batch in page-locked memory, from which copies to a GPU can run beside its work."""
+        return self._mapped(Tensor.pin_memory)
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(
+            change(self.source_BS),
+            change(self.source_lengths_B),
+            change(self.target_in_BT),
+            change(self.target_out_BT),
+            self.target_tokens,
+        )
+
+
+def collate(source: Ragged, target: Ragged) -> Batch:
+    """Pad rows (ids without BOS and EOS, row i of both sides together); each side to its longest row plus one."""
+    rows = np.arange(len(source.lengths))
+    source_BS, target_out_BT = _padded(source), _padded(target)
+    target_in_BT = np.empty_like(target_out_BT)
+    target_in_BT[:, 0] = BOS_ID
+    target_in_BT[:, 1:] = target_out_BT[:, :-1]
+    source_BS[rows, source.lengths] = EOS_ID
+    target_out_BT[rows, target.lengths] = EOS_ID
+    return Batch(
+        torch.from_numpy(source_BS),
+        torch.from_numpy(source.lengths + 1),
+        torch.from_numpy(target_in_BT),
+        torch.from_numpy(target_out_BT),
+        target_tokens=len(target.flat) + len(target.lengths),
+    )
+
+
+def _padded(rows: Ragged) -> npt.NDArray[np.int64]:
+    """The ids of every row, then PAD, one position more than the longest row has."""
+    width = int(rows.lengths.max(initial=0)) + 1
+    padded = np.full((len(rows.lengths), width), PAD_ID, np.int64)
+    padded[np.arange(width) < rows.lengths[:, None]] = rows.flat
+    return padded

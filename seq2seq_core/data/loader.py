@@ -1,0 +1,238 @@
+"""Token columns and a plan in; global steps, collated for one rank and read ahead, from any position on, out."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from seq2seq_core import storage
+from seq2seq_core.config import Config
+from seq2seq_core.data.batch import Batch, collate
+from seq2seq_core.data.columns import Ragged, TokenColumns
+from seq2seq_core.data.plan import BatchPlan, Rows, by_length, micro_batches, rank_rows
+from seq2seq_core.errors import CheckpointError, ConfigError
+
+_GATHER_TOKENS = 1 << 19
+_SLACK = 1.1
+
+
+class LoaderConfig(Config):
+    """How a process reads its part of the global batches. None of it changes what a global batch holds."""
+
+    max_tokens_per_device: int = Field(
+        8192, ge=1, description="most padded tokens a device computes at once; larger parts of a batch are accumulated"
+    )
+    prefetch_batches: int = Field(4, ge=0, description="global batches read ahead in the background; 0: none")
+
+
+@dataclass(frozen=True)
+class GlobalStep:
+    """What one rank computes of one global batch.
+
+    Attributes:
+        position: Place of the global batch in the stream.
+        epoch: The epoch it belongs to, from 0.
+        micro_batches: This rank's rows; empty when there are fewer rows than ranks.
+        rows: Rows of the global batch, over all ranks.
+        source_tokens: Its source tokens with EOS, over all ranks.
+        target_tokens: Its target tokens with EOS, over all ranks: what the summed loss is divided by.
+    """
+
+    position: int
+    epoch: int
+    micro_batches: list[Batch]
+    rows: int
+    source_tokens: int
+    target_tokens: int
+
+
+@dataclass(frozen=True)
+class EvaluationBatch:
+    """Some rows of a split; `rows[i]` is the number of row i of the batch."""
+
+    rows: Rows
+    batch: Batch
+
+
+@dataclass(frozen=True)
+class LoaderState:
+    """All there is to remember of the data: the position of the next global batch, and of which stream."""
+
+    position: int
+    fingerprint: str
+
+
+class Loader:
+    """One rank's view of the stream of global batches.
+
+    Args:
+        columns: The rows.
+        plan: The stream; it was made from the lengths of the same rows.
+        config: Batch size on the device, and read-ahead.
+        rank: This process, from 0.
+        world: The number of processes.
+        pin: Whether batches lie in page-locked memory, for copies to a GPU.
+
+    Raises:
+        ConfigError: A row that is trained on does not fit into `max_tokens_per_device`.
+    """
+
+    def __init__(
+        self, columns: TokenColumns, plan: BatchPlan, config: LoaderConfig, *, rank: int, world: int, pin: bool = False
+    ) -> None:
+        if config.max_tokens_per_device < plan.config.max_width:
+            raise ConfigError(
+                f"max_tokens_per_device ({config.max_tokens_per_device}) cannot hold a row of max_source_tokens "
+                f"({plan.config.max_source_tokens}) or max_target_tokens ({plan.config.max_target_tokens}) and its EOS",
+            )
+        self._columns = columns
+        self._plan = plan
+        self._config = config
+        self._rank = rank
+        self._world = world
+        self._pin = pin
+        # A rank's share of one bin: its rows are of one length, and a little slack keeps those of each bin together.
+        share = int(_SLACK * plan.config.bin_tokens / world)
+        self._micro_tokens = min(config.max_tokens_per_device, share)
+
+    def steps(self, position: int = 0) -> Generator[GlobalStep]:
+        """Endless steps from a position on. Closing the generator ends the background thread."""
+        return read_ahead(self._steps(position), self._config.prefetch_batches)
+
+    def step(self, position: int) -> GlobalStep:
+        """The step at a position."""
+        return next(self._made([(position, self._plan.batch(position))]))
+
+    def _steps(self, position: int) -> Iterator[GlobalStep]:
+        count = max(1, _GATHER_TOKENS * self._world // self._plan.config.batch_tokens)
+        for begin in itertools.count(position, count):
+            yield from self._made([(p, self._plan.batch(p)) for p in range(begin, begin + count)])
+
+    def _made(self, planned: list[tuple[int, Rows]]) -> Iterator[GlobalStep]:
+        """The steps at some positions, whose rows are gathered at once: a gather pays for every shard it touches."""
+        lengths = self._plan.lengths
+        own = [rank_rows(rows, self._rank, self._world) for _, rows in planned]
+        pieces = [micro_batches(rows, lengths, self._micro_tokens) for rows in own]
+        batches = _collated(self._columns, list(itertools.chain.from_iterable(pieces)))
+        for (position, rows), parts in zip(planned, pieces, strict=True):
+            mine = itertools.islice(batches, len(parts))
+            yield GlobalStep(
+                position,
+                self._plan.epoch_of(position),
+                [batch.pinned() for batch in mine] if self._pin else list(mine),
+                len(rows),
+                int(lengths.source[rows].sum()) + len(rows),
+                int(lengths.target[rows].sum()) + len(rows),
+            )
+
+    def state(self, position: int) -> LoaderState:
+        """What a checkpoint keeps so that the stream goes on at `position`, on any number of processes."""
+        return LoaderState(position, self._fingerprint)
+
+    def position_of(self, state: LoaderState) -> int:
+        """Where to go on.
+
+        Raises:
+            CheckpointError: The state belongs to other data, another plan configuration or another seed.
+        """
+        if state.fingerprint != self._fingerprint:
+            raise CheckpointError(
+                "the checkpoint's place in the data is that of another dataset, data configuration or seed",
+                found=state.fingerprint,
+                expected=self._fingerprint,
+                advice="Resume with the dataset and configuration of the run, or start a new run.",
+            )
+        return state.position
+
+    @property
+    def _fingerprint(self) -> str:
+        return storage.digest_bytes(f"{self._columns.digest}\n{self._plan.fingerprint}".encode())
+
+
+def evaluation_batches(
+    columns: TokenColumns, max_tokens: int, *, rank: int = 0, world: int = 1, limit: int | None = None
+) -> Iterator[EvaluationBatch]:
+    """Every row of a split (of its first `limit` rows) exactly once over all ranks, shortest first, none left out.
+
+    A batch has at most `max_tokens` padded tokens, or one row.
+    """
+    rows = np.arange(len(columns), dtype=np.int64)[:limit]
+    own = rank_rows(rows[by_length(columns.lengths, rows)], rank, world)
+    for piece in micro_batches(own, columns.lengths, max_tokens):
+        yield EvaluationBatch(piece, next(_collated(columns, [piece])))
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Item(Generic[T]):
+    """What the background thread hands over: a value, an error, or (neither) the end."""
+
+    values: tuple[T, ...] = ()
+    error: BaseException | None = None
+
+
+def read_ahead(values: Iterator[T], depth: int) -> Generator[T]:
+    """The same values, up to `depth` of them made ahead by a background thread (0: none is).
+
+    An error of `values` is raised here, after all values before it. The thread ends with the generator.
+    """
+    if depth == 0:
+        yield from values
+        return
+    done: queue.SimpleQueue[_Item[T]] = queue.SimpleQueue()
+    slots = threading.Semaphore(depth)
+    stop = threading.Event()
+
+    def work() -> None:
+        _produce(values, done.put, slots, stop)
+
+    thread = threading.Thread(target=work, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := done.get()).values:
+            slots.release()
+            yield from item.values
+        if item.error is not None:
+            raise item.error
+    finally:
+        stop.set()
+        slots.release()
+        thread.join()
+
+
+def _produce(
+    values: Iterator[T], put: Callable[[_Item[T]], None], slots: threading.Semaphore, stop: threading.Event
+) -> None:
+    try:
+        slots.acquire()
+        while not stop.is_set():
+            put(_Item((next(values),)))
+            slots.acquire()
+    except StopIteration:
+        put(_Item())
+    except BaseException as error:  # noqa: BLE001 - handed over whole, and raised by the reader
+        put(_Item(error=error))
+
+
+def _collated(columns: TokenColumns, pieces: Sequence[Rows]) -> Iterator[Batch]:
+    """Gather the rows of all pieces at once, then pad each piece when it is asked for."""
+    rows = np.concatenate([np.zeros(0, np.int64), *pieces])
+    edges = np.cumsum([0, *map(len, pieces)])
+    sides = [_split(column.gather(rows), edges) for column in (columns.source, columns.target)]
+    return itertools.starmap(collate, zip(*sides, strict=True))
+
+
+def _split(ragged: Ragged, edges: Rows) -> Iterator[Ragged]:
+    """Consecutive groups of rows, as views."""
+    tokens = np.concatenate([np.zeros(1, np.int64), np.cumsum(ragged.lengths)])[edges]
+    for row, token in zip(itertools.pairwise(edges), itertools.pairwise(tokens), strict=True):
+        yield Ragged(ragged.flat[slice(*token)], ragged.lengths[slice(*row)])

@@ -1,0 +1,127 @@
+"""A padded batch in, the n best hypotheses of a batched beam search out.
+
+Shape legend: B sentences, A sentences still in the batch, W beam width, N = A * W rows, S source positions,
+K candidates a row, n hypotheses returned a sentence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seq2seq_core.decoding.candidates import best_next
+from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.decoding.paths import Turn, collect
+from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID
+
+
+def beam_search(
+    model: Seq2Seq, source_BS: Tensor, lengths_B: Tensor, limits: list[int], options: SearchConfig
+) -> list[list[Hypothesis]]:
+    """Decode with `options.beam` hypotheses a sentence; see `search`.
+
+    Of the 2W best continuations of a sentence the W best that are not EOS live on, and an EOS among the W best
+    ends its hypothesis. A sentence leaves when none of its live hypotheses can still come among its n best
+    (`_Front.going`), or at its limit (`limits`: tokens, EOS included); places that no ended hypothesis fills
+    then go to live ones, which are marked as unfinished.
+    """
+    state = model.start(model.encode(source_BS, lengths_B), options.beam)
+    front = _Front.start(torch.tensor(limits, device=source_BS.device), options)
+    turns: list[Turn] = []
+    for length in range(1, max(limits) + 1):
+        step = model.step(front.tokens_AW.flatten(), state)
+        turn = _advance(front, step.logits_NV, step.attention_NS if options.attention else None)
+        turns.append(turn)
+        front.end(turn, length**options.length_penalty)
+        kept = front.going(turn, length).nonzero().squeeze(1)
+        if not len(kept):
+            break
+        state = step.state.reorder(front.move(turn, kept))
+    return collect(turns, lengths_B.tolist(), options)
+
+
+@dataclass
+class _Front:
+    """The live hypotheses of the sentences still in the batch.
+
+    Attributes:
+        sentences_A: Which sentence of the batch each is (int64, ascending).
+        limits_A: Most tokens of a hypothesis, EOS included (int64).
+        divisors_A: limit ** length penalty, the largest divisor a log probability can still get (float32).
+        scores_AW: Log probability of each live hypothesis, best first; -inf where there is none (float32).
+        tokens_AW: Its last token (int64).
+        ended_An: Scores of the n best ended hypotheses, best first; -inf where there is none (float32).
+    """
+
+    sentences_A: Tensor
+    limits_A: Tensor
+    divisors_A: Tensor
+    scores_AW: Tensor
+    tokens_AW: Tensor
+    ended_An: Tensor
+
+    @classmethod
+    def start(cls, limits_B: Tensor, options: SearchConfig) -> _Front:
+        """One live hypothesis a sentence, holding BOS."""
+        scores_BW = torch.full((len(limits_B), options.beam), -torch.inf, device=limits_B.device)
+        scores_BW[:, 0] = 0
+        return cls(
+            sentences_A=torch.arange(len(limits_B), device=limits_B.device),
+            limits_A=limits_B,
+            divisors_A=limits_B.float() ** options.length_penalty,
+            scores_AW=scores_BW,
+            tokens_AW=torch.full_like(scores_BW, BOS_ID, dtype=torch.int64),
+            ended_An=torch.full_like(scores_BW[:, : options.n_best], -torch.inf),
+        )
+
+    def end(self, turn: Turn, divisor: float) -> None:
+        """Enter the hypotheses that ended in a turn among the n best."""
+        scores_A = torch.cat((self.ended_An, turn.ended_scores_AW / divisor), 1)
+        self.ended_An = scores_A.topk(self.ended_An.shape[1]).values
+
+    def going(self, turn: Turn, length: int) -> Tensor:
+        """Which sentences may still improve (bool, A).
+
+        A log probability only falls, and its divisor is at most limit ** penalty: their quotient bounds what a
+        live hypothesis can reach. The bound compares false where scores are NaN or no hypothesis lives.
+        """
+        bounds_A = turn.scores_AW[:, 0] / self.divisors_A
+        return (bounds_A > self.ended_An[:, -1]) & (self.limits_A > length)
+
+    def move(self, turn: Turn, kept: Tensor) -> Tensor:
+        """Step to the live hypotheses of a turn, in the kept sentences alone; returns the parent row of each (N)."""
+        width = self.scores_AW.shape[1]
+        self.scores_AW, self.tokens_AW, parents_AW = turn.scores_AW, turn.tokens_AW, turn.parents_AW
+        if len(kept) < len(self.sentences_A):
+            self.sentences_A, self.limits_A = self.sentences_A[kept], self.limits_A[kept]
+            self.divisors_A, self.ended_An = self.divisors_A[kept], self.ended_An[kept]
+            self.scores_AW, self.tokens_AW, parents_AW = self.scores_AW[kept], self.tokens_AW[kept], parents_AW[kept]
+        return (kept.unsqueeze(1) * width + parents_AW).flatten()
+
+
+def _advance(front: _Front, logits_NV: Tensor, attention_NS: Tensor | None) -> Turn:
+    """The best continuations of every sentence.
+
+    W + 1 candidates a row are enough: of one row at most W live on, beside its one EOS.
+    """
+    width = front.scores_AW.shape[1]
+    scores_NK, ids_NK = best_next(logits_NV, width + 1)
+    candidates = scores_NK.shape[1]
+    scores_NK += front.scores_AW.view(-1, 1)
+    best_A2W = scores_NK.view(-1, width * candidates).topk(min(2 * width, width * candidates))
+    tokens_A2W = ids_NK.view(-1, width * candidates).gather(1, best_A2W.indices)
+    parents_A2W = best_A2W.indices.div(candidates, rounding_mode="floor")
+    is_end_A2W = tokens_A2W == EOS_ID
+    live = best_A2W.values.masked_fill(is_end_A2W, -torch.inf).topk(width)
+    return Turn(
+        sentences_A=front.sentences_A,
+        scores_AW=live.values,
+        tokens_AW=tokens_A2W.gather(1, live.indices),
+        parents_AW=parents_A2W.gather(1, live.indices),
+        ended_scores_AW=best_A2W.values[:, :width].masked_fill(~is_end_A2W[:, :width], -torch.inf),
+        ended_parents_AW=parents_A2W[:, :width],
+        attention_NS=attention_NS,
+    )

@@ -1,0 +1,98 @@
+"""The bytes of a unit in, committed files out: the output, its failures, and last the marker that makes them count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pydantic
+
+from seq2seq_core import storage
+from seq2seq_core.inference.records.content import RecordFailure
+from seq2seq_core.inference.unit import Unit
+
+
+class UnitEntry(pydantic.BaseModel):
+    """A finished unit, as its marker and the manifest keep it.
+
+    Attributes:
+        path: The output, relative to the output folder.
+        first_record: Its first record in the input, from 0.
+        records: Records read and written.
+        failed: Those of them that were not translated.
+        digest: xxh3-128 of the output's bytes.
+        failures: The ledger of the failed records, relative to the output folder; None without any.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    fingerprint: str
+    first_record: int
+    records: int
+    failed: int
+    bytes: int
+    digest: str
+    failures: str | None
+
+
+def find_finished(root: str, unit: Unit) -> UnitEntry | None:
+    """The entry of a unit whose output is committed with this fingerprint and still there; None for any other."""
+    entry = read_marker(storage.join(root, unit.marker_path))
+    if entry is None or entry.fingerprint != unit.fingerprint:
+        return None
+    output = storage.join(root, entry.path)
+    if not storage.exists(output) or storage.size(output) != entry.bytes:
+        return None
+    if entry.failures is not None and not storage.exists(storage.join(root, entry.failures)):
+        return None
+    return entry
+
+
+def commit(root: str, unit: Unit, data: bytes, failures: Sequence[RecordFailure]) -> UnitEntry:
+    """Publish a unit. Killed at any moment, it is finished or to be done again; done twice, it is the same."""
+    marker = storage.join(root, unit.marker_path)
+    ledger = storage.join(root, unit.failures_path)
+    entry = UnitEntry(
+        path=unit.path,
+        fingerprint=unit.fingerprint,
+        first_record=unit.part.first,
+        records=unit.part.records,
+        failed=len(failures),
+        bytes=len(data),
+        digest=storage.digest_bytes(data),
+        failures=unit.failures_path if failures else None,
+    )
+    earlier = read_marker(marker)
+    # An earlier marker must not stand beside an output it does not describe.
+    if earlier is not None and earlier != entry:
+        storage.remove(marker)
+    storage.publish_bytes(storage.join(root, unit.path), data)
+    if failures:
+        storage.publish_bytes(ledger, ledger_lines(unit, failures))
+    elif storage.exists(ledger):
+        storage.remove(ledger)
+    storage.publish_text(marker, entry.model_dump_json(indent=1) + "\n")
+    return entry
+
+
+def read_marker(url: str) -> UnitEntry | None:
+    """A marker; None where none stands, or one this version cannot read."""
+    if not storage.exists(url):
+        return None
+    try:
+        return UnitEntry.model_validate_json(storage.read_bytes(url))
+    except pydantic.ValidationError:
+        return None
+
+
+def ledger_lines(unit: Unit, failures: Sequence[RecordFailure]) -> bytes:
+    """A JSON object a failed record: input, record (from 0; of line formats also line, from 1), reason, its start."""
+    return b"".join(_ledger_line(unit, failure) for failure in failures)
+
+
+def _ledger_line(unit: Unit, failure: RecordFailure) -> bytes:
+    record = unit.part.first + failure.record
+    line = {} if unit.file.format == "parquet" else {"line": record + 1}
+    row = {"input": unit.file.where, "record": record, **line, "reason": failure.reason, "text": failure.excerpt}
+    return json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n"

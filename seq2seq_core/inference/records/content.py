@@ -1,0 +1,62 @@
+"""What a unit of work holds between reading and writing: the texts to translate and the records they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import pyarrow as pa
+
+EXCERPT_CHARACTERS = 200
+
+Carrier = TypeVar("Carrier", list[bytes], pa.Table)
+
+
+@dataclass(frozen=True)
+class RecordFailure:
+    """A record that was not translated; `record` counts from 0 within the unit."""
+
+    record: int
+    reason: str
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class Content(Generic[Carrier]):
+    """The records of a unit.
+
+    Attributes:
+        texts: What is to be translated of each record; None where nothing is (a null, or a failure).
+        failures: Records that could not be read, in order.
+        carrier: What the output is made of: the lines (without `\\n`) or the rows that pass through. A line that
+            could not be read stands here as what takes its place.
+        ends_line: Whether the last line ends in `\\n`.
+    """
+
+    texts: list[str | None]
+    failures: list[RecordFailure]
+    carrier: Carrier
+    ends_line: bool = True
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def decode_texts(raw: Sequence[bytes | None]) -> tuple[list[str | None], list[RecordFailure]]:
+    """The text of each record; bytes that are not UTF-8 fail."""
+    texts: list[str | None] = []
+    failures: list[RecordFailure] = []
+    for record, data in enumerate(raw):
+        try:
+            texts.append(None if data is None else data.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            texts.append(None)
+            failures.append(RecordFailure(record, f"not UTF-8 at byte {error.start + 1}", excerpt(data or b"")))
+    return texts, failures
+
+
+def excerpt(raw: bytes | str) -> str:
+    """The first characters of a record, fit for a ledger; what is not UTF-8 is shown as escapes."""
+    text = raw[: 4 * EXCERPT_CHARACTERS].decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
+    return text[:EXCERPT_CHARACTERS].encode("utf-8", "backslashreplace").decode()

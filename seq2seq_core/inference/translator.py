@@ -1,0 +1,204 @@
+"""Texts of records in, their predictions in the same order out: cuts, encodes, generates, decodes and joins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.inference.engine import Engine, TokenIds
+from seq2seq_core.text.normalize import NormalizeConfig, normalize
+from seq2seq_core.text.segment import SegmentConfig, Segmented, segment
+from seq2seq_core.tokenizer.model import Tokenizer
+
+_log = logging.getLogger(__name__)
+
+_SHOWN_CHARACTERS = 40
+_USUAL_NORMALIZATION = NormalizeConfig()
+
+_T = TypeVar("_T")
+
+_Outcome = list[Hypothesis] | str
+"""What the engine made of a segment, or why it failed."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What inference says of one record.
+
+    Attributes:
+        text: The best output; empty for a blank record and for a failed one.
+        score: Log probability of all its segments / their length in pieces ** length penalty; None where the model
+            had nothing to do or failed.
+        n_best: The best outputs and their scores, best first, `text` included; the k-th of a record with several
+            segments joins the k-th of each (the last, where a segment has fewer). Empty where `score` is None.
+        segments: Number of segments the record was cut into.
+        finished: False when the length limit cut the output of a segment.
+        error: Why the record failed; None when it did not.
+    """
+
+    text: str = ""
+    score: float | None = None
+    n_best: tuple[tuple[str, float], ...] = ()
+    segments: int = 0
+    finished: bool = True
+    error: str | None = None
+
+
+class Translator:
+    """An engine between text and text."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        source_tokenizer: Tokenizer,
+        target_tokenizer: Tokenizer,
+        search: SearchConfig,
+        segmentation: SegmentConfig,
+        normalization: NormalizeConfig = _USUAL_NORMALIZATION,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            engine: Generates piece ids.
+            source_tokenizer: Of the engine's model.
+            target_tokenizer: Of the engine's model.
+            search: How to search.
+            segmentation: How texts are cut.
+            normalization: What is done to a segment before it is encoded: the same as in the training data.
+        """
+        self._engine = engine
+        self._source_tokenizer = source_tokenizer
+        self._target_tokenizer = target_tokenizer
+        self._search = search
+        self._segmentation = segmentation
+        self._normalization = normalization
+
+    def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
+        """Translate thousands of texts in one call; equal segments go through the model once.
+
+        A blank or missing text gets an empty prediction, and one that fails a prediction with the reason in
+        `error`; the others are as if it had not been there.
+
+        Raises:
+            Exception: The engine fails even on an empty sequence: it, not a record, is broken.
+        """
+        predictions = [Prediction()] * len(texts)
+        usable: dict[int, str] = {}
+        for i, text in enumerate(texts):
+            if text and not text.isspace():
+                reason = _unreadable(text)
+                if reason is None:
+                    usable[i] = text
+                else:
+                    predictions[i] = Prediction(error=reason)
+        found = self._translate(list(usable.values()))
+        for i, prediction in zip(usable, found, strict=True):
+            predictions[i] = prediction
+        return predictions
+
+    def _translate(self, texts: list[str]) -> list[Prediction]:
+        encoded = _Encoded(self._source_tokenizer, self._normalization)
+        records = segment(texts, self._segmentation, encoded.lengths)
+        # What normalisation leaves nothing of is no work for a model.
+        sequences = {text: encoded[text] for record in records for text in record.segments if len(encoded[text])}
+        outcomes = dict(zip(sequences, self._generate(list(sequences.values())), strict=True))
+        decoded = self._decode(outcomes)
+        return [self._assemble(record, outcomes, decoded) for record in records]
+
+    def _generate(self, sequences: list[TokenIds]) -> list[_Outcome]:
+        """Run the engine; when it raises, find the sequences it raises for."""
+        if not sequences:
+            return []
+        try:
+            return [*self._engine.generate(sequences, self._search)]
+        except Exception:  # noqa: BLE001 - whatever an engine raises, one record must not lose the others
+            _log.warning("the engine failed on %d segments; they are tried apart", len(sequences), exc_info=True)
+            # An engine that cannot do even this is broken as a whole: that is for the caller, not for a ledger.
+            self._engine.generate([np.zeros(0, np.int32)], self._search)
+        return [outcome for half in _halves(sequences) for outcome in self._isolate(half)]
+
+    def _isolate(self, sequences: list[TokenIds]) -> list[_Outcome]:
+        """Halve until each sequence that fails stands alone."""
+        try:
+            return [*self._engine.generate(sequences, self._search)]
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.debug("the engine failed on %d segments", len(sequences), exc_info=True)
+            if len(sequences) == 1:
+                return [str(error) if isinstance(error, Seq2SeqError) else f"{type(error).__name__}: {error}"]
+        return [outcome for half in _halves(sequences) for outcome in self._isolate(half)]
+
+    def _decode(self, outcomes: Mapping[str, _Outcome]) -> dict[str, list[str]]:
+        """The n best outputs of each segment that did not fail, as text on one line."""
+        done = {text: outcome for text, outcome in outcomes.items() if not isinstance(outcome, str)}
+        outputs = self._target_tokenizer.decode([hypothesis.tokens for found in done.values() for hypothesis in found])
+        texts = iter([output.replace("\n", " ") for output in outputs])
+        return {text: [next(texts) for _ in found] for text, found in done.items()}
+
+    def _assemble(
+        self, record: Segmented, outcomes: Mapping[str, _Outcome], decoded: Mapping[str, list[str]]
+    ) -> Prediction:
+        """Join the outputs of a record's segments."""
+        found: list[list[Hypothesis]] = []
+        for number, text in enumerate(record.segments, 1):
+            outcome = outcomes.get(text, [])
+            if isinstance(outcome, str):
+                where = f"segment {number} of {len(record.segments)} ({text[:_SHOWN_CHARACTERS]!r})"
+                return Prediction(segments=len(record.segments), error=f"{where}: {outcome}")
+            found.append(outcome)
+        if not any(found):
+            return Prediction(text=record.join([""] * len(found)), segments=len(found))
+        n_best = []
+        for rank in range(max(map(len, found))):
+            outputs = [_at(decoded.get(text, [""]), rank) for text in record.segments]
+            n_best.append((record.join(outputs), self._score([_at(row, rank) for row in found if row])))
+        finished = all(row[0].finished for row in found if row)
+        return Prediction(n_best[0][0], n_best[0][1], tuple(n_best), len(found), finished)
+
+    def _score(self, hypotheses: list[Hypothesis]) -> float:
+        """The score of one output made of all the hypotheses' tokens."""
+        length = sum(len(hypothesis.tokens) + hypothesis.finished for hypothesis in hypotheses)
+        return sum(hypothesis.log_probability for hypothesis in hypotheses) / float(length**self._search.length_penalty)
+
+
+class _Encoded:
+    """Piece ids by text; every text is normalised and encoded once."""
+
+    def __init__(self, tokenizer: Tokenizer, normalization: NormalizeConfig) -> None:
+        self._tokenizer = tokenizer
+        self._normalization = normalization
+        self._known: dict[str, TokenIds] = {}
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Encode texts; their lengths in pieces."""
+        normalized = normalize(pa.array(texts, pa.string()), self._normalization).to_pylist()
+        self._known.update(zip(texts, self._tokenizer.encode(normalized), strict=True))
+        return [len(self._known[text]) for text in texts]
+
+    def __getitem__(self, text: str) -> TokenIds:
+        return self._known[text]
+
+
+def _unreadable(text: str) -> str | None:
+    """Why no tokenizer can read a text: lone surrogates, which JSON can spell and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"the text is not valid Unicode: {text[error.start]!r} at character {error.start}"
+    return None
+
+
+def _halves(sequences: list[TokenIds]) -> list[list[TokenIds]]:
+    middle = len(sequences) // 2
+    return [half for half in (sequences[:middle], sequences[middle:]) if half]
+
+
+def _at(values: Sequence[_T], rank: int) -> _T:
+    """The value of this rank, or the last one."""
+    return values[min(rank, len(values) - 1)]

@@ -1,0 +1,102 @@
+"""Which model translates, and how: a configuration in, a Translator or a description of its model out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import Field
+
+from seq2seq_core import storage
+from seq2seq_core.config import Config
+from seq2seq_core.decoding.hypothesis import SearchConfig
+from seq2seq_core.errors import ModelError
+from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
+from seq2seq_core.inference.output import ModelEntry
+from seq2seq_core.inference.registry import load_engine
+from seq2seq_core.inference.translator import Translator
+from seq2seq_core.text.normalize import NormalizeConfig
+from seq2seq_core.text.segment import SegmentConfig
+from seq2seq_core.text.source_text import SourceText
+
+_MODEL_CONFIG = "config.json"
+_LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
+
+
+class TranslatorConfig(Config):
+    """A model and the way it is used."""
+
+    model: str = Field(description="model folder, a path or URL")
+    search: SearchConfig = Field(SearchConfig(), description="how outputs are searched")
+    segmentation: SegmentConfig = Field(SegmentConfig(), description="how texts are cut")
+    normalize: NormalizeConfig | None = Field(
+        None, description="how segments are normalised; default: as the model's training data was"
+    )
+    engine: EngineConfig = Field(TorchEngineConfig(), description="what runs the model")
+
+    def identity(self) -> dict[str, Any]:
+        """The options that shape an output, not those that say where and how fast it is made."""
+        engine = self.engine.model_dump(mode="json", exclude={"device", "threads", "max_batch_tokens"})
+        options = self.model_dump(mode="json", include={"search", "segmentation", "normalize"})
+        return {**options, "engine": engine}
+
+
+def load_translator(config: TranslatorConfig, digest: str | None = None) -> Translator:
+    """Load the model.
+
+    Args:
+        config: Which model, and how.
+        digest: What the model must be.
+
+    Raises:
+        ModelError: The folder is missing, unfinished or damaged, or holds another model than it must.
+        ConfigError: There is no such device.
+    """
+    loaded = load_engine(config.engine, config.model)
+    if digest is not None and loaded.model_digest != digest:
+        raise ModelError(
+            "the model was replaced while it was in use",
+            where=storage.redact(config.model),
+            found=f"digest {loaded.model_digest}",
+            expected=digest,
+            advice="Run the same command again.",
+        )
+    return Translator(
+        loaded.engine,
+        loaded.source_tokenizer,
+        loaded.target_tokenizer,
+        config.search,
+        _fitting(config.segmentation, loaded.source_text),
+        config.normalize or loaded.source_text.normalize,
+    )
+
+
+def _fitting(segmentation: SegmentConfig, text: SourceText) -> SegmentConfig:
+    """Segments no longer than what the model has seen, where no other limit is set."""
+    if segmentation.max_segment_pieces is not None or text.longest is None:
+        return segmentation
+    return segmentation.model_copy(update={"max_segment_pieces": text.longest})
+
+
+def describe_model(root: str) -> ModelEntry:
+    """Digest and lineage of a model folder, without loading its weights.
+
+    Raises:
+        ModelError: There is no finished model.
+    """
+    url = storage.join(root, _MODEL_CONFIG)
+    if not storage.exists(url):
+        raise ModelError(
+            "no finished model stands here",
+            where=storage.redact(root),
+            found=f"no {_MODEL_CONFIG}",
+            advice="Check the path: it is a folder like RUN/best.",
+        )
+    data = storage.read_bytes(url)
+    try:
+        path = json.loads(data)["lineage"]["path"]
+        lineage = json.loads(storage.read_bytes(storage.join(root, path)))
+        shown = {key: lineage[key] for key in _LINEAGE_KEYS if key in lineage}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError("the file is damaged", where=storage.redact(url), found=repr(error)) from None
+    return ModelEntry(url=storage.redact(root), digest=storage.digest_bytes(data), lineage=shown)

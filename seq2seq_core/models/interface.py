@@ -1,0 +1,67 @@
+"""The one interface of all model families: token ids in, a memory, and logits step by step out.
+
+Shape legend: B sentences, W search width (hypotheses a sentence), N = B * W rows, S source positions,
+T target positions, D model width, V target vocabulary.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What an encoder gives: states (float, B x S x D) and where they are real (bool, B x S, True = a token)."""
+
+    states_BSD: Tensor
+    mask_BS: Tensor
+
+
+class State(ABC):
+    """What a decoder carries from step to step, for N rows; rows i*W to i*W+W-1 belong to sentence i."""
+
+    @abstractmethod
+    def reorder(self, parents_N: Tensor) -> State:
+        """The state whose row n continues row `parents_N[n]` (int64).
+
+        Fewer rows may come out than went in (finished sentences leave), and the W rows of one sentence always
+        come from one sentence; so what is kept once a sentence need not be copied for every hypothesis.
+        """
+
+
+@dataclass(frozen=True)
+class Step:
+    """One decoding step: logits (float, N x V), attention over the source (float, N x S, rows sum to 1), new state."""
+
+    logits_NV: Tensor
+    attention_NS: Tensor
+    state: State
+
+
+class Seq2Seq(nn.Module, ABC):
+    """An encoder and a decoder. The families differ in nothing that stands outside their file.
+
+    Attributes:
+        max_length: Longest source or target the model can take, in tokens with EOS or BOS; None: no limit.
+    """
+
+    max_length: int | None = None
+
+    @abstractmethod
+    def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
+        """Encode padded source ids (int64, each row ends in EOS, padded with PAD_ID) of the given lengths (int64)."""
+
+    @abstractmethod
+    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:
+        """Logits (float, B x T x V) of the next token after each of `target_BT` (int64, each row starts with BOS)."""
+
+    @abstractmethod
+    def start(self, memory: Memory, width: int = 1) -> State:
+        """The state before the first step, `width` rows a sentence."""
+
+    @abstractmethod
+    def step(self, tokens_N: Tensor, state: State) -> Step:
+        """Advance every row by its last token (int64, BOS at first); agrees with `forward` position by position."""

@@ -1,0 +1,103 @@
+"""The parts both families build on: token ids in, embeddings, masks and logits out.
+
+Shape legend: B sentences, W search width, N = B * W rows, S source positions, T target positions, E embedding width,
+V target vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.tokenizer.vocabulary import PAD_ID
+
+TieEmbeddings = Literal["none", "target", "all"]
+
+
+class Embeddings(nn.Module):
+    """The tables between token ids and vectors: source, target, and the output projection.
+
+    A tied table is one parameter under one name, so it is saved once. Tables are drawn from N(0, 1/E) and multiplied
+    by sqrt(E) on the way in (Vaswani et al. 2017, section 3.4): vectors and first logits have a variance near 1.
+
+    Args:
+        source_vocabulary: Number of source pieces.
+        target_vocabulary: Number of target pieces.
+        width: E.
+        tie: "target" uses the target table as output projection too, "all" also as source table.
+
+    Raises:
+        ConfigError: `tie` is "all", and the vocabularies are not of one size.
+    """
+
+    def __init__(self, source_vocabulary: int, target_vocabulary: int, width: int, tie: TieEmbeddings) -> None:
+        super().__init__()
+        if tie == "all" and source_vocabulary != target_vocabulary:
+            raise ConfigError(
+                "tie_embeddings: all needs one vocabulary for source and target",
+                found=f"{source_vocabulary} source and {target_vocabulary} target pieces",
+                advice="Use tie_embeddings: target, or prepare the dataset with a joint tokenizer.",
+            )
+        self.scale = math.sqrt(width)
+        self.target = _table(target_vocabulary, width)
+        self.source = None if tie == "all" else _table(source_vocabulary, width)
+        self.output = _table(target_vocabulary, width) if tie == "none" else None
+        self.output_bias = nn.Parameter(torch.zeros(target_vocabulary))
+
+    def embed_source(self, source_BS: Tensor) -> Tensor:
+        """Vectors (B x S x E) of source ids; zero at padding until training moves a tied table."""
+        table = self.target if self.source is None else self.source
+        vectors: Tensor = table(source_BS)
+        return vectors * self.scale
+
+    def embed_target(self, target: Tensor) -> Tensor:
+        """Vectors (... x E) of target ids of any shape."""
+        vectors: Tensor = self.target(target)
+        return vectors * self.scale
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """Logits (... x V) of decoder outputs (... x E)."""
+        table = self.target if self.output is None else self.output
+        return functional.linear(outputs, table.weight, self.output_bias)
+
+
+def _table(size: int, width: int) -> nn.Embedding:
+    table = nn.Embedding(size, width, padding_idx=PAD_ID)
+    nn.init.normal_(table.weight, std=width**-0.5)
+    with torch.no_grad():
+        table.weight[PAD_ID].zero_()
+    return table
+
+
+def linear(inputs: int, outputs: int, parts: int = 1, *, bias: bool = True) -> nn.Linear:
+    """A projection onto `parts` blocks of `outputs` each, every block initialised as if it stood alone.
+
+    Weights by Glorot and Bengio 2010 (uniform), biases zero.
+    """
+    layer = nn.Linear(inputs, parts * outputs, bias=bias)
+    for block in layer.weight.chunk(parts):
+        nn.init.xavier_uniform_(block)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def length_mask(lengths_B: Tensor, positions: int) -> Tensor:
+    """Bool B x positions, True where a row still has tokens."""
+    return torch.arange(positions, device=lengths_B.device) < lengths_B[:, None]
+
+
+def moved_sentences(parents_N: Tensor, width: int, sentences: int) -> Tensor | None:
+    """Which sentence (int64) each group of `width` rows comes from; None when all stay where they are.
+
+    `State.reorder` promises that the rows of a sentence stay together, so the first row of a group speaks for it.
+    """
+    origins = parents_N[::width] // width
+    if len(origins) == sentences and torch.equal(origins, torch.arange(sentences, device=origins.device)):
+        return None
+    return origins

@@ -1,0 +1,84 @@
+"""One recurrent layer: inputs and a carry in, outputs and a carry out, over all positions at once or one by one.
+
+Shape legend: B sentences, N rows, T positions, I input width, D hidden width, G gates (4 D for LSTM, 3 D for GRU).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Cell = Literal["lstm", "gru"]
+
+Carry = tuple[Tensor, ...]
+"""What a layer hands to its next position: hidden (N x D), and for LSTM the cell (N x D)."""
+
+
+class Recurrence(nn.Module):
+    """An LSTM (Hochreiter and Schmidhuber 1997, forget gates of Gers et al. 2000) or GRU (Cho et al. 2014) layer.
+
+    Input weights are drawn by Glorot and Bengio 2010, recurrent ones orthogonal, a gate each (Saxe et al. 2014);
+    forget gates open at first (Jozefowicz et al. 2015).
+    """
+
+    def __init__(self, cell: Cell, inputs: int, width: int) -> None:
+        super().__init__()
+        self.cell = cell
+        self.layer = (nn.LSTM if cell == "lstm" else nn.GRU)(inputs, width, batch_first=True)
+        weight_GI, bias_G = self._of_inputs
+        weight_GD, recurrent_bias_G = self._of_hidden
+        self.gates = len(bias_G)
+        for block in weight_GI.chunk(self.gates // width):
+            nn.init.xavier_uniform_(block)
+        for block in weight_GD.chunk(self.gates // width):
+            nn.init.orthogonal_(block)
+        nn.init.zeros_(bias_G)
+        nn.init.zeros_(recurrent_bias_G)
+        if cell == "lstm":
+            nn.init.ones_(bias_G[width : 2 * width])
+
+    @property
+    def _of_inputs(self) -> tuple[Tensor, Tensor]:
+        return cast(Tensor, self.layer.weight_ih_l0), cast(Tensor, self.layer.bias_ih_l0)
+
+    @property
+    def _of_hidden(self) -> tuple[Tensor, Tensor]:
+        return cast(Tensor, self.layer.weight_hh_l0), cast(Tensor, self.layer.bias_hh_l0)
+
+    def forward(self, x_BTI: Tensor, carry: Carry | None = None) -> Tensor:
+        """The outputs (B x T x D) of all positions, by the kernels of cuDNN or oneDNN where there are any."""
+        x_BTI = x_BTI.to(self._of_inputs[0].dtype)
+        first = None if carry is None else tuple(part[None] for part in carry)
+        outputs: Tensor = self.layer(x_BTI, first[0] if first and self.cell == "gru" else first)[0]
+        return outputs
+
+    def project(self, x: Tensor) -> Tensor:
+        """What the inputs (... x I) add to the gates (... x G); it needs no carry, so all positions go at once."""
+        return functional.linear(x, *self._of_inputs)
+
+    def advance(self, projected_NG: Tensor, carry: Carry) -> Carry:
+        """The carry after one position with these projected inputs; its first part is the output."""
+        hidden = carry[0]
+        recurrent_NG = functional.linear(hidden, *self._of_hidden).to(hidden.dtype)
+        projected_NG = projected_NG.to(hidden.dtype)
+        if self.cell == "lstm":
+            return _lstm(projected_NG + recurrent_NG, carry[1])
+        return _gru(projected_NG, recurrent_NG, hidden)
+
+
+def _lstm(gates_NG: Tensor, cell_ND: Tensor) -> Carry:
+    """Gates in the order of torch.nn.LSTM: input, forget, candidate, output."""
+    write, keep, candidate, show = gates_NG.chunk(4, 1)
+    cell_ND = keep.sigmoid() * cell_ND + write.sigmoid() * candidate.tanh()
+    return show.sigmoid() * cell_ND.tanh(), cell_ND
+
+
+def _gru(projected_NG: Tensor, recurrent_NG: Tensor, hidden_ND: Tensor) -> Carry:
+    """Gates in the order of torch.nn.GRU: reset, update, candidate; reset acts on the projected hidden state."""
+    width = hidden_ND.size(1)
+    reset, update = (projected_NG[:, : 2 * width] + recurrent_NG[:, : 2 * width]).sigmoid().chunk(2, 1)
+    candidate = torch.addcmul(projected_NG[:, 2 * width :], reset, recurrent_NG[:, 2 * width :]).tanh()
+    return (torch.lerp(candidate, hidden_ND, update),)

@@ -1,0 +1,85 @@
+"""One shard of the plan in; its rows gathered, encoded and published, and a report out."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seq2seq_core import storage
+from seq2seq_core.errors import DatasetError
+from seq2seq_core.preparation.gather import gather
+from seq2seq_core.preparation.messages import Partition, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.shards.manifest import TokenizerEntry
+from seq2seq_core.shards.schema import shard_name, text_schema
+from seq2seq_core.shards.writer import length_histogram, write_shard
+from seq2seq_core.tokenizer.model import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+_BATCH_ROWS = 16_384
+
+
+def build_shard(
+    plan: Plan, partition: Partition, units: Sequence[UnitReport], tokenizers: TokenizersReport
+) -> ShardReport:
+    """Build a shard, unless its marker says that this has been done."""
+    name = shard_name(partition.index, partition.count)
+    marker = storage.join(plan.work, "shards", f"{partition.split}-{name}.json")
+    if storage.exists(marker):
+        return ShardReport.model_validate_json(storage.read_text(marker))
+    rows, duplicates = gather(plan, partition, units)
+    table = encode_rows(rows, plan.job.output, tokenizers, with_text=partition.split != "train")
+    entry = write_shard(plan.job.output, storage.join(partition.split, name), table)
+    report = ShardReport(
+        partition=partition,
+        entry=entry,
+        duplicates=duplicates,
+        source_lengths=length_histogram(table.column("source_length").to_numpy()),
+        target_lengths=length_histogram(table.column("target_length").to_numpy()),
+    )
+    storage.publish_text(marker, report.model_dump_json())
+    logger.info("shard %s: %d rows, %d duplicates left out", entry.path, entry.rows, duplicates)
+    return report
+
+
+def encode_rows(rows: pa.Table, output: str, tokenizers: TokenizersReport, *, with_text: bool) -> pa.Table:
+    """Gathered rows as the columns of a shard (`shards.schema.text_schema`)."""
+    source_model, target_model = _load(output, tokenizers.source), _load(output, tokenizers.target)
+    schema = text_schema(source_model.vocabulary_size, target_model.vocabulary_size, with_text=with_text)
+    batches = [
+        _encode_batch(batch, source_model, target_model, schema) for batch in rows.to_batches(max_chunksize=_BATCH_ROWS)
+    ]
+    return pa.Table.from_batches(batches, schema)
+
+
+def _encode_batch(rows: pa.RecordBatch, source: Tokenizer, target: Tokenizer, schema: pa.Schema) -> pa.RecordBatch:
+    text = {side: rows.column(side).cast(pa.string()) for side in ("source", "target")}
+    ids = {"source": source.encode_column(text["source"]), "target": target.encode_column(text["target"])}
+    columns = {
+        "id": rows.column("id"),
+        "origin": rows.column("origin"),
+        "line": rows.column("line"),
+        **ids,
+        **{f"{side}_length": pc.list_value_length(column).cast(pa.int32()) for side, column in ids.items()},
+        **{f"{side}_text": column for side, column in text.items()},
+    }
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def _load(output: str, entry: TokenizerEntry) -> Tokenizer:
+    return _load_once(storage.join(output, entry.path), entry.digest)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_once(url: str, digest: str) -> Tokenizer:
+    """A model, kept for the next shard."""
+    tokenizer = Tokenizer.load(url)
+    if tokenizer.digest != digest:
+        raise DatasetError(
+            "the tokenizer has changed", where=storage.redact(url), found=tokenizer.digest, expected=digest
+        )
+    return tokenizer

@@ -1,0 +1,81 @@
+"""Cleaned rows in, one staged file a unit, from which the rows of any one partition can be read alone.
+
+A staged file is an Arrow IPC file. Rows are collected into runs of bounded size, and each run is written as exactly
+one record batch a slot, in the order of the slots: batch i belongs to slot i mod slots.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from seq2seq_core import storage
+from seq2seq_core.shards.schema import ID_BYTES
+
+STAGED = pa.schema(
+    [
+        pa.field("id", pa.binary(ID_BYTES), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
+        pa.field("source", pa.large_string(), nullable=False),
+        pa.field("target", pa.large_string(), nullable=False),
+    ]
+)
+_RUN_BYTES = 128 << 20
+
+
+class StagedWriter:
+    """Collects rows and writes them run by run."""
+
+    def __init__(self, sink: pa.ipc.RecordBatchFileWriter, slots: int, run_bytes: int) -> None:
+        self._sink = sink
+        self._slots = slots
+        self._run_bytes = run_bytes
+        self._batches: list[pa.RecordBatch] = []
+        self._places: list[npt.NDArray[np.int64]] = []
+        self._bytes = 0
+
+    def add(self, rows: pa.RecordBatch, slots: npt.NDArray[np.int64]) -> None:
+        """Take rows (columns of `STAGED`) and the slot of each."""
+        self._batches.append(rows)
+        self._places.append(slots)
+        self._bytes += rows.nbytes
+        if self._bytes >= self._run_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows collected so far as one run."""
+        if not self._batches:
+            return
+        table = pa.Table.from_batches(self._batches, STAGED)
+        slots = np.concatenate(self._places)
+        table = table.take(pa.array(np.argsort(slots, kind="stable"))).combine_chunks()
+        ends = np.cumsum(np.bincount(slots, minlength=self._slots))
+        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+            self._sink.write_batch(_one_batch(table.slice(begin, end - begin)))
+        self._batches, self._places, self._bytes = [], [], 0
+
+
+@contextlib.contextmanager
+def write_staged(url: str, slots: int, run_bytes: int = _RUN_BYTES) -> Iterator[StagedWriter]:
+    """A staged file that appears whole when the block ends well."""
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with storage.publish(url) as out, pa.ipc.new_file(out, STAGED, options=options) as sink:
+        writer = StagedWriter(sink, slots, run_bytes)
+        yield writer
+        writer.flush()
+
+
+def read_staged(url: str, slot: int, slots: int) -> Iterator[pa.RecordBatch]:
+    """The rows of one slot in the order they were added."""
+    with storage.open_input(url) as file, pa.ipc.open_file(file) as reader:
+        for position in range(slot, reader.num_record_batches, slots):
+            yield reader.get_batch(position)
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], STAGED)

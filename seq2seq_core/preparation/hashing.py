@@ -1,0 +1,66 @@
+"""Text columns in, xxh3-128 digests of every row out, and the order, shard and split that follow from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+
+from seq2seq_core.shards.schema import ID_BYTES
+
+Digests = npt.NDArray[np.uint8]  # rows x 16
+Words = npt.NDArray[np.uint64]
+
+
+def digests(column: pa.Array) -> Digests:
+    """xxh3-128 of the bytes of each row (text or binary, no nulls): uint8, rows x 16."""
+    values = column.cast(pa.large_binary()).to_pylist()
+    return np.frombuffer(b"".join(map(xxhash.xxh3_128_digest, values)), np.uint8).reshape(-1, ID_BYTES)
+
+
+def pair_digests(source: Digests, target: Digests) -> Digests:
+    """The digest of a pair: xxh3-128 of the digests of its two sides."""
+    joined = np.hstack([source, target])
+    return digests(to_column(joined))
+
+
+def to_column(octets: npt.NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
+    """Rows of bytes (uint8, rows x n) as an Arrow column."""
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(octets))]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(octets.shape[1]), len(octets), buffers)
+
+
+def from_column(column: pa.FixedSizeBinaryArray) -> Digests:
+    """The inverse of `to_column`, for a column without nulls: uint8, rows x n."""
+    width = column.type.byte_width
+    octets = np.frombuffer(column.buffers()[1], np.uint8)[column.offset * width :][: len(column) * width]
+    return octets.reshape(-1, width)
+
+
+def halves(rows: Digests) -> tuple[Words, Words]:
+    """The first and the last eight bytes of each digest as big-endian numbers."""
+    words = np.ascontiguousarray(rows).view(">u8").astype(np.uint64)
+    return words[:, 0], words[:, 1]
+
+
+def hash_order(rows: Digests) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The order that sorts digests, ties as they stand, and where in that order a digest is the first of its kind."""
+    high, low = halves(rows)
+    order = np.lexsort((low, high))
+    high, low = high[order], low[order]
+    first: npt.NDArray[np.bool_] = np.ones(len(order), np.bool_)
+    first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    return order, first
+
+
+def ranges(rows: Digests, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Which of `counts[i]` equal ranges of all digests row i falls into: later ranges hold larger digests."""
+    high, _ = halves(rows)
+    return ((high >> np.uint64(32)) * counts.astype(np.uint64) >> np.uint64(32)).astype(np.int64)
+
+
+def fractions(rows: Digests) -> npt.NDArray[np.float64]:
+    """A number in [0, 1) from the last eight bytes of each digest, so independent of order and range."""
+    _, low = halves(rows)
+    return (low >> np.uint64(11)).astype(np.float64) * 2.0**-53

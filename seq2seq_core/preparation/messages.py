@@ -1,0 +1,137 @@
+"""What workers tell each other: small frozen descriptions of files, units, shards and what became of them, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pydantic
+
+from seq2seq_core.preparation.recipe import Recipe
+from seq2seq_core.shards.manifest import Ledger, RejectedEntry, ShardEntry, TokenizerEntry
+from seq2seq_core.shards.schema import Split
+from seq2seq_core.text.reading.corpus import Part, TextSource
+from seq2seq_core.text.reading.index import FileIndex
+
+
+class Message(pydantic.BaseModel):
+    """The base of everything that crosses from worker to worker or lies in a marker file."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(Message):
+    """One source (a file, or one of each side): its position in corpus order, the split it is for, its short name.
+
+    Inputs of the split `train` are the corpora; those of `valid` and `test` are given as files.
+    """
+
+    index: int
+    split: Split
+    origin: str
+    source: TextSource
+
+
+class Job(Message):
+    """All that is known before any file is read.
+
+    Attributes:
+        output: The dataset folder.
+        shares: Share of the corpora that goes to validation or test, by hash of the source side.
+        configuration: The resolved configuration, for the manifest.
+        tokenizer_digests: Of given tokenizers, source and target; empty when they are trained.
+    """
+
+    output: str
+    recipe: Recipe
+    shares: dict[Split, float]
+    inputs: tuple[Input, ...]
+    configuration: dict[str, Any]
+    tokenizer_digests: tuple[str, ...]
+
+
+class IndexedInput(Message):
+    """An input whose files have been read once."""
+
+    index: int
+    files: tuple[FileIndex, ...]
+
+
+class Unit(Message):
+    """A part of an input that one worker reads at a time; `index` follows corpus order."""
+
+    index: int
+    split: Split
+    origin: str
+    part: Part
+
+
+class Partition(Message):
+    """Shard `index` of the `count` shards of a split.
+
+    `slot` is its place among the partitions that corpus rows are dealt to; None when the split is given as files.
+    """
+
+    split: Split
+    index: int
+    count: int
+    slot: int | None
+
+
+class Plan(Message):
+    """What is to be done, as every worker sees it.
+
+    Attributes:
+        fingerprint: Names corpus and configuration.
+        work: Folder of unfinished work.
+        units: In corpus order.
+        partitions: All shards of the dataset.
+        is_done: The dataset is finished already: there is nothing to do.
+    """
+
+    job: Job
+    fingerprint: str
+    work: str
+    files: tuple[FileIndex, ...]
+    units: tuple[Unit, ...]
+    partitions: tuple[Partition, ...]
+    is_done: bool
+
+    @property
+    def slots(self) -> tuple[Partition, ...]:
+        """The partitions that corpus rows are dealt to, by slot."""
+        return tuple(partition for partition in self.partitions if partition.slot is not None)
+
+
+class UnitReport(Message):
+    """What became of a unit's rows: `read = staged + sum(rejected)`, before deduplication."""
+
+    index: int
+    path: str
+    read: int
+    staged: int
+    rejected: dict[str, int]
+    rejected_file: RejectedEntry | None
+
+
+class TokenizersReport(Message):
+    """The tokenizers of the dataset."""
+
+    source: TokenizerEntry
+    target: TokenizerEntry
+
+
+class ShardReport(Message):
+    """A finished shard: its entry, the duplicates left out and the length histograms of both sides."""
+
+    partition: Partition
+    entry: ShardEntry
+    duplicates: int
+    source_lengths: tuple[int, ...]
+    target_lengths: tuple[int, ...]
+
+
+class Outcome(Message):
+    """The end of a preparation."""
+
+    fingerprint: str
+    ledger: Ledger

@@ -1,0 +1,34 @@
+"""The part of a preparation's configuration that decides, with the corpus, what the dataset holds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from seq2seq_core.config import Config
+from seq2seq_core.text.filters import FiltersConfig
+from seq2seq_core.text.normalize import NormalizeConfig
+from seq2seq_core.tokenizer.training import TokenizerConfig
+
+
+class Recipe(Config):
+    """How raw rows become shards."""
+
+    normalize: NormalizeConfig = Field(NormalizeConfig(), description="how text is normalised")
+    filters: FiltersConfig = Field(FiltersConfig(), description="which training rows are rejected")
+    deduplicate: Literal["pair", "source", "target", "none"] = Field(
+        "pair", description="of training rows with the same text there, only the first in corpus order stays"
+    )
+    tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="the tokenizer, given or trained")
+    shards: int | None = Field(
+        None,
+        ge=1,
+        le=99_999,
+        description="number of training shards; default: one for about 8 MiB of input",
+    )
+    unit_rows: int = Field(500_000, ge=1, description="lines a worker reads at a time from an uncompressed file")
+    max_line_bytes: int = Field(1 << 20, ge=1, description="longer lines are unreadable, in bytes")
+    on_error: Literal["reject", "fail"] = Field(
+        "reject", description="an unreadable row (not UTF-8, bad JSON, missing column) is counted, or ends the run"
+    )

@@ -1,0 +1,162 @@
+"""A unit in; its rows read, normalised, filtered and staged by partition, its rejects on disk, and a report out."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seq2seq_core import storage
+from seq2seq_core.errors import InputError
+from seq2seq_core.preparation.exchange import STAGED, StagedWriter, read_staged, write_staged
+from seq2seq_core.preparation.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
+from seq2seq_core.preparation.messages import Plan, Unit, UnitReport
+from seq2seq_core.shards.manifest import RejectedEntry
+from seq2seq_core.shards.schema import REJECTED_SCHEMA, Split, shard_name
+from seq2seq_core.shards.writer import write_rejected
+from seq2seq_core.text.filters import FiltersConfig, only_empty, sift
+from seq2seq_core.text.normalize import NormalizeConfig, normalize
+from seq2seq_core.text.reading.corpus import read_part
+from seq2seq_core.text.records import REJECTS, Records, Sifted, reject
+
+logger = logging.getLogger(__name__)
+
+HELD_OUT = "held_out"
+
+
+def stage_unit(plan: Plan, unit: Unit, held_out: Sequence[str]) -> UnitReport:
+    """Stage a unit, unless its marker says that this has been done.
+
+    Args:
+        plan: The plan the unit is part of.
+        unit: What to read.
+        held_out: Staged files of the given validation and test sets; rows with their sources are rejected.
+
+    Raises:
+        InputError: The files cannot be read, or a row cannot and the recipe says to fail.
+    """
+    marker = storage.join(plan.work, "staged", f"unit-{unit.index:05d}.json")
+    if storage.exists(marker):
+        return UnitReport.model_validate_json(storage.read_text(marker))
+    report = _stage(plan, unit, tuple(held_out))
+    storage.publish_text(marker, report.model_dump_json())
+    logger.info(
+        "unit %d of %d (%s): %d rows read, %d rejected",
+        unit.index + 1,
+        len(plan.units),
+        unit.origin,
+        report.read,
+        sum(report.rejected.values()),
+    )
+    return report
+
+
+def staged_slots(plan: Plan, split: Split) -> int:
+    """How many slots the staged files of units of a split have."""
+    return len(plan.slots) if split == "train" else 1
+
+
+def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
+    path = storage.join(plan.work, "staged", f"unit-{unit.index:05d}.arrow")
+    filters = plan.job.recipe.filters if unit.split == "train" else only_empty()
+    read, staged = 0, 0
+    rejects: list[pa.RecordBatch] = []
+    with write_staged(path, staged_slots(plan, unit.split)) as out:
+        for raw in read_part(unit.part, plan.job.recipe.max_line_bytes):
+            if plan.job.recipe.on_error == "fail":
+                _fail_on_reject(unit, raw)
+            read += raw.read
+            rejects.append(raw.rejected)
+            records, rejected = clean(raw.kept, plan.job.recipe.normalize, filters)
+            rejects += rejected
+            kept, rejected = _deal(plan, unit, records, held_out, out)
+            rejects += rejected
+            staged += kept
+    table = pa.Table.from_batches(rejects, REJECTS)
+    return UnitReport(
+        index=unit.index,
+        path=path,
+        read=read,
+        staged=staged,
+        rejected=dict(sorted(Counter(table.column("rule").to_pylist()).items())),
+        rejected_file=_publish_rejects(plan, unit, table) if table.num_rows else None,
+    )
+
+
+def clean(raw: Records, normalization: NormalizeConfig, filters: FiltersConfig) -> tuple[Records, list[pa.RecordBatch]]:
+    """Normalise both sides, ask every rule; the rows that stay, and those rejected."""
+    records = Records(raw.lines, normalize(raw.source, normalization), normalize(raw.target, normalization))
+    rejected = []
+    for sifted in sift(records, filters):
+        rejected.append(sifted.rejected)
+        records = sifted.kept
+    return records, rejected
+
+
+def _fail_on_reject(unit: Unit, raw: Sifted) -> None:
+    if raw.rejected.num_rows:
+        first = raw.rejected.slice(0, 1).to_pylist()[0]
+        raise InputError(
+            f"the row is unreadable ({first['rule']})",
+            where=f"{storage.redact(' and '.join(unit.part.source.urls))}, line {first['line']}",
+            found=first["value"],
+            expected=first["threshold"],
+            advice="Set on_error to reject to count such rows and go on.",
+        )
+
+
+def _deal(
+    plan: Plan, unit: Unit, records: Records, held_out: tuple[str, ...], out: StagedWriter
+) -> tuple[int, list[pa.RecordBatch]]:
+    """Hash the rows and stage each under its slot; how many, and the rows that stand in a held-out set."""
+    rejected: list[pa.RecordBatch] = []
+    source = digests(records.source)
+    if held_out:
+        held = pc.is_in(to_column(source), value_set=_sources_of(held_out))
+        values = pa.repeat(pa.scalar("source in validation or test", pa.string()), pc.sum(held).as_py() or 0)
+        sifted = reject(records, held, HELD_OUT, values, "source only in training")
+        rejected.append(sifted.rejected)
+        records, source = sifted.kept, source[~held.to_numpy(zero_copy_only=False)]
+    target = digests(records.target)
+    ids = {"source": source, "target": target}.get(plan.job.recipe.deduplicate)
+    ids = pair_digests(source, target) if ids is None else ids
+    slots = _slots(plan, ids, source) if unit.split == "train" else np.zeros(len(records), np.int64)
+    out.add(_staged_rows(records, ids), slots)
+    return len(records), rejected
+
+
+def _staged_rows(records: Records, ids: Digests) -> pa.RecordBatch:
+    text = [side.cast(pa.large_string()) for side in (records.source, records.target)]
+    return pa.record_batch([to_column(ids), records.lines, *text], schema=STAGED)
+
+
+def _slots(plan: Plan, ids: Digests, source: Digests) -> npt.NDArray[np.int64]:
+    """The slot of each row: its split by hash of the source, its shard of the split by range of its id."""
+    splits = list(dict.fromkeys(partition.split for partition in plan.slots))
+    counts = np.array([sum(p.split == split for p in plan.slots) for split in splits], np.int64)
+    bounds = np.cumsum([plan.job.shares[split] for split in splits if split != "train"])
+    chosen = (np.searchsorted(bounds, fractions(source), side="right") + 1) % len(splits)
+    begins = np.cumsum(counts) - counts
+    slots: npt.NDArray[np.int64] = begins[chosen] + ranges(ids, counts[chosen])
+    return slots
+
+
+@functools.lru_cache(maxsize=2)
+def _sources_of(paths: tuple[str, ...]) -> pa.FixedSizeBinaryArray:
+    """The digests of the sources in some staged files of held-out sets."""
+    batches = [batch for path in paths for batch in read_staged(path, slot=0, slots=1)]
+    return to_column(digests(pa.chunked_array([batch.column("source") for batch in batches], pa.large_string())))
+
+
+def _publish_rejects(plan: Plan, unit: Unit, rows: pa.Table) -> RejectedEntry:
+    origin = pa.repeat(pa.scalar(unit.origin, pa.string()), rows.num_rows)
+    table = pa.table([origin, *rows.columns], schema=REJECTED_SCHEMA)
+    order = pc.sort_indices(table, [("line", "ascending")])
+    path = storage.join("rejected", shard_name(unit.index, len(plan.units)))
+    return write_rejected(plan.job.output, path, table.take(order))

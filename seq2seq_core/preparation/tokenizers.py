@@ -1,0 +1,90 @@
+"""Staged units in, the dataset's tokenizers out: given ones copied, others trained on a uniform sample."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from seq2seq_core import storage
+from seq2seq_core.errors import InputError
+from seq2seq_core.preparation.gather import gather
+from seq2seq_core.preparation.messages import Plan, TokenizersReport, UnitReport
+from seq2seq_core.shards.manifest import TokenizerEntry
+from seq2seq_core.tokenizer.model import Tokenizer
+from seq2seq_core.tokenizer.training import train
+
+logger = logging.getLogger(__name__)
+
+_FOLDER = "tokenizer"
+
+
+def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport:
+    """Publish the tokenizers, unless a marker says that this has been done.
+
+    Raises:
+        InputError: No training row is left.
+        TokenizerError: A model cannot be trained or read.
+    """
+    marker = storage.join(plan.work, "tokenizers.json")
+    if storage.exists(marker):
+        return TokenizersReport.model_validate_json(storage.read_text(marker))
+    config = plan.job.recipe.tokenizer
+    if config.given:
+        models = [Tokenizer.load(url) for url in config.given]
+    else:
+        sample = sample_rows(plan, units, config.sample_rows)
+        logger.info("training a tokenizer on %d rows", sample.num_rows)
+        sides = [["source", "target"]] if config.joint else [["source"], ["target"]]
+        models = [Tokenizer(train(_texts(sample, columns), config)) for columns in sides]
+    report = _publish(plan.job.output, models[0], models[-1])
+    storage.publish_text(marker, report.model_dump_json())
+    return report
+
+
+def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int) -> pa.Table:
+    """The training rows with the smallest ids, in that order, at most so many (see `gather` for the columns).
+
+    Raises:
+        InputError: There are none.
+    """
+    parts: list[pa.Table] = []
+    missing = most
+    for partition in plan.slots:
+        if partition.split == "train" and missing:
+            rows, _ = gather(plan, partition, units)
+            parts.append(rows.slice(0, missing))
+            missing -= parts[-1].num_rows
+    if missing == most:
+        rejected: dict[str, int] = {}
+        for unit in units:
+            for rule, count in unit.rejected.items():
+                rejected[rule] = rejected.get(rule, 0) + count
+        raise InputError(
+            "no training row is left",
+            found=f"{sum(unit.read for unit in units)} rows read, rejected by rule: {rejected or 'none'}",
+            advice="Look at the files in rejected/ of the output folder, and at the thresholds of `filters`.",
+        )
+    return pa.concat_tables(parts)
+
+
+def _texts(rows: pa.Table, columns: Sequence[str]) -> Iterator[str]:
+    chunks = (chunk.to_pylist() for name in columns for batch in rows.to_batches(10_000) for chunk in [batch[name]])
+    return itertools.chain.from_iterable(chunks)
+
+
+def _publish(output: str, source: Tokenizer, target: Tokenizer) -> TokenizersReport:
+    if source.digest == target.digest:
+        entry = _publish_one(output, "joint.model", source)
+        return TokenizersReport(source=entry, target=entry)
+    return TokenizersReport(
+        source=_publish_one(output, "source.model", source), target=_publish_one(output, "target.model", target)
+    )
+
+
+def _publish_one(output: str, name: str, tokenizer: Tokenizer) -> TokenizerEntry:
+    path = storage.join(_FOLDER, name)
+    storage.publish_bytes(storage.join(output, path), tokenizer.data)
+    return TokenizerEntry(path=path, digest=tokenizer.digest, vocabulary_size=tokenizer.vocabulary_size)

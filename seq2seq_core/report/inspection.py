@@ -1,0 +1,313 @@
+"""A folder of this project in, a page of plain text about what it holds out; only small JSON and YAML files are read.
+
+dataset   dataset.json
+output    output.json
+run       config.yaml beside metrics.jsonl or checkpoints/
+model     config.json
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from math import prod
+from typing import Any, TypeVar
+
+import pydantic
+import yaml
+
+from seq2seq_core import storage
+from seq2seq_core.errors import CheckpointError, DatasetError, ModelError, Seq2SeqError, StorageError
+from seq2seq_core.report.ledger import funnel
+from seq2seq_core.report.lengths import describe_lengths
+from seq2seq_core.report.metrics import load_metrics
+from seq2seq_core.report.plain_text import Cell, section, size, table
+from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
+from seq2seq_core.shards.schema import SPLITS
+
+_OUTPUT_NAME, _MODEL_NAME, _RUN_NAME, _METRICS_NAME = "output.json", "config.json", "config.yaml", "metrics.jsonl"
+_CHECKPOINTS, _CHECKPOINT_NAME, _MODELS = "checkpoints", "checkpoint.json", ("best", "last")
+_MOST_ROWS = 12
+_SPLITS = ("", "rows", "shards", "tokens", "mean", "median", "99 %", "longest")
+
+
+class _Loose(pydantic.BaseModel):
+    """The keys that are shown, of files other rooms own and check in full."""
+
+    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
+
+
+class _File(_Loose):
+    path: str
+    bytes: int
+    digest: str
+
+
+class _Model(_Loose):
+    architecture: dict[str, Any]
+    source_vocabulary: int
+    target_vocabulary: int
+    weights: _File
+    source_tokenizer: _File
+    target_tokenizer: _File
+    lineage: _File
+
+
+class _Lineage(_Loose):
+    run: str
+    step: int
+    averaged_steps: tuple[int, ...] = ()
+    dataset: str
+    dataset_digest: str
+    metrics: dict[str, float] = {}
+    software: dict[str, str] = {}
+
+
+class _Unit(_Loose):
+    path: str
+    records: int
+    failed: int
+    failures: str | None = None
+
+
+class _Input(_Loose):
+    url: str
+    format: str
+    bytes: int
+    records: int
+    failed: int
+    outputs: tuple[_Unit, ...]
+
+
+class _Translator(_Loose):
+    url: str
+    digest: str
+    lineage: dict[str, Any] | None = None
+
+
+class _Output(_Loose):
+    fingerprint: str
+    model: _Translator
+    records_in: int
+    records_out: int
+    failed: int
+    inputs: tuple[_Input, ...]
+
+
+def describe(path: str) -> str:
+    """What the folder at a path or URL holds.
+
+    Raises:
+        StorageError: Nothing is there.
+        DatasetError, ModelError, CheckpointError, InputError: It is none of ours, unfinished, or damaged.
+    """
+    if not storage.exists(path):
+        raise StorageError("no such file or folder", where=storage.redact(path), advice="Check the path.")
+    for is_one, describe_one in _KINDS:
+        if is_one(path):
+            return "\n".join(describe_one(path))
+    names = storage.list_folder(path)
+    raise DatasetError(
+        "inspect knows nothing that stands here",
+        where=storage.redact(path),
+        found=", ".join(names[:_MOST_ROWS]) or ("an empty folder" if storage.is_folder(path) else "a file"),
+        expected=f"a folder with {MANIFEST_NAME}, {_OUTPUT_NAME}, {_MODEL_NAME}, or {_RUN_NAME} and {_METRICS_NAME}",
+        advice="A folder without them may be the work of a command that has not finished.",
+    )
+
+
+def describe_dataset(manifest: Manifest) -> list[str]:
+    """Lines on ledger, splits, tokens, tokenizers and inputs of a dataset."""
+    ledger, kept = manifest.ledger, sum(manifest.ledger.kept.values())
+    steps: list[list[Cell]] = [["read", None, ledger.read]]
+    steps += [[step.name, step.removed, step.after] for step in funnel(ledger)]
+    steps += [[f"kept for {split}", None, ledger.kept[split]] for split in SPLITS if split in ledger.kept]
+    balance = "adds up" if ledger.balance == 0 else f"is off by {ledger.balance:,} rows"
+    tokenizers = {"joint": manifest.source_tokenizer} if manifest.is_joint else {}
+    tokenizers = tokenizers or {"source": manifest.source_tokenizer, "target": manifest.target_tokenizer}
+    return [
+        f"dataset {manifest.digest}: {kept:,} rows kept of {ledger.read:,}; the ledger {balance}",
+        *section("ledger", table(steps, ("", "removed", "left"))),
+        *section("splits", _splits(manifest)),
+        *section(
+            "tokenizer",
+            table([[name, t.vocabulary_size, t.digest] for name, t in tokenizers.items()], ("", "pieces", "xxh3-128")),
+        ),
+        *section("inputs", table([[i.url, size(i.bytes), i.fingerprint] for i in manifest.inputs])),
+        *section("software", _facts(manifest.software)),
+    ]
+
+
+def _splits(manifest: Manifest) -> list[str]:
+    rows: list[list[Cell]] = []
+    for name in SPLITS:
+        split = manifest.splits.get(name)
+        for side in ("source", "target") if split else ():
+            lengths = describe_lengths(getattr(split, f"{side}_lengths"))
+            shards = split.shards if split else ()
+            tokens = sum(getattr(shard, f"{side}_tokens") for shard in shards)
+            row: list[Cell] = [f"{name} {side}", sum(shard.rows for shard in shards), len(shards), tokens]
+            told = (lengths.mean, lengths.median, lengths.percentile_99, lengths.longest) if lengths else (None,) * 4
+            rows.append([*row, *told])
+    return table(rows, _SPLITS)
+
+
+def _dataset(path: str) -> list[str]:
+    return describe_dataset(load_manifest(path))
+
+
+def _run(path: str) -> list[str]:
+    config = _read_yaml(storage.join(path, _RUN_NAME))
+    lines = [f"run {storage.name_of(path)} on {config.get('dataset', 'no dataset')}"]
+    lines += section("model", _facts(config.get("model", {})))
+    metrics_url = storage.join(path, _METRICS_NAME)
+    if storage.exists(metrics_url):
+        lines += _progress(metrics_url)
+    folder = storage.join(path, _CHECKPOINTS)
+    steps = [
+        name for name in storage.list_folder(folder) if storage.exists(storage.join(folder, name, _CHECKPOINT_NAME))
+    ]
+    lines += section("checkpoints", [f"  {', '.join(steps)}"] if steps else [])
+    found = [name for name in _MODELS if storage.exists(storage.join(path, name, _MODEL_NAME))]
+    models = [_summary(storage.join(path, name)) for name in found]
+    return lines + section("models", table(models, ("", "step", "checkpoints", "loss", "BLEU", "chrF", "digest")))
+
+
+def _summary(path: str) -> list[Cell]:
+    """A model of a run in one row."""
+    _, lineage, digest = _read_model(path)
+    averaged = f"{len(lineage.averaged_steps)} averaged" if lineage.averaged_steps else "one"
+    scores = (lineage.metrics.get(name) for name in ("loss", "bleu", "chrf"))
+    return [f"{storage.name_of(path)}/", lineage.step, averaged, *scores, digest]
+
+
+def _progress(url: str) -> list[str]:
+    """The latest report and the validations: the best and the last few."""
+    metrics = load_metrics(url)
+    lines: list[str] = []
+    if metrics.train:
+        last = metrics.train[-1]
+        facts = {
+            "step": f"{last.step:,}",
+            "epoch": last.epoch,
+            "loss": f"{last.loss:.4f}",
+            "perplexity": f"{last.perplexity:.2f}",
+            "learning rate": f"{last.learning_rate:.3g}",
+            "tokens a second": f"{last.tokens_per_second:,.0f}",
+            "minutes": f"{last.seconds / 60:.1f}",
+        }
+        lines += section("last report", _facts(facts))
+    points = list(metrics.validation[-_MOST_ROWS:])
+    marks = {
+        "best BLEU": metrics.best(lambda point: point.bleu),
+        "lowest loss": metrics.best(lambda point: -point.loss),
+    }
+    points = [point for point in marks.values() if point and point not in points] + points
+    rows = [
+        [p.step, p.loss, p.perplexity, p.bleu, p.chrf, ", ".join(name for name, best in marks.items() if best == p)]
+        for p in points
+    ]
+    return lines + section("validations", table(rows, ("step", "loss", "perplexity", "BLEU", "chrF", "")))
+
+
+def _model(path: str) -> list[str]:
+    model, lineage, digest = _read_model(path)
+    parameters = _count_parameters(storage.join(path, model.weights.path))
+    files = {file.path: file for file in (model.weights, model.source_tokenizer, model.target_tokenizer, model.lineage)}
+    vocabulary = f"{model.source_vocabulary:,} source and {model.target_vocabulary:,} target pieces"
+    origin = {
+        "run": lineage.run,
+        "step": f"{lineage.step:,}",
+        "average of steps": ", ".join(f"{step:,}" for step in lineage.averaged_steps) or None,
+        "dataset": lineage.dataset,
+        "dataset digest": lineage.dataset_digest,
+        **{f"validation {name}": f"{value:.4f}" for name, value in lineage.metrics.items()},
+    }
+    return [
+        f"model {digest}: {parameters:,} parameters, {vocabulary}",
+        *section("architecture", _facts(model.architecture)),
+        *section("lineage", _facts(origin)),
+        *section("files", table([[f.path, size(f.bytes), f.digest] for f in files.values()])),
+        *section("software", _facts(lineage.software)),
+    ]
+
+
+def _read_model(path: str) -> tuple[_Model, _Lineage, str]:
+    """What a model folder says of itself, and the digest that names it."""
+    url = storage.join(path, _MODEL_NAME)
+    data = storage.read_bytes(url)
+    model = _parse(_Model, data, url, ModelError)
+    lineage_url = storage.join(path, model.lineage.path)
+    return model, _parse(_Lineage, storage.read_bytes(lineage_url), lineage_url, ModelError), storage.digest_bytes(data)
+
+
+def _count_parameters(url: str) -> int:
+    """The numbers in a safetensors file, by its header: a little-endian length of 8 bytes, then JSON."""
+    with storage.open_input(url) as file:
+        try:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, storage.size(url))))
+            return sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        except (struct.error, ValueError, AttributeError, KeyError, TypeError) as error:
+            raise ModelError("the weights are damaged", where=storage.redact(url), found=error) from None
+
+
+def _output(path: str) -> list[str]:
+    url = storage.join(path, _OUTPUT_NAME)
+    output = _parse(_Output, storage.read_bytes(url), url, DatasetError)
+    units = [unit for entry in output.inputs for unit in entry.outputs]
+    failed = [unit for unit in units if unit.failed]
+    inputs: list[list[Cell]] = [
+        [entry.url, entry.format, size(entry.bytes), entry.records, entry.failed] for entry in output.inputs
+    ]
+    origin = output.model.lineage or {}
+    model = {"url": output.model.url, "digest": output.model.digest}
+    model |= {key: origin[key] for key in ("run", "step", "dataset", "dataset_digest") if key in origin}
+    more = [f"  and {len(inputs) - _MOST_ROWS:,} more"] if len(inputs) > _MOST_ROWS else []
+    counts = f"{output.records_out:,} records of {output.records_in:,} in {len(units):,} units"
+    return [
+        f"translation {output.fingerprint}: {counts}, {output.failed:,} of them not translated",
+        *section("model", _facts(model)),
+        *section("inputs", table(inputs[:_MOST_ROWS], ("", "format", "size", "records", "failed")) + more),
+        *section("failures", table([[unit.failures or unit.path, unit.failed] for unit in failed[:_MOST_ROWS]])),
+    ]
+
+
+E = TypeVar("E", bound=_Loose)
+
+
+def _parse(kind: type[E], data: bytes, url: str, error_kind: type[Seq2SeqError]) -> E:
+    try:
+        return kind.model_validate(json.loads(data))
+    except (ValueError, pydantic.ValidationError) as error:
+        found = " ".join(str(error).split("\n")[:3])
+        raise error_kind("the file is damaged, or none of ours", where=storage.redact(url), found=found) from None
+
+
+def _read_yaml(url: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(storage.read_text(url))
+    except yaml.YAMLError as error:
+        raise CheckpointError("the configuration is damaged", where=storage.redact(url), found=error) from None
+    if not isinstance(values, dict):
+        raise CheckpointError("the configuration is no mapping", where=storage.redact(url), found=type(values).__name__)
+    return values
+
+
+def _facts(values: dict[str, Any]) -> list[str]:
+    return table([[name.replace("_", " "), str(value)] for name, value in values.items() if value is not None])
+
+
+def _has(*names: str) -> Callable[[str], bool]:
+    return lambda path: any(storage.exists(storage.join(path, name)) for name in names)
+
+
+_is_run_like = _has(_METRICS_NAME, _CHECKPOINTS)
+
+_KINDS: tuple[tuple[Callable[[str], bool], Callable[[str], list[str]]], ...] = (
+    (_has(MANIFEST_NAME), _dataset),
+    (_has(_OUTPUT_NAME), _output),
+    (lambda path: _has(_RUN_NAME)(path) and _is_run_like(path), _run),
+    (_has(_MODEL_NAME), _model),
+)

@@ -1,0 +1,34 @@
+"""A histogram of lengths in, the few numbers that describe it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Of some rows: their number, and mean, median, 99th percentile and maximum of their lengths in tokens.
+
+    A histogram's last bin counts all longer rows too, so the maximum may be an understatement.
+    """
+
+    rows: int
+    mean: float
+    median: int
+    percentile_99: int
+    longest: int
+
+
+def describe_lengths(histogram: Sequence[int]) -> Lengths | None:
+    """`histogram[i]` counts rows of i tokens; None when it counts none."""
+    counts = np.asarray(histogram, np.int64)
+    rows = int(counts.sum())
+    if not rows:
+        return None
+    cumulative = np.cumsum(counts)
+    median, high = (int(np.searchsorted(cumulative, share * rows)) for share in (0.5, 0.99))
+    mean = float(np.dot(counts, np.arange(len(counts))) / rows)
+    return Lengths(rows, mean, median, high, int(np.flatnonzero(counts)[-1]))

@@ -1,0 +1,89 @@
+"""`metrics.jsonl` of a training run in, its reports and validations out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic
+
+from seq2seq_core import storage
+from seq2seq_core.errors import InputError
+
+
+class _Row(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
+
+
+class TrainPoint(_Row):
+    """Means over the steps since the report before; losses in nats a token, `seconds` since the run began."""
+
+    step: int
+    epoch: int
+    loss: float
+    perplexity: float
+    learning_rate: float
+    gradient_norm: float
+    tokens_per_second: float
+    seconds: float
+
+
+class ValidationPoint(_Row):
+    """One look at the validation set; BLEU and chrF in points of 100, None where nothing was decoded."""
+
+    step: int
+    loss: float
+    perplexity: float
+    bleu: float | None = None
+    chrf: float | None = None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The course of a run, in the order of its steps."""
+
+    train: tuple[TrainPoint, ...]
+    validation: tuple[ValidationPoint, ...]
+
+    def best(self, key: Callable[[ValidationPoint], float | None]) -> ValidationPoint | None:
+        """The validation with the largest finite value of `key`, the earliest of equals; None without any."""
+        known = [
+            (value, point) for point in self.validation if (value := key(point)) is not None and not math.isnan(value)
+        ]
+        return max(known, key=lambda pair: pair[0])[1] if known else None
+
+
+def load_metrics(url: str) -> Metrics:
+    """Read a metrics file; a last line that a kill cut short is left out, unknown kinds and keys are ignored.
+
+    Raises:
+        StorageError: There is no such file.
+        InputError: A line is not one of ours; it is named.
+    """
+    train: list[TrainPoint] = []
+    validation: list[ValidationPoint] = []
+    for number, line in enumerate(storage.read_text(url).split("\n")[:-1], start=1):
+        row = _parse(line, where := f"{storage.redact(url)}:{number}")
+        try:
+            if row.get("kind") == "train":
+                train.append(TrainPoint.model_validate(row))
+            elif row.get("kind") == "validation":
+                validation.append(ValidationPoint.model_validate(row))
+        except pydantic.ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            name = ".".join(map(str, problem["loc"]))
+            raise InputError(f"a metric does not fit: {name}", where=where, found=problem["msg"]) from None
+    return Metrics(tuple(train), tuple(validation))
+
+
+def _parse(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError("a line of the metrics is not JSON", where=where, found=error) from None
+    if not isinstance(row, dict):
+        raise InputError("a line of the metrics is not an object", where=where, found=type(row).__name__)
+    return row

@@ -1,0 +1,191 @@
+"""Report data in, one self-contained HTML page out: no script, no link to anything outside, light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.report.data import ReportData, Score
+from seq2seq_core.report.ledger import funnel
+from seq2seq_core.report.lengths import Lengths, describe_lengths
+from seq2seq_core.report.metrics import Metrics
+from seq2seq_core.shards.manifest import Ledger, Manifest
+from seq2seq_core.shards.schema import SPLITS
+
+try:
+    import jinja2
+    import markupsafe
+
+    from seq2seq_core.report.charts import Bars, Series, curves, histogram
+except ModuleNotFoundError as error:
+    raise ConfigError(
+        "reports need a package that is not installed", found=error.name, advice="pip install 'seq2seq[report]'."
+    ) from error
+
+_HEADLINE_SCORES = 3
+_LEAST_WEIGHT_PERCENT = 5
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A figure at the top of the page."""
+
+    name: str
+    value: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class LengthRow:
+    """The lengths of one side of one split."""
+
+    split: str
+    side: str
+    rows: int
+    tokens: int
+    lengths: Lengths | None
+
+
+def render(data: ReportData) -> str:
+    """The page. Pieces that are not given leave no trace; the same data gives the same bytes."""
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(thousands=_thousands, decimals=_decimals, share=_share, points=_points)
+    template = environment.from_string(resources.files(__package__).joinpath("page.html").read_text("utf-8"))
+    manifest = data.manifest
+    return template.render(
+        data=data,
+        manifest=manifest,
+        sections=list(_sections(data)),
+        headline=list(_headline(data)),
+        exact=sum(example.is_exact for example in data.examples),
+        least_weight=_LEAST_WEIGHT_PERCENT,
+        attention_rows=list(_attention_rows(data)),
+        charts=list(_charts(data.metrics)) if data.metrics else [],
+        funnel=funnel(manifest.ledger) if manifest else (),
+        kept=sum(manifest.ledger.kept.values()) if manifest else 0,
+        kept_by_split=_kept(manifest.ledger) if manifest else [],
+        track=_Track(manifest.ledger.read if manifest else 0),
+        histograms=list(_histograms(manifest)) if manifest else [],
+        lengths=list(_lengths(manifest)) if manifest else [],
+        tokenizers=_tokenizers(manifest) if manifest else [],
+    )
+
+
+def _sections(data: ReportData) -> Iterator[tuple[str, str]]:
+    """Anchor and name of each section that the page will have."""
+    if data.scores or data.examples or data.attention is not None:
+        yield "results", "Results"
+    if data.metrics and (data.metrics.train or data.metrics.validation):
+        yield "training", "Training"
+    if data.manifest:
+        yield "corpus", "Corpus"
+    if data.lineage or data.manifest:
+        yield "lineage", "Lineage"
+
+
+def _headline(data: ReportData) -> Iterator[Headline]:
+    for table in data.scores[:1]:
+        for score in table.scores[:_HEADLINE_SCORES]:
+            yield Headline(score.name, _decimals(score.value, 1), score.unit)
+    if data.manifest and "train" in data.manifest.splits:
+        yield Headline("training pairs", _thousands(data.manifest.splits["train"].rows))
+        yield Headline("vocabulary", _thousands(data.manifest.target_tokenizer.vocabulary_size))
+    if data.metrics and data.metrics.train:
+        last = data.metrics.train[-1]
+        yield Headline("steps", _thousands(last.step))
+        yield Headline("training", _decimals(last.seconds / 60, 1), "min")
+
+
+def _charts(metrics: Metrics) -> Iterator[tuple[str, str]]:
+    """Caption and drawing of each curve there is data for."""
+    train, valid = metrics.train, metrics.validation
+    steps, valid_steps = [point.step for point in train], [point.step for point in valid]
+    losses = [Series("training", steps, [point.loss for point in train])] if train else []
+    perplexities = [Series("training", steps, [point.perplexity for point in train])] if train else []
+    if valid:
+        losses.append(Series("validation", valid_steps, [point.loss for point in valid], marked=True))
+        perplexities.append(Series("validation", valid_steps, [point.perplexity for point in valid], marked=True))
+    if losses:
+        yield "Loss in nats a token", curves("Loss over steps", losses)
+        yield "Perplexity", curves("Perplexity over steps", perplexities, logarithmic=True)
+    scores = [
+        Series(name, [p.step for p in points], [float(getattr(p, key)) for p in points], marked=True)
+        for name, key in (("BLEU", "bleu"), ("chrF", "chrf"))
+        if (points := [p for p in valid if getattr(p, key) is not None])
+    ]
+    if scores:
+        yield "BLEU and chrF on the validation set", curves("Scores over steps", scores)
+    if train:
+        rates = [Series("learning rate", steps, [point.learning_rate for point in train])]
+        yield "Learning rate", curves("Learning rate over steps", rates)
+
+
+def _histograms(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    split = manifest.splits.get("train")
+    if split and split.rows:
+        for index, (side, counts) in enumerate((("Source", split.source_lengths), ("Target", split.target_lengths))):
+            bars = Bars(f"{side.lower()} tokens of a training row", counts)
+            yield f"{side} side", histogram(f"Lengths of the {side.lower()} side", bars, index)
+
+
+def _lengths(manifest: Manifest) -> Iterator[LengthRow]:
+    for name in SPLITS:
+        if split := manifest.splits.get(name):
+            source_tokens = sum(shard.source_tokens for shard in split.shards)
+            target_tokens = sum(shard.target_tokens for shard in split.shards)
+            yield LengthRow(name, "source", split.rows, source_tokens, describe_lengths(split.source_lengths))
+            yield LengthRow(name, "target", split.rows, target_tokens, describe_lengths(split.target_lengths))
+
+
+def _kept(ledger: Ledger) -> list[tuple[str, int]]:
+    return [(split, ledger.kept[split]) for split in SPLITS if split in ledger.kept]
+
+
+def _tokenizers(manifest: Manifest) -> list[tuple[str, object]]:
+    if manifest.is_joint:
+        return [("source and target", manifest.source_tokenizer)]
+    return [("source", manifest.source_tokenizer), ("target", manifest.target_tokenizer)]
+
+
+def _attention_rows(data: ReportData) -> Iterator[tuple[str, list[int]]]:
+    """Each target piece with its weights in percent."""
+    if data.attention is not None:
+        for piece, row in zip(data.attention.target_pieces, data.attention.weights.tolist(), strict=True):
+            yield piece, [round(100 * weight) for weight in row]
+
+
+@dataclass(frozen=True)
+class _Track:
+    """Draws how much of all rows is left, and how much a step has just removed."""
+
+    read: int
+
+    def __call__(self, left: int, removed: int) -> markupsafe.Markup:
+        parts = [("left", left), ("removed", removed)]
+        spans = "".join(
+            f'<span class="{name}" style="width: {100 * count / self.read:.3f}%"></span>'
+            for name, count in parts
+            if count and self.read
+        )
+        return markupsafe.Markup(f'<div class="track" aria-hidden="true">{spans}</div>')  # noqa: S704 (numbers alone)
+
+
+def _thousands(value: int) -> str:
+    return f"{value:,}"
+
+
+def _decimals(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:,.{digits}f}" if math.isfinite(value) else "not finite"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else ""
+
+
+def _points(score: Score) -> str:
+    return f"{_decimals(score.value, 2)}{f' {score.unit}' if score.unit else ''}"

@@ -1,0 +1,146 @@
+"""`dataset.json` in, a frozen Manifest out, and back: the one file that says what a dataset folder holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+import pydantic
+
+from seq2seq_core import storage
+from seq2seq_core.errors import DatasetError
+from seq2seq_core.shards.schema import FORMAT_VERSION, Split
+
+MANIFEST_NAME = "dataset.json"
+
+
+class _Entry(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class InputEntry(_Entry):
+    """A raw input file as it was read; `fingerprint` is xxh3-128 of its bytes."""
+
+    url: str
+    bytes: int
+    fingerprint: str
+
+
+class TokenizerEntry(_Entry):
+    """A SentencePiece model of the dataset; `path` is relative to the dataset folder, `digest` its xxh3-128."""
+
+    path: str
+    digest: str
+    vocabulary_size: int
+
+
+class ShardEntry(_Entry):
+    """A Parquet file; `path` is relative to the dataset folder, `digest` xxh3-128 of its bytes."""
+
+    path: str
+    rows: int
+    source_tokens: int
+    target_tokens: int
+    bytes: int
+    digest: str
+    generation: int = 0
+
+
+class SplitEntry(_Entry):
+    """The shards of one split in order, and histograms of lengths in tokens.
+
+    `source_lengths[i]` counts the rows whose source has i tokens (the last bin: that many or more).
+    """
+
+    shards: tuple[ShardEntry, ...]
+    source_lengths: tuple[int, ...]
+    target_lengths: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(shard.rows for shard in self.shards)
+
+
+class RejectedEntry(_Entry):
+    """A Parquet file of rejected rows."""
+
+    path: str
+    rows: int
+    bytes: int
+    digest: str
+
+
+class Ledger(_Entry):
+    """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`."""
+
+    read: int
+    kept: dict[Split, int]
+    duplicates: int
+    rejected: dict[str, int]
+
+    @property
+    def balance(self) -> int:
+        """Rows not accounted for; 0 in every published dataset."""
+        return self.read - sum(self.kept.values()) - self.duplicates - sum(self.rejected.values())
+
+
+class Manifest(_Entry):
+    """All of a dataset folder. `fingerprint` names the corpus and configuration it was made from."""
+
+    format_version: int = FORMAT_VERSION
+    task: Literal["text"] = "text"
+    fingerprint: str
+    source_tokenizer: TokenizerEntry
+    target_tokenizer: TokenizerEntry
+    splits: dict[Split, SplitEntry]
+    rejected: tuple[RejectedEntry, ...]
+    ledger: Ledger
+    inputs: tuple[InputEntry, ...]
+    configuration: dict[str, Any]
+    software: dict[str, str]
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether source and target share one tokenizer."""
+        return self.source_tokenizer.digest == self.target_tokenizer.digest
+
+    @property
+    def digest(self) -> str:
+        """Names the data itself: shards and tokenizers in order, whatever paths or software made them."""
+        parts = [self.source_tokenizer.digest, self.target_tokenizer.digest]
+        parts += [f"{split}:{s.digest}" for split, entry in sorted(self.splits.items()) for s in entry.shards]
+        return storage.digest_bytes("\n".join(parts).encode())
+
+
+def load_manifest(root: str) -> Manifest:
+    """Read the manifest of a dataset folder.
+
+    Raises:
+        DatasetError: There is none (preparation did not finish), or it is not one of ours.
+    """
+    url = storage.join(root, MANIFEST_NAME)
+    if not storage.exists(url):
+        raise DatasetError(
+            "no finished dataset stands here",
+            where=storage.redact(root),
+            expected=f"a file {MANIFEST_NAME}",
+            advice="Run `seq2seq prepare` with this folder as its output, or check the path.",
+        )
+    try:
+        values = json.loads(storage.read_text(url))
+        version = values.get("format_version") if isinstance(values, dict) else None
+        if version != FORMAT_VERSION:
+            raise DatasetError(
+                "another format version", where=storage.redact(url), found=version, expected=FORMAT_VERSION
+            )
+        return Manifest.model_validate(values)
+    except (json.JSONDecodeError, pydantic.ValidationError) as error:
+        raise DatasetError(
+            "the manifest is damaged", where=storage.redact(url), found=str(error).splitlines()[0]
+        ) from None
+
+
+def publish_manifest(root: str, manifest: Manifest) -> None:
+    """Make the dataset visible: the last step of a preparation."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True)
+    storage.publish_text(storage.join(root, MANIFEST_NAME), text + "\n")

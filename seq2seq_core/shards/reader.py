@@ -1,0 +1,153 @@
+"""A dataset folder in; its manifest, tokenizers, lengths, reference texts and columns out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seq2seq_core import storage
+from seq2seq_core.errors import DatasetError, StorageError
+from seq2seq_core.shards.manifest import Manifest, RejectedEntry, ShardEntry, SplitEntry, TokenizerEntry, load_manifest
+from seq2seq_core.shards.schema import Split
+from seq2seq_core.tokenizer.model import Tokenizer
+
+_ADVICE = "Restore the file, or prepare the dataset again; `seq2seq inspect --verify` checks all files."
+
+
+class Lengths(NamedTuple):
+    """Tokens of every row of a split (int32, one element a row, without BOS and EOS)."""
+
+    source: npt.NDArray[np.int32]
+    target: npt.NDArray[np.int32]
+
+
+class References(NamedTuple):
+    """The normalised texts of a validation or test split, row by row."""
+
+    sources: list[str]
+    targets: list[str]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A published dataset folder. Only files its manifest names are ever read.
+
+    Attributes:
+        root: URL of the folder.
+        manifest: What it holds.
+    """
+
+    root: str
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, root: str) -> Dataset:
+        """Read the manifest; a DatasetError says when no finished dataset stands there."""
+        return cls(root, load_manifest(root))
+
+    @functools.cached_property
+    def source_tokenizer(self) -> Tokenizer:
+        return self._tokenizer(self.manifest.source_tokenizer)
+
+    @functools.cached_property
+    def target_tokenizer(self) -> Tokenizer:
+        return self.source_tokenizer if self.manifest.is_joint else self._tokenizer(self.manifest.target_tokenizer)
+
+    def split(self, name: Split) -> SplitEntry:
+        """The manifest's entry of a split.
+
+        Raises:
+            DatasetError: The dataset has no such split.
+        """
+        if name not in self.manifest.splits:
+            raise DatasetError(
+                f"no split {name!r}", where=storage.redact(self.root), expected=f"one of {sorted(self.manifest.splits)}"
+            )
+        return self.manifest.splits[name]
+
+    def lengths(self, split: Split) -> Lengths:
+        """Lengths of all rows of a split in order; no other column is read."""
+        columns = ["source_length", "target_length"]
+        tables = [self.read_shard(entry, columns) for entry in self.split(split).shards]
+        source, target = (
+            np.concatenate([np.zeros(0, np.int32), *(table.column(column).to_numpy() for table in tables)])
+            for column in columns
+        )
+        return Lengths(source, target)
+
+    def references(self, split: Split) -> References:
+        """The texts of a split in order.
+
+        Raises:
+            DatasetError: The split keeps no texts, as training splits do.
+        """
+        columns = ["source_text", "target_text"]
+        tables = [self.read_shard(entry, columns) for entry in self.split(split).shards]
+        sources, targets = ([text for t in tables for text in t.column(column).to_pylist()] for column in columns)
+        return References(sources, targets)
+
+    def read_shard(self, entry: ShardEntry | RejectedEntry, columns: Sequence[str] | None = None) -> pa.Table:
+        """Columns (all if None) of one Parquet file.
+
+        Raises:
+            DatasetError: The file is missing, damaged or lacks a column or row.
+        """
+        return pa.concat_tables(self.row_groups(entry, columns))
+
+    def row_groups(self, entry: ShardEntry | RejectedEntry, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The row groups of one Parquet file in order, at least one table; errors as in `read_shard`."""
+        with self.open_file(entry) as file:
+            yield from row_groups(file, storage.redact(storage.join(self.root, entry.path)), entry.rows, columns)
+
+    def open_file(self, entry: ShardEntry | RejectedEntry) -> IO[bytes]:
+        """The bytes of a file of the dataset; the caller closes it.
+
+        Raises:
+            DatasetError: The file is missing or cannot be opened.
+            StorageError: The manifest names a path outside the folder.
+        """
+        url = storage.join(self.root, entry.path)
+        try:
+            return storage.open_input(url)
+        except StorageError as error:
+            raise DatasetError(error.problem, where=error.where, found=error.found, advice=_ADVICE) from None
+
+    def _tokenizer(self, entry: TokenizerEntry) -> Tokenizer:
+        url = storage.join(self.root, entry.path)
+        tokenizer = Tokenizer.load(url)
+        if tokenizer.digest != entry.digest:
+            raise DatasetError(
+                "the tokenizer is not the one this dataset was encoded with",
+                where=storage.redact(url),
+                found=tokenizer.digest,
+                expected=entry.digest,
+            )
+        return tokenizer
+
+
+def row_groups(file: IO[bytes], where: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The row groups of an open Parquet file in order, at least one table; `where` names it in errors.
+
+    Raises:
+        DatasetError: The file is damaged, lacks a column, or does not hold `rows` rows.
+    """
+    try:
+        parquet = pq.ParquetFile(file, pre_buffer=True)
+        missing = set(columns or ()) - set(parquet.schema_arrow.names)
+        if missing:
+            raise DatasetError("missing columns", where=where, found=parquet.schema_arrow.names, expected=columns)
+        if parquet.metadata.num_rows != rows:
+            raise DatasetError("wrong number of rows", where=where, found=parquet.metadata.num_rows, expected=rows)
+        for index in range(parquet.num_row_groups):
+            yield parquet.read_row_group(index, columns=columns)
+        if not parquet.num_row_groups:
+            yield parquet.read(columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError("a damaged Parquet file", where=where, found=error, advice=_ADVICE) from None

@@ -1,0 +1,93 @@
+"""A SentencePiece model: text columns in, columns of piece ids out, and back."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import sentencepiece
+
+from seq2seq_core import storage
+from seq2seq_core.errors import TokenizerError
+from seq2seq_core.tokenizer.proto import read_facts
+from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID, token_type
+from seq2seq_core.tokenizer.words import cut_rows, longest_cut
+
+
+class Tokenizer:
+    """A SentencePiece model with this project's special ids.
+
+    Attributes:
+        data: The serialized model.
+        digest: xxh3-128 of `data`.
+        vocabulary_size: Number of pieces, special ones included.
+    """
+
+    def __init__(self, data: bytes, where: str = "tokenizer") -> None:
+        self.data = data
+        self.digest = storage.digest_bytes(data)
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(data)
+        except RuntimeError as error:
+            raise TokenizerError("not a SentencePiece model", where=where, found=error) from None
+        processor = self._processor
+        found = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+        expected = (PAD_ID, UNKNOWN_ID, BOS_ID, EOS_ID)
+        if found != expected:
+            raise TokenizerError(
+                "special ids differ",
+                where=where,
+                found=f"pad, unk, bos, eos = {found}",
+                expected=expected,
+                advice="Train it with --pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3, or let prepare train one.",
+            )
+        self.vocabulary_size: int = processor.get_piece_size()
+
+    @classmethod
+    def load(cls, url: str) -> Tokenizer:
+        """Read a model file; a StorageError or TokenizerError names it when that fails."""
+        return cls(storage.read_bytes(url), where=storage.redact(url))
+
+    def encode_column(self, texts: pa.StringArray) -> pa.ListArray:
+        """Piece ids of each text: list<uint16> (uint32 for vocabularies over 65,536), without BOS and EOS.
+
+        They are the ids SentencePiece gives for the whole text. Where words do not depend on each other
+        (`tokenizer.words`), each distinct word is encoded once. One call keeps one core busy.
+
+        Args:
+            texts: Texts without nulls.
+        """
+        longest = self._longest_cut
+        if not longest:
+            return self._encode_each(texts)
+        words, rows = cut_rows(texts, longest)
+        distinct = words.dictionary_encode()
+        pieces = self._encode_each(distinct.dictionary).take(distinct.indices)
+        return pa.ListArray.from_arrays(pieces.offsets.take(pa.array(rows)), pieces.values, type=pieces.type)
+
+    @functools.cached_property
+    def _longest_cut(self) -> int:
+        return longest_cut(read_facts(self.data))
+
+    def _encode_each(self, texts: pa.StringArray) -> pa.ListArray:
+        """The same, by SentencePiece alone."""
+        rows = self._processor.encode(texts.to_pylist(), out_type=int, num_threads=1)
+        return pa.array(rows, pa.list_(pa.field("item", token_type(self.vocabulary_size), nullable=False)))
+
+    def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """Piece ids (int32) of each text, without BOS and EOS."""
+        column = self.encode_column(pa.array(texts, pa.string()))
+        flat = column.values.to_numpy().astype(np.int32)
+        return np.split(flat, column.offsets.to_numpy()[1:-1]) if len(texts) else []
+
+    def decode(self, sequences: Sequence[npt.NDArray[np.integer]]) -> list[str]:
+        """The text of each sequence of piece ids."""
+        return [self._processor.decode(ids.tolist()) for ids in sequences]
+
+    def pieces(self, ids: npt.NDArray[np.integer]) -> list[str]:
+        """The pieces behind ids, with the word boundary mark, for tables and heat maps."""
+        return [self._processor.id_to_piece(int(i)) for i in ids]

@@ -1,0 +1,52 @@
+"""`python -m seq2seq_core.training`, alone or under torchrun: words in, a trained run folder and an exit code out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from seq2seq_core import config as configuration
+from seq2seq_core.errors import ConfigError, Seq2SeqError
+from seq2seq_core.training.config import TrainConfig
+from seq2seq_core.training.launch import train_here
+
+USAGE = "usage: [torchrun --nproc-per-node N -m | python -m] seq2seq_core.training [--config FILE] [--key value ...]"
+
+
+def main(words: list[str]) -> int:
+    """The exit code: 0, 1 for a failure, 2 for a wrong configuration, or one of `training.stop`."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.getLogger("seq2seq_core").setLevel(logging.INFO)
+    if "-h" in words or "--help" in words:
+        sys.stdout.write(_help())
+        return 0
+    try:
+        config_file, options = _split(words)
+        return train_here(config_file, options)
+    except Seq2SeqError as error:
+        rank = os.environ.get("RANK")
+        sys.stderr.write(f"training{f' (rank {rank})' if rank else ''}: {error}\n")
+        return 2 if isinstance(error, ConfigError) else 1
+
+
+def _split(words: list[str]) -> tuple[str | None, list[str]]:
+    """The file of `--config FILE` or `--config=FILE`, and the other words."""
+    for i, word in enumerate(words):
+        if word == "--config" and i + 1 < len(words):
+            return words[i + 1], words[:i] + words[i + 2 :]
+        if word.startswith("--config="):
+            return word.removeprefix("--config="), words[:i] + words[i + 1 :]
+    return None, words
+
+
+def _help() -> str:
+    keys = (
+        f"  --{key.name}  ({key.type_name}; {key.default})\n        {key.description}\n"
+        for key in configuration.keys(TrainConfig)
+    )
+    return f"{USAGE}\n\n{''.join(keys)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

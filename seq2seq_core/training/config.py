@@ -1,0 +1,74 @@
+"""The keys of train.yaml in, one frozen TrainConfig out, with what of it a run's course depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from seq2seq_core.config import Config
+from seq2seq_core.data.loader import LoaderConfig
+from seq2seq_core.data.plan import PlanConfig
+from seq2seq_core.models.registry import ArchitectureConfig
+from seq2seq_core.models.transformer import TransformerConfig
+from seq2seq_core.training.checkpoint import CheckpointConfig
+from seq2seq_core.training.distributed import DeviceName
+from seq2seq_core.training.optimizer import OptimizerConfig
+from seq2seq_core.training.schedule import ScheduleConfig
+from seq2seq_core.training.step import Precision
+from seq2seq_core.training.stop import LimitsConfig
+from seq2seq_core.training.validate import ValidationConfig
+
+FREE_KEYS: dict[str, Any] = {
+    **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
+    **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume"), True),
+    "validation": {"every_steps", "every_epochs", "patience", "max_batch_tokens"},
+}
+"""Keys that may change between a run and its resumption: they decide how far, where and how it is watched."""
+
+
+class TrainConfig(Config):
+    """What is trained on which data, how, and until when."""
+
+    dataset: str = Field(description="dataset folder that `seq2seq prepare` made")
+    output: str = Field(min_length=1, description="run folder: checkpoints, metrics, and the models best/ and last/")
+    model: ArchitectureConfig = Field(TransformerConfig(), description="family and shape of the model")
+    data: PlanConfig = Field(PlanConfig(), description="how rows become global batches")
+    loader: LoaderConfig = Field(LoaderConfig(), description="how each process reads its part of them")
+    optimizer: OptimizerConfig = Field(OptimizerConfig(), description="rule of the updates")
+    schedule: ScheduleConfig = Field(ScheduleConfig(), description="course of the learning rate")
+    label_smoothing: float = Field(
+        0.1, ge=0, lt=1, description="share of the target probability spread over all pieces"
+    )
+    limits: LimitsConfig = Field(LimitsConfig(), description="where training ends at the latest")
+    validation: ValidationConfig = Field(ValidationConfig(), description="when and how the valid split is looked at")
+    checkpoints: CheckpointConfig = Field(CheckpointConfig(), description="what is saved and kept")
+    precision: Precision = Field("auto", description="of forward passes; auto: bfloat16 on GPUs that compute in it")
+    device: DeviceName = Field("auto", description="auto: a GPU for each process if there are any")
+    seed: int = Field(1, ge=0, description="of initial weights, dropout and the order of the data")
+    report_every_steps: int = Field(50, ge=1, description="steps between two log lines and rows of metrics.jsonl")
+    tensorboard: bool = Field(True, description="write TensorBoard curves where the package is installed")
+    max_skipped_in_a_row: int = Field(
+        20, ge=1, description="steps in a row without an update, for non-finite values, after which training fails"
+    )
+    resume: Literal["auto", "never"] = Field(
+        "auto", description="auto: carry on where the output folder has checkpoints; never: refuse such a folder"
+    )
+    initialize_from: str | None = Field(
+        None, description="model folder whose weights training starts with; vocabularies and shape must be the same"
+    )
+
+
+def identity(config: TrainConfig, dataset_digest: str) -> dict[str, Any]:
+    """What the course of a run depends on, as dotted keys and plain values; the dataset by content, not by path."""
+    values = config.model_dump(mode="json", exclude=FREE_KEYS)
+    return {"dataset_digest": dataset_digest, **dict(_flat(values, ""))}
+
+
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

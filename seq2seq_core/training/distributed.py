@@ -1,0 +1,106 @@
+"""The environment torchrun sets in; this process's place among its peers, its device, and sums over all of them out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from seq2seq_core.errors import ConfigError
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes that train together; a world of one has no process group."""
+
+    rank: int
+    size: int
+    local_size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and logs for all."""
+        return self.rank == 0
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The element-wise sum over all processes, in place; every process gets the same bits."""
+        if self.size > 1:
+            dist.all_reduce(values)
+        return values
+
+    def agree(self, mine: object) -> Any:
+        """Rank 0's object, on every process."""
+        if self.size == 1:
+            return mine
+        holder = [mine]
+        dist.broadcast_object_list(holder, src=0)
+        return holder[0]
+
+    def wait(self) -> None:
+        """Return when every process has come here."""
+        if self.size > 1:
+            dist.barrier()
+
+    def parallel(self, model: nn.Module) -> nn.Module:
+        """The model as it is called in training: its gradients become the mean over all processes."""
+        if self.size == 1:
+            return model
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=devices, gradient_as_bucket_view=True)
+
+
+@contextlib.contextmanager
+def joined(device: DeviceName) -> Iterator[World]:
+    """The world torchrun describes (one process where it does not); left again when the block ends.
+
+    Raises:
+        ConfigError: CUDA is asked for and absent, or has fewer devices than processes.
+    """
+    rank, size, local_rank, local_size = _places(os.environ)
+    place = _device(device, local_rank, local_size)
+    if place.type == "cpu" and local_size > 1 and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads_per_process(len(os.sched_getaffinity(0)), local_size))
+    world = World(rank, size, local_size, place)
+    if size == 1:
+        yield world
+        return
+    dist.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo")
+    yield world
+    dist.destroy_process_group()  # not after an error: it would wait for peers that wait for this process
+
+
+def threads_per_process(cores: int, processes: int) -> int:
+    """Threads each of several processes on one machine may use without getting into each other's way."""
+    return max(1, cores // processes)
+
+
+def _places(environment: Mapping[str, str]) -> tuple[int, int, int, int]:
+    """Rank, world size, local rank and local world size."""
+    rank, size = int(environment.get("RANK", "0")), int(environment.get("WORLD_SIZE", "1"))
+    return rank, size, int(environment.get("LOCAL_RANK", "0")), int(environment.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _device(name: DeviceName, local_rank: int, local_size: int) -> torch.device:
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    count = torch.cuda.device_count()
+    if count < local_size:
+        raise ConfigError(
+            "more processes than GPUs on this machine",
+            where="device",
+            found=f"{local_size} processes, {count} GPUs",
+            advice="Start at most one process for each GPU, or set --device cpu.",
+        )
+    place = torch.device("cuda", local_rank)
+    torch.cuda.set_device(place)
+    return place

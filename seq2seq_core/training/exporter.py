@@ -1,0 +1,78 @@
+"""A run's model and where it stands in; the model folders best/ and last/ with their lineage out."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from typing import Literal
+
+from seq2seq_core import storage
+from seq2seq_core.models.folder import Lineage, save_model
+from seq2seq_core.shards.manifest import Manifest
+from seq2seq_core.text.normalize import NormalizeConfig
+from seq2seq_core.text.source_text import SourceText
+from seq2seq_core.training.config import TrainConfig
+from seq2seq_core.training.materials import Materials
+from seq2seq_core.training.progress import Validation
+
+
+class Exporter:
+    """Writes model folders into a run folder; only the main process does."""
+
+    def __init__(self, config: TrainConfig, materials: Materials) -> None:
+        self._config = config
+        self._materials = materials
+
+    def export(
+        self,
+        name: Literal["best", "last"],
+        step: int,
+        validation: Validation | None,
+        averaged_steps: Sequence[int] = (),
+    ) -> None:
+        """Publish the model's present weights; `validation` is what they reached."""
+        lineage = Lineage(
+            run=storage.name_of(self._config.output),
+            step=step,
+            averaged_steps=tuple(averaged_steps),
+            dataset_digest=self._materials.dataset.manifest.digest,
+            dataset=storage.redact(self._config.dataset),
+            metrics=_metrics(validation),
+            configuration=self._config.model_dump(mode="json"),
+            software=_software(),
+        )
+        save_model(
+            storage.join(self._config.output, name),
+            self._materials.model,
+            self._config.model,
+            self._materials.dataset.source_tokenizer,
+            self._materials.dataset.target_tokenizer,
+            lineage,
+            source_text(self._materials.dataset.manifest, self._config.data.max_source_tokens),
+        )
+
+
+def source_text(manifest: Manifest, max_source_tokens: int) -> SourceText:
+    """How the dataset's source side was made, and the longest of it that is trained on.
+
+    The manifest's last bin of lengths stands for all greater ones, so a length from there is a lower bound.
+    """
+    lengths = manifest.splits["train"].source_lengths if "train" in manifest.splits else ()
+    longest = max((length for length, rows in enumerate(lengths) if rows), default=0)
+    return SourceText(
+        normalize=NormalizeConfig.model_validate(manifest.configuration.get("normalize", {})),
+        longest=min(longest, max_source_tokens) or None,
+    )
+
+
+def _metrics(validation: Validation | None) -> dict[str, float]:
+    if validation is None:
+        return {}
+    values = {"loss": validation.loss, "bleu": validation.bleu, "chrf": validation.chrf}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _software() -> dict[str, str]:
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "pyarrow", "sentencepiece")}
+    return {"python": platform.python_version(), **versions}

@@ -1,0 +1,82 @@
+"""A configuration in; the dataset and a freshly initialised model on the right device out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from seq2seq_core import storage
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.models.folder import load_model
+from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.models.registry import build_model
+from seq2seq_core.shards.manifest import MANIFEST_NAME
+from seq2seq_core.shards.reader import Dataset
+from seq2seq_core.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a run works with."""
+
+    dataset: Dataset
+    model: Seq2Seq
+
+
+def gather_materials(config: TrainConfig, device: torch.device) -> Materials:
+    """Open the dataset and build the model; the seed alone decides its initial weights.
+
+    Raises:
+        DatasetError: The dataset is missing or damaged, or a tokenizer is not the one it was made with.
+        ConfigError: The model's shape does not fit the dataset.
+    """
+    dataset = Dataset.open(config.dataset)
+    if storage.exists(storage.join(config.output, MANIFEST_NAME)):
+        raise ConfigError(
+            "the run folder is a dataset folder", where="output", found=config.output, advice="Name another folder."
+        )
+    vocabularies = (dataset.source_tokenizer.vocabulary_size, dataset.target_tokenizer.vocabulary_size)
+    torch.manual_seed(config.seed)
+    model = build_model(config.model, *vocabularies)
+    if model.max_length is not None and model.max_length < config.data.max_width:
+        raise ConfigError(
+            "the model's positions do not reach over the longest rows that are trained on",
+            where="model.max_positions",
+            found=model.max_length,
+            expected=f"{config.data.max_width} or more, for data.max_source_tokens and data.max_target_tokens with EOS",
+        )
+    return Materials(dataset, model.to(device))
+
+
+def initialize(materials: Materials, folder: str) -> None:
+    """Give the model the weights of a model folder.
+
+    Raises:
+        ModelError: There is no whole model.
+        ConfigError: Its tokenizers or the names and shapes of its weights are not those of this run.
+    """
+    where = storage.redact(folder)
+    other = load_model(folder)
+    for side in ("source", "target"):
+        found, expected = (getattr(m, f"{side}_tokenizer").digest for m in (other, materials.dataset))
+        if found != expected:
+            raise ConfigError(
+                f"the {side} tokenizer of initialize_from is not that of the dataset",
+                where=where,
+                found=found,
+                expected=expected,
+                advice="Prepare the dataset with the model's tokenizer.",
+            )
+    theirs, ours = other.model.state_dict(), materials.model.state_dict()
+    for name in [*ours, *(name for name in theirs if name not in ours)]:
+        shapes = [tuple(state[name].shape) if name in state else "nothing" for state in (theirs, ours)]
+        if shapes[0] != shapes[1]:
+            raise ConfigError(
+                f"the weight {name} of initialize_from does not fit this model",
+                where=where,
+                found=shapes[0],
+                expected=shapes[1],
+                advice="Give `model` the architecture in that folder's config.json.",
+            )
+    materials.model.load_state_dict(theirs)

@@ -1,0 +1,126 @@
+"""A model and the validation split in; its loss per token and the scores of its real outputs out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from seq2seq_core.config import Config
+from seq2seq_core.data.columns import TokenColumns
+from seq2seq_core.data.loader import EvaluationBatch, evaluation_batches
+from seq2seq_core.decoding.batched import generate
+from seq2seq_core.decoding.hypothesis import SearchConfig
+from seq2seq_core.metrics.translation import TranslationMetric
+from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.shards.reader import Dataset
+from seq2seq_core.tokenizer.model import Tokenizer
+from seq2seq_core.training.distributed import World
+from seq2seq_core.training.loss import smoothed_loss
+from seq2seq_core.training.progress import Metric, Validation
+
+logger = logging.getLogger(__name__)
+
+
+class ValidationConfig(Config):
+    """When and how the validation split is looked at; always at the end too."""
+
+    every_steps: int | None = Field(1000, ge=1, description="steps between validations; null: not by steps")
+    every_epochs: int | None = Field(None, ge=1, description="epochs between validations; null: not by epochs")
+    metric: Metric = Field("bleu", description="what decides which model is best; loss: nothing is decoded")
+    bleu_tokenization: str = Field("13a", description="how BLEU finds words: 13a, intl, char, zh, ja-mecab, none, ...")
+    beam: int = Field(1, ge=1, description="hypotheses a sentence when decoding; 1 is greedy search")
+    max_rows: int | None = Field(
+        None, ge=1, description="only the first rows of the split, a uniform sample; null: all"
+    )
+    max_batch_tokens: int = Field(8192, ge=1, description="padded tokens of a batch in validation")
+    patience: int | None = Field(10, ge=1, description="validations without a new best that end training; null: never")
+
+
+class Validator:
+    """One process's part in the validations of a run.
+
+    Args:
+        columns: The split; its first `config.max_rows` rows are looked at.
+        references: Their target texts.
+        tokenizer: That of the target side.
+    """
+
+    def __init__(
+        self, columns: TokenColumns, references: list[str], tokenizer: Tokenizer, config: ValidationConfig, world: World
+    ) -> None:
+        self._columns, self._references, self._tokenizer = columns, references, tokenizer
+        self._config, self._world = config, world
+        self._metric = TranslationMetric(config.bleu_tokenization)
+
+    def run(self, model: Seq2Seq, step: int, epoch: int) -> Validation:
+        """Measure the model as it stands; all processes call this and get the same values.
+
+        Raises:
+            ModelError: The model's outputs are not numbers.
+        """
+        began = time.monotonic()
+        loss = self._loss(model)
+        bleu, chrf = (None, None) if self._config.metric == "loss" else self._scores(model)
+        seconds = self._world.agree(time.monotonic() - began)
+        return Validation(step=step, epoch=epoch, loss=loss, bleu=bleu, chrf=chrf, seconds=seconds)
+
+    def _batches(self) -> Iterator[EvaluationBatch]:
+        return evaluation_batches(
+            self._columns,
+            self._config.max_batch_tokens,
+            rank=self._world.rank,
+            world=self._world.size,
+            limit=self._config.max_rows,
+        )
+
+    def _loss(self, model: Seq2Seq) -> float:
+        """Negative log likelihood per target token of all processes' rows."""
+        sums = torch.zeros(2, dtype=torch.float64, device=self._world.device)
+        with _evaluating(model):
+            for found in self._batches():
+                batch = found.batch.to(self._world.device)
+                logits_BTV = model(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
+                _, nll = smoothed_loss(logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), 0.0)
+                sums += torch.stack([nll, nll.new_tensor(batch.target_tokens)])
+        nll_sum, tokens = self._world.sum(sums).tolist()
+        return float(nll_sum / tokens)
+
+    def _scores(self, model: Seq2Seq) -> tuple[float, float]:
+        """BLEU and chrF, in points of 100, of what beam search makes of all processes' rows."""
+        rows = np.concatenate([np.zeros(0, np.int64), *(found.rows for found in self._batches())])
+        sources = self._columns.source.gather(rows)
+        sequences = np.split(sources.flat.astype(np.int32), np.cumsum(sources.lengths)[:-1]) if len(rows) else []
+        found = generate(model, sequences, SearchConfig(beam=self._config.beam), self._config.max_batch_tokens)
+        texts = self._tokenizer.decode([hypotheses[0].tokens for hypotheses in found])
+        counts = self._metric.sums(texts, [self._references[row] for row in rows.tolist()])
+        scores = self._metric.scores(self._world.sum(torch.from_numpy(counts)).numpy())
+        return scores.bleu, scores.chrf
+
+
+def build_validator(config: ValidationConfig, dataset: Dataset, world: World) -> Validator | None:
+    """The validator of a run; None, with a log line, where the dataset has no rows to validate on."""
+    entry = dataset.manifest.splits.get("valid")
+    if entry is None or entry.rows == 0:
+        logger.info("no validation: the dataset has no valid split; the latest weights become the model")
+        return None
+    columns = TokenColumns.open(dataset, "valid")
+    references = dataset.references("valid").targets[: config.max_rows]
+    return Validator(columns, references, dataset.target_tokenizer, config, world)
+
+
+@contextlib.contextmanager
+def _evaluating(model: Seq2Seq) -> Iterator[None]:
+    """Without dropout and gradients; training mode is put back afterwards."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)

@@ -1,0 +1,44 @@
+"""The demo from end to end, with a training of a few steps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipelines.demo import run
+from seq2seq_core.shards.manifest import load_manifest
+
+FEW_STEPS = (
+    "--limits.max_steps 6 --schedule.warmup_steps 2 --schedule.decay_steps 6 --validation.every_steps 3 "
+    "--report_every_steps 2"
+)
+
+
+def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+    config = run.DemoConfig(
+        output=str(tmp_path / "demo"),
+        pairs=1500,
+        held_out_pairs=30,
+        processes=2,
+        train_options=tuple(FEW_STEPS.split()),
+    )
+    assert run.run(config) == 0
+    said = capfd.readouterr().out
+    assert "exact" in said
+    assert "demo/report.html" in said
+    ledger = load_manifest(str(tmp_path / "demo" / "dataset")).ledger
+    assert ledger.balance == 0
+    assert {"empty", "identical", "held_out", "not_utf8"} <= set(ledger.rejected)
+    page = (tmp_path / "demo" / "report.html").read_text()
+    assert page.count("<svg") >= 3
+    assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", page)
+
+    results = ("dataset/dataset.json", "run/best/config.json", "translated/output.json", "report.html")
+    before = {name: (tmp_path / "demo" / name).read_bytes() for name in results}
+    assert run.run(config) == 0
+    assert {name: (tmp_path / "demo" / name).read_bytes() for name in results} == before

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from pipelines.call import Call, Command, read_call
+from seq2seq_core.config import Config
+from seq2seq_core.errors import ConfigError
+
+
+class Keys(Config):
+    name: str = "default"
+    count: int = 1
+
+
+def command(**changes: object) -> Command:
+    values = {"name": "go", "summary": "", "run": lambda call: 0, "config": lambda: Keys, "usage": "go WORD"}
+    return Command(**(values | changes))
+
+
+def test_words_options_and_engine_options_are_told_apart() -> None:
+    words = ["path", "--name", "x", "--", "--runner=FlinkRunner", "--parallelism=8"]
+    call = read_call(command(positional=1, takes_engine_options=True), words)
+    assert call.words == ("path",)
+    assert call.load(Keys) == Keys(name="x")
+    assert call.beam_options() == ["--runner=FlinkRunner", "--parallelism=8"]
+
+
+@pytest.mark.parametrize("words", [["--config", "f.yaml", "--count", "2"], ["--count", "2", "--config=f.yaml"]])
+def test_the_configuration_file_may_stand_anywhere(words: list[str]) -> None:
+    call = read_call(command(), words)
+    assert call == Call((), ("--count", "2"), None, "f.yaml")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["stray"], "unexpected argument 'stray'; expected go WORD"),
+        (["--config"], "--config needs a file"),
+        (["--name", "x", "--", "--runner=x"], "takes no engine options"),
+    ],
+)
+def test_mistakes_are_named(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_call(command(), words)

@@ -1,0 +1,196 @@
+"""`prepare` as a Beam job: the same bytes whatever runs it, however often, and wherever it was killed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.metrics import MetricsFilter
+
+from pipelines import beam_options, failures, prepare
+from seq2seq_core import config as configuration
+from seq2seq_core import storage
+from seq2seq_core.errors import ConfigError, DatasetError, InputError, TokenizerError
+from seq2seq_core.shards.manifest import MANIFEST_NAME
+
+WORDS = ("man", "woman", "dog", "runs", "sleeps", "in", "on", "park", "street", "red", "green", "under", "bridge")
+TWO_WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train, valid with a known share of each kind of dirt: 5 duplicates, 3 identical, 2 held out."""
+    folder = tmp_path_factory.mktemp("corpus")
+    draw = random.Random(1)
+    sources = list(dict.fromkeys(" ".join(draw.choices(WORDS, k=draw.randint(4, 9))) for _ in range(700)))[:620]
+    rows = [(source, source[::-1]) for source in sources]
+    valid, train = rows[:20], rows[20:]
+    train = [*train, *train[:5], *[("same", "same")] * 3, *[(source, "other words") for source, _ in valid[:2]]]
+    for name, pairs in (("train", train), ("valid", valid)):
+        for suffix, side in (("en", 0), ("de", 1)):
+            (folder / f"{name}.{suffix}").write_text("".join(f"{pair[side]}\n" for pair in pairs))
+    return folder
+
+
+def config_for(corpus: Path, output: Path, **values: Any) -> prepare.PrepareConfig:
+    settings: dict[str, Any] = {
+        "source": str(corpus / "train.en"),
+        "target": str(corpus / "train.de"),
+        "validation": {"source": str(corpus / "valid.en"), "target": str(corpus / "valid.de")},
+        "output": str(output),
+        "shards": 3,
+        "unit_rows": 100,
+        "tokenizer": {"vocabulary_size": 320, "type": "bpe"},
+    }
+    return configuration.build(prepare.PrepareConfig, settings | values)
+
+
+def digests_of(output: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(output)): storage.digest_file(str(path))
+        for path in sorted(output.rglob("*"))
+        if path.is_file() and path.name != MANIFEST_NAME
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    output = tmp_path_factory.mktemp("undisturbed")
+    manifest = prepare.run(config_for(corpus, output))
+    ledger = manifest.ledger
+    assert (ledger.read, ledger.kept, ledger.duplicates) == (630, {"train": 600, "valid": 20}, 5)
+    assert ledger.rejected == {"held_out": 2, "identical": 3}
+    assert not (output / "_work").exists()
+    return digests_of(output)
+
+
+@pytest.mark.parametrize("options", [TWO_WORKERS, ["--direct_runner_bundle_repeat=1"]])
+def test_workers_and_replays_change_no_byte(
+    corpus: Path, tmp_path: Path, undisturbed: dict[str, str], options: list[str]
+) -> None:
+    prepare.run(config_for(corpus, tmp_path), options)
+    assert digests_of(tmp_path) == undisturbed
+
+
+KILLED_RUN = """
+import contextlib, os, signal, sys
+from pathlib import Path
+from pipelines import prepare
+from seq2seq_core import config, storage
+
+left = int(sys.argv[2])
+publish = storage.publish
+
+@contextlib.contextmanager
+def deadly(url):
+    global left
+    left -= 1
+    with publish(url) as out:
+        yield out
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+storage.publish = deadly
+prepare.run(config.load(prepare.PrepareConfig, sys.argv[1]))
+"""
+
+
+def test_killed_again_and_again_the_same_command_ends_in_the_same_bytes(
+    corpus: Path, tmp_path: Path, undisturbed: dict[str, str]
+) -> None:
+    output = tmp_path / "out"
+    config = config_for(corpus, output)
+    (tmp_path / "prepare.yaml").write_text(configuration.to_yaml(config))
+    for publications in (4, 7, 6, 9):
+        command = [sys.executable, "-c", KILLED_RUN, str(tmp_path / "prepare.yaml"), str(publications)]
+        ended = subprocess.run(command, capture_output=True, check=False, timeout=120)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+        assert not (output / MANIFEST_NAME).exists()
+    prepare.run(config)
+    assert digests_of(output) == undisturbed
+
+
+def test_a_finished_dataset_stays_as_it_is(corpus: Path, tmp_path: Path) -> None:
+    config = config_for(corpus, tmp_path / "out")
+    first = prepare.run(config)
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert prepare.run(config) == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()} == times
+    other = config_for(corpus, tmp_path / "out", deduplicate="none")
+    with pytest.raises(DatasetError, match=rf"fingerprint {first.fingerprint}; expected fingerprint .*Choose a new"):
+        prepare.run(other)
+    assert prepare.run(config) == first
+
+
+def test_after_an_orderly_failure_another_configuration_may_be_tried(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        TokenizerError, match=r"^the corpus is too small.*Set tokenizer\.vocabulary_size to \d+ or less\.$"
+    ):
+        prepare.run(config_for(corpus, tmp_path, tokenizer={"vocabulary_size": 30_000}))
+    manifest = prepare.run(config_for(corpus, tmp_path))
+    assert manifest.source_tokenizer.vocabulary_size == 320
+    assert not (tmp_path / "_work").exists()
+
+
+def test_a_run_that_another_overtook_returns_its_dataset(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_for(corpus, tmp_path)
+    run = failures.run
+
+    def overtaken(pipeline: beam.Pipeline) -> None:
+        monkeypatch.setattr(failures, "run", run)
+        prepare.run(config)
+        raise InputError("the work folder is gone")
+
+    monkeypatch.setattr(failures, "run", overtaken)
+    assert prepare.run(config).ledger.balance == 0
+
+
+def test_counters_balance(corpus: Path, tmp_path: Path) -> None:
+    pipeline = beam.Pipeline(options=beam_options.parse([]))
+    prepare.build(pipeline, config_for(corpus, tmp_path))
+    counters = failures.run(pipeline).metrics().query(MetricsFilter().with_namespace("prepare"))["counters"]
+    counts: dict[str, int] = {}
+    for counter in counters:
+        counts[counter.key.metric.name] = counts.get(counter.key.metric.name, 0) + counter.committed
+    assert counts == {"rows_read": 630, "rows_rejected": 5, "rows_kept": 620, "rows_duplicate": 5}
+
+
+def test_formats_side_by_side(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.tsv").write_text("ein Mann\ta man\nzwei\ttwo\n")
+    (tmp_path / "more.jsonl").write_text('{"t": {"en": "three", "de": "drei"}}\n{"t": {"en": "x"}}\n')
+    corpora = [
+        {"source": str(corpus / "train.en"), "target": str(corpus / "train.de")},
+        {"path": str(tmp_path / "*.tsv"), "source_field": 2, "target_field": 1},
+        {"path": str(tmp_path / "more.jsonl"), "source_field": "t.en", "target_field": "t.de"},
+    ]
+    config = config_for(corpus, tmp_path / "out", source=None, target=None, corpora=corpora, test={"share": 0.1})
+    manifest = prepare.run(config)
+    assert manifest.ledger.read == 634
+    assert manifest.ledger.rejected["missing_field"] == 1
+    assert set(manifest.splits) == {"train", "valid", "test"}
+    assert [Path(entry.url).name for entry in manifest.inputs][2:4] == ["more.tsv", "more.jsonl"]
+    assert manifest.configuration["test"]["share"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"target": None}, "both sides are needed"),
+        ({"source": None, "target": None}, "give source and target, or corpora"),
+        ({"validation": {"share": 0.1, "source": "a", "target": "b"}}, "give files or share"),
+        ({"validation": {"share": 0.9}}, "validation.share"),
+        ({"deduplicat": "none"}, "Did you mean deduplicate"),
+        ({"source": None, "target": None, "corpora": [{"name": "x"}]}, "a corpus needs source and target, or path"),
+    ],
+)
+def test_configurations_that_cannot_work(corpus: Path, tmp_path: Path, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config_for(corpus, tmp_path, **values)

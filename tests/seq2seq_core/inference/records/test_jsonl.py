@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq_core.errors import InputError
+from seq2seq_core.inference.records.content import Content
+from seq2seq_core.inference.records.fields import Fields
+from seq2seq_core.inference.records.jsonl import doubt_jsonl, parse_jsonl, render_jsonl
+from seq2seq_core.inference.translator import Prediction
+
+FIELDS = Fields("text", "translation")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def parse(*lines: bytes, fields: Fields = FIELDS) -> Content[list[bytes]]:
+    return parse_jsonl(list(lines), fields, ends_line=True)
+
+
+def echo(content: Content[list[bytes]], fields: Fields = FIELDS) -> list[str]:
+    predictions = [None if text is None else Prediction(text) for text in content.texts]
+    return render_jsonl(content, predictions, fields).decode().split("\n")[:-1]
+
+
+@given(
+    record=st.dictionaries(st.text(max_size=4), VALUES, max_size=4),
+    text=st.text(st.characters(exclude_categories=["Cs"])),
+    ascii_only=st.booleans(),
+    indent=st.sampled_from([(",", ":"), (", ", ": "), (" , ", " :  ")]),
+    padding=st.sampled_from(["", " ", "\t", "\r"]),
+)
+def test_every_byte_passes_through_and_the_translation_stands_last(
+    record: dict[str, Any], text: str, ascii_only: bool, indent: tuple[str, str], padding: str
+) -> None:
+    record = {key: value for key, value in record.items() if key != "translation"} | {"text": text}
+    line = json.dumps(record, ensure_ascii=ascii_only, separators=indent) + padding
+    content = parse(line.encode("utf-8", "replace"))
+    if content.failures:
+        return
+    (found,) = echo(content)
+    end = line.rindex("}")
+    assert found.startswith(line.encode("utf-8", "replace").decode()[:end])
+    assert found.endswith(line[end:])
+    values = json.loads(found)
+    assert list(values)[-1] == "translation"
+    assert values.pop("translation") == text
+    assert values == json.loads(line.encode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason", "written"),
+    [
+        (b"broken", "not JSON: Expecting value at character 1", '{"translation": null}'),
+        (b'{"text": "a"} x', "not JSON: Extra data at character 15", '{"translation": null}'),
+        (b"[1]", "not a JSON object but an array", '{"translation": null}'),
+        (b"3\r", "not a JSON object but a number", '{"translation": null}\r'),
+        (b'"\xff"', "not UTF-8: byte 2 of the line", '{"translation": null}'),
+        (b"[" * 100_000, "not readable JSON: nested too deeply", '{"translation": null}'),
+        (b"{}", "the field 'text' is missing", '{"translation": null}'),
+        (b'{ "a": 1 }', "the field 'text' is missing", '{ "a": 1 , "translation": null}'),
+        (b'{"text": 3}', "the field 'text' is a number, not a string", '{"text": 3, "translation": null}'),
+        (b'{"text": [""]}', "the field 'text' is an array, not a string", '{"text": [""], "translation": null}'),
+        (b'{"text": true}', "the field 'text' is true or false", '{"text": true, "translation": null}'),
+        (b'{"text": "\\ud800"}', "half a surrogate pair", '{"text": "\\ud800", "translation": null}'),
+        (b'{"text": "a", "tr\\u0061nslation": 1}', "'translation' is there already", '{"translation": null}'),
+    ],
+)
+def test_a_line_that_cannot_be_used_keeps_its_place(line: bytes, reason: str, written: str) -> None:
+    content = parse(b'{"text": "one"}', line, b'{"text": "two"}')
+    (failure,) = content.failures
+    assert failure.record == 1
+    assert reason in failure.reason
+    assert len(failure.excerpt) <= 200
+    assert content.texts == ["one", None, "two"]
+    assert echo(content)[1] == written
+
+
+def test_blank_lines_and_nulls_are_no_failures() -> None:
+    content = parse(b"", b" \r", b'{"text": null}', b'{"text": ""}')
+    assert content.failures == []
+    assert content.texts == [None, None, None, ""]
+    assert echo(content) == ["", " \r", '{"text": null, "translation": null}', '{"text": "", "translation": ""}']
+
+
+def test_numbers_of_any_length_pass_through() -> None:
+    line = b'{"n": ' + b"7" * 9000 + b', "text": "a"}'
+    assert echo(parse(line)) == [line.decode()[:-1] + ', "translation": "a"}']
+
+
+def test_a_byte_order_mark_stays() -> None:
+    assert echo(parse(b'\xef\xbb\xbf{"text": "a"}')) == ['\ufeff{"text": "a", "translation": "a"}']
+
+
+def test_dots_reach_inside_unless_a_field_has_the_whole_name() -> None:
+    fields = Fields("a.b", "out")
+    content = parse(b'{"a": {"b": "x"}}', b'{"a.b": "y", "a": {"b": "x"}}', b'{"a": "z"}', fields=fields)
+    assert content.texts == ["x", "y", None]
+    assert content.failures[0].reason == "the field 'a.b' is missing"
+
+
+def test_more_fields_on_request() -> None:
+    fields = Fields("text", "de", ("score", "n_best", "finished", "segments"))
+    content = parse(b'{"text": "a"}', b'{"text": null}', fields=fields)
+    done = Prediction("b", -0.5, (("b", -0.5), ("c", -1.0)), 2, False)
+    first, second = render_jsonl(content, [done, None], fields).decode().splitlines()
+    assert json.loads(first) == {
+        "text": "a",
+        "de": "b",
+        "de_score": -0.5,
+        "de_n_best": [{"text": "b", "score": -0.5}, {"text": "c", "score": -1.0}],
+        "de_finished": False,
+        "de_segments": 2,
+    }
+    names = ["de", "de_score", "de_n_best", "de_finished", "de_segments"]
+    assert json.loads(second) == {"text": None} | dict.fromkeys(names)
+
+
+@pytest.mark.parametrize(
+    ("lines", "doubt"),
+    [
+        ([], None),
+        ([b""], None),
+        ([b'{"body": 1}', b'{"text": "a"}'], None),
+        ([b'{"text": null}'], None),
+        ([b'{"body": 1}', b'{"id": 2, "body": 2}'], "fields body, id"),
+        ([b"one", b"two"], "no JSON object in a line"),
+        ([b'[{"text": "a"}]'], "no JSON object in a line"),
+    ],
+)
+def test_the_first_lines_tell_whether_the_field_is_right(lines: list[bytes], doubt: str | None) -> None:
+    assert doubt_jsonl(lines, FIELDS, "a.jsonl") == doubt
+
+
+def test_a_field_that_is_there_already_is_refused() -> None:
+    with pytest.raises(InputError, match=r"a\.jsonl: the field 'translation' is there already.*--output_field"):
+        doubt_jsonl([b'{"text": "a", "translation": "b"}'], FIELDS, "a.jsonl")
+    with pytest.raises(InputError, match="'de_score'"):
+        doubt_jsonl([b'{"text": "a", "de_score": 1}'], Fields("text", "de", ("score",)), "a.jsonl")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seq2seq_core.errors import DatasetError, IncompleteError
+from seq2seq_core.inference.commit import UnitEntry
+from seq2seq_core.inference.output import (
+    OUTPUT_NAME,
+    Job,
+    ModelEntry,
+    fingerprint,
+    load_output,
+    publish_output,
+    reconcile,
+    sweep,
+    withdraw,
+)
+from seq2seq_core.inference.records.inputs import InputFile
+from seq2seq_core.inference.records.plan import InputPlan, RecordRange
+from seq2seq_core.inference.unit import cut_units
+
+JOB = Job(fingerprint="job", model=ModelEntry(url="m", digest="d", lineage={"step": 1}), configuration={}, software={})
+PLANS = [
+    InputPlan(InputFile("in/a.txt", "a", ".txt", "text"), "fa", 9, (RecordRange(0, 2, 0, 5), RecordRange(2, 1, 5, 4))),
+    InputPlan(InputFile("in/x/b.jsonl", "x/b", ".jsonl", "jsonl"), "fb", 0, (RecordRange(0, 0),)),
+]
+UNITS = [unit for plan in PLANS for unit in cut_units(plan, "job")]
+
+
+def entries() -> list[UnitEntry]:
+    return [
+        UnitEntry(
+            path=unit.path,
+            fingerprint=unit.fingerprint,
+            first_record=unit.part.first,
+            records=unit.part.records,
+            failed=unit.index,
+            bytes=7,
+            digest="x",
+            failures=None,
+        )
+        for unit in UNITS
+    ]
+
+
+def test_every_unit_once_makes_an_output(tmp_path: Path) -> None:
+    output = reconcile(PLANS, JOB, reversed(entries()))
+    assert (output.records_in, output.records_out, output.failed) == (3, 3, 1)
+    assert [(entry.url, entry.records, entry.failed) for entry in output.inputs] == [
+        ("in/a.txt", 3, 1),
+        ("in/x/b.jsonl", 0, 0),
+    ]
+    assert [unit.path for unit in output.units] == [unit.path for unit in UNITS]
+    publish_output(str(tmp_path), output)
+    assert load_output(str(tmp_path)) == output
+
+
+def test_a_unit_lost_doubled_unplanned_or_changed_is_an_error() -> None:
+    first, *rest = entries()
+    cases = [
+        (rest, "a-00000-of-00002.txt: 1 outputs.*found finished 0 times; expected once"),
+        ([first, first, *rest], "found finished 2 times; expected once"),
+        (
+            [first, *rest, first.model_copy(update={"path": "z"})],
+            "z: 1 outputs.*found finished 1 times; expected never",
+        ),
+        ([first.model_copy(update={"records": 1}), *rest], "found 1 records.*expected 2 records"),
+        ([first.model_copy(update={"fingerprint": "other"}), *rest], "fingerprint other"),
+    ]
+    for found, message in cases:
+        with pytest.raises(IncompleteError, match=message):
+            reconcile(PLANS, JOB, found)
+
+
+def test_another_runs_manifest_is_withdrawn_and_ones_own_stays(tmp_path: Path) -> None:
+    withdraw(str(tmp_path), "any")
+    publish_output(str(tmp_path), reconcile(PLANS, JOB, entries()))
+    withdraw(str(tmp_path), fingerprint(UNITS))
+    assert (tmp_path / OUTPUT_NAME).exists()
+    withdraw(str(tmp_path), fingerprint(UNITS[1:]))
+    assert not (tmp_path / OUTPUT_NAME).exists()
+    (tmp_path / OUTPUT_NAME).write_text("damaged")
+    withdraw(str(tmp_path), fingerprint(UNITS))
+    assert not (tmp_path / OUTPUT_NAME).exists()
+
+
+def test_manifests_that_are_missing_or_damaged(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no finished translation stands here"):
+        load_output(str(tmp_path))
+    (tmp_path / OUTPUT_NAME).write_text('{"format_version": 1}')
+    with pytest.raises(DatasetError, match="the manifest is damaged"):
+        load_output(str(tmp_path))
+
+
+def test_the_sweep_takes_stale_files_of_these_inputs_and_no_others(tmp_path: Path) -> None:
+    stale = [
+        "a-00002-of-00003.txt",
+        ".units/a-00002-of-00003.txt.json",
+        "failures/a-00002-of-00003.txt.jsonl",
+        f".a-00000-of-00002.txt.{'f' * 32}.tmp",
+        f".units/x/.b-00000-of-00001.jsonl.json.{'0' * 32}.tmp",
+        "x/b-00000-of-123456.jsonl",
+    ]
+    kept = [
+        "a-00000-of-00002.txt",
+        ".units/a-00000-of-00002.txt.json",
+        "failures/a-00000-of-00002.txt.jsonl",
+        "x/b-00000-of-00001.jsonl",
+        "a-00002-of-00003.txt.gz",
+        "b-00002-of-00003.jsonl",
+        "x/a-00002-of-00003.txt",
+        "a-2-of-3.txt",
+        "aa-00002-of-00003.txt",
+        ".hidden.tmp",
+        "y/a-00002-of-00003.txt",
+    ]
+    for name in stale + kept:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    sweep(str(tmp_path), PLANS, reconcile(PLANS, JOB, entries()))
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == set(kept)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seq2seq_core.errors import InputError
+from seq2seq_core.inference.planning import PLAN_PATH, open_output, plan_and_check
+from seq2seq_core.inference.records.fields import Fields
+from seq2seq_core.inference.records.inputs import find_inputs
+from seq2seq_core.inference.records.plan import InputPlan, UnitSize
+
+FIELDS = Fields("text", "translation")
+
+
+def plans(folder: Path, **files: bytes) -> list[InputPlan]:
+    folder.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (folder / f"{name}.jsonl").write_bytes(data)
+    found = find_inputs([str(folder)], None, "elsewhere")
+    return [plan_and_check(file, UnitSize(2, 1 << 20), FIELDS) for file in found]
+
+
+def test_units_stand_in_order_whatever_order_the_plans_come_in(tmp_path: Path) -> None:
+    made = plans(tmp_path / "in", b=b'{"text": "x"}\n' * 3, a=b'{"text": "x"}\n')
+    units = open_output(str(tmp_path / "out"), made, "job", FIELDS)
+    assert [unit.path for unit in units] == [
+        "a-00000-of-00001.jsonl",
+        "b-00000-of-00002.jsonl",
+        "b-00001-of-00002.jsonl",
+    ]
+    assert open_output(str(tmp_path / "out"), made[::-1], "job", FIELDS) == units
+    rows = json.loads((tmp_path / "out" / PLAN_PATH).read_text())
+    assert rows == [[unit.marker_path, unit.fingerprint, unit.part.records] for unit in units]
+
+
+def test_one_odd_file_among_good_ones_is_for_the_ledger(tmp_path: Path) -> None:
+    made = plans(tmp_path / "in", a=b'{"text": "x"}\n', b=b"odd\n", c=b"")
+    assert [plan.doubt for plan in made] == [None, "no JSON object in a line", None]
+    assert len(open_output(str(tmp_path / "out"), made, "job", FIELDS)) == 3
+
+
+def test_nothing_but_odd_files_is_an_error_and_nothing_is_touched(tmp_path: Path) -> None:
+    made = plans(tmp_path / "in", a=b'{"body": "x"}\n', b=b"odd\n", c=b"")
+    with pytest.raises(InputError, match=r"a\.jsonl: none of the first 100 records has a text in the field 'text'"):
+        open_output(str(tmp_path / "out"), made, "job", FIELDS)
+    assert not (tmp_path / "out").exists()

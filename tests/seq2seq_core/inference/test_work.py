@@ -1,0 +1,79 @@
+"""A unit from reading to its committed output, without Beam: the same functions the pipeline's steps call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq_core.errors import InputError
+from seq2seq_core.inference.commit import UnitEntry
+from seq2seq_core.inference.planning import plan_and_check
+from seq2seq_core.inference.records.fields import Fields
+from seq2seq_core.inference.records.inputs import find_inputs
+from seq2seq_core.inference.records.plan import UnitSize
+from seq2seq_core.inference.translator import Prediction
+from seq2seq_core.inference.unit import cut_units
+from seq2seq_core.inference.work import OnError, commit_unit, read_unit, translate_unit
+
+FIELDS = Fields("text", "translation")
+
+
+class Upper:
+    def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
+        assert None not in texts
+        return [Prediction(error="too odd") if text == "odd" else Prediction((text or "").upper()) for text in texts]
+
+
+def translate(path: Path, output: Path, size: int = 2, on_error: OnError = "keep") -> list[UnitEntry]:
+    (file,) = find_inputs([str(path)], None, str(output))
+    units = cut_units(plan_and_check(file, UnitSize(size, 1 << 20), FIELDS), "job")
+    translated = [translate_unit(read_unit(unit, FIELDS), Upper()) for unit in units]
+    return [commit_unit(entry, str(output), FIELDS, on_error) for entry in translated]
+
+
+@given(data=st.binary(max_size=60) | st.text("aé\n\r \x85", max_size=60).map(str.encode), size=st.integers(1, 5))
+def test_any_bytes_have_as_many_lines_out_as_in(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "a.txt").write_bytes(data)
+    entries = translate(folder / "a.txt", folder / "out", size)
+    found = b"".join((folder / "out" / entry.path).read_bytes() for entry in entries)
+    assert found.count(b"\n") == data.count(b"\n")
+    assert sum(entry.records for entry in entries) == data.count(b"\n") + (data != b"" and not data.endswith(b"\n"))
+    failed = 0
+    for before, after in zip(data.split(b"\n"), found.split(b"\n"), strict=True):
+        try:
+            expected = before.decode().upper()
+        except UnicodeDecodeError:
+            failed += 1
+            expected = "\r" if before.endswith(b"\r") else ""
+        mark = "\ufeff" if before.startswith(b"\xef\xbb\xbf") and not expected else ""
+        assert after.decode() == mark + expected
+    assert sum(entry.failed for entry in entries) == failed
+
+
+def test_failures_of_reading_and_of_translating_stand_in_order(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"odd\n\xff\nodd\none\n")
+    (entry,) = translate(tmp_path / "a.txt", tmp_path / "out", 9)
+    assert (tmp_path / "out" / entry.path).read_bytes() == b"\n\n\nONE\n"
+    assert entry.failed == 3
+    assert entry.failures is not None
+    rows = [json.loads(line) for line in (tmp_path / "out" / entry.failures).read_text().splitlines()]
+    assert [(row["line"], row["reason"], row["text"]) for row in rows] == [
+        (1, "too odd", "odd"),
+        (2, "not UTF-8 at byte 1", "\\xff"),
+        (3, "too odd", "odd"),
+    ]
+
+
+def test_on_error_fail_names_the_record_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one\ntwo\none\nodd\n")
+    with pytest.raises(InputError, match=r"a\.txt, record 3: a record cannot be translated: too odd; found 'odd'"):
+        translate(tmp_path / "a.txt", tmp_path / "out", on_error="fail")
+    assert [path.name for path in sorted((tmp_path / "out").glob("*.txt"))] == ["a-00000-of-00002.txt"]

@@ -1,0 +1,275 @@
+"""What `Seq2Seq` promises, held by every family in every variant."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seq2seq_core.config import Config
+from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.models.registry import ArchitectureConfig, build_model
+from seq2seq_core.models.rnn import RnnConfig
+from seq2seq_core.models.transformer import TransformerConfig
+from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
+
+VOCABULARY = 23
+
+
+def rnn(**changes: object) -> RnnConfig:
+    return RnnConfig.model_validate({"embedding_width": 6, "width": 8, "decoder_layers": 2} | changes)
+
+
+def transformer(**changes: object) -> TransformerConfig:
+    small = {"width": 8, "feed_forward_width": 12, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
+    return TransformerConfig.model_validate(small | changes)
+
+
+VARIANTS: list[ArchitectureConfig] = [
+    *(
+        rnn(cell=cell, attention=attention, input_feeding=feeding)
+        for cell, attention, feeding in itertools.product(
+            ("lstm", "gru"), ("additive", "multiplicative"), (True, False)
+        )
+    ),
+    *(rnn(bidirectional=False, encoder_layers=e, decoder_layers=d) for e, d in ((1, 1), (3, 1), (1, 3))),
+    rnn(encoder_layers=2, decoder_layers=3, tie_embeddings="all"),
+    rnn(cell="gru", encoder_layers=2, tie_embeddings="none"),
+    *(
+        transformer(norm=norm, positions=positions)
+        for norm, positions in itertools.product(("pre", "post"), ("sinusoidal", "learned"))
+    ),
+    transformer(activation="gelu", tie_embeddings="all"),
+    transformer(activation="swish", tie_embeddings="none"),
+    transformer(heads=1, encoder_layers=1, decoder_layers=1),
+    transformer(heads=8, decoder_layers=1),
+]
+
+
+def name(config: Config) -> str:
+    changed = config.model_dump(exclude_defaults=True, exclude={"width", "feed_forward_width", "embedding_width"})
+    return "-".join([config.__class__.__name__, *(f"{key}={value}" for key, value in changed.items())])
+
+
+every_variant = pytest.mark.parametrize("architecture", VARIANTS, ids=name)
+both_families = pytest.mark.parametrize("architecture", [rnn(), transformer()], ids=name)
+
+
+def build(architecture: ArchitectureConfig) -> Seq2Seq:
+    """A model in float64: what should agree then does so to the last few digits."""
+    torch.manual_seed(7)
+    return build_model(architecture, VOCABULARY, VOCABULARY).double().eval()
+
+
+def random_ids(rows: int, columns: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(EOS_ID + 1, VOCABULARY, (rows, columns), generator=generator)
+
+
+def sources(*lengths: int) -> tuple[Tensor, Tensor]:
+    ids = random_ids(len(lengths), max(lengths), seed=1)
+    for row, length in enumerate(lengths):
+        ids[row, length - 1] = EOS_ID
+        ids[row, length:] = PAD_ID
+    return ids, torch.tensor(lengths)
+
+
+def targets(rows: int, columns: int) -> Tensor:
+    ids = random_ids(rows, columns, seed=2)
+    ids[:, 0] = BOS_ID
+    return ids
+
+
+def assert_same(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
+
+
+@every_variant
+@torch.no_grad()
+def test_step_agrees_with_forward_at_every_position(architecture: ArchitectureConfig) -> None:
+    model = build(architecture)
+    source, lengths = sources(7, 3, 5)
+    target = targets(3, 40)
+    expected = model(source, lengths, target)
+    state = model.start(model.encode(source, lengths))
+    for position in range(target.size(1)):
+        step = model.step(target[:, position], state)
+        assert_same(step.logits_NV, expected[:, position])
+        state = step.state
+
+
+@every_variant
+@torch.no_grad()
+def test_padding_and_neighbours_change_nothing(architecture: ArchitectureConfig) -> None:
+    model = build(architecture)
+    source, lengths = sources(4, 9, 1)
+    target = targets(3, 5)
+    together = model(source, lengths, target)
+    for row, length in enumerate(lengths.tolist()):
+        alone = model(source[row : row + 1, :length], lengths[row : row + 1], target[row : row + 1])
+        assert_same(alone[0], together[row])
+
+
+@every_variant
+@torch.no_grad()
+def test_a_later_target_token_does_not_change_earlier_logits(architecture: ArchitectureConfig) -> None:
+    model = build(architecture)
+    source, lengths = sources(4, 6)
+    target = targets(2, 6)
+    changed = target.clone()
+    changed[:, 4] = changed[:, 4] % (VOCABULARY - 5) + 5
+    before, after = model(source, lengths, target), model(source, lengths, changed)
+    assert_same(after[:, :4], before[:, :4])
+    assert not torch.allclose(after[:, 4:], before[:, 4:])
+
+
+@every_variant
+@torch.no_grad()
+def test_attention_sums_to_one_over_real_tokens(architecture: ArchitectureConfig) -> None:
+    model = build(architecture)
+    source, lengths = sources(7, 3)
+    step = model.step(torch.full((4,), BOS_ID), model.start(model.encode(source, lengths), width=2))
+    assert step.attention_NS.shape == (4, 7)
+    assert_same(step.attention_NS.double().sum(1), torch.ones(4, dtype=torch.float64))
+    assert (step.attention_NS[2:, 3:] == 0).all()
+    assert (step.attention_NS[2:, :3] > 0).all()
+
+
+@every_variant
+@torch.no_grad()
+def test_reordered_hypotheses_agree_with_rows_of_their_own(architecture: ArchitectureConfig) -> None:
+    """Beams that cross, sentences that leave or change places: every row still is its own history."""
+    model, width, steps = build(architecture), 3, 24
+    source, lengths = sources(7, 3, 5, 4)
+    generator = torch.Generator().manual_seed(3)
+    sentences = torch.arange(4)
+    histories = torch.full((4 * width, 1), BOS_ID)
+    state = model.start(model.encode(source, lengths), width)
+    for number in range(steps):
+        step = model.step(histories[:, -1], state)
+        expected = model(
+            source[sentences].repeat_interleave(width, 0), lengths[sentences].repeat_interleave(width, 0), histories
+        )
+        assert_same(step.logits_NV, expected[:, -1])
+        kept = {5: [0, 2, 3], 9: [2, 0, 1], 20: [1]}.get(number, list(range(len(sentences))))
+        parents = torch.cat([s * width + torch.randint(width, (width,), generator=generator) for s in kept])
+        sentences = sentences[kept]
+        tokens = random_ids(len(parents), 1, seed=100 + number)
+        histories = torch.cat([histories[parents], tokens], 1)
+        state = step.state.reorder(parents)
+
+
+@every_variant
+@torch.no_grad()
+def test_a_state_can_be_continued_twice(architecture: ArchitectureConfig) -> None:
+    model = build(architecture)
+    source, lengths = sources(5, 4)
+    first = model.step(torch.full((4,), BOS_ID), model.start(model.encode(source, lengths), width=2)).state
+    left, right = random_ids(4, 3, seed=4), random_ids(4, 3, seed=5)
+
+    def logits_after(tokens: Tensor) -> Tensor:
+        state = first
+        for column in tokens.unbind(1):
+            step = model.step(column, state)
+            state = step.state
+        return step.logits_NV
+
+    expected = logits_after(left)
+    logits_after(right)
+    assert_same(logits_after(left), expected)
+
+
+@every_variant
+def test_even_an_empty_target_touches_every_weight(architecture: ArchitectureConfig) -> None:
+    """Processes that train together wait for a gradient of each weight, whatever their batch is."""
+    model = build(architecture).train()
+    model(*sources(1), targets(1, 1)).logsumexp(-1).sum().backward()
+    assert [key for key, weight in model.named_parameters() if weight.grad is None] == []
+
+
+@every_variant
+def test_gradients_reach_every_weight(architecture: ArchitectureConfig) -> None:
+    model = build(architecture).train()
+    source, lengths = sources(5, 4)
+    functional.cross_entropy(model(source, lengths, targets(2, 6)).flatten(0, 1), random_ids(12, 1, 6)[:, 0]).backward()
+    for key, weight in model.named_parameters():
+        assert weight.grad is not None, key
+        assert weight.grad.abs().sum() > 0, key
+        assert weight.grad.isfinite().all(), key
+
+
+@both_families
+def test_gradients_through_steps_agree_with_those_through_forward(architecture: ArchitectureConfig) -> None:
+    model = build(architecture)
+    source, lengths = sources(5, 4)
+    target = targets(2, 4)
+    model(source, lengths, target).logsumexp(-1).sum().backward()
+    expected = {key: weight.grad for key, weight in model.named_parameters()}
+    model.zero_grad()
+    state = model.start(model.encode(source, lengths))
+    total = torch.zeros((), dtype=torch.float64)
+    for column in target.unbind(1):
+        step = model.step(column, state)
+        state, total = step.state, total + step.logits_NV.logsumexp(-1).sum()
+    total.backward()
+    for key, weight in model.named_parameters():
+        torch.testing.assert_close(weight.grad, expected[key], rtol=1e-7, atol=1e-9, msg=key)
+
+
+@pytest.mark.parametrize("architecture", [rnn(), rnn(cell="gru", input_feeding=False), transformer()], ids=name)
+def test_autocast_to_bfloat16_stays_close(architecture: ArchitectureConfig) -> None:
+    model = build(architecture).float()
+    source, lengths = sources(5, 4)
+    target = targets(2, 6)
+    expected = model(source, lengths, target)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model(source, lengths, target)
+        found.float().logsumexp(-1).sum().backward()
+        state = model.start(model.encode(source, lengths), width=1)
+        for column in target.unbind(1):
+            step = model.step(column, state)
+            state = step.state
+    torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)
+    torch.testing.assert_close(step.logits_NV.float(), expected[:, -1], rtol=0.1, atol=0.1)
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
+
+
+@both_families
+def test_the_state_of_another_family_is_refused(architecture: ArchitectureConfig) -> None:
+    other = build(transformer() if architecture.family == "rnn" else rnn())
+    state = other.start(other.encode(*sources(3)))
+    with pytest.raises(TypeError, match="start is needed"):
+        build(architecture).step(torch.tensor([BOS_ID]), state)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        rnn(embedding_width=32, width=64, decoder_layers=1, dropout=0.0),
+        rnn(cell="gru", attention="additive", input_feeding=False, embedding_width=32, width=64, dropout=0.0),
+        transformer(width=32, feed_forward_width=64, heads=4, dropout=0.0),
+    ],
+    ids=name,
+)
+def test_it_learns_to_reverse(architecture: ArchitectureConfig) -> None:
+    torch.manual_seed(11)
+    model = build_model(architecture, VOCABULARY, VOCABULARY)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    loss = torch.tensor(torch.inf)
+    for number in range(300):
+        tokens = random_ids(64, 5, seed=1000 + number)
+        source = functional.pad(tokens, (0, 1), value=EOS_ID)
+        target = functional.pad(tokens.flip(1), (1, 0), value=BOS_ID)
+        expected = functional.pad(tokens.flip(1), (0, 1), value=EOS_ID)
+        logits = model(source, torch.full((64,), 6), target)
+        loss = functional.cross_entropy(logits.flatten(0, 1), expected.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        if loss < 0.1:
+            return
+    pytest.fail(f"the loss is still {loss:.2f} after {number + 1} steps")

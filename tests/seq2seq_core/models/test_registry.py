@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from seq2seq_core.config import Config, build, keys, parse_overrides
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.models.registry import ArchitectureConfig, build_model
+from seq2seq_core.models.rnn import RnnConfig, RnnSeq2Seq
+from seq2seq_core.models.transformer import Transformer, TransformerConfig
+
+
+class Holder(Config):
+    architecture: ArchitectureConfig = TransformerConfig()
+
+
+@pytest.mark.parametrize(("family", "kind"), [("rnn", RnnSeq2Seq), ("transformer", Transformer)])
+def test_the_family_chooses_the_model(family: str, kind: type) -> None:
+    architecture = build(Holder, {"architecture": {"family": family, "width": 8}}).architecture
+    model = build_model(architecture, 11, 13)
+    assert isinstance(model, kind)
+    assert model.training
+    assert model.embeddings.target.num_embeddings == 13
+    assert model.embeddings.source.num_embeddings == 11
+
+
+def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="'rnn', 'transformer'"):
+        build(Holder, {"architecture": {"family": "conv"}})
+
+
+def test_a_key_of_the_other_family_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"unknown key 'architecture.rnn.heads'|heads"):
+        build(Holder, {"architecture": {"family": "rnn", "heads": 2}})
+
+
+def test_every_key_has_a_description_and_can_be_overridden() -> None:
+    assert all(key.description for key in keys(Holder))
+    overrides = parse_overrides(Holder, ["--architecture.family", "rnn", "--architecture.cell", "gru"])
+    assert overrides == {"architecture.family": "rnn", "architecture.cell": "gru"}
+
+
+@pytest.mark.parametrize("family", [RnnConfig, TransformerConfig])
+def test_vocabularies_of_two_sizes_are_not_tied(family: type[RnnConfig | TransformerConfig]) -> None:
+    with pytest.raises(ConfigError, match="11 source and 13 target"):
+        build_model(family(width=8, tie_embeddings="all"), 11, 13)

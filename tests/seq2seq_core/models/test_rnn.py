@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+
+from seq2seq_core.config import build
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.models.rnn import RnnConfig
+
+
+def test_an_odd_width_cannot_read_both_ways() -> None:
+    with pytest.raises(ConfigError, match=r"width \(7\) is odd, bidirectional \(True\)"):
+        build(RnnConfig, {"width": 7})
+    assert build(RnnConfig, {"width": 7, "bidirectional": False}).width == 7
+
+
+def test_a_bidirectional_encoder_sees_the_future_and_a_plain_one_does_not() -> None:
+    source, lengths = torch.tensor([[5, 6, 7, 3]]), torch.tensor([4])
+    changed = torch.tensor([[5, 6, 8, 3]])
+    for both_ways in (True, False):
+        torch.manual_seed(0)
+        model = RnnConfig(embedding_width=4, width=6, bidirectional=both_ways).build(9, 9).eval()
+        before, after = (model.encode(ids, lengths).states_BSD for ids in (source, changed))
+        assert torch.equal(before[:, 0], after[:, 0]) is not both_ways
+        assert not torch.equal(before[:, 2], after[:, 2])
+
+
+def test_input_feeding_lets_the_last_context_reach_the_next_state() -> None:
+    for feeding in (True, False):
+        torch.manual_seed(0)
+        model = RnnConfig(embedding_width=4, width=6, input_feeding=feeding).build(9, 9).eval()
+        state = model.start(model.encode(torch.tensor([[5, 6, 3]]), torch.tensor([3])))
+        state = model.step(torch.tensor([2]), state).state
+        fed = model.step(torch.tensor([4]), state).state.carries[0][0]
+        blind = type(state)(**{**vars(state), "context_ND": torch.zeros_like(state.context_ND)})
+        assert torch.equal(model.step(torch.tensor([4]), blind).state.carries[0][0], fed) is not feeding
+
+
+def test_the_decoder_starts_from_the_mean_of_the_real_states() -> None:
+    torch.manual_seed(0)
+    model = RnnConfig(cell="gru", embedding_width=4, width=6).build(9, 9).eval()
+    memory = model.encode(torch.tensor([[5, 6, 3, 0, 0]]), torch.tensor([3]))
+    expected = model.bridge(memory.states_BSD[:, :3].mean(1)).tanh()
+    torch.testing.assert_close(model.start(memory).carries[0][0], expected)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_dropout_acts_in_training_alone_and_warns_of_nothing(layers: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = RnnConfig(embedding_width=4, width=6, encoder_layers=layers, decoder_layers=layers, dropout=0.5).build(
+            9, 9
+        )
+    arguments = torch.tensor([[5, 6, 3]]), torch.tensor([3]), torch.tensor([[2, 5, 6]])
+    assert not torch.equal(model(*arguments), model(*arguments))
+    model.eval()
+    assert torch.equal(model(*arguments), model(*arguments))

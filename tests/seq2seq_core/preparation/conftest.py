@@ -1,0 +1,108 @@
+"""A workshop with small corpora of known dirt, and the whole preparation as plain calls, without Beam."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq_core.preparation.build import build_shard
+from seq2seq_core.preparation.finish import finish
+from seq2seq_core.preparation.messages import Input, Job, Plan, UnitReport
+from seq2seq_core.preparation.plan import index_input, make_plan, origins
+from seq2seq_core.preparation.recipe import Recipe
+from seq2seq_core.preparation.stage import stage_unit
+from seq2seq_core.preparation.tokenizers import make_tokenizers
+from seq2seq_core.shards.manifest import Manifest, load_manifest
+from seq2seq_core.shards.schema import Split
+from seq2seq_core.text.reading.corpus import CorpusConfig
+
+WORDS = (
+    "a man",
+    "the woman",
+    "dog",
+    "runs",
+    "sleeps",
+    "in",
+    "on",
+    "park",
+    "street",
+    "red",
+    "green",
+    "small",
+    "and",
+    "bridge",
+)
+Rows = list[tuple[str, str]]
+
+
+class Workshop:
+    """Makes corpora, jobs and datasets below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def sentences(count: int, seed: int = 0) -> Rows:
+        """Distinct pairs that every rule lets through."""
+        draw = random.Random(seed)
+        rows: dict[str, str] = {}
+        while len(rows) < count:
+            words = draw.choices(WORDS, k=draw.randint(3, 9))
+            rows[" ".join(words)] = " ".join(word[::-1] for word in words)
+        return list(rows.items())
+
+    def corpus(self, name: str, rows: Rows) -> CorpusConfig:
+        """A Moses pair."""
+        for suffix, side in (("en", 0), ("de", 1)):
+            path = self.folder / f"{name}.{suffix}"
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.write_text("".join(f"{row[side]}\n" for row in rows), encoding="utf-8")
+        return CorpusConfig(source=str(self.folder / f"{name}.en"), target=str(self.folder / f"{name}.de"))
+
+    def job(
+        self,
+        corpora: list[tuple[Split, CorpusConfig]],
+        output: str = "out",
+        shares: dict[Split, float] | None = None,
+        **recipe: Any,
+    ) -> Job:
+        sources = [(split, source) for split, config in corpora for source in config.sources()]
+        names = origins([source.urls[0] for _, source in sources])
+        settings = {"tokenizer": {"vocabulary_size": 300, "type": "bpe"}} | recipe
+        return Job(
+            output=str(self.folder / output),
+            recipe=Recipe.model_validate(settings),
+            shares=shares or {},
+            inputs=tuple(
+                Input(index=i, split=split, origin=names[i], source=source) for i, (split, source) in enumerate(sources)
+            ),
+            configuration=settings,
+            tokenizer_digests=(),
+        )
+
+    @staticmethod
+    def plan(job: Job) -> Plan:
+        return make_plan(job, [index_input(job, i) for i in range(len(job.inputs))])
+
+    @staticmethod
+    def stage(plan: Plan) -> list[UnitReport]:
+        held_out = [stage_unit(plan, unit, []) for unit in plan.units if unit.split != "train"]
+        paths = [report.path for report in held_out]
+        return held_out + [stage_unit(plan, unit, paths) for unit in plan.units if unit.split == "train"]
+
+    def prepare(self, job: Job) -> Manifest:
+        """All steps in their order, in this process."""
+        plan = self.plan(job)
+        units = self.stage(plan)
+        tokenizers = [] if plan.is_done else [make_tokenizers(plan, units)]
+        shards = [build_shard(plan, partition, units, tokenizers[0]) for partition in plan.partitions]
+        finish(plan, units, tokenizers, shards)
+        return load_manifest(job.output)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path)

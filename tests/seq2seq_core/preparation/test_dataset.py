@@ -1,0 +1,258 @@
+"""The whole preparation: where every row went, in which order, and that the bytes never depend on how it was cut."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import xxhash
+
+from seq2seq_core import storage
+from seq2seq_core.errors import DatasetError, InputError, StorageError, TokenizerError
+from seq2seq_core.preparation import build, tokenizers
+from seq2seq_core.preparation.finish import make_manifest
+from seq2seq_core.text.reading.corpus import CorpusConfig
+from seq2seq_core.tokenizer.model import Tokenizer
+
+
+def rows_of(output: str, split: str) -> list[dict[str, Any]]:
+    tables = [pq.read_table(path) for path in sorted(Path(output, split).glob("*.parquet"))]
+    return [row for table in tables for row in table.to_pylist()]
+
+
+def text_of(output: str, split: str) -> list[tuple[str, str]]:
+    model = Tokenizer.load(f"{output}/tokenizer/joint.model")._processor
+    return [(model.decode(row["source"]), model.decode(row["target"])) for row in rows_of(output, split)]
+
+
+def digests_of(output: str) -> dict[str, str]:
+    return {
+        str(path.relative_to(output)): storage.digest_file(str(path))
+        for path in sorted(Path(output).rglob("*"))
+        if path.is_file() and path.name != "dataset.json"
+    }
+
+
+def test_injected_dirt_comes_back_in_the_ledger(workshop: Any) -> None:
+    clean = workshop.sentences(400)
+    held = workshop.sentences(20, seed=1)
+    dirt: list[tuple[str, str]] = [
+        *[("", "leer")] * 3,
+        *[("only source", "\u2003 ")] * 2,
+        *[("x " * 151, "y " * 151)] * 4,
+        *[("w" * 1025, "w" * 1024)] * 5,
+        *[("tiny", "t" * 40)] * 6,
+        *[("same", "same")] * 7,
+        *[(source, "anything") for source, _ in held[:8]],
+        *clean[:9],
+    ]
+    corpus = workshop.corpus("c", [*clean[:200], *dirt, *clean[200:]])
+    with Path(corpus.source).open("ab") as source, Path(corpus.target).open("ab") as target:
+        source.write(b"bad \xff\n" * 10 + b"l" * 3000 + b"\nok\n")
+        target.write(b"gut\n" * 10 + b"lang\n\xc3\n")
+    job = workshop.job(
+        [("train", corpus), ("test", workshop.corpus("t", [*held, ("", "x"), held[0]]))],
+        unit_rows=70,
+        shards=3,
+        max_line_bytes=2500,
+    )
+    manifest = workshop.prepare(job)
+    rejected = {"empty": 6, "words": 4, "characters": 5, "length_ratio": 6, "identical": 7}
+    rejected |= {"held_out": 8, "not_utf8": 11, "too_many_bytes": 1}
+    assert manifest.ledger.rejected == rejected
+    assert manifest.ledger.kept == {"train": 400, "test": 21}
+    assert (manifest.ledger.duplicates, manifest.ledger.balance) == (9, 0)
+    on_disk = rows_of(job.output, "rejected")
+    assert Counter(row["rule"] for row in on_disk) == rejected
+    assert {row["origin"] for row in on_disk} == {"c.en", "t.en"}
+    by_rule = {row["rule"]: row for row in on_disk}
+    assert by_rule["length_ratio"]["value"] == "ratio 10"
+    assert by_rule["not_utf8"]["source"] in (None, "ok")
+    assert sum(entry.rows for entry in manifest.rejected) == sum(rejected.values())
+    assert sorted(text_of(job.output, "train")) == sorted(clean)
+    assert text_of(job.output, "test") == [*held, held[0]]
+    assert [(row["source_text"], row["line"]) for row in rows_of(job.output, "test")][-2:] == [
+        (held[-1][0], 20),
+        (held[0][0], 22),
+    ]
+
+
+def test_rows_stand_in_the_order_of_their_ids_and_say_where_they_came_from(workshop: Any) -> None:
+    rows = workshop.sentences(100)
+    job = workshop.job([("train", workshop.corpus("c", rows))], shards=4)
+    workshop.prepare(job)
+    found = rows_of(job.output, "train")
+
+    def pair_id(pair: tuple[str, str]) -> bytes:
+        return xxhash.xxh3_128_digest(b"".join(xxhash.xxh3_128_digest(side.encode()) for side in pair))
+
+    assert [row["id"] for row in found] == sorted(pair_id(row) for row in rows)
+    assert text_of(job.output, "train") == [rows[row["line"] - 1] for row in found]
+    assert {row["origin"] for row in found} == {"c.en"}
+
+
+@pytest.mark.parametrize(
+    ("key", "kept"),
+    [
+        ("pair", [("a a a", "x x"), ("a a a", "y y"), ("b b b", "x x")]),
+        ("source", [("a a a", "x x"), ("b b b", "x x")]),
+        ("target", [("a a a", "x x"), ("a a a", "y y")]),
+        ("none", [("a a a", "x x"), ("a a a", "x x"), ("a a a", "y y"), ("b b b", "x x")]),
+    ],
+)
+def test_of_duplicates_the_first_in_corpus_order_stays(workshop: Any, key: str, kept: list[tuple[str, str]]) -> None:
+    rows = [("a a a", "x x"), ("a a a", "y y"), ("b b b", "x x"), ("a a a", "x x")]
+    job = workshop.job(
+        [("train", workshop.corpus("c1", rows[:2])), ("train", workshop.corpus("c2", rows[2:]))],
+        deduplicate=key,
+        unit_rows=1,
+        tokenizer={"vocabulary_size": 266},
+    )
+    manifest = workshop.prepare(job)
+    assert sorted(text_of(job.output, "train")) == sorted(kept)
+    assert (manifest.ledger.duplicates, manifest.ledger.balance) == (4 - len(kept), 0)
+    first = {(row["origin"], row["line"]) for row in rows_of(job.output, "train")}
+    assert ("c1.en", 1) in first
+
+
+def test_bytes_do_not_depend_on_units_order_or_place(workshop: Any) -> None:
+    rows = workshop.sentences(300)
+    rows += rows[:20]
+    once = workshop.job([("train", workshop.corpus("a/c", rows))], output="o1", shards=3, shares={"valid": 0.1})
+    workshop.prepare(once)
+    twice = once.model_copy(update={"output": str(workshop.folder / "o2")})
+    plan = workshop.plan(twice)
+    units = workshop.stage(plan)[::-1]
+    made = tokenizers.make_tokenizers(plan, units)
+    for partition in plan.partitions[::-1]:
+        build.build_shard(plan, partition, units, made)
+    cut = workshop.job([("train", workshop.corpus("b/c", rows))], output="o3", shards=3, shares={"valid": 0.1})
+    cut = cut.model_copy(update={"recipe": cut.recipe.model_copy(update={"unit_rows": 7})})
+    workshop.prepare(cut)
+    first = digests_of(once.output)
+    assert len(first) == 5
+    assert {name: digest for name, digest in digests_of(twice.output).items() if "_work" not in name} == first
+    assert digests_of(cut.output) == first
+
+
+def test_shares_split_by_source(workshop: Any) -> None:
+    rows = workshop.sentences(600)
+    rows += [(source, f"{target} again") for source, target in rows]
+    job = workshop.job([("train", workshop.corpus("c", rows))], shares={"valid": 0.1, "test": 0.2}, shards=2)
+    manifest = workshop.prepare(job)
+    sources = {split: {source for source, _ in text_of(job.output, split)} for split in ("train", "valid", "test")}
+    assert sum(map(len, sources.values())) == 600
+    assert not sources["train"] & sources["valid"]
+    assert not sources["train"] & sources["test"]
+    assert 80 < manifest.ledger.kept["valid"] < 160
+    assert 180 < manifest.ledger.kept["test"] < 300
+
+
+def test_the_tokenizer_is_trained_on_the_rows_with_the_smallest_ids(workshop: Any) -> None:
+    rows = workshop.sentences(200)
+    plan = workshop.plan(workshop.job([("train", workshop.corpus("c", [*rows, *rows[:50]]))], shards=5))
+    units = workshop.stage(plan)
+    everything = tokenizers.sample_rows(plan, units, 10**6)
+    assert everything.num_rows == 200
+    ids = everything.column("id").to_pylist()
+    assert ids == sorted(ids)
+    assert tokenizers.sample_rows(plan, units, 70).equals(everything.slice(0, 70))
+
+
+def test_given_tokenizers_are_copied(workshop: Any) -> None:
+    corpus = workshop.corpus("c", workshop.sentences(80))
+    first = workshop.prepare(
+        workshop.job([("train", corpus)], output="o1", tokenizer={"vocabulary_size": 280, "joint": False})
+    )
+    assert not first.is_joint
+    models = {
+        f"{side}_model": str(workshop.folder / "o1" / "tokenizer" / f"{side}.model") for side in ("source", "target")
+    }
+    second = workshop.prepare(workshop.job([("train", corpus)], output="o2", tokenizer=models))
+    assert (second.source_tokenizer, second.target_tokenizer) == (first.source_tokenizer, first.target_tokenizer)
+    assert second.digest == first.digest
+
+
+def test_an_unreadable_row_ends_the_run_when_told_so(workshop: Any) -> None:
+    (workshop.folder / "c.tsv").write_bytes(b"a\tb\nno target\n")
+    corpus = CorpusConfig(path=str(workshop.folder / "c.tsv"))
+    plan = workshop.plan(workshop.job([("train", corpus)], on_error="fail"))
+    with pytest.raises(InputError, match=r"c\.tsv, line 2: the row is unreadable \(missing_column\); found 1 columns"):
+        workshop.stage(plan)
+
+
+def test_nothing_left_names_the_rules(workshop: Any) -> None:
+    plan = workshop.plan(workshop.job([("train", workshop.corpus("c", [("same", "same")] * 4))]))
+    with pytest.raises(InputError, match=r"no training row is left; found 4 rows read.*'identical': 4"):
+        tokenizers.make_tokenizers(plan, workshop.stage(plan))
+
+
+def test_a_vocabulary_too_large_names_the_largest(workshop: Any) -> None:
+    job = workshop.job([("train", workshop.corpus("c", workshop.sentences(30)))], tokenizer={"vocabulary_size": 50_000})
+    plan = workshop.plan(job)
+    with pytest.raises(TokenizerError, match=r"vocabulary_size 50000; expected at most \d+. Set"):
+        tokenizers.make_tokenizers(plan, workshop.stage(plan))
+
+
+def test_what_is_finished_is_not_done_again(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))])
+    plan = workshop.plan(job)
+    units = workshop.stage(plan)
+    made = tokenizers.make_tokenizers(plan, units)
+    shard = build.build_shard(plan, plan.partitions[0], units, made)
+    monkeypatch.setattr("seq2seq_core.preparation.stage.read_part", None)
+    monkeypatch.setattr("seq2seq_core.preparation.tokenizers.train", None)
+    monkeypatch.setattr("seq2seq_core.preparation.build.gather", None)
+    assert workshop.stage(plan) == units
+    assert tokenizers.make_tokenizers(plan, units) == made
+    assert build.build_shard(plan, plan.partitions[0], units, made) == shard
+
+
+def test_a_lost_or_doubled_report_is_noticed(workshop: Any) -> None:
+    plan = workshop.plan(
+        workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], unit_rows=30, shards=2)
+    )
+    units = workshop.stage(plan)
+    made = tokenizers.make_tokenizers(plan, units)
+    shards = [build.build_shard(plan, partition, units, made) for partition in plan.partitions]
+    make_manifest(plan, units, [made], shards)
+    for case in (
+        (units[1:], [made], shards),
+        ([*units, units[0]], [made], shards),
+        (units, [], shards),
+        (units, [made], shards[1:]),
+        (units, [made], [shards[0], shards[0]]),
+    ):
+        with pytest.raises(DatasetError, match="missing or there twice"):
+            make_manifest(plan, *case)
+    with pytest.raises(DatasetError, match="does not add up"):
+        make_manifest(plan, [units[0].model_copy(update={"read": 7}), units[1]], [made], shards)
+    Path(plan.job.output, shards[0].entry.path).write_bytes(b"of another run")
+    with pytest.raises(DatasetError, match="not the one this run wrote"):
+        make_manifest(plan, units, [made], shards)
+
+
+def test_leftovers_of_killed_attempts_are_swept_and_nothing_else(workshop: Any) -> None:
+    job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], shards=1)
+    train = Path(job.output, "train")
+    train.mkdir(parents=True)
+    Path(job.output, "_work").mkdir()
+    (train / f".part-00000-of-00001.parquet.{'a' * 32}.tmp").touch()
+    (train / "part-00000-of-00007.parquet").touch()
+    (train / "notes.txt").touch()
+    workshop.prepare(job)
+    assert sorted(path.name for path in train.iterdir()) == ["notes.txt", "part-00000-of-00001.parquet"]
+    assert sorted(path.name for path in Path(job.output).iterdir()) == ["dataset.json", "tokenizer", "train"]
+
+
+def test_a_dataset_on_an_object_store(workshop: Any) -> None:
+    job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))])
+    local = workshop.prepare(job)
+    remote = job.model_copy(update={"output": "memory://bucket/prepared"})
+    assert workshop.prepare(remote).digest == local.digest
+    assert "_work" not in storage.list_folder("memory://bucket/prepared")
+    with pytest.raises(StorageError):
+        storage.read_bytes("memory://bucket/prepared/_work/claim.json")

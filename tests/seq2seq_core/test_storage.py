@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq_core import storage
+from seq2seq_core.errors import StorageError
+
+
+@pytest.fixture(params=["local", "file", "memory"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "memory":
+        url = f"memory://{uuid.uuid4().hex}"
+        yield url
+        storage.remove(url)
+    else:
+        yield str(tmp_path) if request.param == "local" else f"file://{tmp_path}"
+
+
+def test_published_bytes_read_back_and_replace_older_ones(root: str) -> None:
+    url = storage.join(root, "deep/er", "x.bin")
+    storage.publish_bytes(url, b"one")
+    storage.publish_bytes(url, b"three")
+    assert storage.read_bytes(url) == b"three"
+    assert storage.size(url) == 5
+    assert storage.list_folder(storage.join(root, "deep/er")) == ["x.bin"]
+
+
+def test_nothing_appears_when_the_writer_fails(root: str) -> None:
+    url = storage.join(root, "x.bin")
+
+    def fail() -> None:
+        with storage.publish(url) as out:
+            out.write(b"half")
+            raise ValueError("writer")
+
+    with pytest.raises(ValueError, match="writer"):
+        fail()
+    assert not storage.exists(url)
+    assert storage.list_folder(root) == []
+
+
+def test_an_older_file_survives_a_failing_writer(root: str) -> None:
+    url = storage.join(root, "x.bin")
+    storage.publish_bytes(url, b"old")
+
+    def fail() -> None:
+        with storage.publish(url) as out:
+            out.write(b"new")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert storage.read_bytes(url) == b"old"
+
+
+def test_of_racing_writers_exactly_one_creates(root: str) -> None:
+    url = storage.join(root, "lock")
+    won: list[bytes] = []
+
+    def race(name: bytes) -> None:
+        if storage.create_exclusively(url, name):
+            won.append(name)
+
+    threads = [threading.Thread(target=race, args=(b"%d" % i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert storage.read_bytes(url) == won[0]
+    assert storage.list_folder(root) == ["lock"]
+
+
+def test_expand_sorts_files_of_globs_and_folders(root: str) -> None:
+    for name in ("b.txt", "a.txt", "c.bin"):
+        storage.publish_bytes(storage.join(root, "in", name), b"")
+    names = [storage.name_of(url) for url in storage.expand(storage.join(root, "in/*.txt"))]
+    assert names == ["a.txt", "b.txt"]
+    assert len(storage.expand(storage.join(root, "in"))) == 3
+    for url in storage.expand(storage.join(root, "in/*.txt")):
+        assert storage.read_bytes(url) == b""
+    with pytest.raises(StorageError, match=r"none.*no such file"):
+        storage.expand(storage.join(root, "none*"))
+
+
+def test_remove_takes_folders_and_missing_things(root: str) -> None:
+    storage.publish_bytes(storage.join(root, "in/x"), b"")
+    storage.remove(storage.join(root, "in"))
+    storage.remove(storage.join(root, "in"))
+    assert not storage.exists(storage.join(root, "in/x"))
+
+
+def test_missing_files_are_named(root: str) -> None:
+    url = storage.join(root, "nothing")
+    for action in (storage.read_bytes, storage.size, storage.digest_file):
+        with pytest.raises(StorageError, match=r"nothing: no such file"):
+            action(url)
+    assert storage.list_folder(url) == []
+
+
+@pytest.mark.parametrize("part", ["../x", "/etc/passwd", "a/../../x", "s3://b/x", "a\\..\\x"])
+def test_paths_never_leave_their_folder(part: str) -> None:
+    with pytest.raises(StorageError, match="leaves its folder"):
+        storage.join("/data/set", part)
+
+
+def test_join_keeps_roots() -> None:
+    assert storage.join("s3://b/c/", "d", "e") == "s3://b/c/d/e"
+    assert storage.join("", "d") == "d"
+
+
+def test_secrets_are_not_shown() -> None:
+    assert storage.redact("ftp://user:secret@host/x") == "ftp://host/x"
+    with pytest.raises(StorageError) as caught:
+        storage.filesystem("nosuch://user:secret@host/x")
+    assert "secret" not in str(caught.value)
+
+
+def test_not_utf8_is_an_error(root: str) -> None:
+    url = storage.join(root, "x")
+    storage.publish_bytes(url, b"\xff")
+    with pytest.raises(StorageError, match="not UTF-8"):
+        storage.read_text(url)
+
+
+def test_relative_globs_stay_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").touch()
+    assert storage.expand("*.txt") == ["a.txt"]
+    assert storage.is_local("a.txt")
+    assert storage.local_path("a.txt") == tmp_path / "a.txt"
+
+
+@given(st.binary(max_size=300))
+def test_digests_are_xxh3_128(data: bytes) -> None:
+    url = "memory://digests/x"
+    storage.publish_bytes(url, data)
+    assert storage.digest_file(url) == storage.digest_bytes(data) == xxhash.xxh3_128(data).hexdigest()

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seq2seq_core.config import build, keys, load, parse_overrides, to_yaml
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.training.config import FREE_KEYS, TrainConfig, identity
+
+
+def config(**values: Any) -> TrainConfig:
+    return build(TrainConfig, {"dataset": "data/x", "output": "runs/x", **values})
+
+
+def test_the_defaults_are_those_the_field_knows() -> None:
+    found = config()
+    assert found.label_smoothing == 0.1
+    assert (found.optimizer.beta1, found.optimizer.beta2, found.optimizer.epsilon) == (0.9, 0.98, 1e-9)
+    assert found.schedule.kind == "inverse_sqrt"
+    assert found.model.family == "transformer"
+
+
+def test_a_yaml_file_and_the_command_line_come_together(tmp_path: Any) -> None:
+    path = tmp_path / "train.yaml"
+    path.write_text(to_yaml(config(model={"family": "rnn", "width": 64})))
+    found = load(TrainConfig, str(path), parse_overrides(TrainConfig, ["--seed", "7", "--limits.max_minutes=2.5"]))
+    assert (found.model.family, found.seed, found.limits.max_minutes) == ("rnn", 7, 2.5)
+
+
+def test_an_unknown_key_names_its_neighbour() -> None:
+    with pytest.raises(ConfigError, match=r"Did you mean optimizer\.learning_rate\?"):
+        config(optimizer={"learning_rat": 1})
+
+
+def test_every_key_has_a_description() -> None:
+    assert [key.name for key in keys(TrainConfig) if not key.description] == []
+
+
+def test_the_identity_names_all_but_the_free_keys() -> None:
+    names = {name.split(".")[0] for name in identity(config(), "digest")} - {"dataset_digest"}
+    free = {name for name, value in FREE_KEYS.items() if value is True}
+    assert free <= set(TrainConfig.model_fields)
+    assert names == set(TrainConfig.model_fields) - free
+    assert "validation.metric" in identity(config(), "digest")
+    assert "validation.patience" not in identity(config(), "digest")
+
+
+@pytest.mark.parametrize(
+    ("values", "same"),
+    [
+        ({"output": "elsewhere", "dataset": "copy/x"}, True),
+        ({"limits": {"max_steps": 5}}, True),
+        ({"validation": {"patience": 3}}, True),
+        ({"seed": 2}, False),
+        ({"data": {"batch_tokens": 4096}}, False),
+        ({"validation": {"metric": "loss"}}, False),
+        ({"model": {"family": "rnn"}}, False),
+    ],
+)
+def test_what_moves_the_weights_or_their_choice_is_part_of_the_identity(values: dict[str, Any], same: bool) -> None:
+    assert (identity(config(**values), "digest") == identity(config(), "digest")) is same
+
+
+def test_the_dataset_counts_by_content() -> None:
+    assert identity(config(), "one") != identity(config(), "other")
