@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -13,6 +14,8 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.messages import Partition, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.preparation.sieve import publish_rejects
+from seq2seq_core.preparation.tags import with_tags
 from seq2seq_core.shards.manifest import TokenizerEntry
 from seq2seq_core.shards.schema import shard_name, text_schema
 from seq2seq_core.shards.writer import length_histogram, write_shard
@@ -33,11 +36,16 @@ def build_shard(
         return ShardReport.model_validate_json(storage.read_text(marker))
     rows, duplicates = gather(plan, partition, units)
     table = encode_rows(rows, plan.job.output, tokenizers, with_text=partition.split != "train")
+    rejected: list[pa.Table] = []
+    source_model = _load(plan.job.output, tokenizers.source)
+    table = with_tags(table, rows.column("corpus").to_numpy(), plan.job.corpora, source_model)
     entry = write_shard(plan.job.output, storage.join(partition.split, name), table)
     report = ShardReport(
         partition=partition,
         entry=entry,
         duplicates=duplicates,
+        rejected=dict(sorted(Counter(rule for part in rejected for rule in part.column("rule").to_pylist()).items())),
+        rejected_file=publish_rejects(plan.job.output, partition, rejected),
         source_lengths=length_histogram(table.column("source_length").to_numpy()),
         target_lengths=length_histogram(table.column("target_length").to_numpy()),
     )

@@ -52,6 +52,22 @@ class Tokenizer:
         """Read a model file; a StorageError or TokenizerError names it when that fails."""
         return cls(storage.read_bytes(url), where=storage.redact(url))
 
+    def control_id(self, piece: str) -> int:
+        """The id of a control piece, which no text is ever cut into.
+
+        Raises:
+            TokenizerError: There is no such piece.
+        """
+        found: int = self._processor.piece_to_id(piece)
+        if found == UNKNOWN_ID or not self._processor.is_control(found):
+            raise TokenizerError(
+                "the tokenizer has no such control piece",
+                where=f"tokenizer {self.digest}",
+                expected=piece,
+                advice=f"Train it with --control_symbols={piece}, or let prepare train one.",
+            )
+        return found
+
     def encode_column(self, texts: pa.StringArray) -> pa.ListArray:
         """Piece ids of each text: list<uint16> (uint32 for vocabularies over 65,536), without BOS and EOS.
 

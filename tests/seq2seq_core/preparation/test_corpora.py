@@ -1,0 +1,81 @@
+"""What a corpus says of itself over what the run says of all, tags before sources, and sets kept out of training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from seq2seq_core.errors import ConfigError, TokenizerError
+from seq2seq_core.preparation.corpora import resolve, unique_names
+from seq2seq_core.preparation.recipe import Recipe
+from seq2seq_core.shards.reader import Dataset
+from seq2seq_core.text.reading.corpus import CorpusConfig
+
+
+def config(**values: Any) -> CorpusConfig:
+    return CorpusConfig(source="a", target="b", **values)
+
+
+def test_a_corpus_retunes_rules_and_normalisation_key_by_key() -> None:
+    recipe = Recipe.model_validate({"filters": {"words": {"minimum": 2}}})
+    own = {"words": {"maximum": 20}, "identical": None}
+    corpus = resolve(config(filters=own, normalize={"unicode": "nfc"}), "train", "c", recipe)
+    assert corpus.filters.words is not None
+    assert (corpus.filters.words.minimum, corpus.filters.words.maximum) == (2, 20)
+    assert corpus.filters.identical is None
+    assert corpus.filters.length_ratio == recipe.filters.length_ratio
+    assert (corpus.normalize.unicode, corpus.normalize.whitespace) == ("nfc", True)
+    assert resolve(config(filters=own), "valid", "v", recipe).filters.words is None
+
+
+def test_an_unknown_rule_of_a_corpus_names_the_corpus_and_its_neighbour() -> None:
+    with pytest.raises(ConfigError, match=r"corpus web: filters.*Did you mean words"):
+        resolve(config(filters={"word": {}}), "train", "web", Recipe())
+
+
+def test_names_are_given_or_numbered_and_unique() -> None:
+    assert unique_names([config(), config(name="web")]) == ["corpus-1", "web"]
+    with pytest.raises(ConfigError, match="two corpora have the same name; found web"):
+        unique_names([config(name="web"), config(name="web")])
+
+
+def test_tags_stand_before_the_sources_of_their_corpus_alone(workshop: Any) -> None:
+    rows = workshop.sentences(60)
+    german = workshop.corpus("de", rows[:30]).model_copy(update={"tag": True, "target_language": "de"})
+    plain = workshop.corpus("fr", rows[30:])
+    manifest = workshop.prepare(workshop.job([("train", german), ("train", plain)], shards=2))
+    dataset = Dataset.open(str(workshop.folder / "out"))
+    tag = dataset.source_tokenizer.control_id(">>de<<")
+    tables = [pq.read_table(workshop.folder / "out" / shard.path) for shard in manifest.splits["train"].shards]
+    found = [row for table in tables for row in table.to_pylist()]
+    assert len(found) == 60
+    for row in found:
+        tagged = row["origin"] == "de.en"
+        assert (row["source"][0] == tag) == tagged
+        assert tag not in row["target"]
+        assert row["source_length"] == len(row["source"])
+        assert (
+            dataset.source_tokenizer.encode([rows[row["line"] - 1 + 30 * (not tagged)][0]])[0].tolist()
+            == (row["source"][tagged:])
+        )
+    assert [(entry.tag, entry.origins) for entry in manifest.corpora] == [(">>de<<", ("de.en",)), (None, ("fr.en",))]
+    assert dataset.source_tokenizer.encode([">>de<<"])[0].tolist() != [tag]
+
+
+def test_a_given_tokenizer_without_the_tag_is_refused(workshop: Any) -> None:
+    corpus = workshop.corpus("c", workshop.sentences(60))
+    workshop.prepare(workshop.job([("train", corpus)], output="o1"))
+    given = {"model": str(workshop.folder / "o1" / "tokenizer" / "joint.model")}
+    tagged = corpus.model_copy(update={"tag": True, "target_language": "de"})
+    with pytest.raises(TokenizerError, match=r"no such control piece; expected >>de<<"):
+        workshop.prepare(workshop.job([("train", tagged)], output="o2", tokenizer=given))
+
+
+def test_rows_of_a_benchmark_are_kept_out_of_training_and_out_of_the_ledger(workshop: Any) -> None:
+    rows = workshop.sentences(60)
+    job = workshop.job([("train", workshop.corpus("c", rows)), ("benchmark", workshop.corpus("b", rows[:7]))])
+    manifest = workshop.prepare(job)
+    assert (manifest.ledger.read, manifest.ledger.rejected, manifest.ledger.balance) == (60, {"held_out": 7}, 0)
+    assert set(manifest.splits) == {"train"}
