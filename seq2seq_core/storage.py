@@ -158,6 +158,14 @@ def remove(url: str) -> None:
         fs.rm(path, recursive=True)
 
 
+def remove_empty_folder(url: str) -> None:
+    """Delete a folder of this machine in which nothing stands; object stores have no folders."""
+    fs, path = filesystem(url)
+    if isinstance(fs, LocalFileSystem):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+
+
 def publish_bytes(url: str, data: bytes) -> None:
     """Make a small file visible at once and whole, replacing an older one."""
     with publish(url) as out:

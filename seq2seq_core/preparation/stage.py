@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -117,9 +117,9 @@ def _deal(
     """Hash the rows and stage each under its slot; how many, and the rows that stand in a held-out set."""
     rejected: list[pa.RecordBatch] = []
     source = digests(records.source)
-    if held_out:
-        held = pc.is_in(to_column(source), value_set=_sources_of(held_out))
-        values = pa.repeat(pa.scalar("source in validation or test", pa.string()), pc.sum(held).as_py() or 0)
+    for value, is_held in _held_out_rules(plan, unit, held_out):
+        held = is_held(source)
+        values = pa.repeat(pa.scalar(value, pa.string()), pc.sum(held).as_py() or 0)
         sifted = reject(records, held, HELD_OUT, values, "source only in training")
         rejected.append(sifted.rejected)
         records, source = sifted.kept, source[~held.to_numpy(zero_copy_only=False)]
@@ -129,6 +129,20 @@ def _deal(
     slots = _slots(plan, ids, source) if unit.role == "train" else np.zeros(len(records), np.int64)
     out.add(_staged_rows(records, ids), slots)
     return len(records), rejected
+
+
+def _held_out_rules(
+    plan: Plan, unit: Unit, held_out: tuple[str, ...]
+) -> Iterator[tuple[str, Callable[[Digests], pa.BooleanArray]]]:
+    """What says of sources, by their digests, that they are held out of training, and what to call it."""
+    if held_out:
+        yield "source in validation or test", lambda s: pc.is_in(to_column(s), value_set=_sources_of(held_out))
+    if plan.generation and plan.job.shares and unit.role == "train":
+        share = np.cumsum([share for _, share in sorted(plan.job.shares.items())])[-1]
+        yield (
+            "source in the share of validation or test, which stay as they are",
+            lambda s: pa.array(fractions(s) < share),
+        )
 
 
 def _staged_rows(records: Records, ids: Digests) -> pa.RecordBatch:
@@ -158,5 +172,5 @@ def _publish_rejects(plan: Plan, unit: Unit, rows: pa.Table) -> RejectedEntry:
     origin = pa.repeat(pa.scalar(unit.origin, pa.string()), rows.num_rows)
     table = pa.table([origin, *rows.columns], schema=REJECTED_SCHEMA)
     order = pc.sort_indices(table, [("line", "ascending")])
-    path = storage.join("rejected", shard_name(unit.index, len(plan.units)))
-    return write_rejected(plan.job.output, path, table.take(order))
+    path = plan.place("rejected", name=shard_name(unit.index, len(plan.units)))
+    return write_rejected(plan.job.output, path, table.take(order), generation=plan.generation)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
+from seq2seq_core.preparation.claims import check_claim
 from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.messages import Plan, TokenizersReport, UnitReport
 from seq2seq_core.preparation.tags import tags_of
@@ -23,12 +24,14 @@ _FOLDER = "tokenizer"
 
 
 def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport:
-    """Publish the tokenizers, unless a marker says that this has been done.
+    """Publish the tokenizers, unless a marker says that this has been done or the dataset has them already.
 
     Raises:
         InputError: No training row is left.
         TokenizerError: A model cannot be trained or read.
     """
+    if plan.tokenizers is not None:
+        return plan.tokenizers
     marker = storage.join(plan.work, "tokenizers.json")
     if storage.exists(marker):
         return TokenizersReport.model_validate_json(storage.read_text(marker))
@@ -43,6 +46,7 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport
         models = [
             Tokenizer(train(_texts(sample, columns), config, tags if "source" in columns else ())) for columns in sides
         ]
+    check_claim(plan)
     report = _publish(plan.job.output, models[0], models[-1])
     storage.publish_text(marker, report.model_dump_json())
     return report

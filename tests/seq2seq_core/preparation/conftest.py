@@ -11,8 +11,9 @@ import pytest
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.corpora import resolve, unique_names
 from seq2seq_core.preparation.finish import finish
+from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.messages import Input, Job, Plan, Role, UnitReport
-from seq2seq_core.preparation.plan import index_input, make_plan, origins
+from seq2seq_core.preparation.plan import index_input, make_plan
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.preparation.stage import stage_unit
 from seq2seq_core.preparation.tokenizers import make_tokenizers
