@@ -13,6 +13,7 @@ from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.text.filters import FiltersConfig, only_empty
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.reading.corpus import CorpusConfig
+from seq2seq_core.tokenizer.tags import tag_of
 
 
 def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corpus:
@@ -36,11 +37,6 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
         normalize=merged(NormalizeConfig, recipe.normalize, config.normalize, f"corpus {name}: normalize"),
         filters=filters if role == "train" else only_empty(),
     )
-
-
-def tag_of(language: str) -> str:
-    """The piece that asks a multilingual model for a language (the form Marian and OPUS-MT models use)."""
-    return f">>{language}<<"
 
 
 def unique_names(configs: Sequence[CorpusConfig]) -> list[str]:

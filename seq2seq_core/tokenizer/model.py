@@ -52,6 +52,12 @@ class Tokenizer:
         """Read a model file; a StorageError or TokenizerError names it when that fails."""
         return cls(storage.read_bytes(url), where=storage.redact(url))
 
+    @functools.cached_property
+    def controls(self) -> tuple[str, ...]:
+        """Control pieces beside those every tokenizer has: no text is ever cut into them."""
+        own = range(max(PAD_ID, UNKNOWN_ID, BOS_ID, EOS_ID) + 1, self.vocabulary_size)
+        return tuple(self._processor.id_to_piece(i) for i in own if self._processor.is_control(i))
+
     def control_id(self, piece: str) -> int:
         """The id of a control piece, which no text is ever cut into.
 

@@ -79,3 +79,20 @@ def test_rows_of_a_benchmark_are_kept_out_of_training_and_out_of_the_ledger(work
     manifest = workshop.prepare(job)
     assert (manifest.ledger.read, manifest.ledger.rejected, manifest.ledger.balance) == (60, {"held_out": 7}, 0)
     assert set(manifest.splits) == {"train"}
+
+
+def test_weights_of_corpora_reach_the_rows_of_the_training_split(workshop: Any) -> None:
+    rows = workshop.sentences(60)
+    heavy = workshop.corpus("a", rows[:20]).model_copy(update={"weight": 2.5})
+    job = workshop.job([("train", heavy), ("train", workshop.corpus("b", rows[20:]))], shards=3)
+    workshop.prepare(job)
+    dataset = Dataset.open(job.output)
+    weights = dataset.weights("train")
+    assert weights is not None
+    tables = [dataset.read_shard(shard) for shard in dataset.split("train").shards]
+    origins = [origin for table in tables for origin in table.column("origin").to_pylist()]
+    assert weights.tolist() == [2.5 if origin == "a.en" else 1.0 for origin in origins]
+    assert len(set(origins)) == 2
+    even = workshop.job([("train", workshop.corpus("c", rows))], output="even")
+    workshop.prepare(even)
+    assert Dataset.open(even.output).weights("train") is None
