@@ -20,6 +20,8 @@ from pipelines import beam_options, failures
 from pipelines.redaction import redacted
 from pipelines.transforms import message_coder
 from pipelines.transforms.build_shards import BuildShards
+from pipelines.transforms.count_rows import CountRows
+from pipelines.transforms.index_held_out import IndexHeldOut
 from pipelines.transforms.make_tokenizers import MakeTokenizers
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
@@ -119,7 +121,9 @@ def build(root: beam.Pipeline, config: PrepareConfig) -> Prepared:
     plan = root | "Plan units" >> PlanUnits(make_job(config))
     units = plan | "Stage units" >> StageUnits()
     tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units)
-    shards = plan | "Build shards" >> BuildShards(units, tokenizers)
+    held_out = plan | "Index held-out" >> IndexHeldOut(units)
+    counts = plan | "Count rows" >> CountRows(units)
+    shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts)
     outcome = plan | "Publish dataset" >> PublishDataset(units, tokenizers, shards)
     return Prepared(plan=plan, units=units, shards=shards, outcome=outcome)
 

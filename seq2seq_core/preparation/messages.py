@@ -155,6 +155,33 @@ class TokenizersReport(Message):
     target: TokenizerEntry
 
 
+class HeldOutIndex(Message):
+    """The file with the n-grams of all that is held out of training; None where there is nothing to compare with."""
+
+    path: str | None
+
+
+class SlotCounts(Message):
+    """Rows of each corpus in one training shard, duplicates aside."""
+
+    slot: int
+    counts: tuple[int, ...]
+
+
+class Decisions(Message):
+    """What has to be known of the whole corpus before a shard of it can be built.
+
+    Attributes:
+        tokenizers: Of the dataset.
+        held_out: What training rows must not share.
+        counts: Of every training shard; empty when no corpus has a cap.
+    """
+
+    tokenizers: TokenizersReport
+    held_out: HeldOutIndex
+    counts: tuple[SlotCounts, ...] = ()
+
+
 class ShardReport(Accounted):
     """A finished shard: its entry, the rows left out and the length histograms of both sides.
 

@@ -96,3 +96,51 @@ def test_weights_of_corpora_reach_the_rows_of_the_training_split(workshop: Any) 
     even = workshop.job([("train", workshop.corpus("c", rows))], output="even")
     workshop.prepare(even)
     assert Dataset.open(even.output).weights("train") is None
+
+
+def test_a_corpus_with_max_rows_keeps_those_with_its_smallest_ids(workshop: Any) -> None:
+    rows = workshop.sentences(300)
+    capped = workshop.corpus("a", [*rows[:200], *rows[:10]]).model_copy(update={"max_rows": 70})
+    corpora = [("train", capped), ("train", workshop.corpus("b", rows[200:]))]
+    manifest = workshop.prepare(workshop.job(corpora, shards=5, shares={"valid": 0.1}))
+    whole = workshop.prepare(
+        workshop.job([("train", workshop.corpus("a", rows[:200]))], "whole", shares={"valid": 0.1})
+    )
+    dataset, every = (Dataset.open(str(workshop.folder / name)) for name in ("out", "whole"))
+    found = [
+        row for s in manifest.splits["train"].shards for row in dataset.read_shard(s, ["id", "origin"]).to_pylist()
+    ]
+    ids = [row["id"] for row in found if row["origin"] == "a.en"]
+    expected = [i for s in whole.splits["train"].shards for i in every.read_shard(s, ["id"]).column("id").to_pylist()]
+    assert ids == sorted(expected)[:70]
+    assert manifest.ledger.rejected == {"max_rows": len(expected) - 70}
+    assert (manifest.ledger.duplicates, manifest.ledger.balance) == (10, 0)
+
+
+@pytest.mark.parametrize("given_as", ["files", "share", "benchmark"])
+def test_training_rows_that_share_a_long_ngram_with_what_is_held_out_are_rejected(workshop: Any, given_as: str) -> None:
+    rows = workshop.sentences(200)
+    long = "one two three four five six seven eight nine ten"
+    held = [(f"{long} held {i}", f"ein langer Text auf Deutsch {i}") for i in range(3)]
+    near = [("well " + long, "noch ein langer Text")]
+    roles: list[Any] = [("train", workshop.corpus("c", [*rows, *near, *(held if given_as == "share" else [])]))]
+    if given_as != "share":
+        roles.append(("test" if given_as == "files" else "benchmark", workshop.corpus("h", held)))
+    shares = {"test": 0.4} if given_as == "share" else {}
+    protection = {"ngram_words": 10}
+    manifest = workshop.prepare(workshop.job(roles, shares=shares, shards=3, protection=protection))
+    rejected = manifest.ledger.rejected["held_out_ngram"]
+    assert manifest.ledger.balance == 0
+    if given_as == "share":  # whichever of the four went to the test set keeps the others out of training
+        tests = Dataset.open(str(workshop.folder / "out")).references("test").sources
+        in_test = sum(long in text for text in tests)
+        assert 0 < in_test < 4
+        assert rejected == 4 - in_test
+    else:
+        assert rejected == 1
+    file = manifest.rejected[-1]
+    row = pq.read_table(workshop.folder / "out" / file.path).to_pylist()[0]
+    assert (row["rule"], row["value"]) == ("held_out_ngram", f"source {long}")
+    assert file.path.startswith("rejected/shards/")
+    off = workshop.prepare(workshop.job(roles, "off", shares=shares, protection={"ngram_words": None}))
+    assert "held_out_ngram" not in off.ledger.rejected
