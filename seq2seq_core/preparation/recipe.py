@@ -22,7 +22,10 @@ class Recipe(Config):
         ProtectionConfig(), description="which training rows are too close to validation, test and benchmark sets"
     )
     deduplicate: Literal["pair", "source", "target", "none"] = Field(
-        "pair", description="of training rows with the same text there, only the first in corpus order stays"
+        "pair", description="of training rows with the same text there, only one stays (see keep)"
+    )
+    keep: Literal["first", "best"] = Field(
+        "first", description="of duplicates: the first in corpus order, or the one with the highest score_field"
     )
     tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="the tokenizer, given or trained")
     shards: int | None = Field(

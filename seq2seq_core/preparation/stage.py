@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
-from seq2seq_core.preparation.exchange import STAGED, StagedWriter, read_staged, write_staged
+from seq2seq_core.preparation.exchange import StagedWriter, read_staged, staged_schema, write_staged
 from seq2seq_core.preparation.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
 from seq2seq_core.preparation.messages import Corpus, Plan, Role, Unit, UnitReport
 from seq2seq_core.shards.manifest import RejectedEntry
@@ -67,7 +68,8 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
     corpus = plan.job.corpora[unit.corpus]
     read, staged = 0, 0
     rejects: list[pa.RecordBatch] = []
-    with write_staged(path, staged_slots(plan, unit.role)) as out:
+    schema = staged_schema(with_score=plan.job.recipe.keep == "best")
+    with write_staged(path, staged_slots(plan, unit.role), schema=schema) as out:
         for raw in read_part(unit.part, plan.job.recipe.max_line_bytes):
             if plan.job.recipe.on_error == "fail":
                 _fail_on_reject(unit, raw)
@@ -91,7 +93,8 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
 
 def clean(raw: Records, corpus: Corpus) -> tuple[Records, list[pa.RecordBatch]]:
     """Normalise both sides, ask every rule; the rows that stay, and those rejected."""
-    records = Records(raw.lines, normalize(raw.source, corpus.normalize), normalize(raw.target, corpus.normalize))
+    source, target = (normalize(side, corpus.normalize) for side in (raw.source, raw.target))
+    records = Records(raw.lines, source, target, raw.score)
     rejected = []
     for sifted in sift(records, corpus.filters):
         rejected.append(sifted.rejected)
@@ -127,13 +130,15 @@ def _deal(
     ids = {"source": source, "target": target}.get(plan.job.recipe.deduplicate)
     ids = pair_digests(source, target) if ids is None else ids
     slots = _slots(plan, ids, source) if unit.role == "train" else np.zeros(len(records), np.int64)
-    out.add(_staged_rows(records, ids), slots)
+    out.add(_staged_rows(records, ids, with_score=plan.job.recipe.keep == "best"), slots)
     return len(records), rejected
 
 
-def _staged_rows(records: Records, ids: Digests) -> pa.RecordBatch:
-    text = [side.cast(pa.large_string()) for side in (records.source, records.target)]
-    return pa.record_batch([to_column(ids), records.lines, *text], schema=STAGED)
+def _staged_rows(records: Records, ids: Digests, *, with_score: bool) -> pa.RecordBatch:
+    columns = [to_column(ids), records.lines, *(s.cast(pa.large_string()) for s in (records.source, records.target))]
+    if with_score:
+        columns.append(pa.repeat(-math.inf, len(records)) if records.score is None else records.score)
+    return pa.record_batch(columns, schema=staged_schema(with_score=with_score))
 
 
 def _slots(plan: Plan, ids: Digests, source: Digests) -> npt.NDArray[np.int64]:

@@ -257,3 +257,20 @@ def test_a_dataset_on_an_object_store(workshop: Any) -> None:
     assert "_work" not in storage.list_folder("memory://bucket/prepared")
     with pytest.raises(StorageError):
         storage.read_bytes("memory://bucket/prepared/_work/claim.json")
+
+
+def test_of_duplicates_the_one_with_the_best_score_stays(workshop: Any) -> None:
+    lines = ["1.5\ta a a\tx x", "9\tb b b\ty y", "-3\tc c c\tz z", "2.5\ta a a\tw w", "2.5\ta a a\tv v", "bad\td\te"]
+    (workshop.folder / "s.tsv").write_text("\n".join(lines) + "\n")
+    scored = CorpusConfig(path=str(workshop.folder / "s.tsv"), source_field=2, target_field=3, score_field=1)
+    plain = workshop.corpus("p", [("c c c", "no score"), ("e e e", "alone here")])
+    corpora = [("train", plain), ("train", scored)]
+    recipe: dict[str, Any] = {"deduplicate": "source", "tokenizer": {"vocabulary_size": 280, "type": "bpe"}}
+    manifest = workshop.prepare(workshop.job(corpora, keep="best", unit_rows=1, **recipe))
+    kept = {(row["origin"], row["line"]) for row in rows_of(str(workshop.folder / "out"), "train")}
+    assert kept == {("s.tsv", 4), ("s.tsv", 2), ("s.tsv", 3), ("p.en", 2)}
+    assert (manifest.ledger.duplicates, manifest.ledger.rejected) == (3, {"bad_score": 1})
+    first = workshop.prepare(workshop.job(corpora, "first", unit_rows=1, **recipe))
+    assert first.ledger.duplicates == 3
+    kept = {(row["origin"], row["line"]) for row in rows_of(str(workshop.folder / "first"), "train")}
+    assert kept == {("s.tsv", 1), ("s.tsv", 2), ("p.en", 1), ("p.en", 2)}
