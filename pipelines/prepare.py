@@ -46,9 +46,8 @@ class HeldOutConfig(CorpusConfig):
 
     @pydantic.model_validator(mode="after")
     def _files_or_share(self) -> Self:
-        has_files = self.path is not None or self.source is not None
-        if has_files == (self.share is not None):
-            raise ValueError(f"give files or share; found share={self.share}, files={has_files}")
+        if self.has_files == (self.share is not None):
+            raise ValueError(f"give files or share; found share={self.share}, files={self.has_files}")
         return self
 
 
@@ -70,8 +69,8 @@ class PrepareConfig(Recipe):
             raise ValueError(
                 f"give source and target, or corpora; found source={self.source!r} and {len(self.corpora)}"
             )
-        if any(corpus.path is None and corpus.source is None for corpus in self.corpora):
-            raise ValueError("a corpus needs source and target, or path; found neither")
+        if not all(corpus.has_files for corpus in self.corpora):
+            raise ValueError("a corpus needs source and target, or path, or text; found none of them")
         return self
 
 

@@ -6,7 +6,6 @@ the end joins a list of texts with single spaces (`sentences.*`).
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
