@@ -28,13 +28,13 @@ from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.stage_units import StageUnits
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, DatasetError
-from seq2seq_core.preparation.corpora import resolve, unique_names
+from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
 from seq2seq_core.preparation.plan import origins, release
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
-from seq2seq_core.text.reading.corpus import CorpusConfig
+from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
 from seq2seq_core.tokenizer.model import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -49,9 +49,8 @@ class HeldOutConfig(CorpusConfig):
 
     @pydantic.model_validator(mode="after")
     def _files_or_share(self) -> Self:
-        has_files = self.path is not None or self.source is not None
-        if has_files == (self.share is not None):
-            raise ValueError(f"give files or share; found share={self.share}, files={has_files}")
+        if self.has_files == (self.share is not None):
+            raise ValueError(f"give files or share; found share={self.share}, files={self.has_files}")
         return self
 
 
@@ -76,8 +75,10 @@ class PrepareConfig(Recipe):
             raise ValueError(
                 f"give source and target, or corpora; found source={self.source!r} and {len(self.corpora)}"
             )
-        if any(corpus.path is None and corpus.source is None for corpus in self.corpora):
-            raise ValueError("a corpus needs source and target, or path; found neither")
+        if not all(corpus.has_files for corpus in (*self.corpora, *self.benchmarks)):
+            raise ValueError("a corpus needs source and target, or path, or text; found none of them")
+        if self.keep == "best" and all(corpus.score_field is None for corpus in self.corpora):
+            raise ValueError("keep: best needs the score_field of a corpus; found none")
         return self
 
 
@@ -102,7 +103,7 @@ def make_job(config: PrepareConfig) -> Job:
     roles += [(split, given) for split, given in held_out.items() if given is not None and given.share is None]
     roles += [("benchmark", benchmark) for benchmark in config.benchmarks]
     recipe = Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields})
-    names = unique_names([corpus for _, corpus in roles])
+    names = corpus_names([corpus for _, corpus in roles])
     given = config.tokenizer.given
     return Job(
         output=config.output,

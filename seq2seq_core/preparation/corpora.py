@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
-from seq2seq_core.errors import ConfigError
 from seq2seq_core.preparation.messages import Corpus, Role
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.text.filters import FiltersConfig, only_empty
@@ -33,26 +32,10 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
         source_language=config.source_language,
         target_language=config.target_language,
         tag=tag_of(config.target_language) if config.tag and config.target_language else None,
-        has_source=config.has_source,
+        has_source=not config.is_text_alone,
         normalize=merged(NormalizeConfig, recipe.normalize, config.normalize, f"corpus {name}: normalize"),
         filters=filters if role == "train" else only_empty(),
     )
-
-
-def unique_names(configs: Sequence[CorpusConfig]) -> list[str]:
-    """The name of each corpus: the one given, or its place among them.
-
-    Raises:
-        ConfigError: Two have the same name.
-    """
-    names = [config.name or f"corpus-{number}" for number, config in enumerate(configs, 1)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError("two corpora have the same name", where="corpora", found=", ".join(twice))
-    return names
-
-
-C = TypeVar("C", bound=Config)
 
 
 def merged(kind: type[C], base: C, own: Mapping[str, Any] | None, where: str) -> C:

@@ -119,7 +119,7 @@ def _deal(
 ) -> tuple[int, list[pa.RecordBatch]]:
     """Hash the rows and stage each under its slot; how many, and the rows that stand in a held-out set."""
     rejected: list[pa.RecordBatch] = []
-    source = digests(records.source)
+    source = digests(key_texts(records.source, records.target))
     if held_out:
         held = pc.is_in(to_column(source), value_set=_sources_of(held_out))
         values = pa.repeat(pa.scalar("source in validation or test", pa.string()), pc.sum(held).as_py() or 0)
@@ -132,6 +132,12 @@ def _deal(
     slots = _slots(plan, ids, source) if unit.role == "train" else np.zeros(len(records), np.int64)
     out.add(_staged_rows(records, ids, with_score=plan.job.recipe.keep == "best"), slots)
     return len(records), rejected
+
+
+def key_texts(source: pa.Array, target: pa.Array) -> pa.Array:
+    """What rows are split and held out by: the source, or the target of text that has no source."""
+    alone = pc.equal(source, "")
+    return pc.if_else(alone, target, source) if pc.any(alone).as_py() else source
 
 
 def _staged_rows(records: Records, ids: Digests, *, with_score: bool) -> pa.RecordBatch:
@@ -156,7 +162,8 @@ def _slots(plan: Plan, ids: Digests, source: Digests) -> npt.NDArray[np.int64]:
 def _sources_of(paths: tuple[str, ...]) -> pa.FixedSizeBinaryArray:
     """The digests of the sources in some staged files of held-out sets."""
     batches = [batch for path in paths for batch in read_staged(path, slot=0, slots=1)]
-    return to_column(digests(pa.chunked_array([batch.column("source") for batch in batches], pa.large_string())))
+    keys = [key_texts(batch.column("source"), batch.column("target")) for batch in batches]
+    return to_column(digests(pa.chunked_array(keys, pa.large_string())))
 
 
 def _publish_rejects(plan: Plan, unit: Unit, rows: pa.Table) -> RejectedEntry:

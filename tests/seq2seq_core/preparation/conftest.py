@@ -10,7 +10,7 @@ import pytest
 
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.caps import capped_partitions, count_rows
-from seq2seq_core.preparation.corpora import resolve, unique_names
+from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.finish import finish
 from seq2seq_core.preparation.held_out import index_held_out
 from seq2seq_core.preparation.messages import Decisions, Input, Job, Plan, Role, UnitReport
@@ -20,7 +20,7 @@ from seq2seq_core.preparation.stage import stage_unit
 from seq2seq_core.preparation.tokenizers import make_tokenizers
 from seq2seq_core.shards.manifest import Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
-from seq2seq_core.text.reading.corpus import CorpusConfig
+from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
 
 WORDS = (
     "a man",
@@ -76,7 +76,7 @@ class Workshop:
         origin = origins([source.urls[0] for _, _, source in sources])
         settings = {"tokenizer": {"vocabulary_size": 300, "type": "bpe"}} | recipe
         whole = Recipe.model_validate(settings)
-        names = unique_names([config for _, config in corpora])
+        names = corpus_names([config for _, config in corpora])
         return Job(
             output=str(self.folder / output),
             recipe=whole,

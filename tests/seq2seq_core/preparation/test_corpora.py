@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seq2seq_core.errors import ConfigError, TokenizerError
-from seq2seq_core.preparation.corpora import resolve, unique_names
+from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.shards.reader import Dataset
 from seq2seq_core.text.reading.corpus import CorpusConfig
@@ -33,12 +33,6 @@ def test_a_corpus_retunes_rules_and_normalisation_key_by_key() -> None:
 def test_an_unknown_rule_of_a_corpus_names_the_corpus_and_its_neighbour() -> None:
     with pytest.raises(ConfigError, match=r"corpus web: filters.*Did you mean words"):
         resolve(config(filters={"word": {}}), "train", "web", Recipe())
-
-
-def test_names_are_given_or_numbered_and_unique() -> None:
-    assert unique_names([config(), config(name="web")]) == ["corpus-1", "web"]
-    with pytest.raises(ConfigError, match="two corpora have the same name; found web"):
-        unique_names([config(name="web"), config(name="web")])
 
 
 def test_tags_stand_before_the_sources_of_their_corpus_alone(workshop: Any) -> None:
@@ -144,3 +138,18 @@ def test_training_rows_that_share_a_long_ngram_with_what_is_held_out_are_rejecte
     assert file.path.startswith("rejected/shards/")
     off = workshop.prepare(workshop.job(roles, "off", shares=shares, protection={"ngram_words": None}))
     assert "held_out_ngram" not in off.ledger.rejected
+
+
+def test_text_alone_is_split_deduplicated_and_held_out_by_its_text(workshop: Any) -> None:
+    rows = workshop.sentences(300)
+    for name, texts in (("t", [text for text, _ in [*rows, *rows[:9]]]), ("b", [text for text, _ in rows[:20]])):
+        (workshop.folder / f"{name}.txt").write_text("".join(f"{text}\n" for text in texts))
+    alone, benchmark = (CorpusConfig(text=str(workshop.folder / f"{name}.txt")) for name in ("t", "b"))
+    roles = [("train", alone), ("benchmark", benchmark)]
+    manifest = workshop.prepare(workshop.job(roles, shares={"valid": 0.2}, shards=2, deduplicate="source"))
+    assert 30 < manifest.ledger.kept["valid"] < 90
+    assert manifest.ledger.rejected == {"held_out": 29}
+    assert (sum(manifest.ledger.kept.values()), manifest.ledger.balance) == (280, 0)
+    references = Dataset.open(str(workshop.folder / "out")).references("valid")
+    assert set(references.sources) == {""}
+    assert set(references.targets) <= {text for text, _ in rows[20:]}
