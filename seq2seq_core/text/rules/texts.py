@@ -1,0 +1,185 @@
+"""The texts of one side of a batch in; what rules measure on them out, each computed once, for all rows together.
+
+The texts stay what they are in Arrow: one buffer of UTF-8 and the offsets of the rows. A question about characters is
+asked of all bytes at once (`data == ord("<")`, which the processor answers 32 bytes at a time) and counted a row by
+the difference of two running totals; only what is not ASCII is decoded, and of it only the characters beyond ASCII.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from seq2seq_core.text.rules import unicode
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_BELOW = ((1 << np.arange(8)) - 1).astype(np.uint8)
+
+
+class Texts:
+    """One side of a batch of rows.
+
+    Attributes:
+        column: The texts, string or large_string of n rows, no nulls.
+        data: Their bytes in a row, uint8 [N].
+        offsets: Where each row begins in `data`, and the last one ends, int64 [n + 1].
+    """
+
+    def __init__(self, column: pa.StringArray) -> None:
+        self.column = column
+        self.data, self.offsets = _bytes_of(column)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def count(self, mask: Bools) -> Ints:
+        """How many bytes of each row a mask over `data` marks, int64 [n]."""
+        packed = np.packbits(mask, bitorder="little")
+        totals = np.zeros(len(packed) + 1, np.int64)
+        np.cumsum(np.bitwise_count(packed), out=totals[1:])
+        packed = np.append(packed, np.uint8(0))
+        whole = self.offsets >> 3
+        return np.diff(totals[whole] + np.bitwise_count(packed[whole] & _BELOW[self.offsets & 7]))
+
+    def count_at(self, positions: Ints) -> Ints:
+        """How many of some rising positions in `data` lie in each row, int64 [n]; for few of them."""
+        return np.diff(np.searchsorted(positions, self.offsets)) if len(positions) else np.zeros(len(self), np.int64)
+
+    def rows_of(self, positions: Ints) -> Ints:
+        """The row that each position in `data` lies in."""
+        return np.searchsorted(self.offsets, positions, side="right") - 1
+
+    def has_any(self, positions: Ints) -> Bools:
+        """Which rows hold one of some positions, bool [n]."""
+        rows = np.zeros(len(self), np.bool_)
+        rows[self.rows_of(positions)] = True
+        return rows
+
+    def any_of(self, characters: str) -> Bools:
+        """Which bytes are one of some ASCII characters, bool [N]."""
+        mask = np.zeros(len(self.data), np.bool_)
+        for character in characters:
+            mask |= self.data == ord(character)
+        return mask
+
+    def find(self, characters: str) -> Ints:
+        """Where some ASCII characters stand, rising; for rare ones."""
+        return np.flatnonzero(self.any_of(characters))
+
+    def find_wide(self, members: Bools) -> Ints:
+        """Where the characters beyond ASCII that a table (of `unicode`) marks begin, rising."""
+        positions, points = self.wide
+        return positions[members[points]]
+
+    def count_wide(self, members: Bools) -> Ints:
+        """How many characters beyond ASCII of each row a table (of `unicode`) marks, int64 [n]."""
+        return self.count_at(self.find_wide(members)) if len(self.wide[0]) else np.zeros(len(self), np.int64)
+
+    def measure_rows(self, rows: Bools, function: Callable[[str], float], default: float = 0.0) -> Floats:
+        """The slow path: a Python function of the text of some rows, and a default for all others, float64 [n]."""
+        values = np.full(len(self), default)
+        values[rows] = [function(text) for text in self.column.filter(pa.array(rows)).to_pylist()]
+        return values
+
+    @cached_property
+    def wide(self) -> tuple[Ints, npt.NDArray[np.uint32]]:
+        """The characters beyond ASCII: where they begin in `data`, and their code points."""
+        others = self.data >= 0x80
+        if not others.any():
+            return np.zeros(0, np.int64), np.zeros(0, np.uint32)
+        points = np.frombuffer(self.data[others].tobytes().decode("utf-8").encode("utf-32-le"), np.uint32)
+        return np.flatnonzero(self.data >= 0xC0), points
+
+    @cached_property
+    def bytes(self) -> Ints:
+        """Bytes of each row, int64 [n]."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def characters(self) -> Ints:
+        """Characters (code points) of each row, int64 [n]."""
+        return self.bytes - self.count((self.data & 0xC0) == 0x80) if len(self.wide[0]) else self.bytes
+
+    @cached_property
+    def points(self) -> tuple[npt.NDArray[Any], Ints]:
+        """All characters as numbers (uint8 or uint32), and the offsets of the rows among them, int64 [n + 1]."""
+        if not len(self.wide[0]):
+            return self.data, self.offsets
+        points = np.frombuffer(self.data.tobytes().decode("utf-8").encode("utf-32-le"), np.uint32)
+        return points, np.concatenate([[0], np.cumsum(self.characters)])
+
+    @cached_property
+    def ascii_letters(self) -> Bools:
+        """Which bytes are letters of ASCII."""
+        return ((self.data | 0x20) - np.uint8(ord("a"))) < 26
+
+    @cached_property
+    def ascii_digits(self) -> Bools:
+        """Which bytes are digits of ASCII."""
+        return (self.data - np.uint8(ord("0"))) < 10
+
+    @cached_property
+    def letters(self) -> Ints:
+        """Letters (and the marks that belong to them) of each row, int64 [n]."""
+        return self.count(self.ascii_letters) + self.count_wide(unicode.members(unicode.LETTER))
+
+    @cached_property
+    def spaces(self) -> Bools:
+        """Which bytes belong to white space (bool [N]), that of Unicode included."""
+        data = self.data
+        mask: Bools = (data == 0x20) | ((data - np.uint8(9)) < 5) | ((data - np.uint8(0x1C)) < 4)
+        begins = self.find_wide(unicode.members(unicode.SPACE))
+        for i in range(3):  # all take two bytes or three
+            mask[begins[i < 2 + (data[begins] >= 0xE0)] + i] = True
+        return mask
+
+    @cached_property
+    def visible(self) -> Ints:
+        """Characters of each row that are not white space, int64 [n]."""
+        begins = self.spaces & ((self.data & 0xC0) != 0x80) if len(self.wide[0]) else self.spaces
+        return self.characters - self.count(begins)
+
+    @cached_property
+    def word_begins(self) -> Bools:
+        """Which bytes begin a word, as `str.split()` finds them."""
+        begins = np.empty(len(self.data), np.bool_)
+        begins[1:] = self.spaces[:-1]
+        begins[self.offsets[:-1][self.bytes > 0]] = True
+        begins &= ~self.spaces
+        return begins
+
+    @cached_property
+    def words(self) -> Ints:
+        """Words of each row separated by white space, as `len(text.split())` counts them, int64 [n]."""
+        return self.count(self.word_begins)
+
+
+def share(part: Ints, whole: Ints, empty: float = 0.0) -> Floats:
+    """`part / whole` a row, and `empty` where there is nothing to have a part of."""
+    return np.divide(part, whole, out=np.full(len(part), empty), where=whole > 0)
+
+
+def text_rows(column: pa.StringArray, rows: Bools) -> Sequence[str]:
+    """The texts of some rows, as Python's; for few of them."""
+    texts: list[str] = column.filter(pa.array(rows)).to_pylist()
+    return texts
+
+
+def _bytes_of(column: pa.StringArray) -> tuple[npt.NDArray[np.uint8], Ints]:
+    kind = np.int64 if pa.types.is_large_string(column.type) else np.int32
+    if not len(column):
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    _, offsets, data = column.buffers()
+    numbers = np.frombuffer(offsets, kind)[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    first, end = int(numbers[0]), int(numbers[-1])
+    if first == end:
+        return np.zeros(0, np.uint8), numbers - first
+    return np.frombuffer(data, np.uint8)[first:end], numbers - first
