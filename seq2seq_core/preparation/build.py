@@ -15,6 +15,7 @@ from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.caps import within_caps
 from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.held_out import without_held_out
+from seq2seq_core.preparation.limits import within_token_limits
 from seq2seq_core.preparation.messages import Decisions, Partition, Plan, ShardReport, TokenizersReport, UnitReport
 from seq2seq_core.preparation.sieve import publish_rejects
 from seq2seq_core.preparation.tags import with_tags
@@ -38,6 +39,9 @@ def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], d
     rows, rejected = _sifted(plan, partition, rows, decisions)
     tokenizers = decisions.tokenizers
     table = encode_rows(rows, plan.job.output, tokenizers, with_text=partition.split != "train")
+    if partition.slot is not None:
+        rows, table, beyond = within_token_limits(rows, table, plan.job.corpora)
+        rejected += beyond
     source_model = _load(plan.job.output, tokenizers.source)
     table = with_tags(table, rows.column("corpus").to_numpy(), plan.job.corpora, source_model)
     entry = write_shard(plan.job.output, storage.join(partition.split, name), table)

@@ -13,6 +13,7 @@ from seq2seq_core.text.filters import FiltersConfig
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.reading.corpus import Part, TextSource
 from seq2seq_core.text.reading.index import FileIndex
+from seq2seq_core.text.rules.base import Sides
 
 Role = Split | Literal["benchmark"]
 """What rows are for: a split, or (benchmark) nothing but to be kept out of training."""
@@ -44,6 +45,11 @@ class Corpus(Message):
     has_source: bool = True
     normalize: NormalizeConfig
     filters: FiltersConfig
+
+    @property
+    def sides(self) -> Sides:
+        """What rules are told of the two sides."""
+        return Sides(self.source_language, self.target_language, self.has_source)
 
 
 class Input(Message):

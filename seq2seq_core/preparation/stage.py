@@ -96,7 +96,7 @@ def clean(raw: Records, corpus: Corpus) -> tuple[Records, list[pa.RecordBatch]]:
     source, target = (normalize(side, corpus.normalize) for side in (raw.source, raw.target))
     records = Records(raw.lines, source, target, raw.score)
     rejected = []
-    for sifted in sift(records, corpus.filters):
+    for sifted in sift(records, corpus.filters, corpus.sides):
         rejected.append(sifted.rejected)
         records = sifted.kept
     return records, rejected

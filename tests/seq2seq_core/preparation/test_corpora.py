@@ -153,3 +153,23 @@ def test_text_alone_is_split_deduplicated_and_held_out_by_its_text(workshop: Any
     references = Dataset.open(str(workshop.folder / "out")).references("valid")
     assert set(references.sources) == {""}
     assert set(references.targets) <= {text for text, _ in rows[20:]}
+
+
+def test_rows_of_too_many_pieces_are_rejected_by_the_rule_of_their_corpus(workshop: Any) -> None:
+    rows = workshop.sentences(120)
+    strict = workshop.corpus("a", rows[:60]).model_copy(update={"filters": {"tokens": {"maximum": 12}}})
+    corpora = [("train", strict), ("train", workshop.corpus("b", rows[60:]))]
+    manifest = workshop.prepare(workshop.job(corpora, shards=2, shares={"valid": 0.2}))
+    dataset = Dataset.open(str(workshop.folder / "out"))
+    longest: dict[str, int] = {}
+    for split in manifest.splits.values():
+        for shard in split.shards:
+            for row in dataset.read_shard(shard, ["origin", "source_length", "target_length"]).to_pylist():
+                length = max(row["source_length"], row["target_length"])
+                longest[row["origin"]] = max(longest.get(row["origin"], 0), length)
+    assert longest["a.en"] <= 12 < longest["b.en"]
+    assert manifest.ledger.rejected["tokens"] > 0
+    assert manifest.ledger.balance == 0
+    row = dataset.read_shard(manifest.rejected[-1]).to_pylist()[0]
+    assert (row["rule"], row["threshold"]) == ("tokens", "1 to 12")
+    assert row["source"] in dict(rows)
