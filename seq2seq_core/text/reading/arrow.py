@@ -90,9 +90,10 @@ def read_batches(
         columns = find_columns(_open(tap, url).schema, fields, shape, storage.redact(url))
         stream = _Spliced(head.getvalue()[tap.begin :], file, max(place[0], tap.position), place[1])
         try:
-            for batch in pa.ipc.open_stream(pa.PythonFile(stream, mode="r")):
-                yield from pick_rows(batch, columns, shape, line, max_bytes)
-                line += len(batch)
+            batches = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
+            for sifted in pick_rows(batches, columns, shape, line, max_bytes):
+                yield sifted
+                line += sifted.read
         except FAILURES as error:
             raise damaged("Arrow", url, error, f"after row {line - 1}") from None
 
