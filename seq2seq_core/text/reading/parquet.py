@@ -51,17 +51,20 @@ def read_row_groups(
         columns = find_columns(file.schema_arrow, fields, shape, storage.redact(url))
         chosen = range(groups[0], file.num_row_groups if groups[1] is None else groups[1])
         try:
-            batches = file.iter_batches(
-                _batch_rows(file, chosen, columns),
-                row_groups=list(chosen),
-                columns=sorted({column.branch for column in columns}),
-                use_threads=False,
-            )
+            batches = _batches(file, chosen, columns)
             for sifted in pick_rows(batches, columns, shape, line, max_bytes):
                 yield sifted
                 line += sifted.read
         except FAILURES as error:
             raise damaged("Parquet", url, error, f"after row {line - 1}") from None
+
+
+def _batches(file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    """The columns that are needed, one row group after the other: some types are not read across the borders."""
+    rows = _batch_rows(file, groups, columns)
+    branches = sorted({column.branch for column in columns})
+    for group in groups:
+        yield from file.iter_batches(rows, row_groups=[group], columns=branches, use_threads=False)
 
 
 def _batch_rows(file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[Column]) -> int:
