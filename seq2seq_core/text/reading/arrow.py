@@ -90,9 +90,10 @@ def read_batches(
         columns = find_columns(_open(tap, url).schema, fields, shape, storage.redact(url))
         stream = _Spliced(head.getvalue()[tap.begin :], file, max(place[0], tap.position), place[1])
         try:
-            for batch in pa.ipc.open_stream(pa.PythonFile(stream, mode="r")):
-                yield from pick_rows(batch, columns, shape, line, max_bytes)
-                line += len(batch)
+            batches = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
+            for sifted in pick_rows(batches, columns, shape, line, max_bytes):
+                yield sifted
+                line += sifted.read
         except FAILURES as error:
             raise damaged("Arrow", url, error, f"after row {line - 1}") from None
 
@@ -110,6 +111,7 @@ class _Tap:
     def __init__(self, file: IO[bytes], feed: Callable[[bytes], object] = len) -> None:
         self._file = file
         self._feed = feed
+        self._size = _size_of(file)
         self.position = 0
         self.begin = 0
         self.last = b""
@@ -121,7 +123,7 @@ class _Tap:
         return block
 
     def read(self, size: int, /) -> bytes:
-        block = self._file.read(size)
+        block = self._file.read(min(size, self._size - self.position))
         self._feed(block)
         self.position += len(block)
         self.last = (self.last + block[-_MAGIC_BYTES:])[-len(_END) :]
@@ -136,16 +138,21 @@ class _Spliced:
     def __init__(self, head: bytes, file: IO[bytes], start: int, end: int | None) -> None:
         self._head = io.BytesIO(head)
         self._file = file
-        self._left = None if end is None else end - start
+        self._left = max(0, (_size_of(file) if end is None else end) - start)
         file.seek(start)
 
     def read(self, size: int, /) -> bytes:
         block = self._head.read(size)
-        wanted = size - len(block) if self._left is None else min(size - len(block), self._left)
-        if wanted:
-            block += self._file.read(wanted)
-            self._left = None if self._left is None else self._left - wanted
-        return block
+        wanted = min(size - len(block), self._left)
+        self._left -= wanted
+        return block + self._file.read(wanted) if wanted else block
+
+
+def _size_of(file: IO[bytes]) -> int:
+    """So that a damaged length never asks for memory the file could not fill."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
 
 
 def _open(tap: _Tap, url: str) -> pa.RecordBatchStreamReader:

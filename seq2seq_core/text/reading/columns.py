@@ -6,7 +6,7 @@ What Parquet and Arrow files have in common: typed columns, where a value is abs
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ from seq2seq_core.text.reading.rows import MISSING_FIELD, Shape
 from seq2seq_core.text.records import Problem, Sifted
 
 BATCH_BYTES = 8 << 20
+_GATHERED_BYTES = 4 << 20
+_MOST_GATHERED = 256
 _MOST_NAMES = 40
 _TEXTS = (
     pa.types.is_string,
@@ -64,26 +66,47 @@ def find_columns(schema: pa.Schema, fields: Sequence[str], shape: Shape, where: 
 
 
 def pick_rows(
-    batch: pa.RecordBatch, columns: Sequence[Column], shape: Shape, first_line: int, max_bytes: int
+    batches: Iterable[pa.RecordBatch], columns: Sequence[Column], shape: Shape, first_line: int, max_bytes: int
 ) -> Iterator[Sifted]:
-    """The rows of a batch, some megabytes at a time; one with a null, or text that cannot be read, is set aside.
+    """The rows of some batches, some megabytes at a time; one with a null, or text that cannot be read, is set aside.
 
     Raises:
-        pa.ArrowInvalid: The batch is damaged.
+        pa.ArrowInvalid: A batch is damaged.
     """
-    top = {column.top: _sound(batch.column(column.top)) for column in columns}
-    rows = max(1, len(batch) * BATCH_BYTES // max(1, sum(values.nbytes for values in top.values())))
-    for start in range(0, len(batch), rows):
+    for table in _gather(batches, columns):
+        yield from _pick(table, columns, shape, first_line, max_bytes)
+        first_line += table.num_rows
+
+
+def _gather(batches: Iterable[pa.RecordBatch], columns: Sequence[Column]) -> Iterator[pa.Table]:
+    """The columns that are needed, small batches put together."""
+    tops = list(dict.fromkeys(column.top for column in columns))
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(pa.record_batch([_sound(batch.column(top)) for top in tops], tops))
+        if sum(part.nbytes for part in waiting) >= _GATHERED_BYTES or len(waiting) >= _MOST_GATHERED:
+            yield pa.Table.from_batches(waiting).combine_chunks()
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting).combine_chunks()
+
+
+def _pick(
+    table: pa.Table, columns: Sequence[Column], shape: Shape, first_line: int, max_bytes: int
+) -> Iterator[Sifted]:
+    rows = max(1, table.num_rows * BATCH_BYTES // max(1, table.nbytes))
+    for batch in table.to_batches(max_chunksize=rows):
         found: list[pa.Array] = []
         problems: list[Problem] = []
         for position, column in enumerate(columns):
-            values = _reach(top[column.top].slice(start, rows), column.steps)
+            values = _reach(batch.column(column.top), column.steps)
             if position < shape.texts:
                 side = "" if shape.texts == 1 else ("source ", "target ")[position]
                 values, more = _read_text(values.cast(pa.binary()), column, side, max_bytes)
                 problems += more
             found.append(values)
-        yield shape.finish(first_line + start, found, problems)
+        yield shape.finish(first_line, found, problems)
+        first_line += len(batch)
 
 
 def _find(schema: pa.Schema, field: str, where: str, *, is_text: bool) -> Column:
@@ -147,7 +170,9 @@ def _sound(values: pa.Array) -> pa.Array:
     kind = _as_bytes(values.type)
     if pa.types.is_dictionary(values.type):
         values = values.view(kind)
-    elif kind != values.type:
+        values.validate(full=True)
+        return values.cast(kind.value_type)
+    if kind != values.type:
         values = values.cast(kind)
     values.validate(full=True)
     return values

@@ -22,9 +22,13 @@ def damaged(kind: str, url: str, error: Exception, place: str) -> InputError:
     """
     if getattr(error, "errno", None) is not None:
         raise error
+    if isinstance(error, NotImplementedError):
+        problem, advice = f"the {kind} file holds something that cannot be read", "Write it with plainer types."
+    else:
+        problem, advice = f"the {kind} file is truncated or corrupt", "Fetch or write the file again."
     return InputError(
-        f"the {kind} file is truncated or corrupt",
+        problem,
         where=storage.redact(url),
         found=f"{' '.join(str(error).split()):.300}, {place}",
-        advice="Fetch or write the file again.",
+        advice=advice,
     )

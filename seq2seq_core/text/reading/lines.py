@@ -62,7 +62,7 @@ def read_lines(
 
 
 def decode(lines: Lines, max_line_bytes: int) -> tuple[pa.StringArray, list[Problem]]:
-    """The lines as text; those over the limit or not UTF-8 are null and listed."""
+    """The lines as text; those over the limit or not UTF-8 are null and listed (those that were null are null)."""
     problems = [
         Problem(int(row), TOO_LONG, f"{lines.lengths[row]} bytes", f"at most {max_line_bytes} bytes")
         for row in np.flatnonzero(lines.lengths > max_line_bytes)
@@ -104,6 +104,6 @@ def _undecodable(lines: Lines) -> Iterator[Problem]:
     """The slow way, for a block known to hold bytes that are not UTF-8."""
     for row, octets in enumerate(lines.text.to_pylist()):
         try:
-            octets.decode("utf-8")
+            (octets or b"").decode("utf-8")
         except UnicodeDecodeError as error:
             yield Problem(row, NOT_UTF8, f"byte 0x{octets[error.start]:02x} at {error.start + 1}", "UTF-8")

@@ -49,33 +49,38 @@ def read_row_groups(
     line = first_line
     with _open(url) as file:
         columns = find_columns(file.schema_arrow, fields, shape, storage.redact(url))
-        for group in range(groups[0], file.num_row_groups if groups[1] is None else groups[1]):
-            batches = file.iter_batches(
-                _batch_rows(file, group, columns),
-                row_groups=[group],
-                columns=sorted({column.branch for column in columns}),
-                use_threads=False,
-            )
-            try:
-                for batch in batches:
-                    yield from pick_rows(batch, columns, shape, line, max_bytes)
-                    line += len(batch)
-            except FAILURES as error:
-                raise damaged(
-                    "Parquet", url, error, f"row group {group} of {file.num_row_groups}, after row {line - 1}"
-                ) from None
+        chosen = range(groups[0], file.num_row_groups if groups[1] is None else groups[1])
+        try:
+            batches = _batches(file, chosen, columns)
+            for sifted in pick_rows(batches, columns, shape, line, max_bytes):
+                yield sifted
+                line += sifted.read
+        except FAILURES as error:
+            raise damaged("Parquet", url, error, f"after row {line - 1}") from None
 
 
-def _batch_rows(file: pq.ParquetFile, group: int, columns: Sequence[Column]) -> int:
-    """As many rows as make a few megabytes, by what the footer says of the size of the row group."""
-    entry = file.metadata.row_group(group)
+def _batches(file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    """The columns that are needed, one row group after the other: some types are not read across the borders."""
+    rows = _batch_rows(file, groups, columns)
+    branches = sorted({column.branch for column in columns})
+    for group in groups:
+        yield from file.iter_batches(rows, row_groups=[group], columns=branches, use_threads=False)
+
+
+def _batch_rows(file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[Column]) -> int:
+    """As many rows as make a few megabytes, by what the footer says of the size of the row groups."""
     branches = [column.branch for column in columns]
-    size = 0
-    for position in range(entry.num_columns):
-        chunk = entry.column(position)
-        if any(f"{chunk.path_in_schema}.".startswith(f"{branch}.") for branch in branches):
-            size += chunk.total_uncompressed_size
-    return max(1, min(_MOST_BATCH_ROWS, BATCH_BYTES * int(entry.num_rows) // max(1, size)))
+    fewest = _MOST_BATCH_ROWS
+    for group in groups:
+        entry = file.metadata.row_group(group)
+        chunks = [entry.column(position) for position in range(entry.num_columns)]
+        size = sum(
+            chunk.total_uncompressed_size
+            for chunk in chunks
+            if any(f"{chunk.path_in_schema}.".startswith(f"{branch}.") for branch in branches)
+        )
+        fewest = min(fewest, BATCH_BYTES * int(entry.num_rows) // max(1, size))
+    return max(1, fewest)
 
 
 @contextlib.contextmanager
@@ -84,6 +89,6 @@ def _open(url: str) -> Iterator[pq.ParquetFile]:
         try:
             file = pq.ParquetFile(raw, buffer_size=_READ_BYTES, pre_buffer=False)
         except FAILURES as error:
-            raise damaged("Parquet", url, error, "the footer at its end, before any row") from None
+            raise damaged("Parquet", url, error, "in the footer at its end, before any row") from None
         with file:
             yield file

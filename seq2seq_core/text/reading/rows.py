@@ -82,9 +82,9 @@ def parse_scores(column: pa.Array) -> tuple[pa.DoubleArray, list[Problem]]:
 def split_prompt(text: pa.StringArray, words: int) -> tuple[pa.StringArray, pa.StringArray]:
     """The first so many words, single spaces between them, and the rest; a shorter text has an empty rest.
 
-    Words are separated by white space, as `text.split(None, words)` does it.
+    Words are separated by white space, as `text.strip().split(None, words)` does it.
     """
-    parts = pc.utf8_split_whitespace(pc.utf8_ltrim_whitespace(text), max_splits=words)
+    parts = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(text), max_splits=words)
     source = pc.binary_join(pc.list_slice(parts, 0, words), " ")
     has_rest = pc.greater(pc.list_value_length(parts), words)
     lasts = parts.offsets.to_numpy()[1:] - 1
