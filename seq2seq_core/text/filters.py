@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from pydantic import Field
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.text.records import Records, Sifted, reject
+from seq2seq_core.text.records import Records, Sifted, reject, reject_nothing
 from seq2seq_core.text.rules.agreement import IdenticalRule, NearIdenticalRule, NumbersRule, TerminalPunctuationRule
 from seq2seq_core.text.rules.base import Measure, Rows, Rule, Sides
 from seq2seq_core.text.rules.characters import AlphabeticRule, MarkupRule, ScriptRule
@@ -41,6 +42,7 @@ from seq2seq_core.text.rules.texts import Texts
 
 EMPTY = "empty"
 
+_UNKNOWN = Sides()
 _RENEW_SHARE = 0.1  # of rows gone: the others are then copied, so that rules need not measure what is gone
 
 
@@ -153,28 +155,31 @@ def check(filters: FiltersConfig, sides: Sides, where: str | None = None) -> Non
             )
 
 
-def sift(records: Records, filters: FiltersConfig, sides: Sides = Sides()) -> Iterator[Sifted]:
+def sift(records: Records, filters: FiltersConfig, sides: Sides = _UNKNOWN) -> Iterator[Sifted]:
     """Ask the rules one after the other; each step's `kept` is what the next one sees, the last is what stays.
 
     Each row counts under the first rule it fails. Cheap rules are asked of rows already gone as well, so that what
     was measured for one rule serves the next; what they say of these rows is not used.
     """
-    rows = _rows(records, sides)
+    rows, nothing = _rows(records, sides), reject_nothing()
     alive = np.ones(len(records), np.bool_)
     for name, rule in _asked(filters, sides):
         if len(records) < len(alive) and (rule.costly or len(records) < (1 - _RENEW_SHARE) * len(alive)):
             rows, alive = _rows(records, sides), np.ones(len(records), np.bool_)
         measure = rule.measure(rows)
         failed = measure.failed.to_numpy(zero_copy_only=False) & alive
-        described = measure.only(failed).describe_failed()
-        sifted = reject(records, pa.array(failed[alive]), name, described, rule.threshold)
-        records, alive = sifted.kept, alive & ~failed
-        yield sifted
+        if failed.any():
+            described = measure.only(failed).describe_failed()
+            sifted = reject(records, pa.array(failed[alive]), name, described, rule.threshold)
+            records, alive = sifted.kept, alive & ~failed
+            yield sifted
+        else:
+            yield Sifted(records, nothing)
 
 
-def judge_all(records: Records, filters: FiltersConfig, sides: Sides = Sides()) -> dict[str, Measure]:
+def judge_all(records: Records, filters: FiltersConfig, sides: Sides = _UNKNOWN) -> dict[str, Measure]:
     """What every rule says of every row, whatever the others say: for choosing thresholds by looking."""
-    rows = _rows(records, sides)
+    rows = replace(_rows(records, sides), exact=True)
     return {name: rule.measure(rows) for name, rule in _asked(filters, sides)}
 
 

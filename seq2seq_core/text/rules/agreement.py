@@ -37,18 +37,24 @@ class IdenticalRule(Rule):
         # Whatever is ignored, as many letters stay: the lower case of a letter is one letter.
         suspects = (rows.source.letters == rows.target.letters) & (rows.source.letters > 0) & ~alike
         if suspects.any():
-            sides = (side.column.filter(pa.array(suspects)) for side in (rows.source, rows.target))
-            alike[suspects] = pc.equal(*(self.fold(side) for side in sides)).to_numpy(zero_copy_only=False)
+            alike[suspects] = pc.equal(*(self._fold(side.only(suspects)) for side in (rows.source, rows.target)))
         values = pc.if_else(same, "identical", pc.if_else(pa.array(alike), "alike", "different"))
         return Measure(pa.array(alike), {"sides": values})
 
-    def fold(self, column: pa.StringArray) -> pa.StringArray:
+    def _fold(self, texts: Texts) -> pa.LargeStringArray:
         """Each text without what is ignored."""
-        if self.ignore_case:
-            column = pc.utf8_lower(column)
-        dropped = rf"[^{unicode.LETTER}\p{{N}}]" if self.ignore_punctuation else ""
-        dropped += ("|" if dropped else "") + r"\p{N}" if self.ignore_digits else ""
-        return pc.replace_substring_regex(column, dropped, "") if dropped else column
+        texts = Texts(pc.utf8_lower(texts.column)) if self.ignore_case else texts
+        numbers = texts.ascii_digits.copy()
+        texts.mark_wide(numbers, texts.find_wide(unicode.members(unicode.NUMBER)))
+        kept = np.ones(len(texts.data), np.bool_)
+        if self.ignore_punctuation:
+            kept = texts.ascii_letters | numbers
+            texts.mark_wide(kept, texts.find_wide(unicode.members(unicode.LETTER)))
+        if self.ignore_digits:
+            kept &= ~numbers
+        offsets = np.concatenate([[0], np.cumsum(texts.count(kept))])
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(texts.data[kept])]
+        return pa.LargeStringArray.from_buffers(len(texts), buffers[1], buffers[2])
 
     @property
     def threshold(self) -> str:

@@ -32,20 +32,29 @@ class Sides:
 
 
 class Side(NamedTuple):
-    """One side of the rows: its name, its texts, and the code of its language where known."""
+    """One side of the rows.
+
+    Attributes:
+        name: Which one.
+        texts: Its texts.
+        language: The code of its language, where known.
+        exact: The values of rows that pass are wanted as well, not only those of rows that fail.
+    """
 
     name: Literal["source", "target"]
     texts: Texts
-    language: str | None
+    language: str | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows a rule judges: the texts of both sides, and what is known of the sides."""
+    """The rows a rule judges: the texts of both sides, what is known of them, and `Side.exact`."""
 
     source: Texts
     target: Texts
     sides: Sides = Sides()
+    exact: bool = False
 
     def __len__(self) -> int:
         return len(self.target)
@@ -53,8 +62,8 @@ class Rows:
     def each(self) -> Iterator[Side]:
         """Every side there is."""
         if self.sides.has_source:
-            yield Side("source", self.source, self.sides.source_language)
-        yield Side("target", self.target, self.sides.target_language)
+            yield Side("source", self.source, self.sides.source_language, self.exact)
+        yield Side("target", self.target, self.sides.target_language, self.exact)
 
 
 @dataclass(frozen=True)

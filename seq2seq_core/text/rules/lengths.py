@@ -178,13 +178,15 @@ class LongestWordRule(SideRule):
     maximum: int = Field(40, ge=1, description="most characters a word may have")
 
     def value(self, side: Side) -> Ints:
-        texts = side.texts
-        longest = np.zeros(len(texts), np.int64)
-        begins, ends = _words_of(texts)
-        if len(begins):
-            rows = texts.rows_of(begins)
-            first = np.flatnonzero(np.diff(rows, prepend=-1))
-            longest[rows[first]] = np.maximum.reduceat(_characters_between(texts, begins, ends), first)
+        """Characters of the longest word; 0 where no word can be too long, unless `side.exact`."""
+        gaps = _gaps(side.texts)
+        if side.exact:
+            return _longest_words(side.texts, gaps)
+        longest = np.zeros(len(side.texts), np.int64)
+        suspects = side.texts.has_any(_begin_of_stretches(~gaps, self.maximum + 1))
+        if suspects.any():
+            some = side.texts.only(suspects)
+            longest[suspects] = _longest_words(some, _gaps(some))
         return longest
 
     def fails(self, value: npt.NDArray[np.int64]) -> Bools:
@@ -196,30 +198,48 @@ class LongestWordRule(SideRule):
         return f"at most {self.maximum} characters"
 
 
-def _words_of(texts: Texts) -> tuple[Ints, Ints]:
-    """Where in the bytes each word of `LongestWordRule` begins and ends."""
-    gaps = texts.spaces
+def _gaps(texts: Texts) -> Bools:
+    """Which bytes lie between the words of `LongestWordRule`."""
     unspaced = texts.find_wide(unicode.members(unicode.UNSPACED))
+    gaps = texts.spaces
     if len(unspaced):
         gaps = gaps.copy()
-        for i in range(4):  # the length of a character's bytes is told by its first one
-            gaps[unspaced[i < _width(texts.data[unspaced])] + i] = True
-    edges = np.zeros(len(gaps) + 1, np.bool_)
-    edges[texts.offsets] = True
-    after_gap = np.concatenate([[True], gaps]) | edges
-    begins = np.flatnonzero(after_gap[:-1] & ~gaps)
-    ends = np.flatnonzero((np.concatenate([gaps, [True]]) | edges)[1:] & ~gaps) + 1
-    return begins, ends
+        texts.mark_wide(gaps, unspaced)
+    return gaps
 
 
-def _characters_between(texts: Texts, begins: Ints, ends: Ints) -> Ints:
-    if not len(texts.wide[0]):
-        return ends - begins
+def _begin_of_stretches(mask: Bools, length: int) -> Ints:
+    """Where `length` true values in a row begin, by doubling: 32 in a row are twice 16 in a row."""
+    size = 1
+    while size < length:
+        step = min(size, length - size)
+        mask = mask[:-step] & mask[step:]
+        size += step
+    return np.flatnonzero(mask)
+
+
+def _longest_words(texts: Texts, gaps: Bools) -> Ints:
+    """Characters of the longest word of each row."""
+    longest = np.zeros(len(texts), np.int64)
+    words = ~gaps
+    filled = texts.bytes > 0
+    begins, ends = words.copy(), words.copy()
+    begins[1:] &= gaps[:-1]
+    ends[:-1] &= gaps[1:]
+    first, last = texts.offsets[:-1][filled], texts.offsets[1:][filled] - 1
+    begins[first], ends[last] = words[first], words[last]
+    places = np.flatnonzero(begins)
+    if len(places):
+        rows = texts.rows_of(places)
+        edges = np.flatnonzero(np.diff(rows, prepend=-1))
+        characters = _characters_before(texts)
+        sizes = characters[np.flatnonzero(ends) + 1] - characters[places]
+        longest[rows[edges]] = np.maximum.reduceat(sizes, edges)
+    return longest
+
+
+def _characters_before(texts: Texts) -> Ints:
+    """The number of characters that begin before each byte, and before the end, int64 [N + 1]."""
     totals = np.zeros(len(texts.data) + 1, np.int64)
     np.cumsum((texts.data & 0xC0) != 0x80, out=totals[1:])
-    return totals[ends] - totals[begins]
-
-
-def _width(first: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """The bytes of a character beyond ASCII, by its first byte."""
-    return 2 + (first >= 0xE0).astype(np.int64) + (first >= 0xF0)
+    return totals

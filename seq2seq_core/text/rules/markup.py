@@ -6,18 +6,18 @@ import re
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import Field
 
-from seq2seq_core.text.rules.base import Side, SideRule, above
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, above
 from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts, share
 
 # Every repetition is bounded or cannot begin twice at one place, so that no text takes quadratic time.
 _ADDRESS = re.compile(
     r"(?:[A-Za-z][A-Za-z0-9+.-]{1,14}://|www\.)\S+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", re.IGNORECASE
 )
-_RESIDUE = re.compile(
-    r"</?[A-Za-z][A-Za-z0-9:-]*(?:\s[^<>]*)?/?>|<!--|&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"
-)
+_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9:-]*(?:\s[^<>]*)?/?>|<!--")
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _BRACKETS = ("()", "[]", "{}")
 _WIDE_BRACKETS = (
     "\uff08\uff09",
@@ -55,38 +55,43 @@ class UrlsRule(SideRule):
 
 def _may_hold_address(texts: Texts) -> Bools:
     """The rows with `@`, `://` or `www.`."""
-    data, end = texts.data, len(texts.data)
-    colons = texts.find(":")
-    colons = colons[colons < end - 2]
-    colons = colons[(data[colons + 1] == ord("/")) & (data[colons + 2] == ord("/"))]
-    dots = texts.find(".")
-    dots = dots[dots >= 3]
-    for i in (1, 2, 3):
-        dots = dots[data[dots - i] | 0x20 == ord("w")]
-    return texts.has_any(np.concatenate([texts.find("@"), colons, dots]))
+    data = texts.data
+    scheme = (data[:-2] == ord(":")) & (data[1:-1] == ord("/")) & (data[2:] == ord("/"))
+    w = (data | 0x20) == ord("w")
+    host = w[:-3] & w[1:-2] & w[2:-1] & (data[3:] == ord("."))
+    return texts.has_any(np.concatenate([np.flatnonzero(found) for found in (scheme, host, data == ord("@"))]))
 
 
 def _address_characters(text: str) -> int:
     return sum(match.end() - match.start() for match in _ADDRESS.finditer(text))
 
 
-class HtmlRule(SideRule):
-    """No tags and no entities are left of HTML (OpusFilter drops what has any)."""
+class HtmlRule(Rule):
+    """Nothing is left of HTML: no tags (OpusFilter drops what has any), and hardly an entity.
 
-    maximum: int = Field(0, ge=0, description="tags, comments and entities a side may have, at most")
+    One entity is let through: captions and titles that are good otherwise hold `&amp;`.
+    """
 
-    def value(self, side: Side) -> Ints:
-        texts = side.texts
-        suspects = texts.has_any(texts.find("<&"))
-        return texts.measure_rows(suspects, lambda text: len(_RESIDUE.findall(text))).astype(np.int64)
+    maximum: int = Field(0, ge=0, description="tags and comments a side may have, at most")
+    maximum_entities: int = Field(1, ge=0, description="entities (`&nbsp;`) a side may have, at most")
 
-    def fails(self, value: npt.NDArray[np.int64]) -> Bools:
-        result: Bools = value > self.maximum
-        return result
+    def measure(self, rows: Rows) -> Measure:
+        failed = np.zeros(len(rows), np.bool_)
+        values: dict[str, pa.Array] = {}
+        for side in rows.each():
+            for name, sign, residue, maximum in (
+                ("tags", "<", _TAG, self.maximum),
+                ("entities", "&", _ENTITY, self.maximum_entities),
+            ):
+                suspects = side.texts.has_any(side.texts.find(sign))
+                found = side.texts.measure_rows(suspects, lambda text, residue=residue: len(residue.findall(text)))
+                failed |= found > maximum
+                values[f"{side.name} {name}"] = pa.array(found.astype(np.int64))
+        return Measure(pa.array(failed), values)
 
     @property
     def threshold(self) -> str:
-        return f"at most {self.maximum}"
+        return f"at most {self.maximum} tags, {self.maximum_entities} entities"
 
 
 class BracketsRule(SideRule):

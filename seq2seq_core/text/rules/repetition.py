@@ -29,26 +29,30 @@ class RepeatedCharactersRule(SideRule):
     def value(self, side: Side) -> Floats:
         texts = side.texts
         in_runs = np.zeros(len(texts), np.int64)
-        same = texts.data[1:] == texts.data[:-1]
-        same[texts.offsets[(texts.offsets > 0) & (texts.offsets < len(texts.data))] - 1] = False
-        for begins, lengths in (self._ascii_runs(texts, same), self._wide_runs(texts)):
-            np.add.at(in_runs, texts.rows_of(begins), lengths)
+        for begins, sizes in (self._ascii_runs(texts), self._wide_runs(texts)):
+            counts = ~texts.spaces[begins] & ~texts.ascii_digits[begins]
+            np.add.at(in_runs, texts.rows_of(begins[counts]), sizes[counts])
         return share(in_runs, texts.visible)
 
-    def _ascii_runs(self, texts: Texts, same: Bools) -> tuple[Ints, Ints]:
-        begins, lengths = _runs(same, self.run)
-        counts = (texts.data[begins] < 0x80) & ~texts.ascii_digits[begins] & ~texts.spaces[begins]
-        return begins[counts], lengths[counts]
+    def _ascii_runs(self, texts: Texts) -> tuple[Ints, Ints]:
+        """Where each run begins, and its characters."""
+        data = texts.data
+        same = data[1:] == data[:-1]
+        if not _has_run(same, self.run):
+            return _NOTHING
+        same &= data[1:] < 0x80
+        same[texts.offsets[(texts.offsets > 0) & (texts.offsets < len(data))] - 1] = False
+        return _runs(same, self.run)
 
     def _wide_runs(self, texts: Texts) -> tuple[Ints, Ints]:
         positions, points = texts.wide
-        if not len(positions):
-            return positions, positions
-        width = 2 + (points[:-1] >= 0x800).astype(np.int64) + (points[:-1] >= 0x10000)
-        same = (points[1:] == points[:-1]) & (np.diff(positions) == width)
-        same[np.isin(positions[1:], texts.offsets)] = False
-        begins, lengths = _runs(same, self.run)
-        return positions[begins[~texts.spaces[positions[begins]]]], lengths[~texts.spaces[positions[begins]]]
+        same = points[1:] == points[:-1]
+        if not _has_run(same, self.run):
+            return _NOTHING
+        widths = 2 + (points[:-1] >= 0x800).astype(np.int64) + (points[:-1] >= 0x10000)
+        same &= (np.diff(positions) == widths) & ~np.isin(positions[1:], texts.offsets)
+        begins, sizes = _runs(same, self.run)
+        return positions[begins], sizes
 
     def fails(self, value: Floats) -> Bools:
         return above(value, self.maximum)
@@ -58,16 +62,22 @@ class RepeatedCharactersRule(SideRule):
         return f"at most {self.maximum:g} in runs of {self.run} or more"
 
 
-def _runs(same: Bools, shortest: int) -> tuple[Ints, Ints]:
-    """Runs of equal things: where each begins and how many they are, from "this one is the same as the next"."""
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def _has_run(same: Bools, shortest: int) -> bool:
+    """Whether so many things in a row are equal, from "this one is the same as the next"."""
     long = same
     for i in range(1, shortest - 1):
         long = long[:-1] & same[i:]
-    if not long.any():
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    return bool(long.any())
+
+
+def _runs(same: Bools, shortest: int) -> tuple[Ints, Ints]:
+    """Runs of so many equal things: where each begins, and how many they are."""
     edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
-    begins, lengths = edges[::2], edges[1::2] - edges[::2] + 1
-    return begins[lengths >= shortest], lengths[lengths >= shortest]
+    begins, sizes = edges[::2], edges[1::2] - edges[::2] + 1
+    return begins[sizes >= shortest], sizes[sizes >= shortest]
 
 
 class RepetitionRule(SideRule):

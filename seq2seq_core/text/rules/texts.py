@@ -64,10 +64,11 @@ class Texts:
         return rows
 
     def any_of(self, characters: str) -> Bools:
-        """Which bytes are one of some ASCII characters, bool [N]."""
+        """Which bytes are one of some ASCII characters, bool [N]; a comparison for each stretch of neighbours."""
+        codes = np.array(sorted(map(ord, characters)), np.uint8)
         mask = np.zeros(len(self.data), np.bool_)
-        for character in characters:
-            mask |= self.data == ord(character)
+        for stretch in np.split(codes, np.flatnonzero(np.diff(codes) != 1) + 1):
+            mask |= (self.data - stretch[0]) < np.uint8(len(stretch))
         return mask
 
     def find(self, characters: str) -> Ints:
@@ -81,7 +82,22 @@ class Texts:
 
     def count_wide(self, members: Bools) -> Ints:
         """How many characters beyond ASCII of each row a table (of `unicode`) marks, int64 [n]."""
-        return self.count_at(self.find_wide(members)) if len(self.wide[0]) else np.zeros(len(self), np.int64)
+        _, points = self.wide
+        if not len(points):
+            return np.zeros(len(self), np.int64)
+        totals = np.zeros(len(points) + 1, np.int64)
+        np.cumsum(members[points], out=totals[1:])
+        return np.diff(totals[self._wide_offsets])
+
+    def mark_wide(self, mask: Bools, begins: Ints) -> None:
+        """Set all bytes of the characters beyond ASCII that begin at some places."""
+        widths = 2 + (self.data[begins] >= 0xE0).astype(np.int64) + (self.data[begins] >= 0xF0)
+        for i in range(4):
+            mask[begins[i < widths] + i] = True
+
+    def only(self, rows: Bools) -> Texts:
+        """Some of the rows."""
+        return Texts(self.column.filter(pa.array(rows)))
 
     def measure_rows(self, rows: Bools, function: Callable[[str], float], default: float = 0.0) -> Floats:
         """The slow path: a Python function of the text of some rows, and a default for all others, float64 [n]."""
@@ -97,6 +113,11 @@ class Texts:
             return np.zeros(0, np.int64), np.zeros(0, np.uint32)
         points = np.frombuffer(self.data[others].tobytes().decode("utf-8").encode("utf-32-le"), np.uint32)
         return np.flatnonzero(self.data >= 0xC0), points
+
+    @cached_property
+    def _wide_offsets(self) -> Ints:
+        """Where each row begins among the characters beyond ASCII, int64 [n + 1]."""
+        return np.searchsorted(self.wide[0], self.offsets)
 
     @cached_property
     def bytes(self) -> Ints:
@@ -127,25 +148,36 @@ class Texts:
         return (self.data - np.uint8(ord("0"))) < 10
 
     @cached_property
+    def ascii_letter_counts(self) -> Ints:
+        """Letters of ASCII in each row, int64 [n]."""
+        return self.count(self.ascii_letters)
+
+    @cached_property
     def letters(self) -> Ints:
         """Letters (and the marks that belong to them) of each row, int64 [n]."""
-        return self.count(self.ascii_letters) + self.count_wide(unicode.members(unicode.LETTER))
+        return self.ascii_letter_counts + self.count_wide(unicode.members(unicode.LETTER))
+
+    @cached_property
+    def ascii_spaces(self) -> Bools:
+        """Which bytes are white space of ASCII."""
+        mask: Bools = (self.data - np.uint8(0x1C)) < 5
+        mask |= (self.data - np.uint8(0x09)) < 5
+        return mask
 
     @cached_property
     def spaces(self) -> Bools:
         """Which bytes belong to white space (bool [N]), that of Unicode included."""
-        data = self.data
-        mask: Bools = (data == 0x20) | ((data - np.uint8(9)) < 5) | ((data - np.uint8(0x1C)) < 4)
         begins = self.find_wide(unicode.members(unicode.SPACE))
-        for i in range(3):  # all take two bytes or three
-            mask[begins[i < 2 + (data[begins] >= 0xE0)] + i] = True
+        if not len(begins):
+            return self.ascii_spaces
+        mask = self.ascii_spaces.copy()
+        self.mark_wide(mask, begins)
         return mask
 
     @cached_property
     def visible(self) -> Ints:
         """Characters of each row that are not white space, int64 [n]."""
-        begins = self.spaces & ((self.data & 0xC0) != 0x80) if len(self.wide[0]) else self.spaces
-        return self.characters - self.count(begins)
+        return self.characters - self.count(self.ascii_spaces) - self.count_wide(unicode.members(unicode.SPACE))
 
     @cached_property
     def word_begins(self) -> Bools:

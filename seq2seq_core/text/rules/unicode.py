@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 LETTER = r"\p{L}\p{M}"
 DIGIT = r"\p{Nd}"
+NUMBER = r"\p{N}"
 SYMBOL = r"\p{S}"
 SPACE = r"\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
 """White space beyond ASCII, as Python's `str.split()` knows it."""
@@ -24,167 +25,51 @@ UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\
 _CODE_POINTS = 0x110000
 _ASSIGNED = ((0x80, 0xD800), (0xE000, 0x32400), (0xE0000, 0xE0200))  # no letter, digit or space stands elsewhere
 
-_SCRIPT_OF_LANGUAGE = {
-    **dict.fromkeys(["ja"], ("Hiragana", "Katakana", "Han")),
-    **dict.fromkeys(["zh", "yue", "wuu", "lzh", "hak", "nan"], ("Han",)),
-    **dict.fromkeys(["ko"], ("Hangul", "Han")),
-    **dict.fromkeys(
-        ["ru", "uk", "be", "bg", "mk", "kk", "ky", "tg", "tt", "ba", "cv", "os", "ce", "av", "sah", "mn", "udm", "tyv"],
-        ("Cyrillic",),
+_LANGUAGES_OF_SCRIPTS = {
+    "Latin": (
+        "af an ast bcl br ca ceb co cs cy da de dsb en eo es et eu ext fi fil fo fr fur fuv fy ga gcf gcr gd gl gn gug "
+        "guw gv hr hsb ht hu id ie ig io ilo is it jv kab ki kik la lb lg li lij lmo ln lt ltg lv mg mi mt nb nl nn no "
+        "nso oc om pam pcm pl pms pt qu rm rn ro rw sc scn se sk sl sm sn sq st su sv sw szl tl tn to tr ts ve vec vi "
+        "vls vo wa war wo xh yo za zea zu"
     ),
-    **dict.fromkeys(["sr", "uz", "tk", "az", "bs", "sh", "cnr", "crh"], ("Latin", "Cyrillic")),
-    **dict.fromkeys(["ar", "fa", "ur", "ps", "ug", "sd", "ckb", "sdh", "arz", "ary", "prs", "azb"], ("Arabic",)),
-    **dict.fromkeys(["ku", "ms", "ha", "so"], ("Latin", "Arabic")),
-    **dict.fromkeys(["pa"], ("Gurmukhi", "Arabic")),
-    **dict.fromkeys(["he", "yi", "hbo"], ("Hebrew",)),
-    **dict.fromkeys(["el", "grc"], ("Greek",)),
-    **dict.fromkeys(["hi", "mr", "ne", "sa", "mai", "bho", "gom", "awa", "hne", "mag"], ("Devanagari",)),
-    **dict.fromkeys(["bn", "as"], ("Bengali",)),
-    **{
-        language: (script,)
-        for language, script in {
-            "gu": "Gujarati",
-            "or": "Oriya",
-            "ta": "Tamil",
-            "te": "Telugu",
-            "kn": "Kannada",
-            "ml": "Malayalam",
-            "si": "Sinhala",
-            "th": "Thai",
-            "lo": "Lao",
-            "km": "Khmer",
-            "my": "Myanmar",
-            "bo": "Tibetan",
-            "dz": "Tibetan",
-            "ka": "Georgian",
-            "hy": "Armenian",
-            "am": "Ethiopic",
-            "ti": "Ethiopic",
-            "dv": "Thaana",
-            "chr": "Cherokee",
-            "sat": "Ol_Chiki",
-            "mni": "Bengali",
-        }.items()
-    },
-    **dict.fromkeys(
-        [
-            "af",
-            "an",
-            "ast",
-            "bcl",
-            "br",
-            "ca",
-            "ceb",
-            "co",
-            "cs",
-            "cy",
-            "da",
-            "de",
-            "en",
-            "eo",
-            "es",
-            "et",
-            "eu",
-            "ext",
-            "fi",
-            "fil",
-            "fo",
-            "fr",
-            "fuv",
-            "fur",
-            "fy",
-            "ga",
-            "gcf",
-            "gcr",
-            "gd",
-            "gl",
-            "gn",
-            "gug",
-            "guw",
-            "gv",
-            "hr",
-            "ht",
-            "hu",
-            "hsb",
-            "dsb",
-            "id",
-            "ie",
-            "ig",
-            "io",
-            "ilo",
-            "is",
-            "it",
-            "jv",
-            "kab",
-            "kik",
-            "ki",
-            "la",
-            "lb",
-            "lg",
-            "li",
-            "lij",
-            "lmo",
-            "ln",
-            "lt",
-            "ltg",
-            "lv",
-            "mg",
-            "mi",
-            "mt",
-            "nb",
-            "nl",
-            "nn",
-            "no",
-            "nso",
-            "oc",
-            "om",
-            "pam",
-            "pcm",
-            "pl",
-            "pms",
-            "pt",
-            "qu",
-            "rm",
-            "rn",
-            "ro",
-            "rw",
-            "sc",
-            "scn",
-            "se",
-            "sk",
-            "sl",
-            "sm",
-            "sn",
-            "sq",
-            "st",
-            "su",
-            "sv",
-            "sw",
-            "szl",
-            "tl",
-            "tn",
-            "to",
-            "tr",
-            "ts",
-            "ve",
-            "vec",
-            "vi",
-            "vls",
-            "vo",
-            "wa",
-            "war",
-            "wo",
-            "xh",
-            "yo",
-            "za",
-            "zu",
-            "zea",
-        ],
-        ("Latin",),
-    ),
+    "Cyrillic": "av ba be bg ce cv kk ky mk mn os ru sah tg tt tyv udm uk",
+    "Latin Cyrillic": "az bs cnr crh sh sr tk uz",
+    "Latin Arabic": "ha ku ms so",
+    "Arabic": "ar ary arz azb ckb fa prs ps sd sdh ug ur",
+    "Hiragana Katakana Han": "ja",
+    "Han": "hak lzh nan wuu yue zh",
+    "Hangul Han": "ko",
+    "Devanagari": "awa bho gom hi hne mag mai mr ne sa",
+    "Bengali": "as bn mni",
+    "Gurmukhi Arabic": "pa",
+    "Gujarati": "gu",
+    "Oriya": "or",
+    "Tamil": "ta",
+    "Telugu": "te",
+    "Kannada": "kn",
+    "Malayalam": "ml",
+    "Sinhala": "si",
+    "Thai": "th",
+    "Lao": "lo",
+    "Khmer": "km",
+    "Myanmar": "my",
+    "Tibetan": "bo dz",
+    "Ol_Chiki": "sat",
+    "Greek": "el grc",
+    "Hebrew": "hbo he iw yi",
+    "Georgian": "ka",
+    "Armenian": "hy",
+    "Ethiopic": "am ti",
+    "Thaana": "dv",
+    "Cherokee": "chr",
+}
+_SCRIPTS_OF_LANGUAGE = {
+    language: tuple(scripts.split())
+    for scripts, languages in _LANGUAGES_OF_SCRIPTS.items()
+    for language in languages.split()
 }
 
-_SCRIPT_OF_TAG = {
+_SCRIPTS_OF_TAG = {
     "latn": ("Latin",),
     "cyrl": ("Cyrillic",),
     "arab": ("Arabic",),
@@ -249,9 +134,9 @@ def scripts_of(code: str | None) -> tuple[str, ...]:
     if code is None:
         return ()
     for part in code.replace("_", "-").lower().split("-")[1:]:
-        if part in _SCRIPT_OF_TAG:
-            return _SCRIPT_OF_TAG[part]
-    return _SCRIPT_OF_LANGUAGE.get(primary_language(code), ())
+        if part in _SCRIPTS_OF_TAG:
+            return _SCRIPTS_OF_TAG[part]
+    return _SCRIPTS_OF_LANGUAGE.get(primary_language(code), ())
 
 
 @functools.cache
