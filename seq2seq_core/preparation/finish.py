@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _NAMES = r"(part-\d{5}-of-\d{5}\.parquet|(joint|source|target)\.model|dataset\.json)"
 _OURS = re.compile(rf"{_NAMES}|\.{_NAMES}\.[0-9a-f]{{32}}\.tmp")
-_SOFTWARE = ("seq2seq", "numpy", "pyarrow", "sentencepiece", "xxhash")
+_SOFTWARE = ("seq2seq", "ftfy", "numpy", "pyarrow", "sentencepiece", "xxhash")
 
 
 def finish(
