@@ -30,7 +30,7 @@ from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, DatasetError
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
-from seq2seq_core.preparation.plan import origins, release
+from seq2seq_core.preparation.plan import origins, release, work_folder
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
@@ -148,6 +148,8 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     except (Exception, KeyboardInterrupt) as error:
         finished = None if was_there else _finished_by_another(config)
         if finished is not None:
+            # An object store takes files into a folder that is gone: what this run wrote after the other cleared up.
+            storage.remove(work_folder(config.output, finished.fingerprint))
             return finished
         if not isinstance(error, DatasetError):  # which may say that the folder is another run's
             release(config.output, redacted(config))

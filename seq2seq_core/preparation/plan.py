@@ -54,7 +54,7 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     return Plan(
         job=job,
         fingerprint=print_,
-        work=storage.join(job.output, WORK_FOLDER, print_[:16]),
+        work=work_folder(job.output, print_),
         files=tuple(file for entry in ordered for file in entry.files),
         units=() if is_done else tuple(_units(job, ordered)),
         partitions=() if is_done else tuple(_partitions(job, ordered)),
@@ -77,6 +77,11 @@ def fingerprint(job: Job, indexed: Sequence[IndexedInput]) -> str:
     corpora = [corpus.model_dump(mode="json") for corpus in job.corpora]
     named = [FORMAT_VERSION, recipe, corpora, job.shares, inputs, job.tokenizer_digests]
     return storage.digest_bytes(json.dumps(named, sort_keys=True, ensure_ascii=True).encode())
+
+
+def work_folder(output: str, print_: str) -> str:
+    """Where the unfinished work of a fingerprint lies."""
+    return storage.join(output, WORK_FOLDER, print_[:16])
 
 
 def origins(urls: Sequence[str]) -> list[str]:
