@@ -9,6 +9,7 @@ from importlib import resources
 
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.report.data import ReportData, Score
+from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import Lengths, describe_lengths
 from seq2seq_core.report.metrics import Metrics
@@ -20,6 +21,7 @@ try:
     import markupsafe
 
     from seq2seq_core.report.charts import Bars, Series, curves, histogram
+    from seq2seq_core.report.text_section import text_section
 except ModuleNotFoundError as error:
     raise ConfigError(
         "reports need a package that is not installed", found=error.name, advice="pip install 'seq2seq[report]'."
@@ -51,14 +53,10 @@ class LengthRow:
 
 def render(data: ReportData) -> str:
     """The page. Pieces that are not given leave no trace; the same data gives the same bytes."""
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(thousands=_thousands, decimals=_decimals, share=_share, points=_points)
-    template = environment.from_string(resources.files(__package__).joinpath("page.html").read_text("utf-8"))
     manifest = data.manifest
-    return template.render(
+    return _environment().get_template("page.html").render(
         data=data,
+        text=text_section(data.corpus) if data.corpus else None,
         manifest=manifest,
         sections=list(_sections(data)),
         headline=list(_headline(data)),
@@ -76,6 +74,24 @@ def render(data: ReportData) -> str:
     )
 
 
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_template),
+    )
+    environment.filters.update(
+        thousands=_thousands, decimals=_decimals, share=_share, points=_points, excerpt=excerpt, percent=_percent
+    )
+    return environment
+
+
+def _template(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
 def _sections(data: ReportData) -> Iterator[tuple[str, str]]:
     """Anchor and name of each section that the page will have."""
     if data.scores or data.examples or data.attention is not None:
@@ -84,6 +100,12 @@ def _sections(data: ReportData) -> Iterator[tuple[str, str]]:
         yield "training", "Training"
     if data.manifest:
         yield "corpus", "Corpus"
+    if data.corpus and data.corpus.sides:
+        yield "text", "Text"
+    if data.corpus and (data.corpus.longest or data.corpus.odd):
+        yield "kept", "Kept rows"
+    if data.corpus and data.corpus.rejects:
+        yield "rejected", "Rejected rows"
     if data.lineage or data.manifest:
         yield "lineage", "Lineage"
 
@@ -185,6 +207,10 @@ def _decimals(value: float | None, digits: int) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.2f} %" if whole else ""
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.2f} %"
 
 
 def _points(score: Score) -> str:
