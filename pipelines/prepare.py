@@ -29,6 +29,7 @@ from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, ShardReport, UnitReport
 from seq2seq_core.preparation.plan import origins, release
 from seq2seq_core.preparation.recipe import Recipe
+from seq2seq_core.report.dataset_page import write_beside
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
 from seq2seq_core.text.reading.corpus import CorpusConfig
@@ -61,6 +62,7 @@ class PrepareConfig(Recipe):
     validation: HeldOutConfig | None = Field(None, description="validation set")
     test: HeldOutConfig | None = Field(None, description="test set")
     output: str = Field(min_length=1, description="folder of the dataset")
+    report: bool = Field(True, description="write report.html into the folder (needs the extra seq2seq[report])")
 
     @pydantic.model_validator(mode="after")
     def _some_corpus(self) -> Self:
@@ -144,6 +146,8 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
         if not isinstance(error, DatasetError):  # which may say that the folder is another run's
             release(config.output, redacted(config))
         raise
+    if config.report:
+        write_beside(config.output)
     return load_manifest(config.output)
 
 

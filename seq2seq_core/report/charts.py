@@ -114,7 +114,7 @@ def outlines(label: str, edges: Sequence[float], histograms: Sequence[Bars]) -> 
         axes.set_xlabel(label)
         axes.set_xlim(*_used(edges, histograms))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         if len(histograms) > 1:
             axes.legend(loc="best", handlelength=1.2)
         return _svg(figure, label)

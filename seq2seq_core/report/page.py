@@ -114,6 +114,10 @@ def _headline(data: ReportData) -> Iterator[Headline]:
     for table in data.scores[:1]:
         for score in table.scores[:_HEADLINE_SCORES]:
             yield Headline(score.name, _decimals(score.value, 1), score.unit)
+    if data.manifest and data.corpus:
+        ledger = data.manifest.ledger
+        yield Headline("rows read", _thousands(ledger.read))
+        yield Headline("kept", _decimals(100 * sum(ledger.kept.values()) / max(1, ledger.read), 1), "%")
     if data.manifest and "train" in data.manifest.splits:
         yield Headline("training pairs", _thousands(data.manifest.splits["train"].rows))
         yield Headline("vocabulary", _thousands(data.manifest.target_tokenizer.vocabulary_size))
@@ -206,11 +210,11 @@ def _decimals(value: float | None, digits: int) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.2f} %" if whole else ""
+    return _percent(part / whole) if whole else ""
 
 
 def _percent(part: float) -> str:
-    return f"{100 * part:.2f} %"
+    return "< 0.01 %" if 0 < part < 0.0001 else f"{100 * part:.2f} %"
 
 
 def _points(score: Score) -> str:

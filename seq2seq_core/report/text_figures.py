@@ -13,7 +13,7 @@ from seq2seq_core.report.sample import Side
 from seq2seq_core.report.scripts import Scripts
 from seq2seq_core.tokenizer.proto import PieceKind
 
-_LEAST_SHARE = 0.005
+_MOST_SHARES = 8
 _TEXT_KINDS = (PieceKind.NORMAL, PieceKind.UNKNOWN, PieceKind.USER_DEFINED, PieceKind.BYTE)
 
 
@@ -115,14 +115,14 @@ def text_tokens(side: Side) -> npt.NDArray[np.int64]:
 
 
 def shares(counts: dict[str, int]) -> tuple[Share, ...]:
-    """The parts of a whole, the largest first; those too small to see are one."""
+    """The parts of a whole, the largest first; beyond the first few they are one."""
     whole = sum(counts.values())
-    parts = [Share(name, count / whole) for name, count in counts.items() if count]
-    seen = sorted((share for share in parts if share.part >= _LEAST_SHARE), key=lambda share: (-share.part, share.name))
-    rest = [share for share in parts if share.part < _LEAST_SHARE]
+    ordered = sorted((-count, name) for name, count in counts.items() if count)
+    parts = [Share(name, -negative / whole) for negative, name in ordered]
+    first, rest = parts[:_MOST_SHARES], parts[_MOST_SHARES:]
     if len(rest) > 1:
-        return (*seen, Share(f"{len(rest)} others", sum(share.part for share in rest)))
-    return (*seen, *rest)
+        rest = [Share(f"{len(rest)} others", sum(share.part for share in rest))]
+    return (*first, *rest)
 
 
 def _ratio(part: int, whole: int) -> float | None:
