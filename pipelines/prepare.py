@@ -24,10 +24,12 @@ from pipelines.transforms.make_tokenizers import MakeTokenizers
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.stage_units import StageUnits
+from pipelines.watch import watching
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, ShardReport, UnitReport
 from seq2seq_core.preparation.plan import origins, release
+from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.report.dataset_page import write_beside
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
@@ -137,8 +139,10 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     pipeline = beam.Pipeline(options=options)
     build(pipeline, config)
     was_there = storage.exists(storage.join(config.output, MANIFEST_NAME))
+    clear_totals(config.output)
     try:
-        failures.run(pipeline)
+        with watching(PreparationWatch(config.output)):
+            failures.run(pipeline)
     except (Exception, KeyboardInterrupt) as error:
         finished = None if was_there else _finished_by_another(config)
         if finished is not None:

@@ -32,7 +32,9 @@ class ReportConfig(Config):
 
     output: str = Field(min_length=1, description="the HTML file")
     title: str = Field("seq2seq", description="heading of the page")
-    dataset: str | None = Field(None, description="dataset folder: ledger, lengths, text, rows to look at, rejects, inputs")
+    dataset: str | None = Field(
+        None, description="dataset folder: ledger, lengths, text, rows to look at, rejects, inputs"
+    )
     run: str | None = Field(None, description="run folder: curves of loss and BLEU")
     model: str | None = Field(None, description="model folder: lineage, and the attention of one example")
     sources: tuple[str, ...] = Field((), description="text files that were translated")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.messages import Outcome, Plan, ShardReport, TokenizersReport, UnitReport
-from seq2seq_core.preparation.plan import WORK_FOLDER
+from seq2seq_core.preparation.progress import WORK_FOLDER
 from seq2seq_core.shards.manifest import (
     MANIFEST_NAME,
     REPORT_NAME,

@@ -15,6 +15,7 @@ from typing import Any
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, InputError
 from seq2seq_core.preparation.messages import IndexedInput, Input, Job, Partition, Plan, Unit
+from seq2seq_core.preparation.progress import WORK_FOLDER, publish_totals
 from seq2seq_core.shards.manifest import MANIFEST_NAME, load_manifest
 from seq2seq_core.shards.schema import FORMAT_VERSION, SPLITS, Split
 from seq2seq_core.text.reading.compression import codec_of
@@ -24,7 +25,6 @@ from seq2seq_core.text.reading.moses import unequal
 
 logger = logging.getLogger(__name__)
 
-WORK_FOLDER = "_work"
 _CLAIM = "claim.json"
 _DATASET_FOLDERS = frozenset({*SPLITS, "rejected", "tokenizer"})
 _SHARD_BYTES = 8 << 20
@@ -62,7 +62,7 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     print_ = fingerprint(job, ordered)
     _check_room(job.output)
     is_done = _is_done(job.output, print_) or _claim(job, print_)
-    return Plan(
+    plan = Plan(
         job=job,
         fingerprint=print_,
         work=storage.join(job.output, WORK_FOLDER, print_[:16]),
@@ -71,6 +71,9 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
         partitions=() if is_done else tuple(_partitions(job, ordered)),
         is_done=is_done,
     )
+    if not is_done:
+        publish_totals(plan)
+    return plan
 
 
 def fingerprint(job: Job, indexed: Sequence[IndexedInput]) -> str:

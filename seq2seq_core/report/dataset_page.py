@@ -25,7 +25,7 @@ def write_beside(root: str) -> bool:
         digest = storage.digest_file(storage.join(root, MANIFEST_NAME))
         if not _is_current(url, digest):
             storage.publish_text(url, render_dataset(root, digest))
-    except Exception as error:  # noqa: BLE001 (whatever it is, it must not end a preparation that is done)
+    except Exception as error:
         logger.warning("no %s: %s", REPORT_NAME, error, exc_info=not isinstance(error, ConfigError))
         return False
     return True

@@ -10,12 +10,12 @@ _JOINERS = frozenset("\u200c\u200d")  # they belong to Persian, Hindi and emoji,
 
 
 def excerpt(text: str, most: int = _SHOWN) -> str:
-    """The first `most` characters; control and other invisible characters as ‹U+0000›."""
+    """The first `most` characters; control and other invisible characters as ⟨U+0000⟩."""
     shown = "".join(map(_visible, text[:most]))
     return shown if len(text) <= most else f"{shown}… ({len(text):,} characters)"
 
 
 def _visible(character: str) -> str:
     if unicodedata.category(character) in _HIDDEN and character not in _JOINERS:
-        return f"‹U+{ord(character):04X}›"
+        return f"⟨U+{ord(character):04X}⟩"
     return character

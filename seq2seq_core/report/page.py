@@ -54,23 +54,27 @@ class LengthRow:
 def render(data: ReportData) -> str:
     """The page. Pieces that are not given leave no trace; the same data gives the same bytes."""
     manifest = data.manifest
-    return _environment().get_template("page.html").render(
-        data=data,
-        text=text_section(data.corpus) if data.corpus else None,
-        manifest=manifest,
-        sections=list(_sections(data)),
-        headline=list(_headline(data)),
-        exact=sum(example.is_exact for example in data.examples),
-        least_weight=_LEAST_WEIGHT_PERCENT,
-        attention_rows=list(_attention_rows(data)),
-        charts=list(_charts(data.metrics)) if data.metrics else [],
-        funnel=funnel(manifest.ledger) if manifest else (),
-        kept=sum(manifest.ledger.kept.values()) if manifest else 0,
-        kept_by_split=_kept(manifest.ledger) if manifest else [],
-        track=_Track(manifest.ledger.read if manifest else 0),
-        histograms=list(_histograms(manifest)) if manifest else [],
-        lengths=list(_lengths(manifest)) if manifest else [],
-        tokenizers=_tokenizers(manifest) if manifest else [],
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            data=data,
+            text=text_section(data.corpus) if data.corpus else None,
+            manifest=manifest,
+            sections=list(_sections(data)),
+            headline=list(_headline(data)),
+            exact=sum(example.is_exact for example in data.examples),
+            least_weight=_LEAST_WEIGHT_PERCENT,
+            attention_rows=list(_attention_rows(data)),
+            charts=list(_charts(data.metrics)) if data.metrics else [],
+            funnel=funnel(manifest.ledger) if manifest else (),
+            kept=sum(manifest.ledger.kept.values()) if manifest else 0,
+            kept_by_split=_kept(manifest.ledger) if manifest else [],
+            track=_Track(manifest.ledger.read if manifest else 0),
+            histograms=list(_histograms(manifest)) if manifest else [],
+            lengths=list(_lengths(manifest)) if manifest else [],
+            tokenizers=_tokenizers(manifest) if manifest else [],
+        )
     )
 
 

@@ -15,7 +15,14 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.shards.manifest import MANIFEST_NAME, REPORT_NAME, RejectedEntry, ShardEntry, SplitEntry, TokenizerEntry
+from seq2seq_core.shards.manifest import (
+    MANIFEST_NAME,
+    REPORT_NAME,
+    RejectedEntry,
+    ShardEntry,
+    SplitEntry,
+    TokenizerEntry,
+)
 from seq2seq_core.shards.reader import Dataset
 from seq2seq_core.shards.schema import SPLITS, Split, text_schema
 from seq2seq_core.shards.writer import length_histogram, merge_histograms
