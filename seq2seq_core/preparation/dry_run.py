@@ -1,4 +1,4 @@
-"""The inputs and the recipe of a preparation in; what its rules would do to a sample of the rows out: no file changes."""
+"""The inputs and the recipe of a preparation in; what its rules do to a sample of the rows out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seq2seq_core.preparation.examples import pick_examples
 from seq2seq_core.preparation.hashing import Digests, digests, hash_order, pair_digests
 from seq2seq_core.preparation.messages import Input
 from seq2seq_core.preparation.recipe import Recipe
-from seq2seq_core.preparation.sampling import Choice, Piece, choose, read_piece
+from seq2seq_core.preparation.sampling import Piece, choose, read_piece
 from seq2seq_core.shards.manifest import Ledger
 from seq2seq_core.shards.schema import REJECTED_SCHEMA
 from seq2seq_core.text.filters import FiltersConfig, Measure, sift
@@ -54,27 +54,35 @@ class RuleTrial:
 
 
 @dataclass(frozen=True)
+class SampledFile:
+    """How many rows of an input were read, and from where in it."""
+
+    origin: str
+    rows: int
+    manner: str
+
+
+@dataclass(frozen=True)
 class DryRun:
     """A trial of a recipe: the ledger of the sampled rows, what each rule did, and where the rows were read."""
 
     ledger: Ledger
     trials: tuple[RuleTrial, ...]
-    choices: tuple[Choice, ...]
+    files: tuple[SampledFile, ...]
 
 
 def try_recipe(inputs: Sequence[Input], recipe: Recipe, rows: int) -> DryRun:
-    """Read, normalise and judge about `rows` rows of the inputs; duplicates are counted among them.
+    """Read, normalise and judge about `rows` rows of the inputs; duplicates are counted among them. Nothing is written.
 
     Raises:
         InputError, StorageError: A file cannot be read.
     """
-    choices = choose(inputs, rows)
-    findings = [
-        finding
-        for choice in choices
-        for piece in choice.pieces
-        for finding in _try_piece(piece, recipe.filters, recipe)
-    ]
+    findings: list[_Finding] = []
+    files: list[SampledFile] = []
+    for choice in choose(inputs, rows):
+        found = [finding for piece in choice.pieces for finding in _try_piece(piece, recipe.filters, recipe)]
+        files.append(SampledFile(choice.origin, sum(finding.read for finding in found), choice.manner))
+        findings += found
     rejected = pa.concat_tables([REJECTED_SCHEMA.empty_table(), *(finding.rejected for finding in findings)])
     trials = tuple(_trials(findings, rejected, recipe.filters))
     kept = np.concatenate([np.zeros((0, 16), np.uint8), *(finding.ids for finding in findings)])
@@ -85,7 +93,7 @@ def try_recipe(inputs: Sequence[Input], recipe: Recipe, rows: int) -> DryRun:
         duplicates=len(kept) - distinct,
         rejected={trial.rule: trial.rejected for trial in trials if trial.rejected},
     )
-    return DryRun(ledger, trials, tuple(choices))
+    return DryRun(ledger, trials, tuple(files))
 
 
 def judge_all(records: Records, filters: FiltersConfig) -> dict[str, Measure]:

@@ -1,13 +1,12 @@
 """Inputs in, the pieces of them that a sample is read from, and their rows, out: the same pieces each time.
 
-Plain files are cut at every n-th line, as far as a bounded number of bytes; pieces are chosen by digest. Of larger
-files with both sides in one, pieces start at the first line behind offsets chosen by digest, all over the file. What
-cannot be cut is read from its beginning.
+Plain files are cut at every n-th line, as far as a bounded number of bytes, and one piece of each of as many equal
+stretches as are needed is chosen by digest. Of larger files with both sides in one, pieces start behind offsets chosen
+likewise, wherever they lie. What cannot be cut is read from its beginning.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -78,11 +77,10 @@ def read_piece(piece: Piece, max_line_bytes: int) -> Iterator[Sifted]:
     """The rows of a piece; errors as in `read_part`."""
     begin = piece.part.first_line
     end = begin + piece.rows + (piece.part.source.has_header and begin == 1)
-    with contextlib.closing(read_part(piece.part, max_line_bytes)) as batches:
-        for batch in batches:
-            yield _until(batch, end, begin - 1 - piece.before)
-            if _last_line(batch) >= end - 1:
-                return
+    for batch in read_part(piece.part, max_line_bytes):
+        yield _until(batch, end, begin - 1 - piece.before)
+        if _last_line(batch) >= end - 1:
+            return
 
 
 def _choose(input_: Input, rows: int, length: int, most_cut_bytes: int) -> Choice:
@@ -100,10 +98,8 @@ def _choose(input_: Input, rows: int, length: int, most_cut_bytes: int) -> Choic
 
 
 def _pieces(input_: Input, cuts: Sequence[npt.NDArray[np.int64]], count: int, length: int) -> Iterator[Piece]:
-    """So many of the pieces between cuts, those with the smallest digests."""
-    available = min(len(cut) for cut in cuts) - 1
-    order = np.argsort(_numbers([f"{input_.origin}:{i}" for i in range(available)]), kind="stable")
-    for i in sorted(order[:count].tolist()):
+    """So many of the pieces between cuts."""
+    for i in _spread(input_.origin, count, min(len(cut) for cut in cuts) - 1):
         ranges = tuple((int(cut[i]), int(cut[i + 1])) for cut in cuts)
         part = Part(source=input_.source, ranges=ranges, first_line=1 + i * length)
         yield Piece(input_.origin, part, length, i * length)
@@ -111,14 +107,21 @@ def _pieces(input_: Input, cuts: Sequence[npt.NDArray[np.int64]], count: int, le
 
 def _anywhere(input_: Input, count: int, length: int, size: int) -> Iterator[Piece]:
     """Pieces behind offsets all over a file; how many lines stand before them is not known."""
-    offsets = np.sort(_numbers([f"{input_.origin}@{i}" for i in range(count)]) % np.uint64(size))
     end = 0
-    for offset in offsets.tolist():
+    for offset in _spread(input_.origin, count, size):
         begin = _line_ends(input_.source.urls[0], max(offset, end), 1)[0]
         end = _line_ends(input_.source.urls[0], begin, length)[1]
         if begin < end:
             part = Part(source=input_.source, ranges=((begin, end),), first_line=2)  # 1 would be a header's
             yield Piece(f"{input_.origin}@{begin}", part, length, 0)
+
+
+def _spread(name: str, count: int, size: int) -> list[int]:
+    """At most so many different positions below a size: one in each of as many equal stretches, by digest."""
+    count = min(count, size)
+    bounds = [i * size // count for i in range(count + 1)] if count else [0]
+    numbers = _numbers([f"{name}:{i}" for i in range(count)]).tolist()
+    return [a + number % (b - a) for number, a, b in zip(numbers, bounds[:-1], bounds[1:], strict=True)]
 
 
 def _cut(url: str, every: int, most_bytes: int) -> npt.NDArray[np.int64]:

@@ -27,12 +27,9 @@ def describe_dry_run(run: DryRun) -> str:
 
 
 def _sample(run: DryRun) -> list[str]:
-    rows: list[list[Cell]] = [
-        [choice.origin, sum(piece.rows for piece in choice.pieces), f"at most, {choice.manner}"]
-        for choice in run.choices[:_FILES_SHOWN]
-    ]
-    more = len(run.choices) - _FILES_SHOWN
-    return [*table(rows, ("", "rows", "")), *([f"  and {more:,} more files"] if more > 0 else [])]
+    rows: list[list[Cell]] = [[file.origin, file.rows, file.manner] for file in run.files[:_FILES_SHOWN]]
+    more = len(run.files) - _FILES_SHOWN
+    return [*table(rows, ("", "rows", "read")), *([f"  and {more:,} more files"] if more > 0 else [])]
 
 
 def _ledger(run: DryRun) -> list[str]:
