@@ -59,7 +59,9 @@ def render(data: ReportData) -> str:
         .get_template("page.html")
         .render(
             data=data,
-            text=text_section(data.corpus) if data.corpus else None,
+            text=text_section(data.corpus, is_joint=manifest is not None and manifest.is_joint)
+            if data.corpus
+            else None,
             manifest=manifest,
             sections=list(_sections(data)),
             headline=list(_headline(data)),

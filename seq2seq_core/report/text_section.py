@@ -21,7 +21,7 @@ class TextSection:
     Attributes:
         charts: Caption and drawing.
         figures: Name, meaning and one value a side.
-        rates: Whether a side has languages, or none can be told.
+        has_languages: Whether the sides have languages; without a package none can be told.
     """
 
     charts: tuple[tuple[str, str], ...]
@@ -29,11 +29,16 @@ class TextSection:
     has_languages: bool
 
 
-def text_section(corpus: Corpus) -> TextSection:
-    """Draw and format; figures of a side without text leave no trace."""
+def text_section(corpus: Corpus, *, is_joint: bool) -> TextSection:
+    """Draw and format; figures of a side without text leave no trace. `is_joint`: both sides share one vocabulary."""
+    vocabulary = "the vocabulary of both sides" if is_joint else "the side's vocabulary"
+
     return TextSection(
         charts=tuple(_charts(corpus)),
-        figures=tuple((name, meaning, [show(side) for side in corpus.sides]) for name, meaning, show in _FIGURES),
+        figures=tuple(
+            (name, meaning.format(vocabulary=vocabulary), [show(side) for side in corpus.sides])
+            for name, meaning, show in _FIGURES
+        ),
         has_languages=corpus.language_rows > 0,
     )
 
@@ -68,7 +73,7 @@ def _used(side: SideFigures) -> str:
 _FIGURES = (
     ("tokens per character", "how finely text is cut", lambda side: _rate(side.tokens_per_character)),
     ("fertility", "tokens per word, where words are separated by spaces", lambda side: _rate(side.fertility, ".2f")),
-    ("vocabulary coverage", "pieces that occur in the sample", _used),
+    ("vocabulary coverage", "pieces of {vocabulary} that occur in the sample", _used),
     ("<unk> rate", "tokens that stand for nothing the vocabulary knows", lambda side: _percent(side.unknown_share)),
     ("byte fallback", "tokens that spell one byte of an unknown character", lambda side: _percent(side.byte_share)),
     ("shared texts", "rows whose text on this side another row has too", lambda side: f"{side.shared_texts:,}"),

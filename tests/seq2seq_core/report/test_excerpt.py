@@ -11,7 +11,7 @@ from seq2seq_core.report.excerpt import excerpt
         ("plain ä 東京", "plain ä 東京"),
         ("\x1b[31mred\x00", "⟨U+001B⟩[31mred⟨U+0000⟩"),
         ("a\u200bb\u2028c\u202e", "a⟨U+200B⟩b⟨U+2028⟩c⟨U+202E⟩"),
-        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("क्\u200dष", "क्\u200dष"),
         ("abcdef", "abcde… (6 characters)"),
     ],
 )
