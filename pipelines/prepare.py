@@ -26,12 +26,15 @@ from pipelines.transforms.make_tokenizers import MakeTokenizers
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.stage_units import StageUnits
+from pipelines.watch import watching
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, DatasetError
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
 from seq2seq_core.preparation.plan import origins, release, work_folder
+from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
 from seq2seq_core.preparation.recipe import Recipe
+from seq2seq_core.report.dataset_page import write_beside
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
 from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
@@ -66,6 +69,7 @@ class PrepareConfig(Recipe):
         (), description="sets that are no part of the dataset and whose rows are kept out of training all the same"
     )
     output: str = Field(min_length=1, description="folder of the dataset")
+    report: bool = Field(True, description="write report.html into the folder (needs the extra seq2seq[report])")
 
     @pydantic.model_validator(mode="after")
     def _some_corpus(self) -> Self:
@@ -143,8 +147,10 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     pipeline = beam.Pipeline(options=options)
     build(pipeline, config)
     was_there = storage.exists(storage.join(config.output, MANIFEST_NAME))
+    clear_totals(config.output)
     try:
-        failures.run(pipeline)
+        with watching(PreparationWatch(config.output)):
+            failures.run(pipeline)
     except (Exception, KeyboardInterrupt) as error:
         finished = None if was_there else _finished_by_another(config)
         if finished is not None:
@@ -154,6 +160,8 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
         if not isinstance(error, DatasetError):  # which may say that the folder is another run's
             release(config.output, redacted(config))
         raise
+    if config.report:
+        write_beside(config.output)
     return load_manifest(config.output)
 
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.messages import Accounted, Outcome, Plan, ShardReport, TokenizersReport, UnitReport
-from seq2seq_core.preparation.plan import WORK_FOLDER
+from seq2seq_core.preparation.progress import WORK_FOLDER
 from seq2seq_core.shards.manifest import (
     MANIFEST_NAME,
+    REPORT_NAME,
     CorpusEntry,
     InputEntry,
     Ledger,
@@ -28,7 +29,7 @@ from seq2seq_core.shards.writer import merge_histograms
 
 logger = logging.getLogger(__name__)
 
-_NAMES = r"(part-\d{5}-of-\d{5}\.parquet|(joint|source|target)\.model|dataset\.json)"
+_NAMES = r"(part-\d{5}-of-\d{5}\.parquet|(joint|source|target)\.model|dataset\.json|report\.html)"
 _OURS = re.compile(rf"{_NAMES}|\.{_NAMES}\.[0-9a-f]{{32}}\.tmp")
 _SOFTWARE = ("seq2seq", "ftfy", "numpy", "pyarrow", "sentencepiece", "xxhash")
 
@@ -167,7 +168,7 @@ def _split_entry(split: Split, shards: Sequence[ShardReport]) -> SplitEntry:
 def _clear(output: str, manifest: Manifest) -> None:
     """Remove unfinished work, and files of our names that killed or failed attempts left beside the finished ones."""
     storage.remove(storage.join(output, WORK_FOLDER))
-    named = {MANIFEST_NAME, manifest.source_tokenizer.path, manifest.target_tokenizer.path}
+    named = {MANIFEST_NAME, REPORT_NAME, manifest.source_tokenizer.path, manifest.target_tokenizer.path}
     named |= {shard.path for entry in manifest.splits.values() for shard in entry.shards}
     named |= {entry.path for entry in manifest.rejected}
     for folder in ("", *SPLITS, "rejected", "rejected/shards", "tokenizer"):

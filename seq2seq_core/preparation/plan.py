@@ -14,12 +14,12 @@ from typing import Any
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, InputError
 from seq2seq_core.preparation.messages import IndexedInput, Job, Partition, Plan, Unit
+from seq2seq_core.preparation.progress import WORK_FOLDER, publish_totals
 from seq2seq_core.shards.manifest import MANIFEST_NAME, load_manifest
 from seq2seq_core.shards.schema import FORMAT_VERSION, SPLITS, Split
 from seq2seq_core.text.reading.compression import codec_of
 from seq2seq_core.text.reading.cutting import cut, index_source
 
-WORK_FOLDER = "_work"
 _CLAIM = "claim.json"
 _DATASET_FOLDERS = frozenset({*SPLITS, "rejected", "tokenizer"})
 _SHARD_BYTES = 8 << 20
@@ -51,7 +51,7 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     print_ = fingerprint(job, ordered)
     _check_room(job.output)
     is_done = _is_done(job.output, print_) or _claim(job, print_)
-    return Plan(
+    plan = Plan(
         job=job,
         fingerprint=print_,
         work=work_folder(job.output, print_),
@@ -60,6 +60,9 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
         partitions=() if is_done else tuple(_partitions(job, ordered)),
         is_done=is_done,
     )
+    if not is_done:
+        publish_totals(plan)
+    return plan
 
 
 def fingerprint(job: Job, indexed: Sequence[IndexedInput]) -> str:

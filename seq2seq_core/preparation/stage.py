@@ -93,13 +93,18 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
 
 def clean(raw: Records, corpus: Corpus) -> tuple[Records, list[pa.RecordBatch]]:
     """Normalise both sides, ask every rule; the rows that stay, and those rejected."""
-    source, target = (normalize(side, corpus.normalize) for side in (raw.source, raw.target))
-    records = Records(raw.lines, source, target, raw.score)
+    records = normalized(raw, corpus)
     rejected = []
     for sifted in sift(records, corpus.filters, corpus.sides):
         rejected.append(sifted.rejected)
         records = sifted.kept
     return records, rejected
+
+
+def normalized(raw: Records, corpus: Corpus) -> Records:
+    """The rows with both sides normalised."""
+    source, target = (normalize(side, corpus.normalize) for side in (raw.source, raw.target))
+    return Records(raw.lines, source, target, raw.score)
 
 
 def _fail_on_reject(unit: Unit, raw: Sifted) -> None:
