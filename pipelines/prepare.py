@@ -17,26 +17,32 @@ from typing import Self
 
 import apache_beam as beam
 import pydantic
+from apache_beam.options.pipeline_options import PipelineOptions
 from pydantic import Field
 
 from pipelines import beam_options, failures
 from pipelines.redaction import redacted
 from pipelines.transforms import message_coder
 from pipelines.transforms.build_shards import BuildShards
+from pipelines.transforms.count_rows import CountRows
+from pipelines.transforms.index_held_out import IndexHeldOut
 from pipelines.transforms.make_tokenizers import MakeTokenizers
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.stage_units import StageUnits
+from pipelines.watch import watching
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, DatasetError
 from seq2seq_core.preparation.claims import release, take_rest
-from seq2seq_core.preparation.corpora import resolve, unique_names
+from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
+from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
 from seq2seq_core.preparation.recipe import Recipe
+from seq2seq_core.report.dataset_page import write_beside
 from seq2seq_core.shards.manifest import Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
-from seq2seq_core.text.reading.corpus import CorpusConfig
+from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
 from seq2seq_core.tokenizer.model import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -51,9 +57,8 @@ class HeldOutConfig(CorpusConfig):
 
     @pydantic.model_validator(mode="after")
     def _files_or_share(self) -> Self:
-        has_files = self.path is not None or self.source is not None
-        if has_files == (self.share is not None):
-            raise ValueError(f"give files or share; found share={self.share}, files={has_files}")
+        if self.has_files == (self.share is not None):
+            raise ValueError(f"give files or share; found share={self.share}, files={self.has_files}")
         return self
 
 
@@ -69,6 +74,7 @@ class PrepareConfig(Recipe):
         (), description="sets that are no part of the dataset and whose rows are kept out of training all the same"
     )
     output: str = Field(min_length=1, description="folder of the dataset")
+    report: bool = Field(True, description="write report.html into the folder (needs the extra seq2seq[report])")
 
     @pydantic.model_validator(mode="after")
     def _some_corpus(self) -> Self:
@@ -78,8 +84,10 @@ class PrepareConfig(Recipe):
             raise ValueError(
                 f"give source and target, or corpora; found source={self.source!r} and {len(self.corpora)}"
             )
-        if any(corpus.path is None and corpus.source is None for corpus in self.corpora):
-            raise ValueError("a corpus needs source and target, or path; found neither")
+        if not all(corpus.has_files for corpus in (*self.corpora, *self.benchmarks)):
+            raise ValueError("a corpus needs source and target, or path, or text; found none of them")
+        if self.keep == "best" and all(corpus.score_field is None for corpus in self.corpora):
+            raise ValueError("keep: best needs the score_field of a corpus; found none")
         return self
 
 
@@ -104,7 +112,7 @@ def make_job(config: PrepareConfig) -> Job:
     roles += [(split, given) for split, given in held_out.items() if given is not None and given.share is None]
     roles += [("benchmark", benchmark) for benchmark in config.benchmarks]
     recipe = Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields})
-    names = unique_names([corpus for _, corpus in roles])
+    names = corpus_names([corpus for _, corpus in roles])
     given = config.tokenizer.given
     return Job(
         output=config.output,
@@ -128,7 +136,9 @@ def _build(root: beam.Pipeline, job: Job) -> Prepared:
     plan = root | "Plan units" >> PlanUnits(job)
     units = plan | "Stage units" >> StageUnits()
     tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units)
-    shards = plan | "Build shards" >> BuildShards(units, tokenizers)
+    held_out = plan | "Index held-out" >> IndexHeldOut(units)
+    counts = plan | "Count rows" >> CountRows(units)
+    shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts)
     outcome = plan | "Publish dataset" >> PublishDataset(units, tokenizers, shards)
     return Prepared(plan=plan, units=units, shards=shards, outcome=outcome)
 
@@ -148,24 +158,31 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
     options = beam_options.parse(beam_arguments)
-    while True:
-        before = _generations(config.output)
-        job = make_job(config)
-        pipeline = beam.Pipeline(options=options)
-        _build(pipeline, job)
-        try:
+    while not _run_once(config, options):
+        logger.info("%s: looking again for what is new", storage.redact(config.output))
+    if config.report:
+        write_beside(config.output)
+    return load_manifest(config.output)
+
+
+def _run_once(config: PrepareConfig, options: PipelineOptions) -> bool:
+    """Add a generation, or find nothing new; False when it must be tried again."""
+    before = _generations(config.output)
+    job = make_job(config)
+    pipeline = beam.Pipeline(options=options)
+    _build(pipeline, job)
+    clear_totals(config.output)
+    try:
+        with watching(PreparationWatch(config.output)):
             failures.run(pipeline)
-            if not take_rest(config.output, job.run):
-                return load_manifest(config.output)
-            logger.info("%s: what is still new becomes another generation", storage.redact(config.output))
-        except (Exception, KeyboardInterrupt) as error:
-            take_rest(config.output, job.run)
-            if not isinstance(error, KeyboardInterrupt) and _generations(config.output) > before:
-                logger.info("another run has added to %s meanwhile: looking again", storage.redact(config.output))
-                continue
-            if not isinstance(error, DatasetError):  # which may say that the folder is another run's
-                release(config.output, redacted(config))
-            raise
+    except (Exception, KeyboardInterrupt) as error:
+        take_rest(config.output, job.run)
+        if not isinstance(error, KeyboardInterrupt) and _generations(config.output) > before:
+            return False
+        if not isinstance(error, DatasetError):  # which may say that the folder is another run's
+            release(config.output, redacted(config))
+        raise
+    return not take_rest(config.output, job.run)
 
 
 def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]:

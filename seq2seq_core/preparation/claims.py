@@ -19,11 +19,11 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.generation import Generation, Read, chosen_generation, source_entry
 from seq2seq_core.preparation.messages import Job, Message, Plan
+from seq2seq_core.preparation.progress import WORK_FOLDER
 from seq2seq_core.shards.manifest import Manifest, SourceEntry
 
 logger = logging.getLogger(__name__)
 
-WORK_FOLDER = "_work"
 _CLAIM = re.compile(r"claim-\d{5}\.json")
 
 

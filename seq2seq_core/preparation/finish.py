@@ -20,7 +20,7 @@ from seq2seq_core.shards.writer import merge_histograms
 
 logger = logging.getLogger(__name__)
 
-_SOFTWARE = ("seq2seq", "numpy", "pyarrow", "sentencepiece", "xxhash")
+_SOFTWARE = ("seq2seq", "ftfy", "numpy", "pyarrow", "sentencepiece", "xxhash")
 
 
 def finish(

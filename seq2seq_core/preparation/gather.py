@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.exchange import STAGED, read_staged
+from seq2seq_core.preparation.exchange import read_staged, staged_schema
 from seq2seq_core.preparation.hashing import from_column, hash_order
 from seq2seq_core.preparation.messages import Partition, Plan, UnitReport
 from seq2seq_core.preparation.stage import staged_slots
@@ -27,14 +27,16 @@ def gather(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> tup
     The columns are those of `STAGED`, `origin`, and `corpus`, a position in `job.corpora`.
 
     Rows of a given split stand as in its files. Rows of the corpora stand in the order of their ids, and of equal
-    ids only the first in corpus order stays (all, when the recipe says not to deduplicate). As shards hold ranges of
+    ids only the first in corpus order or the one with the best score stays (all, when the recipe says not to
+    deduplicate). As shards hold ranges of
     ids, the rows of all shards one after the other are in that order too: the first rows are a uniform sample.
     Ids that stand in the same shard of an earlier generation are duplicates as well.
     """
     table = _read(plan, partition, sorted(units, key=lambda unit: unit.index))
     if partition.slot is None:
         return table, 0
-    order, first = hash_order(from_column(table.column("id").combine_chunks()))
+    scores = table.column("score").to_numpy() if plan.job.recipe.keep == "best" else None
+    order, first = hash_order(from_column(table.column("id").combine_chunks()), scores)
     if plan.job.recipe.deduplicate == "none":
         return table.take(pa.array(order)), 0
     rows = _without_earlier(plan, partition, table.take(pa.array(order[first])))
@@ -65,5 +67,7 @@ def _read(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> pa.T
             corpora.append(np.full(rows, unit.corpus, np.int32))
     nothing: npt.NDArray[np.int32] = np.zeros(0, np.int32)
     origin = pa.DictionaryArray.from_arrays(np.concatenate([nothing, *origins]), pa.array(names, pa.string()))
-    table = pa.Table.from_batches(batches, STAGED).append_column(ORIGIN, origin)
+    table = pa.Table.from_batches(batches, staged_schema(with_score=plan.job.recipe.keep == "best")).append_column(
+        ORIGIN, origin
+    )
     return table.append_column(CORPUS, pa.array(np.concatenate([nothing, *corpora])))

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
@@ -57,8 +58,7 @@ class Generation:
 
 def read_of(input_: Input, indexed: IndexedInput) -> Read:
     """An input with its key."""
-    how = input_.source.model_dump(mode="json", exclude={"urls"})
-    return Read(input_, indexed, _digest([how, [file.fingerprint for file in indexed.files]]))
+    return Read(input_, indexed, _digest([_way(input_), [file.fingerprint for file in indexed.files]]))
 
 
 def source_entry(job: Job, read: Read) -> SourceEntry:
@@ -83,13 +83,15 @@ def shards_of(manifest: Manifest) -> int:
 def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
     """xxh3-128 over all that every generation of a dataset must have in common.
 
-    That is the recipe, the corpora's settings, the content of held-out sets, the number of shards and the tokenizers
-    given; neither the corpora's files nor where anything lies.
+    That is the recipe, what the corpora are set to and how they are read, the content of held-out sets, the number of
+    shards and the tokenizers given; neither the corpora's files nor where anything lies or what it is called.
     """
     recipe = job.recipe.model_dump(mode="json", exclude={"tokenizer": {"model", "source_model", "target_model"}})
-    corpora = [corpus.model_dump(mode="json") for corpus in job.corpora]
+    corpora = [corpus.model_dump(mode="json", exclude={"name"}) for corpus in job.corpora]
+    ways = sorted({(read.input.corpus, json.dumps(_way(read.input), sort_keys=True)) for read in reads})
     held_out = [[read.input.corpus, read.input.role, read.key] for read in reads if read.input.role != "train"]
-    return _digest([FORMAT_VERSION, recipe | {"shards": shards}, corpora, job.shares, held_out, job.tokenizer_digests])
+    settings = [recipe | {"shards": shards}, corpora, ways, job.shares, job.tokenizer_digests]
+    return _digest([FORMAT_VERSION, settings, held_out])
 
 
 def next_generation(job: Job, reads: Sequence[Read], latest: Manifest | None) -> Generation | None:
@@ -114,14 +116,13 @@ def chosen_generation(
 
     None when one of them is not among the inputs that are new here. The caller compares fingerprints.
     """
-    corpora = [corpus.name for corpus in job.corpora]
-    pool: dict[tuple[str, str, str], list[Read]] = {}
+    pool: dict[tuple[str, str], list[Read]] = {}
     fresh = _fresh(reads, latest)
     for read in fresh:
-        pool.setdefault((corpora[read.input.corpus], read.input.role, read.key), []).append(read)
+        pool.setdefault((read.input.role, read.key), []).append(read)
     chosen: list[Read] = []
     for entry in inputs:
-        found = pool.get((entry.corpus, entry.role, entry.key))
+        found = pool.get((entry.role, entry.key))
         if not found:
             return None
         chosen.append(_named(found.pop(0), entry.origin))
@@ -137,6 +138,12 @@ def origins(urls: Sequence[str]) -> list[str]:
     while len({tuple(p[-depth:]) for p in parts}) < len({tuple(p) for p in parts}):
         depth += 1
     return ["/".join(p[-depth:]) for p in parts]
+
+
+def _way(input_: Input) -> dict[str, Any]:
+    """How an input is read."""
+    way: dict[str, Any] = input_.source.model_dump(mode="json", exclude={"urls"})
+    return way
 
 
 def _fresh(reads: Sequence[Read], latest: Manifest | None) -> list[Read]:

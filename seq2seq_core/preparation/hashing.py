@@ -44,10 +44,16 @@ def halves(rows: Digests) -> tuple[Words, Words]:
     return words[:, 0], words[:, 1]
 
 
-def hash_order(rows: Digests) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """The order that sorts digests, ties as they stand, and where in that order a digest is the first of its kind."""
+def hash_order(
+    rows: Digests, scores: npt.NDArray[np.float64] | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The order that sorts digests, and where in that order a digest is the first of its kind.
+
+    Of equal digests the one with the highest score comes first; without scores, or where they are equal too, they
+    stand as they did.
+    """
     high, low = halves(rows)
-    order = np.lexsort((low, high))
+    order = np.lexsort((low, high) if scores is None else (-scores, low, high))
     high, low = high[order], low[order]
     first: npt.NDArray[np.bool_] = np.ones(len(order), np.bool_)
     first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])

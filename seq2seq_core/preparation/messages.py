@@ -21,6 +21,7 @@ from seq2seq_core.text.filters import FiltersConfig
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.reading.corpus import Part, TextSource
 from seq2seq_core.text.reading.index import FileIndex
+from seq2seq_core.text.rules.base import Sides
 
 Role = Split | Literal["benchmark"]
 """What rows are for: a split, or (benchmark) nothing but to be kept out of training."""
@@ -52,6 +53,11 @@ class Corpus(Message):
     has_source: bool = True
     normalize: NormalizeConfig
     filters: FiltersConfig
+
+    @property
+    def sides(self) -> Sides:
+        """What rules are told of the two sides."""
+        return Sides(self.source_language, self.target_language, self.has_source)
 
 
 class Input(Message):
@@ -134,7 +140,8 @@ class Plan(Message):
         fingerprint: Names corpora and configuration, as of this generation.
         recipe_fingerprint: Names what it has in common with all other generations.
         work: Folder of unfinished work.
-        sources: What it reads, with the content of each.
+        sources: What it adds, with the content of each.
+        files: All it reads, once.
         units: In corpus order.
         partitions: All shards it adds.
         earlier: Folders of the generations before it, below those of the splits.
@@ -148,6 +155,7 @@ class Plan(Message):
     recipe_fingerprint: str
     work: str
     sources: tuple[SourceEntry, ...]
+    files: tuple[FileIndex, ...]
     units: tuple[Unit, ...]
     partitions: tuple[Partition, ...]
     earlier: tuple[str, ...] = ()
@@ -179,6 +187,33 @@ class UnitReport(Accounted):
     path: str
     read: int
     staged: int
+
+
+class HeldOutIndex(Message):
+    """The file with the n-grams of all that is held out of training; None where there is nothing to compare with."""
+
+    path: str | None
+
+
+class SlotCounts(Message):
+    """Rows of each corpus in one training shard, duplicates aside."""
+
+    slot: int
+    counts: tuple[int, ...]
+
+
+class Decisions(Message):
+    """What has to be known of the whole corpus before a shard of it can be built.
+
+    Attributes:
+        tokenizers: Of the dataset.
+        held_out: What training rows must not share.
+        counts: Of every training shard; empty when no corpus has a cap.
+    """
+
+    tokenizers: TokenizersReport
+    held_out: HeldOutIndex
+    counts: tuple[SlotCounts, ...] = ()
 
 
 class ShardReport(Accounted):

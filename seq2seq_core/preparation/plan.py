@@ -6,42 +6,32 @@ a later one with the same configuration adds a generation of what is new, or fin
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable, Sequence
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, InputError
-from seq2seq_core.preparation.claims import WORK_FOLDER, claim, withdraw
+from seq2seq_core.preparation.claims import claim, withdraw
 from seq2seq_core.preparation.generation import Generation, Read, next_generation, origins, read_of, source_entry
-from seq2seq_core.preparation.messages import IndexedInput, Input, Job, Partition, Plan, TokenizersReport, Unit
+from seq2seq_core.preparation.messages import IndexedInput, Job, Partition, Plan, TokenizersReport, Unit
+from seq2seq_core.preparation.progress import WORK_FOLDER, publish_totals
 from seq2seq_core.shards import generations
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest
 from seq2seq_core.shards.schema import SPLITS, Split
-from seq2seq_core.text.reading.corpus import Part
-from seq2seq_core.text.reading.index import FileIndex, index_file
-from seq2seq_core.text.reading.moses import unequal
-
-logger = logging.getLogger(__name__)
+from seq2seq_core.text.reading.cutting import cut, index_source
 
 _DATASET_FOLDERS = frozenset({*SPLITS, "rejected", "tokenizer", generations.FOLDER})
-_LARGE_ARCHIVE_BYTES = 1 << 30
 
 
 def index_input(job: Job, position: int) -> IndexedInput:
     """Read the files of an input once.
 
     Raises:
-        InputError: A file is empty, lacks a named column, or two plain files differ in their number of lines.
+        InputError: A file is empty or damaged, lacks a named column, or two plain files differ in their number of
+            lines.
     """
     input_ = job.inputs[position]
-    source, recipe = input_.source, job.recipe
-    if source.format == "tsv":
-        source.columns(recipe.max_line_bytes)
-    files = tuple(index_file(url, recipe.unit_rows) for url in source.urls)
-    counts = [file.lines for file in files]
-    if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
-        raise unequal((source.urls[0], source.urls[1]), (counts[0], counts[1]))
+    files = index_source(input_.source, job.recipe.unit_rows, job.recipe.max_line_bytes)
     return IndexedInput(index=input_.index, files=files)
 
 
@@ -67,8 +57,10 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
         if own is not None:
             agreed = claim(job, reads, latest, own)
             if not storage.exists(storage.join(job.output, generations.generation_path(agreed.number))):
+                plan = _plan(job, reads, agreed, latest)
                 _note_rest(job, agreed)
-                return _plan(job, reads, agreed, latest)
+                publish_totals(plan)
+                return plan
             withdraw(job.output, agreed)  # it was added and its claim removed, before this run could see either
 
 
@@ -91,6 +83,7 @@ def _nothing_new(job: Job, latest: Manifest) -> Plan:
         recipe_fingerprint=latest.recipe_fingerprint,
         work=_work(job.output, len(latest.generations) - 1, latest.fingerprint),
         sources=(),
+        files=(),
         units=(),
         partitions=(),
         is_done=True,
@@ -118,6 +111,7 @@ def _plan(job: Job, reads: Sequence[Read], generation: Generation, latest: Manif
         recipe_fingerprint=generation.recipe_fingerprint,
         work=_work(job.output, generation.number, generation.fingerprint),
         sources=tuple(source_entry(job, read) for read in generation.reads),
+        files=tuple(file for read in chosen for file in read.indexed.files),
         units=tuple(_units(job, [read.indexed for read in chosen])),
         partitions=tuple(_partitions(job, generation.shards, is_first=latest is None)),
         earlier=() if latest is None else tuple(entry.folder for entry in latest.generations),
@@ -156,24 +150,9 @@ def _check_room(output: str) -> None:
 def _units(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Unit]:
     index = 0
     for input_, entry in zip(job.inputs, indexed, strict=True):
-        for part in _parts(input_, entry.files, job.recipe.unit_rows):
+        for part in cut(input_.source, entry.files):
             yield Unit(index=index, corpus=input_.corpus, role=input_.role, origin=input_.origin, part=part)
             index += 1
-
-
-def _parts(input_: Input, files: tuple[FileIndex, ...], unit_rows: int) -> Iterable[Part]:
-    """Ranges of `unit_rows` lines of plain files; the whole when a file is compressed."""
-    source = input_.source
-    if not source.can_be_cut:
-        size = sum(file.bytes for file in files)
-        if size > _LARGE_ARCHIVE_BYTES:
-            message = "%s: %.1f GB compressed are read by one worker as one stream; unpacked, or in pieces, by many"
-            logger.warning(message, storage.redact(source.urls[0]), size / 1e9)
-        yield Part(source=source, ranges=tuple((0, None) for _ in files), first_line=1)
-        return
-    for i in range(len(files[0].cuts) - 1):
-        ranges = tuple((file.cuts[i], file.cuts[i + 1]) for file in files)
-        yield Part(source=source, ranges=ranges, first_line=1 + i * unit_rows)
 
 
 def _partitions(job: Job, train: int, *, is_first: bool) -> Iterable[Partition]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
-from seq2seq_core.preparation.exchange import STAGED, StagedWriter, read_staged, write_staged
+from seq2seq_core.preparation.exchange import StagedWriter, read_staged, staged_schema, write_staged
 from seq2seq_core.preparation.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
 from seq2seq_core.preparation.messages import Corpus, Plan, Role, Unit, UnitReport
 from seq2seq_core.shards.manifest import RejectedEntry
@@ -67,7 +68,8 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
     corpus = plan.job.corpora[unit.corpus]
     read, staged = 0, 0
     rejects: list[pa.RecordBatch] = []
-    with write_staged(path, staged_slots(plan, unit.role)) as out:
+    schema = staged_schema(with_score=plan.job.recipe.keep == "best")
+    with write_staged(path, staged_slots(plan, unit.role), schema=schema) as out:
         for raw in read_part(unit.part, plan.job.recipe.max_line_bytes):
             if plan.job.recipe.on_error == "fail":
                 _fail_on_reject(unit, raw)
@@ -91,12 +93,18 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
 
 def clean(raw: Records, corpus: Corpus) -> tuple[Records, list[pa.RecordBatch]]:
     """Normalise both sides, ask every rule; the rows that stay, and those rejected."""
-    records = Records(raw.lines, normalize(raw.source, corpus.normalize), normalize(raw.target, corpus.normalize))
+    records = normalized(raw, corpus)
     rejected = []
-    for sifted in sift(records, corpus.filters):
+    for sifted in sift(records, corpus.filters, corpus.sides):
         rejected.append(sifted.rejected)
         records = sifted.kept
     return records, rejected
+
+
+def normalized(raw: Records, corpus: Corpus) -> Records:
+    """The rows with both sides normalised."""
+    source, target = (normalize(side, corpus.normalize) for side in (raw.source, raw.target))
+    return Records(raw.lines, source, target, raw.score)
 
 
 def _fail_on_reject(unit: Unit, raw: Sifted) -> None:
@@ -116,7 +124,7 @@ def _deal(
 ) -> tuple[int, list[pa.RecordBatch]]:
     """Hash the rows and stage each under its slot; how many, and the rows that stand in a held-out set."""
     rejected: list[pa.RecordBatch] = []
-    source = digests(records.source)
+    source = digests(key_texts(records.source, records.target))
     for value, is_held in _held_out_rules(plan, unit, held_out):
         held = is_held(source)
         values = pa.repeat(pa.scalar(value, pa.string()), pc.sum(held).as_py() or 0)
@@ -127,27 +135,33 @@ def _deal(
     ids = {"source": source, "target": target}.get(plan.job.recipe.deduplicate)
     ids = pair_digests(source, target) if ids is None else ids
     slots = _slots(plan, ids, source) if unit.role == "train" else np.zeros(len(records), np.int64)
-    out.add(_staged_rows(records, ids), slots)
+    out.add(_staged_rows(records, ids, with_score=plan.job.recipe.keep == "best"), slots)
     return len(records), rejected
 
 
 def _held_out_rules(
     plan: Plan, unit: Unit, held_out: tuple[str, ...]
 ) -> Iterator[tuple[str, Callable[[Digests], pa.BooleanArray]]]:
-    """What says of sources, by their digests, that they are held out of training, and what to call it."""
+    """What says of rows, by the digests they are split by, that they are held out of training; and what to call it."""
     if held_out:
-        yield "source in validation or test", lambda s: pc.is_in(to_column(s), value_set=_sources_of(held_out))
+        yield "source in validation or test", lambda keys: pc.is_in(to_column(keys), value_set=_sources_of(held_out))
     if plan.generation and plan.job.shares and unit.role == "train":
         share = np.cumsum([share for _, share in sorted(plan.job.shares.items())])[-1]
-        yield (
-            "source in the share of validation or test, which stay as they are",
-            lambda s: pa.array(fractions(s) < share),
-        )
+        value = "source in the share of validation or test, which stay as they are"
+        yield value, lambda keys: pa.array(fractions(keys) < share)
 
 
-def _staged_rows(records: Records, ids: Digests) -> pa.RecordBatch:
-    text = [side.cast(pa.large_string()) for side in (records.source, records.target)]
-    return pa.record_batch([to_column(ids), records.lines, *text], schema=STAGED)
+def key_texts(source: pa.Array, target: pa.Array) -> pa.Array:
+    """What rows are split and held out by: the source, or the target of text that has no source."""
+    alone = pc.equal(source, "")
+    return pc.if_else(alone, target, source) if pc.any(alone).as_py() else source
+
+
+def _staged_rows(records: Records, ids: Digests, *, with_score: bool) -> pa.RecordBatch:
+    columns = [to_column(ids), records.lines, *(s.cast(pa.large_string()) for s in (records.source, records.target))]
+    if with_score:
+        columns.append(pa.repeat(-math.inf, len(records)) if records.score is None else records.score)
+    return pa.record_batch(columns, schema=staged_schema(with_score=with_score))
 
 
 def _slots(plan: Plan, ids: Digests, source: Digests) -> npt.NDArray[np.int64]:
@@ -165,7 +179,8 @@ def _slots(plan: Plan, ids: Digests, source: Digests) -> npt.NDArray[np.int64]:
 def _sources_of(paths: tuple[str, ...]) -> pa.FixedSizeBinaryArray:
     """The digests of the sources in some staged files of held-out sets."""
     batches = [batch for path in paths for batch in read_staged(path, slot=0, slots=1)]
-    return to_column(digests(pa.chunked_array([batch.column("source") for batch in batches], pa.large_string())))
+    keys = [key_texts(batch.column("source"), batch.column("target")) for batch in batches]
+    return to_column(digests(pa.chunked_array(keys, pa.large_string())))
 
 
 def _publish_rejects(plan: Plan, unit: Unit, rows: pa.Table) -> RejectedEntry:

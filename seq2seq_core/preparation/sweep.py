@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.claims import WORK_FOLDER
+from seq2seq_core.preparation.progress import WORK_FOLDER, clear_totals
 from seq2seq_core.shards import generations
-from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest
+from seq2seq_core.shards.manifest import MANIFEST_NAME, REPORT_NAME, Manifest
 from seq2seq_core.shards.schema import SPLITS
 
 _TEMPORARY = r"\.[0-9a-f]{32}\.tmp"
-_NAMES = r"(part-\d{5}-of-\d{5}\.parquet|(joint|source|target)\.model|dataset\.json)"
+_NAMES = r"(part-\d{5}-of-\d{5}\.parquet|(joint|source|target)\.model|dataset\.json|report\.html)"
 _OURS = re.compile(rf"{_NAMES}|\.{_NAMES}{_TEMPORARY}")
 _WORK = re.compile(rf"(\d{{5}})-[0-9a-f]{{16}}|claim-(\d{{5}})\.json|\.claim-(\d{{5}})\.json{_TEMPORARY}")
 _NOTE = re.compile(rf"\.?rest-(\d{{5}})-.*\.json({_TEMPORARY})?")
@@ -28,9 +28,10 @@ def sweep(output: str, manifest: Manifest) -> None:
     last = len(manifest.generations) - 1
     _sweep_numbered(storage.join(output, WORK_FOLDER), _WORK, last)
     _sweep_numbered(storage.join(output, WORK_FOLDER), _NOTE, last - 1)  # the run that wrote it has yet to read it
+    clear_totals(output, last)
     storage.remove_empty_folder(storage.join(output, WORK_FOLDER))
     _sweep_numbered(storage.join(output, generations.FOLDER), _COMMIT, last)
-    named = {MANIFEST_NAME, manifest.source_tokenizer.path, manifest.target_tokenizer.path}
+    named = {MANIFEST_NAME, REPORT_NAME, manifest.source_tokenizer.path, manifest.target_tokenizer.path}
     named |= {shard.path for entry in manifest.splits.values() for shard in entry.shards}
     named |= {entry.path for entry in manifest.rejected}
     for folder in _folders(output, last):

@@ -30,11 +30,15 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport
         InputError: No training row is left.
         TokenizerError: A model cannot be trained or read.
     """
-    if plan.tokenizers is not None:
-        return plan.tokenizers
     marker = storage.join(plan.work, "tokenizers.json")
     if storage.exists(marker):
         return TokenizersReport.model_validate_json(storage.read_text(marker))
+    report = plan.tokenizers or _make(plan, units)
+    storage.publish_text(marker, report.model_dump_json())
+    return report
+
+
+def _make(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport:
     config = plan.job.recipe.tokenizer
     if config.given:
         models = [Tokenizer.load(url) for url in config.given]
@@ -47,9 +51,7 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport
             Tokenizer(train(_texts(sample, columns), config, tags if "source" in columns else ())) for columns in sides
         ]
     check_claim(plan)
-    report = _publish(plan.job.output, models[0], models[-1])
-    storage.publish_text(marker, report.model_dump_json())
-    return report
+    return _publish(plan.job.output, models[0], models[-1])
 
 
 def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int) -> pa.Table:

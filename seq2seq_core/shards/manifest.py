@@ -13,6 +13,8 @@ from seq2seq_core.errors import DatasetError
 from seq2seq_core.shards.schema import FORMAT_VERSION, Split
 
 MANIFEST_NAME = "dataset.json"
+REPORT_NAME = "report.html"
+"""A page about the dataset for people; it is no part of it: written after the manifest, or not at all."""
 
 
 class _Entry(pydantic.BaseModel):

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import sentencepiece
 
 from seq2seq_core import storage
 from seq2seq_core.errors import TokenizerError
 from seq2seq_core.tokenizer.proto import read_facts
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID, token_type
-from seq2seq_core.tokenizer.words import cut_rows, longest_cut
+from seq2seq_core.tokenizer.words import KnownWords, cut_rows, longest_cut, whole_rows
 
 
 class Tokenizer:
@@ -46,11 +47,18 @@ class Tokenizer:
                 advice="Train it with --pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3, or let prepare train one.",
             )
         self.vocabulary_size: int = processor.get_piece_size()
+        self._words = KnownWords(self._encode_each)
 
     @classmethod
     def load(cls, url: str) -> Tokenizer:
         """Read a model file; a StorageError or TokenizerError names it when that fails."""
         return cls(storage.read_bytes(url), where=storage.redact(url))
+
+    @functools.cached_property
+    def controls(self) -> tuple[str, ...]:
+        """Control pieces beside those every tokenizer has: no text is ever cut into them."""
+        own = range(max(PAD_ID, UNKNOWN_ID, BOS_ID, EOS_ID) + 1, self.vocabulary_size)
+        return tuple(self._processor.id_to_piece(i) for i in own if self._processor.is_control(i))
 
     def control_id(self, piece: str) -> int:
         """The id of a control piece, which no text is ever cut into.
@@ -72,7 +80,7 @@ class Tokenizer:
         """Piece ids of each text: list<uint16> (uint32 for vocabularies over 65,536), without BOS and EOS.
 
         They are the ids SentencePiece gives for the whole text. Where words do not depend on each other
-        (`tokenizer.words`), each distinct word is encoded once. One call keeps one core busy.
+        (`tokenizer.words`), each distinct word is encoded once, and remembered. One call keeps one core busy.
 
         Args:
             texts: Texts without nulls.
@@ -80,9 +88,19 @@ class Tokenizer:
         longest = self._longest_cut
         if not longest:
             return self._encode_each(texts)
-        words, rows = cut_rows(texts, longest)
+        whole = whole_rows(texts, longest)
+        if not whole.any():
+            return self._encode_words(texts)
+        parts = [self._encode_words(texts.filter(pa.array(~whole))), self._encode_each(texts.filter(pa.array(whole)))]
+        places = np.empty(len(whole), np.int64)
+        places[np.argsort(whole, kind="stable")] = np.arange(len(whole))
+        return pa.concat_arrays(parts).take(pa.array(places))
+
+    def _encode_words(self, texts: pa.StringArray) -> pa.ListArray:
+        """The same, of rows that may be cut."""
+        words, rows = cut_rows(texts)
         distinct = words.dictionary_encode()
-        pieces = self._encode_each(distinct.dictionary).take(distinct.indices)
+        pieces = self._words.pieces(pc.utf8_rtrim(distinct.dictionary, " ")).take(distinct.indices)
         return pa.ListArray.from_arrays(pieces.offsets.take(pa.array(rows)), pieces.values, type=pieces.type)
 
     @functools.cached_property

@@ -5,7 +5,7 @@ character to a mark, what stands before a mark cannot change how the rest is cut
 each distinct word encoded once. What could still make a difference:
 
 - other normalisation, other places of the mark and pieces with rules of their own: such models' rows stay whole;
-- white space at the ends of a row, and runs of it: they stay with the word beside them (`cut_rows`);
+- spaces at the ends of a row, runs of them, and the mark itself as a character: such rows stay whole (`whole_rows`);
 - rounding: a unigram model adds up scores from the start of the row in 32 bit floating point, so among segmentations
   of equal or almost equal probability ("..." as ". .." or ".. .") what stands before a word can decide. Scores that are
   multiples of `SCORE_STEP` have exact sums up to a limit, so no such thing can happen; trained models have them, and
@@ -15,10 +15,12 @@ each distinct word encoded once. What could still make a difference:
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seq2seq_core.tokenizer.proto import ModelFacts, ModelType, PieceKind
 
@@ -30,6 +32,8 @@ _EXACT_INTEGERS = 1 << 24  # of a float32
 _UNKNOWN_PENALTY = 10.0  # an unknown character scores this much less than the worst piece
 _SPACE = ord(" ")
 _MARK = MARK.encode()
+_MOST_WORDS = 1 << 17
+_MOST_WORD_BYTES = 8 << 20
 
 
 def longest_cut(facts: ModelFacts) -> int:
@@ -59,53 +63,71 @@ def _longest_exact_sum(scores: list[float]) -> int:
     return max(int(_EXACT_INTEGERS * SCORE_STEP / largest) - 1, 0)  # one for the mark before the text
 
 
-def cut_rows(texts: pa.StringArray, longest: int) -> tuple[pa.StringArray, npt.NDArray[np.int64]]:
-    """Cut each row at its spaces.
+def whole_rows(texts: pa.StringArray, longest: int) -> npt.NDArray[np.bool_]:
+    """Which rows (without nulls) may not be cut at their spaces: those of other than single spaces between words.
 
-    A space parts two words, and belongs to none, where another character than a space or the mark stands before it and
-    anything behind it. All other white space is part of a word.
-
-    Args:
-        texts: The rows, without nulls.
-        longest: Rows of more bytes than this stay whole.
-
-    Returns:
-        The words of all rows, one after another, and the positions (rows + 1) at which a row's words begin.
+    Rows that hold the mark, are empty or have more than `longest` bytes are among them.
     """
     offsets, data = _buffers(texts)
-    cuts = _cuts(offsets, data, longest)
-    cuts_before = np.searchsorted(cuts, offsets)
-    rows = np.arange(len(offsets)) + cuts_before
-    # Without the spaces that part them, the words lie one after another as the rows did.
-    begins = np.delete(np.arange(len(offsets) + len(cuts)), rows)
-    positions = np.empty(len(offsets) + len(cuts), np.int32)
-    positions[rows] = offsets - cuts_before
-    positions[begins] = cuts - np.arange(len(cuts))
-    words = pa.StringArray.from_buffers(
-        len(positions) - 1, pa.py_buffer(positions), pa.py_buffer(np.delete(data, cuts))
-    )
-    return words, rows
+    lengths = np.diff(offsets)
+    whole: npt.NDArray[np.bool_] = (lengths == 0) | (lengths > longest)
+    spaces = np.append(data == _SPACE, False)
+    whole |= spaces[offsets[:-1]] | spaces[offsets[1:] - 1]
+    double = np.flatnonzero(spaces[1:] & spaces[:-1])
+    whole[np.searchsorted(offsets, double, side="right") - 1] = True
+    if _MARK in data.tobytes():
+        whole |= pc.match_substring(texts, MARK).to_numpy(zero_copy_only=False)
+    return whole
 
 
-def _buffers(texts: pa.StringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+def cut_rows(texts: pa.StringArray) -> tuple[pa.StringArray, npt.NDArray[np.int64]]:
+    """Cut each row behind its spaces.
+
+    Args:
+        texts: Rows that may be cut (see `whole_rows`).
+
+    Returns:
+        The words of all rows, one after another, each but the last of a row with the space behind it, and the
+        positions (rows + 1) at which a row's words begin. The words share the bytes of the rows.
+    """
+    offsets, data = _buffers(texts)
+    begin: npt.NDArray[np.bool_] = np.empty(len(data) + 1, np.bool_)
+    np.equal(data, _SPACE, out=begin[1:])
+    begin[offsets] = True
+    begins = np.flatnonzero(begin).astype(np.int32)
+    words = pa.StringArray.from_buffers(len(begins) - 1, pa.py_buffer(begins), pa.py_buffer(data))
+    return words, np.searchsorted(begins, offsets)
+
+
+def _buffers(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
     """The bytes of a column and the positions (rows + 1) at which its rows begin."""
     _, positions, data = texts.buffers()
-    if not len(texts):
-        return np.zeros(1, np.int64), np.empty(0, np.uint8)
-    offsets = np.frombuffer(positions, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    held = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-    return offsets - offsets[0], held[offsets[0] : offsets[-1]]
+    if not len(texts) or data is None:
+        return np.zeros(len(texts) + 1, np.int32), np.empty(0, np.uint8)
+    offsets = np.frombuffer(positions, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return offsets - offsets[0], np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
 
 
-def _cuts(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], longest: int) -> npt.NDArray[np.int64]:
-    """Positions in `data` of the spaces that part two words, ascending."""
-    edge = np.zeros(len(data) + 1, np.bool_)
-    edge[offsets] = True
-    at: npt.NDArray[np.int64] = np.flatnonzero(data == _SPACE)
-    at = at[~(edge[at] | edge[at + 1])]
-    at = at[data[at - 1] != _SPACE]
-    at = at[(data[at - 1] != _MARK[2]) | (data[at - 2] != _MARK[1]) | (data[at - 3] != _MARK[0])]
-    lengths = np.diff(offsets)
-    if lengths.max(initial=0) > longest:
-        at = at[np.repeat(lengths <= longest, np.diff(np.searchsorted(at, offsets)))]
-    return at
+class KnownWords:
+    """The pieces of words, each asked for once: the words met first, which are the frequent ones, are remembered.
+
+    Threads may share it: what is remembered is replaced as a whole.
+    """
+
+    def __init__(self, encode: Callable[[pa.StringArray], pa.ListArray]) -> None:
+        self._encode = encode
+        self._known: tuple[pa.StringArray, pa.ListArray] | None = None
+
+    def pieces(self, words: pa.StringArray) -> pa.ListArray:
+        """The pieces of each word."""
+        known, pieces = self._known or (words[:0], self._encode(words[:0]))
+        places = pc.index_in(words, value_set=known)
+        if places.null_count:
+            missing = words.filter(places.is_null())
+            new = missing.unique()
+            found = pc.add(pc.index_in(missing, value_set=new), pa.scalar(len(known), pa.int32()))
+            places = pc.replace_with_mask(places, places.is_null(), found)
+            known, pieces = pa.concat_arrays([known, new]), pa.concat_arrays([pieces, self._encode(new)])
+            if len(known) <= _MOST_WORDS and known.nbytes <= _MOST_WORD_BYTES:
+                self._known = known, pieces
+        return pieces.take(places)

@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 
 from seq2seq_core.preparation.build import build_shard
-from seq2seq_core.preparation.corpora import resolve, unique_names
+from seq2seq_core.preparation.caps import capped_partitions, count_rows
+from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.finish import finish
 from seq2seq_core.preparation.generation import origins
-from seq2seq_core.preparation.messages import Input, Job, Plan, Role, UnitReport
+from seq2seq_core.preparation.held_out import index_held_out
+from seq2seq_core.preparation.messages import Decisions, Input, Job, Plan, Role, UnitReport
 from seq2seq_core.preparation.plan import index_input, make_plan
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.preparation.stage import stage_unit
 from seq2seq_core.preparation.tokenizers import make_tokenizers
 from seq2seq_core.shards.manifest import Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
-from seq2seq_core.text.reading.corpus import CorpusConfig
+from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
 
 WORDS = (
     "a man",
@@ -75,7 +77,7 @@ class Workshop:
         origin = origins([source.urls[0] for _, _, source in sources])
         settings = {"tokenizer": {"vocabulary_size": 300, "type": "bpe"}} | recipe
         whole = Recipe.model_validate(settings)
-        names = unique_names([config for _, config in corpora])
+        names = corpus_names([config for _, config in corpora])
         return Job(
             output=str(self.folder / output),
             recipe=whole,
@@ -105,10 +107,18 @@ class Workshop:
         """All steps in their order, in this process."""
         plan = self.plan(job)
         units = self.stage(plan)
-        tokenizers = [] if plan.is_done else [make_tokenizers(plan, units)]
-        shards = [build_shard(plan, partition, units, tokenizers[0]) for partition in plan.partitions]
-        finish(plan, units, tokenizers, shards)
+        decisions = None if plan.is_done else self.decide(plan, units)
+        shards = [build_shard(plan, partition, units, decisions) for partition in plan.partitions if decisions]
+        finish(plan, units, [decisions.tokenizers] if decisions else [], shards)
         return load_manifest(job.output)
+
+    @staticmethod
+    def decide(plan: Plan, units: list[UnitReport]) -> Decisions:
+        """What has to be known of the whole corpus before shards are built."""
+        counts = [count_rows(plan, partition, units) for partition in capped_partitions(plan)]
+        return Decisions(
+            tokenizers=make_tokenizers(plan, units), held_out=index_held_out(plan, units), counts=tuple(counts)
+        )
 
 
 @pytest.fixture

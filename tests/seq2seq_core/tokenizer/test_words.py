@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import sys
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seq2seq_core.tokenizer import words as words_module
 from seq2seq_core.tokenizer.proto import ModelFacts, ModelType, Piece, PieceKind
-from seq2seq_core.tokenizer.words import SCORE_STEP, cut_rows, longest_cut
+from seq2seq_core.tokenizer.words import SCORE_STEP, KnownWords, cut_rows, longest_cut, whole_rows
 
 PIECES = (
     Piece("<unk>", 0.0, PieceKind.UNKNOWN),
@@ -25,8 +27,8 @@ PIECES = (
 BPE = ModelFacts(ModelType.BPE, PIECES, rewrites=False, dummy_prefix=True, escapes_spaces=True, space_as_suffix=False)
 
 
-def words_of(texts: list[str], longest: int = sys.maxsize) -> list[list[str]]:
-    words, rows = cut_rows(pa.array(texts, pa.string()), longest)
+def words_of(texts: list[str]) -> list[list[str]]:
+    words, rows = cut_rows(pa.array(texts, pa.string()))
     words.validate(full=True)
     held = words.to_pylist()
     assert rows[0] == 0
@@ -37,39 +39,64 @@ def words_of(texts: list[str], longest: int = sys.maxsize) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", [""]),
-        (" ", [" "]),
-        ("  ", ["  "]),
         ("a", ["a"]),
-        ("the old man", ["the", "old", "man"]),
-        (" a b ", [" a", "b "]),
-        ("a  b   c", ["a", " b", "  c"]),
-        ("a  ", ["a", " "]),
-        ("a\tb\u3000c\u00a0 d", ["a\tb\u3000c\u00a0", "d"]),
-        ("a\u2581 b \u2581c", ["a\u2581 b", "\u2581c"]),
-        ("\u0441 \u0401 \U00012581 d", ["\u0441", "\u0401", "\U00012581", "d"]),
+        ("the old man", ["the ", "old ", "man"]),
+        ("a\tb\u3000c\u00a0 d", ["a\tb\u3000c\u00a0 ", "d"]),
+        ("\u0441 \u0401 \U00012581 d", ["\u0441 ", "\u0401 ", "\U00012581 ", "d"]),
     ],
 )
-def test_rows_are_cut_at_single_spaces(text: str, words: list[str]) -> None:
+def test_rows_are_cut_behind_their_spaces(text: str, words: list[str]) -> None:
     assert words_of([text]) == [words]
-    assert words_of(["x y", text, "", text]) == [["x", "y"], words, [""], words]
+    assert words_of(["x y", text, text]) == [["x ", "y"], words, words]
+    assert not whole_rows(pa.array([text]), sys.maxsize).any()
 
 
-@given(st.lists(st.text("ab \u2581\u00e9", max_size=12), max_size=8), st.integers(0, 20))
-def test_words_with_the_spaces_between_them_are_the_rows(texts: list[str], longest: int) -> None:
-    rows = words_of(texts, longest)
-    assert [" ".join(words) for words in rows] == texts
-    assert all(len(words) == 1 for text, words in zip(texts, rows, strict=True) if len(text.encode()) > longest)
+@given(st.lists(st.text("ab \u2581\u00e9", max_size=12), max_size=8), st.integers(0, 20), st.integers(0, 3))
+def test_rows_of_other_than_single_spaces_between_words_stay_whole(texts: list[str], longest: int, skip: int) -> None:
+    whole = whole_rows(pa.array(texts, pa.string())[skip:], longest)
+    expected = ["" in text.split(" ") or "\u2581" in text or len(text.encode()) > longest for text in texts[skip:]]
+    assert whole.tolist() == expected
+    cut = [text for text, stays in zip(texts[skip:], expected, strict=True) if not stays]
+    assert ["".join(words) for words in words_of(cut)] == cut
+    assert all(word.strip(" ") and " " not in word[:-1] for words in words_of(cut) for word in words)
 
 
 def test_longer_rows_stay_whole() -> None:
-    assert words_of(["a é", "a bc", "a b", "a bcd"], longest=4) == [["a", "é"], ["a", "bc"], ["a", "b"], ["a bcd"]]
+    assert whole_rows(pa.array(["a \u00e9", "a bc", "a b", "a bcd"]), longest=4).tolist() == [False, False, False, True]
 
 
 def test_a_slice_is_cut_alone() -> None:
-    words, rows = cut_rows(pa.array(["a b", "c d", "e"])[1:2], sys.maxsize)
-    assert words.to_pylist() == ["c", "d"]
+    column = pa.array(["a b", "c d", "e "])
+    words, rows = cut_rows(column[1:2])
+    assert words.to_pylist() == ["c ", "d"]
     np.testing.assert_array_equal(rows, [0, 2])
+    assert whole_rows(column[1:2], sys.maxsize).tolist() == [False]
+    assert whole_rows(pa.array(["", ""]), sys.maxsize).tolist() == [True, True]
+
+
+def spelt(asked: list[str], words: pa.StringArray) -> pa.ListArray:
+    asked += words.to_pylist()
+    return pa.array([[ord(letter) for letter in word] for word in words.to_pylist()], pa.list_(pa.uint16()))
+
+
+def test_words_are_asked_for_once() -> None:
+    asked: list[str] = []
+    known = KnownWords(functools.partial(spelt, asked))
+    for words in (["b", "a", "b"], ["a"], [], ["c", "a", "c", ""]):
+        column = pa.array(words, pa.string())
+        assert known.pieces(column).to_pylist() == spelt([], column).to_pylist()
+    assert asked == ["b", "a", "c", ""]
+
+
+@pytest.mark.parametrize("limit", ["_MOST_WORDS", "_MOST_WORD_BYTES"])
+def test_no_more_words_are_remembered_than_memory_is_set_aside_for(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words_module, limit, 40)
+    asked: list[str] = []
+    known = KnownWords(functools.partial(spelt, asked))
+    many = [f"{number:06}" for number in range(50)]
+    for words in (many[:2], many, many[:3]):
+        assert known.pieces(pa.array(words)).to_pylist() == spelt([], pa.array(words)).to_pylist()
+    assert asked == [*many, many[2]]
 
 
 def with_piece(text: str, kind: PieceKind = PieceKind.NORMAL) -> dict[str, Any]:
