@@ -47,10 +47,13 @@ def halves(rows: Digests) -> tuple[Words, Words]:
 def hash_order(rows: Digests) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """The order that sorts digests, ties as they stand, and where in that order a digest is the first of its kind."""
     high, low = halves(rows)
-    order = np.lexsort((low, high))
-    high, low = high[order], low[order]
+    order: npt.NDArray[np.int64] = np.argsort(high)  # ties in any order: many times as fast as a stable sort
+    same = high[order][1:] == high[order][:-1]
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    members = order[tied]
+    order[tied] = members[np.lexsort((members, low[members], high[members]))]
     first: npt.NDArray[np.bool_] = np.ones(len(order), np.bool_)
-    first[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    first[1:] = ~same | (low[order][1:] != low[order][:-1])
     return order, first
 
 
