@@ -31,6 +31,7 @@ SCORE_STEP = 2.0**-8
 _EXACT_INTEGERS = 1 << 24  # of a float32
 _UNKNOWN_PENALTY = 10.0  # an unknown character scores this much less than the worst piece
 _SPACE = ord(" ")
+_MARK = MARK.encode()
 _MOST_WORDS = 1 << 17
 _MOST_WORD_BYTES = 8 << 20
 
@@ -74,7 +75,8 @@ def whole_rows(texts: pa.StringArray, longest: int) -> npt.NDArray[np.bool_]:
     whole |= spaces[offsets[:-1]] | spaces[offsets[1:] - 1]
     double = np.flatnonzero(spaces[1:] & spaces[:-1])
     whole[np.searchsorted(offsets, double, side="right") - 1] = True
-    whole |= pc.match_substring(texts, MARK).to_numpy(zero_copy_only=False)
+    if _MARK in data.tobytes():
+        whole |= pc.match_substring(texts, MARK).to_numpy(zero_copy_only=False)
     return whole
 
 
@@ -119,9 +121,13 @@ class KnownWords:
     def pieces(self, words: pa.StringArray) -> pa.ListArray:
         """The pieces of each word."""
         known, pieces = self._known or (words[:0], self._encode(words[:0]))
-        new = words.filter(pc.invert(pc.is_in(words, value_set=known))).unique()
-        if len(new):
+        places = pc.index_in(words, value_set=known)
+        if places.null_count:
+            missing = words.filter(places.is_null())
+            new = missing.unique()
+            found = pc.add(pc.index_in(missing, value_set=new), pa.scalar(len(known), pa.int32()))
+            places = pc.replace_with_mask(places, places.is_null(), found)
             known, pieces = pa.concat_arrays([known, new]), pa.concat_arrays([pieces, self._encode(new)])
             if len(known) <= _MOST_WORDS and known.nbytes <= _MOST_WORD_BYTES:
                 self._known = known, pieces
-        return pieces.take(pc.index_in(words, value_set=known))
+        return pieces.take(places)
