@@ -22,7 +22,8 @@ from seq2seq_core.text.rules.texts import Ints, Texts
 Probabilities = npt.NDArray[np.float32]
 
 _WALK_AT_ONCE = 4096
-_SCORE_AT_ONCE = 256  # their rows of the table of likelihoods stay in the processor's cache
+_SCORE_AT_ONCE = 32  # their rows of the table of likelihoods stay in the processor's cache
+_FEATURES_STEP = 16
 
 
 class Identifier(NamedTuple):
@@ -30,20 +31,22 @@ class Identifier(NamedTuple):
 
     Attributes:
         labels: The languages (ISO 639), each once.
-        columns: Which of them each class of the model belongs to, int64 [classes].
+        order: The classes of the model, those of a label together, int64 [classes].
+        edges: Where in `order` those of each label begin, int64 [labels].
         moves: The next state, by `rows[state] * 256 + byte`, uint32.
         rows: The row of `moves` of each state, int64.
         features: The feature found on entering each state, -1 for none, int32.
-        likelihoods: Logarithms by feature and class, float16.
+        likelihoods: Logarithms by feature and class, float32.
         priors: Logarithms by class, float32.
     """
 
     labels: tuple[str, ...]
-    columns: Ints
+    order: Ints
+    edges: Ints
     moves: npt.NDArray[np.uint32]
     rows: Ints
     features: npt.NDArray[np.int32]
-    likelihoods: npt.NDArray[np.float16]
+    likelihoods: npt.NDArray[np.float32]
     priors: npt.NDArray[np.float32]
 
     def probabilities(self, column: pa.StringArray) -> Probabilities:
@@ -61,8 +64,7 @@ class Identifier(NamedTuple):
                 scaled = scores / np.sqrt(np.maximum(texts.bytes[rows[part]], 1)).astype(np.float32)[:, None]
                 classes = np.exp(scaled - scaled.max(axis=1, keepdims=True))
                 classes /= classes.sum(axis=1, keepdims=True)
-                for index, label in enumerate(self.columns):
-                    result[rows[part], label] += classes[:, index]
+                result[rows[part]] = np.add.reduceat(classes[:, self.order], self.edges, axis=1)
         return result
 
     def _walk(self, texts: Texts, rows: Ints) -> tuple[Ints, Ints, Ints]:
@@ -83,20 +85,27 @@ class Identifier(NamedTuple):
     def _scores(
         self, rows: Ints, features: Ints, counts: Ints, total: int
     ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
-        """Positions of rows, and the logarithm of each class for them, float32 [rows, classes]."""
+        """Positions of rows, and the logarithm of each class for them, float32 [rows, classes].
+
+        Rows are taken together by their number of features, rounded up: what is summed for a row, and in which
+        order, so does not depend on the rows beside it.
+        """
         weights = np.log1p(counts.astype(np.float32))
         edges = np.searchsorted(rows, np.arange(total + 1))
-        for begin in range(0, total, _SCORE_AT_ONCE):
-            part = np.arange(begin, min(begin + _SCORE_AT_ONCE, total))
-            first, end = edges[part[0]], edges[part[-1] + 1]
-            scores = np.zeros((len(part), len(self.priors)), np.float32)
-            has_any = edges[part + 1] > edges[part]
-            if has_any.any():
-                table = self.likelihoods[features[first:end]].astype(np.float32)
-                table *= weights[first:end, None]
-                sums = np.add.reduceat(table, edges[part][has_any] - first, axis=0)
-                scores[has_any] = sums + self.priors
-            yield part, scores
+        sizes = np.diff(edges)
+        steps = -(-sizes // _FEATURES_STEP)
+        for step in np.unique(steps):
+            alike = np.flatnonzero(steps == step)
+            if step == 0:
+                yield alike, np.zeros((len(alike), len(self.priors)), np.float32)
+                continue
+            for begin in range(0, len(alike), _SCORE_AT_ONCE):
+                part = alike[begin : begin + _SCORE_AT_ONCE]
+                slot = np.arange(step * _FEATURES_STEP)
+                places = np.minimum(edges[part][:, None] + slot, len(features) - 1)  # [rows, slots]
+                weight = np.where(slot < sizes[part][:, None], weights[places], np.float32(0))
+                table = self.likelihoods[features[places]]  # [rows, slots, classes]
+                yield part, np.matmul(weight[:, None, :], table)[:, 0] + self.priors
 
 
 @functools.cache
@@ -114,13 +123,15 @@ def identifier() -> Identifier:
         ) from None
     model = LanguageIdentifier.from_model_file(MODEL_FILE)
     labels = tuple(dict.fromkeys(model.nb_classes))
+    label_of_class = np.array([labels.index(label) for label in model.nb_classes], np.int64)
     return Identifier(
         labels=labels,
-        columns=np.array([labels.index(label) for label in model.nb_classes], np.int64),
+        order=np.argsort(label_of_class, kind="stable"),
+        edges=np.searchsorted(np.sort(label_of_class), np.arange(len(labels))),
         moves=np.asarray(model.tk_nextmove),
         rows=np.asarray(model.tk_row).astype(np.int64),
         features=np.asarray(model.tk_output, np.int32),
-        likelihoods=np.asarray(model.nb_ptc),
+        likelihoods=np.asarray(model.nb_ptc, np.float32),
         priors=np.asarray(model.nb_pc),
     )
 

@@ -55,11 +55,13 @@ class UrlsRule(SideRule):
 
 def _may_hold_address(texts: Texts) -> Bools:
     """The rows with `@`, `://` or `www.`."""
-    data = texts.data
-    scheme = (data[:-2] == ord(":")) & (data[1:-1] == ord("/")) & (data[2:] == ord("/"))
-    w = (data | 0x20) == ord("w")
-    host = w[:-3] & w[1:-2] & w[2:-1] & (data[3:] == ord("."))
-    return texts.has_any(np.concatenate([np.flatnonzero(found) for found in (scheme, host, data == ord("@"))]))
+    data, colons, dots = texts.data, texts.find(":"), texts.find(".")
+    colons = colons[colons < len(data) - 2]
+    colons = colons[(data[colons + 1] == ord("/")) & (data[colons + 2] == ord("/"))]
+    dots = dots[dots >= 3]
+    for i in (1, 2, 3):
+        dots = dots[(data[dots - i] | 0x20) == ord("w")]
+    return texts.has_any(np.concatenate([texts.find("@"), colons, dots]))
 
 
 def _address_characters(text: str) -> int:

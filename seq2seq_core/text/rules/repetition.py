@@ -41,7 +41,7 @@ class RepeatedCharactersRule(SideRule):
         if not _has_run(same, self.run):
             return _NOTHING
         same &= data[1:] < 0x80
-        same[texts.offsets[(texts.offsets > 0) & (texts.offsets < len(data))] - 1] = False
+        same[_inner(texts.offsets, len(data)) - 1] = False
         return _runs(same, self.run)
 
     def _wide_runs(self, texts: Texts) -> tuple[Ints, Ints]:
@@ -50,7 +50,8 @@ class RepeatedCharactersRule(SideRule):
         if not _has_run(same, self.run):
             return _NOTHING
         widths = 2 + (points[:-1] >= 0x800).astype(np.int64) + (points[:-1] >= 0x10000)
-        same &= (np.diff(positions) == widths) & ~np.isin(positions[1:], texts.offsets)
+        same &= np.diff(positions) == widths
+        same[_inner(texts.wide_offsets, len(points)) - 1] = False
         begins, sizes = _runs(same, self.run)
         return positions[begins], sizes
 
@@ -63,6 +64,11 @@ class RepeatedCharactersRule(SideRule):
 
 
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def _inner(offsets: Ints, end: int) -> Ints:
+    """The offsets with something before and after."""
+    return offsets[(offsets > 0) & (offsets < end)]
 
 
 def _has_run(same: Bools, shortest: int) -> bool:

@@ -21,7 +21,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_BELOW = ((1 << np.arange(8)) - 1).astype(np.uint8)
+_BELOW = (np.uint64(1) << np.arange(64, dtype=np.uint64)) - np.uint64(1)
 
 
 class Texts:
@@ -41,13 +41,19 @@ class Texts:
         return len(self.offsets) - 1
 
     def count(self, mask: Bools) -> Ints:
-        """How many bytes of each row a mask over `data` marks, int64 [n]."""
-        packed = np.packbits(mask, bitorder="little")
-        totals = np.zeros(len(packed) + 1, np.int64)
-        np.cumsum(np.bitwise_count(packed), out=totals[1:])
-        packed = np.append(packed, np.uint8(0))
-        whole = self.offsets >> 3
-        return np.diff(totals[whole] + np.bitwise_count(packed[whole] & _BELOW[self.offsets & 7]))
+        """How many bytes of each row a mask over `data` marks, int64 [n]: running totals of 64 bytes, and the rest."""
+        packed = np.zeros((len(mask) // 64 + 1) * 8, np.uint8)
+        packed[: (len(mask) + 7) // 8] = np.packbits(mask, bitorder="little")
+        words = packed.view("<u8")
+        totals = np.zeros(len(words), np.int64)
+        np.cumsum(np.bitwise_count(words[:-1]), out=totals[1:])
+        whole, rest = self._places
+        return np.diff(totals[whole] + np.bitwise_count(words[whole] & rest))
+
+    @cached_property
+    def _places(self) -> tuple[Ints, npt.NDArray[np.uint64]]:
+        """For each offset, the 64 bytes it lies in, and a bit for each of these before it."""
+        return self.offsets >> 6, _BELOW[self.offsets & 63]
 
     def count_at(self, positions: Ints) -> Ints:
         """How many of some rising positions in `data` lie in each row, int64 [n]; for few of them."""
@@ -66,9 +72,13 @@ class Texts:
     def any_of(self, characters: str) -> Bools:
         """Which bytes are one of some ASCII characters, bool [N]; a comparison for each stretch of neighbours."""
         codes = np.array(sorted(map(ord, characters)), np.uint8)
-        mask = np.zeros(len(self.data), np.bool_)
+        if len(codes) == 1:
+            return self.data == codes[0]
+        mask, found = np.zeros(len(self.data), np.bool_), np.empty(len(self.data), np.bool_)
+        distance = np.empty_like(self.data)
         for stretch in np.split(codes, np.flatnonzero(np.diff(codes) != 1) + 1):
-            mask |= (self.data - stretch[0]) < np.uint8(len(stretch))
+            np.subtract(self.data, stretch[0], out=distance)
+            mask |= np.less(distance, np.uint8(len(stretch)), out=found)
         return mask
 
     def find(self, characters: str) -> Ints:
@@ -87,7 +97,7 @@ class Texts:
             return np.zeros(len(self), np.int64)
         totals = np.zeros(len(points) + 1, np.int64)
         np.cumsum(members[points], out=totals[1:])
-        return np.diff(totals[self._wide_offsets])
+        return np.diff(totals[self.wide_offsets])
 
     def mark_wide(self, mask: Bools, begins: Ints) -> None:
         """Set all bytes of the characters beyond ASCII that begin at some places."""
@@ -115,7 +125,7 @@ class Texts:
         return np.flatnonzero(self.data >= 0xC0), points
 
     @cached_property
-    def _wide_offsets(self) -> Ints:
+    def wide_offsets(self) -> Ints:
         """Where each row begins among the characters beyond ASCII, int64 [n + 1]."""
         return np.searchsorted(self.wide[0], self.offsets)
 
@@ -160,9 +170,7 @@ class Texts:
     @cached_property
     def ascii_spaces(self) -> Bools:
         """Which bytes are white space of ASCII."""
-        mask: Bools = (self.data - np.uint8(0x1C)) < 5
-        mask |= (self.data - np.uint8(0x09)) < 5
-        return mask
+        return self.any_of("\t\n\v\f\r\x1c\x1d\x1e\x1f ")
 
     @cached_property
     def spaces(self) -> Bools:
