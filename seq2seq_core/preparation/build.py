@@ -5,12 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-<<<<<<< HEAD
 from collections import Counter
-from collections.abc import Sequence
-=======
 from collections.abc import Iterator, Sequence
->>>>>>> speed
 
 import numpy as np
 import pyarrow as pa
