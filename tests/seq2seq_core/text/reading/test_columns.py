@@ -90,7 +90,9 @@ def test_rows_are_those_that_were_written(
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_unreadable_texts_are_set_aside(tmp_path: Path, reading: Any, format_: str, kind: pa.DataType) -> None:
-    table = pa.table({"source": texts(["a", b"a\xff", "b" * 9, None], kind), "target": texts(["x", "y", "z", "u"], kind)})
+    table = pa.table(
+        {"source": texts(["a", b"a\xff", "b" * 9, None], kind), "target": texts(["x", "y", "z", "u"], kind)}
+    )
     path = write(tmp_path / f"c.{format_}", table, 10)
     if format_ == "parquet" and kind == pa.dictionary(pa.int8(), pa.string()):  # Arrow itself turns the words into text
         with pytest.raises(InputError, match=r"c\.parquet: .*Invalid UTF8"):
@@ -109,9 +111,7 @@ def test_unreadable_texts_are_set_aside(tmp_path: Path, reading: Any, format_: s
 @quietly
 @given(
     rows=st.lists(
-        st.tuples(
-            st.one_of(st.none(), st.lists(TEXT, max_size=3)), st.one_of(st.none(), st.lists(TEXT, max_size=3))
-        ),
+        st.tuples(st.one_of(st.none(), st.lists(TEXT, max_size=3)), st.one_of(st.none(), st.lists(TEXT, max_size=3))),
         min_size=1,
         max_size=6,
     ),
@@ -197,7 +197,11 @@ def test_batches_that_share_dictionaries_stay_together(tmp_path: Path, reading: 
 
 @pytest.mark.parametrize("format_", FORMATS)
 def test_a_file_without_rows_has_no_parts(tmp_path: Path, reading: Any, format_: str) -> None:
-    path = write(tmp_path / f"c.{format_}", pa.table({"source": pa.array([], pa.string()), "target": pa.array([], pa.string())}), 1)
+    path = write(
+        tmp_path / f"c.{format_}",
+        pa.table({"source": pa.array([], pa.string()), "target": pa.array([], pa.string())}),
+        1,
+    )
     source = reading.source(path=path)
     assert cut(source, index_source(source, 1, 100)) == []
 
@@ -226,7 +230,9 @@ def test_a_truncated_file_is_an_error(tmp_path: Path, reading: Any, data: st.Dat
     path = Path(write(tmp_path / f"c.{format_}", WORDS, 4))
     whole = path.read_bytes()
     path.write_bytes(whole[: data.draw(st.integers(1, len(whole) - 1))])
-    with pytest.raises(InputError, match=rf"c\.{format_}: the (Arrow|Parquet) file is truncated or corrupt; found .*, "):
+    with pytest.raises(
+        InputError, match=rf"c\.{format_}: the (Arrow|Parquet) file is truncated or corrupt; found .*, "
+    ):
         reading.read(path=str(path))
 
 
@@ -236,7 +242,11 @@ def test_a_truncated_file_is_an_error(tmp_path: Path, reading: Any, data: st.Dat
 def test_a_damaged_file_is_an_error_or_other_text(tmp_path: Path, reading: Any, data: Any, format_: str) -> None:
     path = Path(write(tmp_path / f"c.{format_}", WORDS, 4))
     octets = bytearray(path.read_bytes())
-    place, value = (len(octets) // 2, 0xFF) if data is None else (data.draw(st.integers(0, len(octets) - 1)), data.draw(st.integers(0, 255)))
+    place, value = (
+        (len(octets) // 2, 0xFF)
+        if data is None
+        else (data.draw(st.integers(0, len(octets) - 1)), data.draw(st.integers(0, 255)))
+    )
     octets[place] = value
     path.write_bytes(octets)
     try:

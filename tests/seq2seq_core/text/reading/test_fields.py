@@ -13,7 +13,11 @@ from seq2seq_core.text.reading.fields import descend, overlap, reach, steps_of
 
 ROWS = st.lists(
     st.fixed_dictionaries(
-        {"t": st.one_of(st.none(), st.lists(st.fixed_dictionaries({"x": st.one_of(st.none(), st.text("ab"))}), max_size=3))}
+        {
+            "t": st.one_of(
+                st.none(), st.lists(st.fixed_dictionaries({"x": st.one_of(st.none(), st.text("ab"))}), max_size=3)
+            )
+        }
     ),
     min_size=1,
     max_size=6,

@@ -92,17 +92,26 @@ def test_of_inline_elements_codes_go_and_highlighted_text_stays(segment: str) ->
 
 
 def test_a_sub_text_goes_with_the_code_around_it() -> None:
-    rows, _ = read(unit(("en", 'a <ph>img alt="<sub>a cat</sub>"</ph>b'), ("de", "<hi>c</hi> <bpt i='1'>&lt;b></bpt>d")))
+    rows, _ = read(
+        unit(("en", 'a <ph>img alt="<sub>a cat</sub>"</ph>b'), ("de", "<hi>c</hi> <bpt i='1'>&lt;b></bpt>d"))
+    )
     assert rows == [(1, "a b", "c d")]
 
 
 def test_the_language_attribute_of_old_files_counts() -> None:
-    assert read('<tu><tuv lang="EN"><seg>a</seg></tuv><tuv lang="de-CH"><seg>b</seg></tuv></tu>') == ([(1, "a", "b")], [])
+    assert read('<tu><tuv lang="EN"><seg>a</seg></tuv><tuv lang="de-CH"><seg>b</seg></tuv></tu>') == (
+        [(1, "a", "b")],
+        [],
+    )
 
 
 def test_what_is_wrong_with_a_unit_is_named() -> None:
     body = unit(("en", "a"), ("de", "b")) + unit(("fr", "a"), ("de", "b")) + "<tu/>" + unit(("en", ""), ("de", "b"))
-    body += unit(("en", "a&nbsp;b"), ("de", "b")) + unit(("en", "a"), ("de", "é" * 501)) + unit(("en", "a"), ("de", "<ph/>"))
+    body += (
+        unit(("en", "a&nbsp;b"), ("de", "b"))
+        + unit(("en", "a"), ("de", "é" * 501))
+        + unit(("en", "a"), ("de", "<ph/>"))
+    )
     assert read(body + '<tu><tuv xml:lang="en"/><tuv xml:lang="de"><seg>b</seg></tuv></tu>') == (
         [(1, "a", "b")],
         [
@@ -183,7 +192,9 @@ def test_a_corpus_of_compressed_files(tmp_path: Path, reading: Any, encoding: st
     assert reading.read(path=str(tmp_path / "c.tmx.gz"), **SIDES) == ([(1, "a", "ü")], [])
 
 
-@pytest.mark.parametrize("languages", [{}, {"source_language": "en"}, {"source_language": "en", "target_language": "EN"}])
+@pytest.mark.parametrize(
+    "languages", [{}, {"source_language": "en"}, {"source_language": "en", "target_language": "EN"}]
+)
 def test_the_languages_have_to_be_chosen(tmp_path: Path, reading: Any, languages: dict[str, str]) -> None:
     (tmp_path / "c.tmx").write_text(HEAD + TAIL)
     with pytest.raises(ConfigError, match="two of them must be chosen"):
