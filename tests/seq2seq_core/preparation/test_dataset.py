@@ -256,3 +256,12 @@ def test_a_dataset_on_an_object_store(workshop: Any) -> None:
     assert "_work" not in storage.list_folder("memory://bucket/prepared")
     with pytest.raises(StorageError):
         storage.read_bytes("memory://bucket/prepared/_work/claim.json")
+
+
+def test_shards_do_not_depend_on_how_they_are_cut_into_batches(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = workshop.sentences(180)
+    corpora = [("train", workshop.corpus("c", rows[:150])), ("test", workshop.corpus("t", rows[150:]))]
+    expected = workshop.prepare(workshop.job(corpora, shards=1))
+    for name, value in (("_BATCH_ROWS", 7), ("_BATCH_BYTES", 100)):
+        monkeypatch.setattr(build, name, value)
+        assert workshop.prepare(workshop.job(corpora, name, shards=1)).splits == expected.splits
