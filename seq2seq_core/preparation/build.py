@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,7 +29,7 @@ from seq2seq_core.tokenizer.model import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-_BATCH_ROWS = 16_384
+_BATCH_ROWS, _BATCH_BYTES = 1 << 17, 64 << 20
 
 
 def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], decisions: Decisions) -> ShardReport:
@@ -81,10 +83,17 @@ def encode_rows(rows: pa.Table, output: str, tokenizers: TokenizersReport, *, wi
     """Gathered rows as the columns of a shard (`shards.schema.text_schema`)."""
     source_model, target_model = _load(output, tokenizers.source), _load(output, tokenizers.target)
     schema = text_schema(source_model.vocabulary_size, target_model.vocabulary_size, with_text=with_text)
-    batches = [
-        _encode_batch(batch, source_model, target_model, schema) for batch in rows.to_batches(max_chunksize=_BATCH_ROWS)
-    ]
+    batches = [_encode_batch(batch, source_model, target_model, schema) for batch in _batches(rows)]
     return pa.Table.from_batches(batches, schema)
+
+
+def _batches(rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Large batches, in which words repeat, of bounded rows and bytes (but for one row)."""
+    octets = pc.add(pc.binary_length(rows.column("source")), pc.binary_length(rows.column("target"))).to_numpy()
+    blocks = np.cumsum(octets) // _BATCH_BYTES
+    cuts = [0, *(np.flatnonzero(blocks[1:] != blocks[:-1]) + 1), rows.num_rows]
+    for begin, end in itertools.pairwise(cuts):
+        yield from rows.slice(begin, end - begin).to_batches(max_chunksize=_BATCH_ROWS)
 
 
 def _encode_batch(rows: pa.RecordBatch, source: Tokenizer, target: Tokenizer, schema: pa.Schema) -> pa.RecordBatch:

@@ -60,7 +60,7 @@ class StagedWriter:
         if not self._batches:
             return
         table = pa.Table.from_batches(self._batches, self._schema)
-        slots = np.concatenate(self._places)
+        slots = np.concatenate(self._places).astype(np.uint16 if self._slots <= 1 << 16 else np.int64)  # short: fast
         table = table.take(pa.array(np.argsort(slots, kind="stable"))).combine_chunks()
         ends = np.cumsum(np.bincount(slots, minlength=self._slots))
         for begin, end in zip([0, *ends[:-1]], ends, strict=True):

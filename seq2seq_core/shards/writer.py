@@ -24,7 +24,7 @@ ROW_GROUP_TOKENS = 1 << 20
 REJECTED_ROW_GROUP = 1 << 16
 HISTOGRAM_BINS = 1025
 
-_COMPRESSION_LEVEL = 3
+_COMPRESSION_LEVEL = 1  # level 3 saves 5 percent of the bytes and takes 1.6 times the time
 _DICTIONARY_COLUMNS = frozenset({"origin", "source_length", "target_length", "rule", "threshold"})
 
 

@@ -1,57 +1,26 @@
-"""`prepare` and `translate` on real engines: the same bytes as on the local runner.
-
-SEQ2SEQ_PRISM names the Prism binary, SEQ2SEQ_FLINK_JAR the jar of Beam's Flink job server (SEQ2SEQ_FLINK_VERSION its
-Flink, 1.19 by default). Both are what Beam itself downloads for these runners.
-"""
+"""`prepare` and `translate` on real engines (`tests/engines.py` names them): the same bytes as on the local runner."""
 
 from __future__ import annotations
 
 import gzip
-import os
-import subprocess
-import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from seq2seq_core.shards.manifest import MANIFEST_NAME
+from tests.engines import ENGINES, FlinkCluster, engine_options
+from tests.processes import CLI, Process, running, seq2seq, tree
+
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 PREPARE = "--shards=3 --unit_rows=2000 --tokenizer.vocabulary_size=600 --validation.share=0.05 --test.share=0.02"
+MANY_UNITS = PREPARE.replace("--unit_rows=2000", "--unit_rows=200")
 TRANSLATE = "--engine.kind=echo --unit_records=150"
+RETRIES = ["--number_of_execution_retries=10", "--execution_retry_delay=1000"]
 
-
-def prism() -> list[str]:
-    binary = os.environ.get("SEQ2SEQ_PRISM")
-    if not binary:
-        pytest.skip("no Prism: set SEQ2SEQ_PRISM to its binary")
-    return ["--runner=PrismRunner", f"--prism_location={binary}"]
-
-
-def flink() -> list[str]:
-    jar = os.environ.get("SEQ2SEQ_FLINK_JAR")
-    if not jar:
-        pytest.skip("no Flink: set SEQ2SEQ_FLINK_JAR to the jar of Beam's Flink job server")
-    version = os.environ.get("SEQ2SEQ_FLINK_VERSION", "1.19")
-    return [
-        "--runner=FlinkRunner",
-        f"--flink_version={version}",
-        f"--flink_job_server_jar={jar}",
-        "--environment_type=LOOPBACK",
-        "--parallelism=2",
-    ]
-
-
-ENGINES = {"prism": prism, "flink": flink}
-
-
-def seq2seq(*words: str) -> None:
-    """The command line, as a user runs it."""
-    done = subprocess.run([sys.executable, "-m", "pipelines.cli", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+Tree = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
@@ -68,40 +37,90 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, multi30k: Path) -> Path:
     return folder
 
 
-def prepare(corpus: Path, output: Path, engine: list[str]) -> dict[str, bytes]:
-    paths = ["--source", str(corpus / "train.en"), "--target", str(corpus / "train.de"), "--output", str(output)]
-    seq2seq("prepare", *paths, *PREPARE.split(), "--", *engine)
-    return tree(output)
+def words(corpus: Path, output: Path, settings: str = PREPARE) -> list[str]:
+    sides = ["--source", str(corpus / "train.en"), "--target", str(corpus / "train.de")]
+    return ["prepare", *sides, "--output", str(output), *settings.split()]
 
 
-def translate(model: str, corpus: Path, output: Path, engine: list[str]) -> dict[str, bytes]:
+def translate(model: str, corpus: Path, output: Path, engine: list[str]) -> Tree:
     (corpus / "documents.txt").write_bytes(b"\n".join((corpus / "train.en").read_bytes().split(b"\n")[100:700]))
-    words = ["--model", model, "--input", str(corpus / "documents.txt"), "--output", str(output)]
-    seq2seq("translate", *words, *TRANSLATE.split(), "--", *engine)
+    files = ["--model", model, "--input", str(corpus / "documents.txt"), "--output", str(output)]
+    seq2seq("translate", *files, *TRANSLATE.split(), "--", *engine)
     return tree(output)
 
 
 @pytest.fixture(scope="module")
-def prepared(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return prepare(corpus, tmp_path_factory.mktemp("prepared"), [])
+def prepared(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    output = tmp_path_factory.mktemp("prepared")
+    seq2seq(*words(corpus, output))
+    assert len(list(output.glob("train/*"))) == 3
+    return tree(output)
 
 
 @pytest.fixture(scope="module")
-def translated(corpus: Path, echo_model: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return translate(echo_model, corpus, tmp_path_factory.mktemp("translated"), [])
+def translated(corpus: Path, echo_model: str, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    done = translate(echo_model, corpus, tmp_path_factory.mktemp("translated"), [])
+    assert len([name for name in done if name.startswith("documents-")]) == 4
+    return done
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_prepare_gives_the_same_bytes(engine: str, corpus: Path, prepared: dict[str, bytes], tmp_path: Path) -> None:
-    options = ENGINES[engine]()
-    assert len([name for name in prepared if name.startswith("train/")]) == 3
-    assert prepare(corpus, tmp_path / "out", options) == prepared
+def test_prepare_gives_the_same_bytes(
+    engine: str, request: pytest.FixtureRequest, corpus: Path, prepared: Tree, tmp_path: Path
+) -> None:
+    seq2seq(*words(corpus, tmp_path / "out"), "--", *engine_options(engine, request))
+    assert tree(tmp_path / "out") == prepared
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_translate_gives_the_same_bytes(
-    engine: str, corpus: Path, echo_model: str, translated: dict[str, bytes], tmp_path: Path
+    engine: str, request: pytest.FixtureRequest, corpus: Path, echo_model: str, translated: Tree, tmp_path: Path
 ) -> None:
-    options = ENGINES[engine]()
-    assert len([name for name in translated if name.startswith("documents-")]) == 4
-    assert translate(echo_model, corpus, tmp_path / "out", options) == translated
+    assert translate(echo_model, corpus, tmp_path / "out", engine_options(engine, request)) == translated
+
+
+@pytest.fixture(scope="module")
+def of_many_units(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    output = tmp_path_factory.mktemp("many")
+    seq2seq(*words(corpus, output, MANY_UNITS))
+    return tree(output)
+
+
+def kill_task_manager(cluster: FlinkCluster) -> None:
+    cluster.kill_task_manager()
+
+
+def kill_all_workers(cluster: FlinkCluster) -> None:
+    cluster.kill_workers()
+    cluster.kill_task_manager()
+    cluster.start_workers()
+
+
+@pytest.mark.parametrize("kill", [kill_task_manager, kill_all_workers])
+@pytest.mark.parametrize("moment", ["staged/*.json", "shards/*.json"])
+def test_a_killed_task_manager_changes_no_byte(
+    kill: Callable[[FlinkCluster], None],
+    moment: str,
+    flink_cluster: FlinkCluster,
+    corpus: Path,
+    of_many_units: Tree,
+    tmp_path: Path,
+) -> None:
+    """By SIGKILL, alone or with the SDK workers, while units are staged or shards are built; another one is started."""
+    output = tmp_path / "out"
+    command = [*CLI, *words(corpus, output, MANY_UNITS), "--", *flink_cluster.options, *RETRIES]
+    with running(command, tmp_path / "log") as run:
+        await_work(run, output, moment)
+        kill(flink_cluster)
+        assert not (output / MANIFEST_NAME).exists()
+        assert flink_cluster.jobs.get("RUNNING", 0) + flink_cluster.jobs.get("RESTARTING", 0) == 1
+        flink_cluster.start_task_manager()
+        assert run.wait() == 0, run.output[-6000:]
+    assert tree(output) == of_many_units
+
+
+def await_work(run: Process, output: Path, moment: str) -> None:
+    """Until some, but not all, of the markers of a step are there."""
+    while run.is_running and len(list(output.glob(f"_work/*/{moment}"))) < 2:
+        time.sleep(0.02)
+    assert run.is_running, run.output[-6000:]

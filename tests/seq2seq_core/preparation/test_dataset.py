@@ -279,3 +279,12 @@ def test_of_duplicates_the_one_with_the_best_score_stays(workshop: Any) -> None:
     assert first.ledger.duplicates == 3
     kept = {(row["origin"], row["line"]) for row in rows_of(str(workshop.folder / "first"), "train")}
     assert kept == {("s.tsv", 1), ("s.tsv", 2), ("p.en", 1), ("p.en", 2)}
+
+
+def test_shards_do_not_depend_on_how_they_are_cut_into_batches(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = workshop.sentences(180)
+    corpora = [("train", workshop.corpus("c", rows[:150])), ("test", workshop.corpus("t", rows[150:]))]
+    expected = workshop.prepare(workshop.job(corpora, shards=1))
+    for name, value in (("_BATCH_ROWS", 7), ("_BATCH_BYTES", 100)):
+        monkeypatch.setattr(build, name, value)
+        assert workshop.prepare(workshop.job(corpora, name, shards=1)).splits == expected.splits

@@ -43,6 +43,15 @@ def test_hash_order_sorts_bytes_and_finds_the_first_of_each(texts: list[str]) ->
     assert sorted(order[first].tolist()) == sorted(keys.index(key) for key in set(keys))
 
 
+@given(st.lists(st.binary(min_size=2, max_size=2), max_size=30))
+def test_hash_order_looks_at_all_bytes(ends: list[bytes]) -> None:
+    keys = [end[:1] + bytes(14) + end[1:] for end in ends]
+    rows = from_column(pa.array(keys, pa.binary(16)))
+    order, first = hash_order(rows)
+    assert order.tolist() == sorted(range(len(keys)), key=lambda i: (keys[i], i))
+    assert [keys[i] for i in order[first]] == sorted(set(keys))
+
+
 @given(TEXTS, st.integers(1, 9))
 def test_ranges_follow_the_order_of_the_digests(texts: list[str], count: int) -> None:
     rows = digests(pa.array(texts, pa.string()))

@@ -9,7 +9,6 @@ from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.finish import finish
 from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
 from seq2seq_core.preparation.stage import stage_unit
-from seq2seq_core.preparation.tokenizers import make_tokenizers
 from seq2seq_core.progress import Progress
 
 
@@ -35,14 +34,14 @@ def test_every_phase_is_told_from_the_work_folder_alone(workshop: Any) -> None:
     assert late.look(50.0) == reading(2, 100, before=100, seconds=0.0)
     units += [stage_unit(plan, plan.units[2], [])]
     assert watch.look(6.0) == Progress("making the tokenizer", "", 0, 0, "rows", 0, 0, 0, 0.0)
-    tokenizers = make_tokenizers(plan, units)
+    decisions = workshop.decide(plan, units)
     assert watch.look(9.0) == building(0, 0, 0.0)
-    shards = [build_shard(plan, plan.partitions[0], units, tokenizers)]
+    shards = [build_shard(plan, plan.partitions[0], units, decisions)]
     done = shards[0].entry.rows + shards[0].duplicates
     assert watch.look(10.0) == building(1, done, 1.0)
-    shards += [build_shard(plan, plan.partitions[1], units, tokenizers)]
+    shards += [build_shard(plan, plan.partitions[1], units, decisions)]
     assert watch.look(11.0) == building(2, 117, 2.0)
-    finish(plan, units, [tokenizers], shards)
+    finish(plan, units, [decisions.tokenizers], shards)
     assert watch.look(12.0) == Progress("prepared", "", 0, 0, "rows", 120, 120, 0, 12.0)
 
 
