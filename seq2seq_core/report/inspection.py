@@ -130,6 +130,7 @@ def describe_dataset(manifest: Manifest) -> list[str]:
         f"dataset {manifest.digest}: {kept:,} rows kept of {ledger.read:,}; the ledger {balance}",
         *section("ledger", table(steps, ("", "removed", "left"))),
         *section("splits", _splits(manifest)),
+        *section("generations", _generations(manifest) if len(manifest.generations) > 1 else []),
         *section(
             "tokenizer",
             table([[name, t.vocabulary_size, t.digest] for name, t in tokenizers.items()], ("", "pieces", "xxh3-128")),
@@ -151,6 +152,15 @@ def _splits(manifest: Manifest) -> list[str]:
             told = (lengths.mean, lengths.median, lengths.percentile_99, lengths.longest) if lengths else (None,) * 4
             rows.append([*row, *told])
     return table(rows, _SPLITS)
+
+
+def _generations(manifest: Manifest) -> list[str]:
+    rows: list[list[Cell]] = []
+    for entry in manifest.generations:
+        ledger, rejected = entry.ledger, sum(entry.ledger.rejected.values())
+        counts = (len(entry.inputs), ledger.read, sum(ledger.kept.values()), ledger.duplicates, rejected)
+        rows.append([f"generation {entry.index}", *counts, entry.fingerprint])
+    return table(rows, ("", "inputs", "read", "kept", "duplicates", "rejected", "fingerprint"))
 
 
 def _dataset(path: str) -> list[str]:
