@@ -17,8 +17,10 @@ from seq2seq_core.preparation.messages import (
     Unit,
     UnitReport,
 )
+from seq2seq_core.preparation.near_messages import BandsReport, DropReport, EdgesReport, NearPlan
 
 _KINDS = (IndexedInput, Job, Outcome, Partition, Plan, ShardReport, TokenizersReport, Unit, UnitReport)
+_NEAR_KINDS = (BandsReport, DropReport, EdgesReport, NearPlan)
 
 
 class MessageCoder(coders.Coder):  # type: ignore[misc]
@@ -54,5 +56,5 @@ class MessageCoder(coders.Coder):  # type: ignore[misc]
 
 def register() -> None:
     """Make Beam use the coder wherever a message type is annotated."""
-    for kind in _KINDS:
+    for kind in _KINDS + _NEAR_KINDS:
         beam.coders.registry.register_coder(kind, MessageCoder)
