@@ -23,6 +23,7 @@ from pipelines.transforms.build_shards import BuildShards
 from pipelines.transforms.count_rows import CountRows
 from pipelines.transforms.index_held_out import IndexHeldOut
 from pipelines.transforms.make_tokenizers import MakeTokenizers
+from pipelines.transforms.near_duplicates import NearDuplicates
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.stage_units import StageUnits
@@ -31,6 +32,8 @@ from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, DatasetError
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
+from seq2seq_core.preparation.near_messages import NearPlan
+from seq2seq_core.preparation.near_rows import near_plans, rows_to_compare
 from seq2seq_core.preparation.plan import origins, release, work_folder
 from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
 from seq2seq_core.preparation.recipe import Recipe
@@ -125,10 +128,13 @@ def build(root: beam.Pipeline, config: PrepareConfig) -> Prepared:
     message_coder.register()
     plan = root | "Plan units" >> PlanUnits(make_job(config))
     units = plan | "Stage units" >> StageUnits()
-    tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units)
-    held_out = plan | "Index held-out" >> IndexHeldOut(units)
     counts = plan | "Count rows" >> CountRows(units)
-    shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts)
+    tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units, counts)
+    held_out = plan | "Index held-out" >> IndexHeldOut(units)
+    sides = (beam.pvalue.AsSingleton(plan), beam.pvalue.AsList(units), beam.pvalue.AsList(counts))
+    near_plan = plan | "Plan near-duplicates" >> beam.FlatMap(near_plans).with_output_types(NearPlan)
+    near = near_plan | "Near-duplicates" >> NearDuplicates(rows_to_compare, *sides)
+    shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts, near)
     outcome = plan | "Publish dataset" >> PublishDataset(units, tokenizers, shards)
     return Prepared(plan=plan, units=units, shards=shards, outcome=outcome)
 

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
+from seq2seq_core.preparation.caps import within_caps
 from seq2seq_core.preparation.gather import gather
-from seq2seq_core.preparation.messages import Plan, TokenizersReport, UnitReport
+from seq2seq_core.preparation.messages import Plan, SlotCounts, TokenizersReport, UnitReport
 from seq2seq_core.preparation.tags import tags_of
 from seq2seq_core.shards.manifest import TokenizerEntry
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 _FOLDER = "tokenizer"
 
 
-def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport:
+def make_tokenizers(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts] = ()) -> TokenizersReport:
     """Publish the tokenizers, unless a marker says that this has been done.
 
     Raises:
@@ -36,7 +37,7 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport
     if config.given:
         models = [Tokenizer.load(url) for url in config.given]
     else:
-        sample = sample_rows(plan, units, config.sample_rows)
+        sample = sample_rows(plan, units, config.sample_rows, counts)
         logger.info("training a tokenizer on %d rows", sample.num_rows)
         sides = [["source", "target"]] if config.joint else [["source"], ["target"]]
         tags = tags_of(plan.job.corpora)
@@ -48,8 +49,10 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport
     return report
 
 
-def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int) -> pa.Table:
+def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int, counts: Sequence[SlotCounts] = ()) -> pa.Table:
     """The training rows with the smallest ids, in that order, at most so many (see `gather` for the columns).
+
+    Rows beyond the caps of their corpora are not among them, where shards were counted.
 
     Raises:
         InputError: There are none.
@@ -59,6 +62,8 @@ def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int) -> pa.Table:
     for partition in plan.slots:
         if partition.split == "train" and missing:
             rows, _ = gather(plan, partition, units)
+            capped = within_caps(plan, partition, rows, counts)
+            rows = rows if capped is None else capped.kept
             parts.append(rows.slice(0, missing))
             missing -= parts[-1].num_rows
     if missing == most:
