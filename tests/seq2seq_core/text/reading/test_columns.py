@@ -249,7 +249,7 @@ def test_a_damaged_file_is_an_error_or_other_text(
     ("format_", "tail", "message"),
     [
         ("stream.arrow", -8, "the mark of the end is missing, after 12 rows"),
-        ("file.arrow", -1, "the footer is missing, after 12 rows"),
+        ("file.arrow", -1, "Not an Arrow file, after 12 rows"),
         ("stream.arrow", 9, "9 bytes stand behind the end"),
         ("parquet", -1, "in the footer at its end, before any row"),
     ],
@@ -259,6 +259,16 @@ def test_how_far_a_file_was_readable(tmp_path: Path, reading: Any, format_: str,
     octets = path.read_bytes()
     path.write_bytes(octets[:tail] if tail < 0 else octets + b"x" * tail)
     with pytest.raises(InputError, match=message):
+        reading.read(path=str(path))
+
+
+def test_a_batch_that_hides_the_ones_behind_it_is_noticed(tmp_path: Path, reading: Any) -> None:
+    path = Path(write(tmp_path / "c.file.arrow", WORDS, 4))
+    (index,) = index_source(reading.source(path=str(path)), 1, 100)
+    octets = bytearray(path.read_bytes())
+    octets[index.cuts[1] + 4 : index.cuts[1] + 8] = bytes(4)  # a length of nothing is the mark of the end
+    path.write_bytes(octets)
+    with pytest.raises(InputError, match="the footer tells of 3 record batches, found 1, after 4 rows"):
         reading.read(path=str(path))
 
 
