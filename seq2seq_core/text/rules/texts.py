@@ -158,6 +158,16 @@ class Texts:
         return (self.data - np.uint8(ord("0"))) < 10
 
     @cached_property
+    def digits(self) -> Bools:
+        """Which bytes belong to decimal digits (bool [N]), those of all scripts."""
+        begins = self.find_wide(unicode.members(unicode.DIGIT))
+        if not len(begins):
+            return self.ascii_digits
+        mask = self.ascii_digits.copy()
+        self.mark_wide(mask, begins)
+        return mask
+
+    @cached_property
     def ascii_letter_counts(self) -> Ints:
         """Letters of ASCII in each row, int64 [n]."""
         return self.count(self.ascii_letters)
