@@ -58,8 +58,9 @@ def publish_totals(plan: Plan) -> None:
 
 
 def clear_totals(output: str) -> None:
-    """Remove the totals of an earlier run, so that a watch waits for the new ones."""
-    storage.remove(_totals_url(output))
+    """Remove the totals of an earlier run, where there are any, so that a watch waits for the new ones."""
+    if _TOTALS in storage.list_folder(storage.join(output, WORK_FOLDER)):
+        storage.remove(_totals_url(output))
 
 
 class PreparationWatch:
