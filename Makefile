@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) $(PIP_OPTIONS)
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-slow test-engines lint format clean
+.PHONY: demo test test-slow test-engines test-stores lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -18,13 +18,17 @@ demo: $(VENV)/installed  ## corpus, preparation, training, bulk translation, sco
 	$(BIN)/seq2seq demo --output demo
 
 test: $(VENV)/installed  ## the whole suite
-	$(PYTEST) -m "not slow and not engines"
+	$(PYTEST) -m "not slow and not engines and not stores"
 
 test-slow: $(VENV)/installed  ## the tests that take minutes
 	$(PYTEST) -m slow
 
-test-engines: $(VENV)/installed  ## the same bytes on Prism and Flink (see README for the variables that name them)
+test-engines: $(VENV)/installed  ## the same bytes on Prism, Flink and Spark (see README for the variables that name them)
 	$(PYTEST) -m engines
+
+test-stores: $(VENV)/installed  ## the same bytes on S3 and Google Cloud Storage (see README for the variables)
+	$(INSTALL) --editable '.[test,lint,s3,gcs]'
+	$(PYTEST) -m stores
 
 lint: $(VENV)/installed  ## format check, linter, types, import contracts
 	$(BIN)/ruff format --check .

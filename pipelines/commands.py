@@ -32,9 +32,12 @@ class InspectConfig(Config):
 
 def run_prepare(call: Call) -> int:
     """Raw corpora to a dataset folder."""
-    from pipelines import prepare
+    from pipelines import dry_run, prepare
     from seq2seq_core.report import inspection
 
+    if dry_run.is_asked(call.options):
+        print(dry_run.run(call.load(dry_run.DryRunConfig)))
+        return 0
     config = call.load(prepare.PrepareConfig)
     prepare.run(config, call.beam_options())
     print(inspection.describe(config.output))
@@ -172,9 +175,10 @@ COMMANDS = {
             summary="Clean, deduplicate, split, tokenize and shard raw text to a dataset folder.",
             run=run_prepare,
             config=_prepare_config,
-            usage="seq2seq prepare [--config FILE] [--key value ...] [-- BEAM OPTIONS]",
+            usage="seq2seq prepare [--config FILE] [--dry-run [--sample N]] [--key value ...] [-- BEAM OPTIONS]",
             takes_engine_options=True,
-            notes=_ENGINE,
+            notes="--dry-run writes nothing: it tries the rules on a sample (--sample N, default 10000 rows) and "
+            f"prints what they reject.\n{_ENGINE}",
         ),
         Command(
             name="train",

@@ -34,6 +34,7 @@ from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
 from seq2seq_core.inference.output import Job, Output, load_output
+from seq2seq_core.inference.progress import TranslationWatch, clear_plan
 from seq2seq_core.inference.records.fields import Extra, Fields
 from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, InputFile, RecordFormat, find_inputs
 from seq2seq_core.inference.records.plan import InputPlan, UnitSize
@@ -148,7 +149,8 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
     """
     pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments))
     build(pipeline, config)
-    with watching(config.output):
+    clear_plan(config.output)
+    with watching(TranslationWatch(config.output)):
         result = failures.run(pipeline)
     output = load_output(config.output)
     if output.failed:

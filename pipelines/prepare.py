@@ -20,18 +20,24 @@ from pipelines import beam_options, failures
 from pipelines.redaction import redacted
 from pipelines.transforms import message_coder
 from pipelines.transforms.build_shards import BuildShards
+from pipelines.transforms.count_rows import CountRows
+from pipelines.transforms.index_held_out import IndexHeldOut
 from pipelines.transforms.make_tokenizers import MakeTokenizers
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.stage_units import StageUnits
+from pipelines.watch import watching
 from seq2seq_core import storage
-from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, ShardReport, UnitReport
-from seq2seq_core.preparation.plan import origins, release
+from seq2seq_core.errors import ConfigError, DatasetError
+from seq2seq_core.preparation.corpora import resolve
+from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
+from seq2seq_core.preparation.plan import origins, release, work_folder
+from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
 from seq2seq_core.preparation.recipe import Recipe
+from seq2seq_core.report.dataset_page import write_beside
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
-from seq2seq_core.text.reading.corpus import CorpusConfig
+from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
 from seq2seq_core.tokenizer.model import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -46,9 +52,8 @@ class HeldOutConfig(CorpusConfig):
 
     @pydantic.model_validator(mode="after")
     def _files_or_share(self) -> Self:
-        has_files = self.path is not None or self.source is not None
-        if has_files == (self.share is not None):
-            raise ValueError(f"give files or share; found share={self.share}, files={has_files}")
+        if self.has_files == (self.share is not None):
+            raise ValueError(f"give files or share; found share={self.share}, files={self.has_files}")
         return self
 
 
@@ -60,7 +65,11 @@ class PrepareConfig(Recipe):
     corpora: tuple[CorpusConfig, ...] = Field((), description="several corpora, or other formats, in order")
     validation: HeldOutConfig | None = Field(None, description="validation set")
     test: HeldOutConfig | None = Field(None, description="test set")
+    benchmarks: tuple[CorpusConfig, ...] = Field(
+        (), description="sets that are no part of the dataset and whose rows are kept out of training all the same"
+    )
     output: str = Field(min_length=1, description="folder of the dataset")
+    report: bool = Field(True, description="write report.html into the folder (needs the extra seq2seq[report])")
 
     @pydantic.model_validator(mode="after")
     def _some_corpus(self) -> Self:
@@ -70,8 +79,10 @@ class PrepareConfig(Recipe):
             raise ValueError(
                 f"give source and target, or corpora; found source={self.source!r} and {len(self.corpora)}"
             )
-        if any(corpus.path is None and corpus.source is None for corpus in self.corpora):
-            raise ValueError("a corpus needs source and target, or path; found neither")
+        if not all(corpus.has_files for corpus in (*self.corpora, *self.benchmarks)):
+            raise ValueError("a corpus needs source and target, or path, or text; found none of them")
+        if self.keep == "best" and all(corpus.score_field is None for corpus in self.corpora):
+            raise ValueError("keep: best needs the score_field of a corpus; found none")
         return self
 
 
@@ -92,19 +103,18 @@ def make_job(config: PrepareConfig) -> Job:
         ConfigError, InputError, StorageError, TokenizerError: Something named in the configuration is not usable.
     """
     held_out: dict[Split, HeldOutConfig | None] = {"valid": config.validation, "test": config.test}
-    corpora: list[tuple[Split, CorpusConfig]] = [("train", corpus) for corpus in _corpora(config)]
-    corpora += [(split, given) for split, given in held_out.items() if given is not None and given.share is None]
-    sources = [(split, source) for split, corpus in corpora for source in corpus.sources()]
-    names = origins([source.urls[0] for _, source in sources])
+    roles: list[tuple[Role, CorpusConfig]] = [("train", corpus) for corpus in _corpora(config)]
+    roles += [(split, given) for split, given in held_out.items() if given is not None and given.share is None]
+    roles += [("benchmark", benchmark) for benchmark in config.benchmarks]
+    recipe = Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields})
+    names = corpus_names([corpus for _, corpus in roles])
     given = config.tokenizer.given
     return Job(
         output=config.output,
-        recipe=Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields}),
+        recipe=recipe,
+        corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(roles, names, strict=True)),
         shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
-        inputs=tuple(
-            Input(index=index, split=split, origin=names[index], source=source)
-            for index, (split, source) in enumerate(sources)
-        ),
+        inputs=list_inputs(roles),
         configuration=redacted(config),
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in given) if given else (),
     )
@@ -116,7 +126,9 @@ def build(root: beam.Pipeline, config: PrepareConfig) -> Prepared:
     plan = root | "Plan units" >> PlanUnits(make_job(config))
     units = plan | "Stage units" >> StageUnits()
     tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units)
-    shards = plan | "Build shards" >> BuildShards(units, tokenizers)
+    held_out = plan | "Index held-out" >> IndexHeldOut(units)
+    counts = plan | "Count rows" >> CountRows(units)
+    shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts)
     outcome = plan | "Publish dataset" >> PublishDataset(units, tokenizers, shards)
     return Prepared(plan=plan, units=units, shards=shards, outcome=outcome)
 
@@ -135,16 +147,41 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     pipeline = beam.Pipeline(options=options)
     build(pipeline, config)
     was_there = storage.exists(storage.join(config.output, MANIFEST_NAME))
+    clear_totals(config.output)
     try:
-        failures.run(pipeline)
+        with watching(PreparationWatch(config.output)):
+            failures.run(pipeline)
     except (Exception, KeyboardInterrupt) as error:
         finished = None if was_there else _finished_by_another(config)
         if finished is not None:
+            # An object store takes files into a folder that is gone: what this run wrote after the other cleared up.
+            storage.remove(work_folder(config.output, finished.fingerprint))
             return finished
         if not isinstance(error, DatasetError):  # which may say that the folder is another run's
             release(config.output, redacted(config))
         raise
+    if config.report:
+        write_beside(config.output)
     return load_manifest(config.output)
+
+
+def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]:
+    """The files of every corpus.
+
+    Raises:
+        ConfigError: A file stands in two corpora.
+    """
+    sources = [(index, role, source) for index, (role, corpus) in enumerate(roles) for source in corpus.sources()]
+    urls = [source.urls for _, role, source in sources if role == "train"]
+    twice = sorted({pair for pair in urls if urls.count(pair) > 1}) if len(set(urls)) < len(urls) else []
+    if twice:
+        advice = "To see its rows more often in training, give the corpus a weight."
+        raise ConfigError("a file stands in two corpora", where="corpora", found=" and ".join(twice[0]), advice=advice)
+    names = origins([source.urls[0] for _, _, source in sources])
+    return tuple(
+        Input(index=position, corpus=index, role=role, origin=names[position], source=source)
+        for position, (index, role, source) in enumerate(sources)
+    )
 
 
 def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:

@@ -9,8 +9,11 @@ from seq2seq_core.config import Config
 
 
 def redacted(config: Config) -> dict[str, Any]:
-    """The resolved configuration as JSON values, `output` left out: the same work gives the same manifest anywhere."""
-    values: dict[str, Any] = _redacted(config.model_dump(mode="json", exclude={"output"}))
+    """The resolved configuration as JSON values, without what changes no result: `output`, and `report` of `prepare`.
+
+    So the same work gives the same manifest anywhere.
+    """
+    values: dict[str, Any] = _redacted(config.model_dump(mode="json", exclude={"output", "report"}))
     return values
 
 

@@ -16,10 +16,11 @@ from seq2seq_core.inference.engine_config import TorchEngineConfig
 from seq2seq_core.inference.registry import load_engine
 from seq2seq_core.inference.translator_config import describe_model
 from seq2seq_core.metrics.translation import TranslationScores, score
+from seq2seq_core.report.corpus import look_at_corpus
 from seq2seq_core.report.data import AttentionMap, Example, Fact, ReportData, Score, ScoreTable
 from seq2seq_core.report.metrics import load_metrics
 from seq2seq_core.report.page import render
-from seq2seq_core.shards.manifest import load_manifest
+from seq2seq_core.shards.reader import Dataset
 from seq2seq_core.text.reading.segments import read_segments
 from seq2seq_core.tokenizer.vocabulary import EOS_ID
 
@@ -31,7 +32,9 @@ class ReportConfig(Config):
 
     output: str = Field(min_length=1, description="the HTML file")
     title: str = Field("seq2seq", description="heading of the page")
-    dataset: str | None = Field(None, description="dataset folder: ledger, lengths, inputs")
+    dataset: str | None = Field(
+        None, description="dataset folder: ledger, lengths, text, rows to look at, rejects, inputs"
+    )
     run: str | None = Field(None, description="run folder: curves of loss and BLEU")
     model: str | None = Field(None, description="model folder: lineage, and the attention of one example")
     sources: tuple[str, ...] = Field((), description="text files that were translated")
@@ -61,6 +64,7 @@ def write(config: ReportConfig) -> tuple[Example, ...]:
 
 def collect(config: ReportConfig) -> ReportData:
     """Read all that the page shows; see `write` for the errors."""
+    dataset = Dataset.open(config.dataset) if config.dataset else None
     rows: list[Example] = []
     scores: tuple[ScoreTable, ...] = ()
     if config.sources:
@@ -73,7 +77,8 @@ def collect(config: ReportConfig) -> ReportData:
         rows = [Example(*row) for row in zip(sources, hypotheses, references, strict=True)]
     return ReportData(
         title=config.title,
-        manifest=load_manifest(config.dataset) if config.dataset else None,
+        manifest=dataset.manifest if dataset else None,
+        corpus=look_at_corpus(dataset) if dataset else None,
         metrics=load_metrics(storage.join(config.run, "metrics.jsonl")) if config.run else None,
         scores=scores,
         examples=spread(rows, config.examples),

@@ -1,4 +1,4 @@
-"""The output folder of a running translation in, a progress bar on a terminal or log lines elsewhere out."""
+"""A watch over running work in, a progress bar on a terminal or log lines elsewhere out."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from seq2seq_core.errors import StorageError
-from seq2seq_core.inference.progress import Progress, Watch, clear_plan
+from seq2seq_core.progress import Progress, Watch
 
 _LOOK_SECONDS, _LOG_SECONDS = 1.0, 30.0
 _MOST_OF_THE_TIME = 20
@@ -21,15 +22,14 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def watching(root: str) -> Iterator[None]:
+def watching(watch: Watch) -> Iterator[None]:
     """Show the progress while the block runs.
 
-    It is read from the finished units on storage, so it is the same on every runner.
+    Watches read it from what stands finished on storage, so it is the same on every runner.
     """
-    clear_plan(root)
     stop = threading.Event()
     show = _Bar() if sys.stderr.isatty() else _LogLines()
-    thread = threading.Thread(target=_follow, args=(Watch(root), stop, show), name="watch", daemon=True)
+    thread = threading.Thread(target=_follow, args=(watch, stop, show), name="watch", daemon=True)
     thread.start()
     try:
         yield
@@ -45,20 +45,27 @@ class _Display(Protocol):
 
 
 class _Bar:
-    """A progress bar on the terminal."""
+    """A progress bar on the terminal; log lines pass above it."""
 
     def __init__(self) -> None:
-        self._bar = tqdm.tqdm(unit=" records", file=sys.stderr)
+        self._above = logging_redirect_tqdm()
+        self._above.__enter__()
+        self._bar = tqdm.tqdm(file=sys.stderr, smoothing=0)
 
     def show(self, progress: Progress, *, last: bool) -> None:
         del last
         bar = self._bar
-        bar.total, bar.initial = progress.records, progress.records_before
-        bar.set_postfix_str(f"units {progress.units_done}/{progress.units}", refresh=False)
-        bar.update(progress.records_done - bar.n)
+        bar.bar_format = None if progress.total else "{desc}{elapsed}"
+        bar.unit = f" {progress.noun}"
+        bar.set_description(progress.phase, refresh=False)
+        bar.set_postfix_str(progress.parts_text, refresh=False)
+        bar.n, bar.total, bar.initial = progress.done, progress.total, progress.before
+        bar.start_t = time.time() - progress.seconds  # the rate is that of the phase
+        bar.refresh()
 
     def close(self) -> None:
         self._bar.close()
+        self._above.__exit__(None, None, None)
 
 
 class _LogLines:

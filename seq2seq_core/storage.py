@@ -4,6 +4,11 @@ A path is a local path or any URL fsspec knows (`s3://`, `gs://`, `memory://`). 
 it is whole: on local disks a temporary file in the same folder is renamed, on object stores one PUT (or one
 completed multipart upload) makes the object. `create_exclusively` is the one lock-free agreement that local
 disks and object stores share: of several writers exactly one succeeds.
+
+Endpoints and credentials are those of the store's own library (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID` and its other
+variables and files for s3fs, application default credentials for gcsfs) or of fsspec's configuration
+(`FSSPEC_S3_ENDPOINT_URL`, `~/.config/fsspec`), so every process of a job finds them by itself. Both libraries try
+again when a store is busy or does not answer.
 """
 
 from __future__ import annotations
@@ -28,14 +33,18 @@ from seq2seq_core.errors import StorageError
 _EXTRAS = "For s3:// install seq2seq[s3], for gs:// seq2seq[gcs]."
 _BLOCK_BYTES = 1 << 20
 _CREDENTIALS = re.compile(r"(?<=://)[^/@]+@")
+_STORE_LIBRARIES = frozenset({"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "requests"})
+_MOST_CONFLICTS = 5
 
 
 def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """The file system behind a URL, and the path it knows the file by."""
     try:
-        fs, path = fsspec.core.url_to_fs(url)
+        with _named(url):
+            fs, path = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise StorageError("no file system for this URL", where=redact(url), found=error, advice=_EXTRAS) from None
+    fs.invalidate_cache()  # s3fs and gcsfs remember listings, and do not see what other threads and processes do
     return fs, path
 
 
@@ -73,14 +82,16 @@ def name_of(url: str) -> str:
 
 def exists(url: str) -> bool:
     """Whether a file or folder stands there."""
-    fs, path = filesystem(url)
-    return bool(fs.exists(path))
+    with _named(url):
+        fs, path = filesystem(url)
+        return bool(fs.exists(path))
 
 
 def is_folder(url: str) -> bool:
     """Whether a folder (or, on object stores, anything below that prefix) stands there."""
-    fs, path = filesystem(url)
-    return bool(fs.isdir(path))
+    with _named(url):
+        fs, path = filesystem(url)
+        return bool(fs.isdir(path))
 
 
 def size(url: str) -> int:
@@ -119,15 +130,16 @@ def expand(pattern: str) -> list[str]:
     Raises:
         StorageError: Nothing is there.
     """
-    fs, path = filesystem(pattern)
-    if fs.isfile(path):
-        return [pattern]
-    if fs.isdir(path):
-        found = cast(list[str], fs.find(path))
-    elif local_glob.has_magic(path):
-        found = [entry for entry in cast(list[str], fs.glob(path)) if not fs.isdir(entry)]
-    else:
-        found = []
+    with _named(pattern):
+        fs, path = filesystem(pattern)
+        if fs.isfile(path):
+            return [pattern]
+        if fs.isdir(path):
+            found = cast(list[str], fs.find(path))
+        elif local_glob.has_magic(path):
+            found = [entry for entry in cast(list[str], fs.glob(path)) if not fs.isdir(entry)]
+        else:
+            found = []
     if not found:
         raise StorageError("no such file", where=redact(pattern), advice="Check the path or pattern.")
     return sorted(_as_url(fs, entry, pattern) for entry in found)
@@ -135,27 +147,22 @@ def expand(pattern: str) -> list[str]:
 
 def list_folder(url: str) -> list[str]:
     """Names of the direct entries of a folder, sorted; empty when it does not exist."""
-    fs, path = filesystem(url)
-    fs.invalidate_cache(path)
-    if not fs.isdir(path):
-        return []
-    return sorted(
-        posixpath.basename(entry.rstrip("/")) for entry in fs.ls(path, detail=False) if entry.rstrip("/") != path
-    )
-
-
-def make_folder(url: str) -> None:
-    """Create a folder where the store has folders."""
     with _named(url):
         fs, path = filesystem(url)
-        fs.makedirs(path, exist_ok=True)
+        path = path.rstrip("/")
+        try:
+            entries = [entry.rstrip("/") for entry in cast(list[str], fs.ls(path, detail=False))]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    return sorted(posixpath.basename(entry) for entry in entries if entry != path)
 
 
 def remove(url: str) -> None:
     """Delete a file, or a folder with all below it; nothing happens when it is not there."""
-    fs, path = filesystem(url)
-    with contextlib.suppress(FileNotFoundError):
-        fs.rm(path, recursive=True)
+    with _named(url):
+        fs, path = filesystem(url)
+        with contextlib.suppress(FileNotFoundError):
+            fs.rm(path, recursive=True)
 
 
 def publish_bytes(url: str, data: bytes) -> None:
@@ -176,28 +183,24 @@ def publish(url: str) -> Iterator[IO[bytes]]:
     When the block raises, nothing appears.
     """
     fs, path = filesystem(url)
-    with _named(url):
-        if isinstance(fs, LocalFileSystem):
-            with _publish_locally(path) as out:
-                yield out
-            return
-        with tempfile.TemporaryFile() as out:
+    if isinstance(fs, LocalFileSystem):
+        with _publish_locally(url, path) as out:
             yield out
-            out.seek(0)
-            _upload(fs, path, out)
+        return
+    with tempfile.NamedTemporaryFile() as whole:
+        yield cast(IO[bytes], whole)
+        whole.flush()
+        with _named(url):
+            fs.put_file(whole.name, path)  # one PUT, or one multipart upload that is aborted when a part fails
 
 
 def create_exclusively(url: str, data: bytes) -> bool:
     """Create a small file if none of that name exists; False when another writer was first."""
-    fs, path = filesystem(url)
     with _named(url):
+        fs, path = filesystem(url)
         if isinstance(fs, LocalFileSystem):
             return _link_locally(path, data)
-        try:
-            fs.pipe_file(path, data, mode="create")
-        except FileExistsError:
-            return False
-        return True
+        return _create_in_store(fs, path, data)
 
 
 def digest_bytes(data: bytes) -> str:
@@ -227,28 +230,35 @@ def _named(url: str) -> Iterator[None]:
         raise StorageError("a folder stands here", where=redact(url), expected="a file") from None
     except (NotADirectoryError, FileExistsError):
         raise StorageError("a file stands where a folder is needed", where=redact(url)) from None
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _STORE_LIBRARIES and not isinstance(error, OSError):
+            raise
+        advice = "Check the endpoint, the credentials and the rights to the bucket." if "://" in url else None
+        raise StorageError("the store refuses", where=redact(url), found=error, advice=advice) from error
 
 
 @contextlib.contextmanager
-def _publish_locally(path: str) -> Iterator[IO[bytes]]:
-    folder = os.path.dirname(path) or "."
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
+def _publish_locally(url: str, path: str) -> Iterator[IO[bytes]]:
+    temporary = _temporary_beside(path)
     try:
-        with open(temporary, "w+b") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(temporary, path)
+        with _named(url):
+            os.makedirs(os.path.dirname(temporary), exist_ok=True)
+            file = open(temporary, "w+b")  # noqa: SIM115
+        with file:
+            yield file
+            with _named(url):
+                file.flush()
+                os.fsync(file.fileno())
+        with _named(url):
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
 
 
 def _link_locally(path: str, data: bytes) -> bool:
-    folder = os.path.dirname(path) or "."
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
+    temporary = _temporary_beside(path)
+    os.makedirs(os.path.dirname(temporary), exist_ok=True)
     try:
         with open(temporary, "wb") as out:
             out.write(data)
@@ -263,11 +273,52 @@ def _link_locally(path: str, data: bytes) -> bool:
     return True
 
 
-def _upload(fs: fsspec.AbstractFileSystem, path: str, file: IO[bytes]) -> None:
-    """One PUT, or one multipart upload: the object appears when it is complete."""
-    with fs.open(path, "wb") as out:
-        while block := file.read(16 * _BLOCK_BYTES):
-            out.write(block)
+def _temporary_beside(path: str) -> str:
+    return os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
+
+
+def _create_in_store(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
+    """Create an object under the condition that there is none.
+
+    An answer may be lost on its way: the library then asks again and is told that the object exists, although it is
+    its own. So the object carries the name of its writer where the store keeps such notes.
+    """
+    writer = uuid.uuid4().hex
+    notes = {"s3": "Metadata", "gs": "metadata"}.get(_protocol(fs))
+    for attempt in range(_MOST_CONFLICTS):
+        try:
+            fs.pipe_file(path, data, mode="create", **({notes: {"writer": writer}} if notes else {}))
+        except FileExistsError:
+            break
+        except OSError as error:
+            if _error_code(error) == "PreconditionFailed":
+                break
+            # S3 says so while another conditional write of that name is under way, and wants to be asked again.
+            if _error_code(error) != "ConditionalRequestConflict" or attempt == _MOST_CONFLICTS - 1:
+                raise
+        else:
+            return True
+    return _writer_of(fs, path) == writer
+
+
+def _writer_of(fs: fsspec.AbstractFileSystem, path: str) -> str | None:
+    """The note of who created an object; None when it has none, or is gone."""
+    fs.invalidate_cache()
+    with contextlib.suppress(FileNotFoundError):
+        notes = fs.metadata(path) if _protocol(fs) == "s3" else fs.info(path).get("metadata")
+        return (notes or {}).get("writer")
+    return None
+
+
+def _error_code(error: OSError) -> str | None:
+    """The code S3 gave for an error that s3fs has translated."""
+    answer = getattr(error.__cause__, "response", None) or {}
+    code: str | None = answer.get("Error", {}).get("Code")
+    return code
+
+
+def _protocol(fs: fsspec.AbstractFileSystem) -> str:
+    return fs.protocol if isinstance(fs.protocol, str) else str(fs.protocol[0])
 
 
 def _as_url(fs: fsspec.AbstractFileSystem, path: str, like: str) -> str:

@@ -19,6 +19,7 @@ from seq2seq_core.shards.writer import length_histogram, write_shard
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import TokenizerConfig
 from seq2seq_core.tokenizer.training import train as train_tokenizer
+from tests.stores import gcs_server, object_store, s3_server, store  # noqa: F401
 
 DATA_FOLDER = Path(os.environ.get("SEQ2SEQ_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")).resolve()
 

@@ -24,14 +24,23 @@ STAGED = pa.schema(
         pa.field("target", pa.large_string(), nullable=False),
     ]
 )
+SCORE = pa.field("score", pa.float64(), nullable=False)
+"""One column more where the best of equal rows is kept: minus infinity where a corpus has no scores."""
+
 _RUN_BYTES = 128 << 20
+
+
+def staged_schema(*, with_score: bool) -> pa.Schema:
+    """The columns of a staged file."""
+    return STAGED.append(SCORE) if with_score else STAGED
 
 
 class StagedWriter:
     """Collects rows and writes them run by run."""
 
-    def __init__(self, sink: pa.ipc.RecordBatchFileWriter, slots: int, run_bytes: int) -> None:
+    def __init__(self, sink: pa.ipc.RecordBatchFileWriter, schema: pa.Schema, slots: int, run_bytes: int) -> None:
         self._sink = sink
+        self._schema = schema
         self._slots = slots
         self._run_bytes = run_bytes
         self._batches: list[pa.RecordBatch] = []
@@ -39,7 +48,7 @@ class StagedWriter:
         self._bytes = 0
 
     def add(self, rows: pa.RecordBatch, slots: npt.NDArray[np.int64]) -> None:
-        """Take rows (columns of `STAGED`) and the slot of each."""
+        """Take rows and the slot of each."""
         self._batches.append(rows)
         self._places.append(slots)
         self._bytes += rows.nbytes
@@ -50,8 +59,13 @@ class StagedWriter:
         """Write the rows collected so far as one run."""
         if not self._batches:
             return
+<<<<<<< HEAD
+        table = pa.Table.from_batches(self._batches, self._schema)
+        slots = np.concatenate(self._places)
+=======
         table = pa.Table.from_batches(self._batches, STAGED)
         slots = np.concatenate(self._places).astype(np.uint16 if self._slots <= 1 << 16 else np.int64)  # short: fast
+>>>>>>> speed
         table = table.take(pa.array(np.argsort(slots, kind="stable"))).combine_chunks()
         ends = np.cumsum(np.bincount(slots, minlength=self._slots))
         for begin, end in zip([0, *ends[:-1]], ends, strict=True):
@@ -60,11 +74,13 @@ class StagedWriter:
 
 
 @contextlib.contextmanager
-def write_staged(url: str, slots: int, run_bytes: int = _RUN_BYTES) -> Iterator[StagedWriter]:
-    """A staged file that appears whole when the block ends well."""
+def write_staged(
+    url: str, slots: int, run_bytes: int = _RUN_BYTES, schema: pa.Schema = STAGED
+) -> Iterator[StagedWriter]:
+    """A staged file that appears whole when the block ends well; its columns are those of a `staged_schema`."""
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with storage.publish(url) as out, pa.ipc.new_file(out, STAGED, options=options) as sink:
-        writer = StagedWriter(sink, slots, run_bytes)
+    with storage.publish(url) as out, pa.ipc.new_file(out, schema, options=options) as sink:
+        writer = StagedWriter(sink, schema, slots, run_bytes)
         yield writer
         writer.flush()
 
@@ -78,4 +94,4 @@ def read_staged(url: str, slot: int, slots: int) -> Iterator[pa.RecordBatch]:
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
     batches = table.to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], STAGED)
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)

@@ -44,14 +44,21 @@ def halves(rows: Digests) -> tuple[Words, Words]:
     return words[:, 0], words[:, 1]
 
 
-def hash_order(rows: Digests) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """The order that sorts digests, ties as they stand, and where in that order a digest is the first of its kind."""
+def hash_order(
+    rows: Digests, scores: npt.NDArray[np.float64] | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The order that sorts digests, and where in that order a digest is the first of its kind.
+
+    Of equal digests the one with the highest score comes first; without scores, or where they are equal too, they
+    stand as they did.
+    """
     high, low = halves(rows)
     order: npt.NDArray[np.int64] = np.argsort(high)  # ties in any order: many times as fast as a stable sort
     same = high[order][1:] == high[order][:-1]
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
     members = order[tied]
-    order[tied] = members[np.lexsort((members, low[members], high[members]))]
+    ranks = (members,) if scores is None else (members, -scores[members])
+    order[tied] = members[np.lexsort((*ranks, low[members], high[members]))]
     first: npt.NDArray[np.bool_] = np.ones(len(order), np.bool_)
     first[1:] = ~same | (low[order][1:] != low[order][:-1])
     return order, first

@@ -7,46 +7,35 @@ first run claims it, and a run with another fingerprint is refused until the fir
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, InputError
-from seq2seq_core.preparation.messages import IndexedInput, Input, Job, Partition, Plan, Unit
+from seq2seq_core.preparation.messages import IndexedInput, Job, Partition, Plan, Unit
+from seq2seq_core.preparation.progress import WORK_FOLDER, publish_totals
 from seq2seq_core.shards.manifest import MANIFEST_NAME, load_manifest
 from seq2seq_core.shards.schema import FORMAT_VERSION, SPLITS, Split
 from seq2seq_core.text.reading.compression import codec_of
-from seq2seq_core.text.reading.corpus import Part
-from seq2seq_core.text.reading.index import FileIndex, index_file
-from seq2seq_core.text.reading.moses import unequal
+from seq2seq_core.text.reading.cutting import cut, index_source
 
-logger = logging.getLogger(__name__)
-
-WORK_FOLDER = "_work"
 _CLAIM = "claim.json"
 _DATASET_FOLDERS = frozenset({*SPLITS, "rejected", "tokenizer"})
 _SHARD_BYTES = 8 << 20
 _MOST_DEFAULT_SHARDS = 4096
 _COMPRESSION = 3
-_LARGE_ARCHIVE_BYTES = 1 << 30
 
 
 def index_input(job: Job, position: int) -> IndexedInput:
     """Read the files of an input once.
 
     Raises:
-        InputError: A file is empty, lacks a named column, or two plain files differ in their number of lines.
+        InputError: A file is empty or damaged, lacks a named column, or two plain files differ in their number of
+            lines.
     """
     input_ = job.inputs[position]
-    source, recipe = input_.source, job.recipe
-    if source.format == "tsv":
-        source.columns(recipe.max_line_bytes)
-    files = tuple(index_file(url, recipe.unit_rows) for url in source.urls)
-    counts = [file.lines for file in files]
-    if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
-        raise unequal((source.urls[0], source.urls[1]), (counts[0], counts[1]))
+    files = index_source(input_.source, job.recipe.unit_rows, job.recipe.max_line_bytes)
     return IndexedInput(index=input_.index, files=files)
 
 
@@ -62,26 +51,40 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     print_ = fingerprint(job, ordered)
     _check_room(job.output)
     is_done = _is_done(job.output, print_) or _claim(job, print_)
-    return Plan(
+    plan = Plan(
         job=job,
         fingerprint=print_,
-        work=storage.join(job.output, WORK_FOLDER, print_[:16]),
+        work=work_folder(job.output, print_),
         files=tuple(file for entry in ordered for file in entry.files),
         units=() if is_done else tuple(_units(job, ordered)),
         partitions=() if is_done else tuple(_partitions(job, ordered)),
         is_done=is_done,
     )
+    if not is_done:
+        publish_totals(plan)
+    return plan
 
 
 def fingerprint(job: Job, indexed: Sequence[IndexedInput]) -> str:
     """xxh3-128 over the recipe and the content of all inputs; where they lie and where the output goes is no part."""
     recipe = job.recipe.model_dump(mode="json", exclude={"tokenizer": {"model", "source_model", "target_model"}})
     inputs = [
-        [input_.split, input_.origin, input_.source.format, input_.source.fields, [f.fingerprint for f in entry.files]]
+        [
+            input_.corpus,
+            input_.origin,
+            input_.source.model_dump(mode="json", exclude={"urls"}),
+            [file.fingerprint for file in entry.files],
+        ]
         for input_, entry in zip(job.inputs, indexed, strict=True)
     ]
-    named = [FORMAT_VERSION, recipe, job.shares, inputs, job.tokenizer_digests]
+    corpora = [corpus.model_dump(mode="json") for corpus in job.corpora]
+    named = [FORMAT_VERSION, recipe, corpora, job.shares, inputs, job.tokenizer_digests]
     return storage.digest_bytes(json.dumps(named, sort_keys=True, ensure_ascii=True).encode())
+
+
+def work_folder(output: str, print_: str) -> str:
+    """Where the unfinished work of a fingerprint lies."""
+    return storage.join(output, WORK_FOLDER, print_[:16])
 
 
 def origins(urls: Sequence[str]) -> list[str]:
@@ -147,24 +150,9 @@ def _refuse(output: str, problem: str, found: str, expected: str) -> DatasetErro
 def _units(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Unit]:
     index = 0
     for input_, entry in zip(job.inputs, indexed, strict=True):
-        for part in _parts(input_, entry.files, job.recipe.unit_rows):
-            yield Unit(index=index, split=input_.split, origin=input_.origin, part=part)
+        for part in cut(input_.source, entry.files):
+            yield Unit(index=index, corpus=input_.corpus, role=input_.role, origin=input_.origin, part=part)
             index += 1
-
-
-def _parts(input_: Input, files: tuple[FileIndex, ...], unit_rows: int) -> Iterable[Part]:
-    """Ranges of `unit_rows` lines of plain files; the whole when a file is compressed."""
-    source = input_.source
-    if not source.can_be_cut:
-        size = sum(file.bytes for file in files)
-        if size > _LARGE_ARCHIVE_BYTES:
-            message = "%s: %.1f GB compressed are read by one worker as one stream; unpacked, or in pieces, by many"
-            logger.warning(message, storage.redact(source.urls[0]), size / 1e9)
-        yield Part(source=source, ranges=tuple((0, None) for _ in files), first_line=1)
-        return
-    for i in range(len(files[0].cuts) - 1):
-        ranges = tuple((file.cuts[i], file.cuts[i + 1]) for file in files)
-        yield Part(source=source, ranges=ranges, first_line=1 + i * unit_rows)
 
 
 def _partitions(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Partition]:
@@ -176,8 +164,9 @@ def _partitions(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Partition
         for index in range(count):
             yield Partition(split=split, index=index, count=count, slot=slot)
             slot += 1
-    for given in sorted({input_.split for input_ in job.inputs} - {"train"}):
-        yield Partition(split=given, index=0, count=1, slot=None)
+    given = {input_.role for input_ in job.inputs}
+    for split in (split for split in SPLITS if split != "train" and split in given):
+        yield Partition(split=split, index=0, count=1, slot=None)
 
 
 def _default_shards(job: Job, indexed: Sequence[IndexedInput]) -> int:
@@ -186,6 +175,6 @@ def _default_shards(job: Job, indexed: Sequence[IndexedInput]) -> int:
         file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
         for input_, entry in zip(job.inputs, indexed, strict=True)
         for file in entry.files
-        if input_.split == "train"
+        if input_.role == "train"
     )
     return min(_MOST_DEFAULT_SHARDS, math.ceil(total / _SHARD_BYTES))

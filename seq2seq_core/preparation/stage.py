@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,14 +15,14 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
-from seq2seq_core.preparation.exchange import STAGED, StagedWriter, read_staged, write_staged
+from seq2seq_core.preparation.exchange import StagedWriter, read_staged, staged_schema, write_staged
 from seq2seq_core.preparation.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
-from seq2seq_core.preparation.messages import Plan, Unit, UnitReport
+from seq2seq_core.preparation.messages import Corpus, Plan, Role, Unit, UnitReport
 from seq2seq_core.shards.manifest import RejectedEntry
-from seq2seq_core.shards.schema import REJECTED_SCHEMA, Split, shard_name
+from seq2seq_core.shards.schema import REJECTED_SCHEMA, shard_name
 from seq2seq_core.shards.writer import write_rejected
-from seq2seq_core.text.filters import FiltersConfig, only_empty, sift
-from seq2seq_core.text.normalize import NormalizeConfig, normalize
+from seq2seq_core.text.filters import sift
+from seq2seq_core.text.normalize import normalize
 from seq2seq_core.text.reading.corpus import read_part
 from seq2seq_core.text.records import REJECTS, Records, Sifted, reject
 
@@ -57,23 +58,24 @@ def stage_unit(plan: Plan, unit: Unit, held_out: Sequence[str]) -> UnitReport:
     return report
 
 
-def staged_slots(plan: Plan, split: Split) -> int:
-    """How many slots the staged files of units of a split have."""
-    return len(plan.slots) if split == "train" else 1
+def staged_slots(plan: Plan, role: Role) -> int:
+    """How many slots the staged files of units of a role have."""
+    return len(plan.slots) if role == "train" else 1
 
 
 def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
     path = storage.join(plan.work, "staged", f"unit-{unit.index:05d}.arrow")
-    filters = plan.job.recipe.filters if unit.split == "train" else only_empty()
+    corpus = plan.job.corpora[unit.corpus]
     read, staged = 0, 0
     rejects: list[pa.RecordBatch] = []
-    with write_staged(path, staged_slots(plan, unit.split)) as out:
+    schema = staged_schema(with_score=plan.job.recipe.keep == "best")
+    with write_staged(path, staged_slots(plan, unit.role), schema=schema) as out:
         for raw in read_part(unit.part, plan.job.recipe.max_line_bytes):
             if plan.job.recipe.on_error == "fail":
                 _fail_on_reject(unit, raw)
             read += raw.read
             rejects.append(raw.rejected)
-            records, rejected = clean(raw.kept, plan.job.recipe.normalize, filters)
+            records, rejected = clean(raw.kept, corpus)
             rejects += rejected
             kept, rejected = _deal(plan, unit, records, held_out, out)
             rejects += rejected
@@ -85,18 +87,24 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
         read=read,
         staged=staged,
         rejected=dict(sorted(Counter(table.column("rule").to_pylist()).items())),
-        rejected_file=_publish_rejects(plan, unit, table) if table.num_rows else None,
+        rejected_file=_publish_rejects(plan, unit, table) if table.num_rows and unit.role != "benchmark" else None,
     )
 
 
-def clean(raw: Records, normalization: NormalizeConfig, filters: FiltersConfig) -> tuple[Records, list[pa.RecordBatch]]:
+def clean(raw: Records, corpus: Corpus) -> tuple[Records, list[pa.RecordBatch]]:
     """Normalise both sides, ask every rule; the rows that stay, and those rejected."""
-    records = Records(raw.lines, normalize(raw.source, normalization), normalize(raw.target, normalization))
+    records = normalized(raw, corpus)
     rejected = []
-    for sifted in sift(records, filters):
+    for sifted in sift(records, corpus.filters, corpus.sides):
         rejected.append(sifted.rejected)
         records = sifted.kept
     return records, rejected
+
+
+def normalized(raw: Records, corpus: Corpus) -> Records:
+    """The rows with both sides normalised."""
+    source, target = (normalize(side, corpus.normalize) for side in (raw.source, raw.target))
+    return Records(raw.lines, source, target, raw.score)
 
 
 def _fail_on_reject(unit: Unit, raw: Sifted) -> None:
@@ -116,7 +124,7 @@ def _deal(
 ) -> tuple[int, list[pa.RecordBatch]]:
     """Hash the rows and stage each under its slot; how many, and the rows that stand in a held-out set."""
     rejected: list[pa.RecordBatch] = []
-    source = digests(records.source)
+    source = digests(key_texts(records.source, records.target))
     if held_out:
         held = pc.is_in(to_column(source), value_set=_sources_of(held_out))
         values = pa.repeat(pa.scalar("source in validation or test", pa.string()), pc.sum(held).as_py() or 0)
@@ -126,14 +134,22 @@ def _deal(
     target = digests(records.target)
     ids = {"source": source, "target": target}.get(plan.job.recipe.deduplicate)
     ids = pair_digests(source, target) if ids is None else ids
-    slots = _slots(plan, ids, source) if unit.split == "train" else np.zeros(len(records), np.int64)
-    out.add(_staged_rows(records, ids), slots)
+    slots = _slots(plan, ids, source) if unit.role == "train" else np.zeros(len(records), np.int64)
+    out.add(_staged_rows(records, ids, with_score=plan.job.recipe.keep == "best"), slots)
     return len(records), rejected
 
 
-def _staged_rows(records: Records, ids: Digests) -> pa.RecordBatch:
-    text = [side.cast(pa.large_string()) for side in (records.source, records.target)]
-    return pa.record_batch([to_column(ids), records.lines, *text], schema=STAGED)
+def key_texts(source: pa.Array, target: pa.Array) -> pa.Array:
+    """What rows are split and held out by: the source, or the target of text that has no source."""
+    alone = pc.equal(source, "")
+    return pc.if_else(alone, target, source) if pc.any(alone).as_py() else source
+
+
+def _staged_rows(records: Records, ids: Digests, *, with_score: bool) -> pa.RecordBatch:
+    columns = [to_column(ids), records.lines, *(s.cast(pa.large_string()) for s in (records.source, records.target))]
+    if with_score:
+        columns.append(pa.repeat(-math.inf, len(records)) if records.score is None else records.score)
+    return pa.record_batch(columns, schema=staged_schema(with_score=with_score))
 
 
 def _slots(plan: Plan, ids: Digests, source: Digests) -> npt.NDArray[np.int64]:
@@ -151,7 +167,8 @@ def _slots(plan: Plan, ids: Digests, source: Digests) -> npt.NDArray[np.int64]:
 def _sources_of(paths: tuple[str, ...]) -> pa.FixedSizeBinaryArray:
     """The digests of the sources in some staged files of held-out sets."""
     batches = [batch for path in paths for batch in read_staged(path, slot=0, slots=1)]
-    return to_column(digests(pa.chunked_array([batch.column("source") for batch in batches], pa.large_string())))
+    keys = [key_texts(batch.column("source"), batch.column("target")) for batch in batches]
+    return to_column(digests(pa.chunked_array(keys, pa.large_string())))
 
 
 def _publish_rejects(plan: Plan, unit: Unit, rows: pa.Table) -> RejectedEntry:

@@ -17,7 +17,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 _INK, _GRID, _FIRST, _SECOND = "#010203", "#010204", "#010205", "#010206"
 _VARIABLES = {_INK: "--soft", _GRID: "--line", _FIRST: "--first", _SECOND: "--second"}
@@ -101,6 +101,49 @@ def histogram(label: str, bars: Bars, colour: int = 0) -> str:
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_formatter(FuncFormatter(_thousands))
         return _svg(figure, label)
+
+
+def outlines(label: str, edges: Sequence[float], histograms: Sequence[Bars]) -> str:
+    """Histograms over the same bins, as shares of their rows; each is named by its `name`."""
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": label}):
+        figure, axes = _empty()
+        for bars, colour in zip(histograms, _COLOURS, strict=False):
+            shares = np.asarray(bars.counts, np.float64) / max(1, sum(bars.counts))
+            axes.stairs(shares, edges, color=colour, linewidth=1.6, label=bars.name)
+            axes.stairs(shares, edges, color=colour, fill=True, alpha=0.14)
+        axes.set_xlabel(label)
+        axes.set_xlim(*_used(edges, histograms))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        if len(histograms) > 1:
+            axes.legend(loc="best", handlelength=1.2)
+        return _svg(figure, label)
+
+
+def ratios(label: str, octaves: int, bars: Bars) -> str:
+    """A histogram over the logarithm of a ratio, from 1 : 2^octaves to 2^octaves : 1."""
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": label}):
+        figure, axes = _empty()
+        axes.stairs(bars.counts, np.linspace(-octaves, octaves, len(bars.counts) + 1), fill=True, color=_FIRST)
+        axes.set_xlabel(bars.name)
+        axes.set_xticks(range(-octaves, octaves + 1))
+        axes.xaxis.set_major_formatter(FuncFormatter(_as_ratio))
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(_thousands))
+        return _svg(figure, label)
+
+
+def _used(edges: Sequence[float], histograms: Sequence[Bars]) -> tuple[float, float]:
+    """The range of the bins that hold something, one more on each side."""
+    total = np.sum([bars.counts for bars in histograms], axis=0)
+    held = np.flatnonzero(total)
+    first, last = (int(held[0]), int(held[-1]) + 1) if len(held) else (0, len(edges) - 1)
+    return edges[max(0, first - 1)], edges[min(len(edges) - 1, last + 1)]
+
+
+def _as_ratio(value: float, _position: int | None = None) -> str:
+    whole = f"{2.0 ** abs(value):g}"
+    return f"{whole} : 1" if value >= 0 else f"1 : {whole}"
 
 
 def _empty() -> tuple[Figure, Axes]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from seq2seq_core.report.corpus import Corpus
 from seq2seq_core.report.metrics import Metrics
 from seq2seq_core.shards.manifest import Manifest
 
@@ -79,18 +80,22 @@ class ReportData:
         title: The heading.
         subtitle: A sentence below it.
         manifest: The dataset: ledger, inputs, lengths, tokenizer.
+        corpus: What its text looks like.
         metrics: The course of a training run.
         scores: Scores by test set.
         examples: Translations to look at.
         attention: The attention of one example.
         lineage: Digests and names that say where the model comes from.
+        made_from: Digest of what the page was made from; it stands in its head, for whoever asks if it is up to date.
     """
 
     title: str
     subtitle: str = ""
     manifest: Manifest | None = None
+    corpus: Corpus | None = None
     metrics: Metrics | None = None
     scores: tuple[ScoreTable, ...] = ()
     examples: tuple[Example, ...] = ()
     attention: AttentionMap | None = None
     lineage: tuple[Fact, ...] = ()
+    made_from: str = ""

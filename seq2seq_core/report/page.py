@@ -9,6 +9,7 @@ from importlib import resources
 
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.report.data import ReportData, Score
+from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import Lengths, describe_lengths
 from seq2seq_core.report.metrics import Metrics
@@ -20,6 +21,7 @@ try:
     import markupsafe
 
     from seq2seq_core.report.charts import Bars, Series, curves, histogram
+    from seq2seq_core.report.text_section import text_section
 except ModuleNotFoundError as error:
     raise ConfigError(
         "reports need a package that is not installed", found=error.name, advice="pip install 'seq2seq[report]'."
@@ -51,29 +53,49 @@ class LengthRow:
 
 def render(data: ReportData) -> str:
     """The page. Pieces that are not given leave no trace; the same data gives the same bytes."""
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(thousands=_thousands, decimals=_decimals, share=_share, points=_points)
-    template = environment.from_string(resources.files(__package__).joinpath("page.html").read_text("utf-8"))
     manifest = data.manifest
-    return template.render(
-        data=data,
-        manifest=manifest,
-        sections=list(_sections(data)),
-        headline=list(_headline(data)),
-        exact=sum(example.is_exact for example in data.examples),
-        least_weight=_LEAST_WEIGHT_PERCENT,
-        attention_rows=list(_attention_rows(data)),
-        charts=list(_charts(data.metrics)) if data.metrics else [],
-        funnel=funnel(manifest.ledger) if manifest else (),
-        kept=sum(manifest.ledger.kept.values()) if manifest else 0,
-        kept_by_split=_kept(manifest.ledger) if manifest else [],
-        track=_Track(manifest.ledger.read if manifest else 0),
-        histograms=list(_histograms(manifest)) if manifest else [],
-        lengths=list(_lengths(manifest)) if manifest else [],
-        tokenizers=_tokenizers(manifest) if manifest else [],
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            data=data,
+            text=text_section(data.corpus, is_joint=manifest is not None and manifest.is_joint)
+            if data.corpus
+            else None,
+            manifest=manifest,
+            sections=list(_sections(data)),
+            headline=list(_headline(data)),
+            exact=sum(example.is_exact for example in data.examples),
+            least_weight=_LEAST_WEIGHT_PERCENT,
+            attention_rows=list(_attention_rows(data)),
+            charts=list(_charts(data.metrics)) if data.metrics else [],
+            funnel=funnel(manifest.ledger) if manifest else (),
+            kept=sum(manifest.ledger.kept.values()) if manifest else 0,
+            kept_by_split=_kept(manifest.ledger) if manifest else [],
+            track=_Track(manifest.ledger.read if manifest else 0),
+            histograms=list(_histograms(manifest)) if manifest else [],
+            lengths=list(_lengths(manifest)) if manifest else [],
+            tokenizers=_tokenizers(manifest) if manifest else [],
+        )
     )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_template),
+    )
+    environment.filters.update(
+        thousands=_thousands, decimals=_decimals, share=_share, points=_points, excerpt=excerpt, percent=_percent
+    )
+    return environment
+
+
+def _template(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
 def _sections(data: ReportData) -> Iterator[tuple[str, str]]:
@@ -84,6 +106,12 @@ def _sections(data: ReportData) -> Iterator[tuple[str, str]]:
         yield "training", "Training"
     if data.manifest:
         yield "corpus", "Corpus"
+    if data.corpus and data.corpus.sides:
+        yield "text", "Text"
+    if data.corpus and (data.corpus.longest or data.corpus.odd):
+        yield "kept", "Kept rows"
+    if data.corpus and data.corpus.rejects:
+        yield "rejected", "Rejected rows"
     if data.lineage or data.manifest:
         yield "lineage", "Lineage"
 
@@ -92,6 +120,10 @@ def _headline(data: ReportData) -> Iterator[Headline]:
     for table in data.scores[:1]:
         for score in table.scores[:_HEADLINE_SCORES]:
             yield Headline(score.name, _decimals(score.value, 1), score.unit)
+    if data.manifest and data.corpus:
+        ledger = data.manifest.ledger
+        yield Headline("rows read", _thousands(ledger.read))
+        yield Headline("kept", _decimals(100 * sum(ledger.kept.values()) / max(1, ledger.read), 1), "%")
     if data.manifest and "train" in data.manifest.splits:
         yield Headline("training pairs", _thousands(data.manifest.splits["train"].rows))
         yield Headline("vocabulary", _thousands(data.manifest.target_tokenizer.vocabulary_size))
@@ -184,7 +216,11 @@ def _decimals(value: float | None, digits: int) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.2f} %" if whole else ""
+    return _percent(part / whole) if whole else ""
+
+
+def _percent(part: float) -> str:
+    return "< 0.01 %" if 0 < part < 0.0001 else f"{100 * part:.2f} %"
 
 
 def _points(score: Score) -> str:

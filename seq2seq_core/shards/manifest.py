@@ -12,6 +12,8 @@ from seq2seq_core.errors import DatasetError
 from seq2seq_core.shards.schema import FORMAT_VERSION, Split
 
 MANIFEST_NAME = "dataset.json"
+REPORT_NAME = "report.html"
+"""A page about the dataset for people; it is no part of it: written after the manifest, or not at all."""
 
 
 class _Entry(pydantic.BaseModel):
@@ -70,6 +72,20 @@ class RejectedEntry(_Entry):
     digest: str
 
 
+class CorpusEntry(_Entry):
+    """A corpus of the training split; `origins` are the values of the rows' `origin` column that belong to it.
+
+    `weight` says how often an epoch passes over its rows; `tag` is the control piece before each of its sources.
+    """
+
+    name: str
+    weight: float
+    source_language: str | None
+    target_language: str | None
+    tag: str | None
+    origins: tuple[str, ...]
+
+
 class Ledger(_Entry):
     """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`."""
 
@@ -95,6 +111,7 @@ class Manifest(_Entry):
     splits: dict[Split, SplitEntry]
     rejected: tuple[RejectedEntry, ...]
     ledger: Ledger
+    corpora: tuple[CorpusEntry, ...] = ()
     inputs: tuple[InputEntry, ...]
     configuration: dict[str, Any]
     software: dict[str, str]

@@ -15,7 +15,14 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.shards.manifest import MANIFEST_NAME, RejectedEntry, ShardEntry, SplitEntry, TokenizerEntry
+from seq2seq_core.shards.manifest import (
+    MANIFEST_NAME,
+    REPORT_NAME,
+    RejectedEntry,
+    ShardEntry,
+    SplitEntry,
+    TokenizerEntry,
+)
 from seq2seq_core.shards.reader import Dataset
 from seq2seq_core.shards.schema import SPLITS, Split, text_schema
 from seq2seq_core.shards.writer import length_histogram, merge_histograms
@@ -38,7 +45,7 @@ class Verification:
         rows: Kept rows of all splits.
         source_tokens: Tokens of all splits, without BOS and EOS; `target_tokens` likewise.
         rejected: Rejected rows on disk.
-        unlisted: Files below the folder that the manifest does not name, relative to it, sorted.
+        unlisted: Files below the folder that the manifest does not name, relative to it, sorted; a report is none.
     """
 
     files: int
@@ -85,7 +92,7 @@ def verify(root: str) -> Verification:
         source_tokens=sum(shard.source_tokens for shard in shards),
         target_tokens=sum(shard.target_tokens for shard in shards),
         rejected=sum(entry.rows for entry in manifest.rejected),
-        unlisted=_unlisted(root, {MANIFEST_NAME, *(entry.path for entry in listed)}),
+        unlisted=_unlisted(root, {MANIFEST_NAME, REPORT_NAME, *(entry.path for entry in listed)}),
     )
 
 

@@ -1,152 +1,88 @@
 """Rows in, rows kept and rows rejected out, each with the rule, the measured value and the threshold.
 
-A rule is a configuration with one vectorised method: `measure` takes the two text columns and says which rows fail
-and what was measured. `FiltersConfig` is the catalogue: a new rule is a class here and a field there.
+`FiltersConfig` is the catalogue of rules: a new rule is a class in `seq2seq_core.text.rules` and a field here.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pydantic
 from pydantic import Field
 
+from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
-from seq2seq_core.text.normalize import irregular_spaces
-from seq2seq_core.text.records import Records, Sifted, reject
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.text.records import Records, Sifted, reject, reject_nothing
+from seq2seq_core.text.rules.agreement import IdenticalRule, NearIdenticalRule, NumbersRule, TerminalPunctuationRule
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Sides
+from seq2seq_core.text.rules.characters import AlphabeticRule, MarkupRule, ScriptRule
+from seq2seq_core.text.rules.language import LanguageRule, expected_labels
+from seq2seq_core.text.rules.lengths import (
+    CharactersRule,
+    EmptyRule,
+    LengthRatioRule,
+    LongestWordRule,
+    TokensRule,
+    WordsRule,
+)
+from seq2seq_core.text.rules.markup import BracketsRule, HtmlRule, UrlsRule
+from seq2seq_core.text.rules.phrases import PhrasesRule
+from seq2seq_core.text.rules.repetition import (
+    RepeatedCharactersRule,
+    RepeatedNgramsRule,
+    RepeatedWordsRule,
+    RepetitionRule,
+)
+from seq2seq_core.text.rules.texts import Texts
 
 EMPTY = "empty"
 
-
-@dataclass(frozen=True)
-class Measure:
-    """A rule's verdict on every row: whether it fails (bool, no nulls), and named columns of measured values."""
-
-    failed: pa.BooleanArray
-    values: dict[str, pa.Array]
-
-    def describe_failed(self) -> pa.StringArray:
-        """The measured values of the failed rows, as `source 3, target 212`."""
-        parts: list[Any] = []
-        for name, column in self.values.items():
-            parts += [f"{', ' if parts else ''}{name} ", column.filter(self.failed).cast(pa.string())]
-        return pc.binary_join_element_wise(*parts, "")
-
-
-class Rule(Config, ABC):
-    """One rule with its thresholds."""
-
-    @abstractmethod
-    def measure(self, source: pa.StringArray, target: pa.StringArray) -> Measure:
-        """Judge every row; the columns have equal length and no nulls."""
-
-    @property
-    @abstractmethod
-    def threshold(self) -> str:
-        """What passes, in words, for the ledger."""
-
-
-class EmptyRule(Rule):
-    """Both sides hold something other than white space."""
-
-    def measure(self, source: pa.StringArray, target: pa.StringArray) -> Measure:
-        sides = {"source": count_words(source), "target": count_words(target)}
-        empty = pc.or_(pc.equal(sides["source"], 0), pc.equal(sides["target"], 0))
-        return Measure(empty, {name: pc.if_else(pc.equal(words, 0), "empty", "text") for name, words in sides.items()})
-
-    @property
-    def threshold(self) -> str:
-        return "text on both sides"
-
-
-class _RangeRule(Rule):
-    """A length of each side lies within bounds."""
-
-    minimum: int = Field(1, ge=0, description="fewest a side may have")
-    maximum: int = Field(1, ge=1, description="most a side may have")
-
-    @pydantic.model_validator(mode="after")
-    def _bounds_in_order(self) -> Self:
-        if self.minimum > self.maximum:
-            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
-        return self
-
-    @abstractmethod
-    def length(self, column: pa.StringArray) -> pa.Array:
-        """The length of each row, in the unit of the rule."""
-
-    def measure(self, source: pa.StringArray, target: pa.StringArray) -> Measure:
-        sides = {"source": self.length(source), "target": self.length(target)}
-        low, high = (pc.min_element_wise(*sides.values()), pc.max_element_wise(*sides.values()))
-        return Measure(pc.or_(pc.less(low, self.minimum), pc.greater(high, self.maximum)), sides)
-
-    @property
-    def threshold(self) -> str:
-        return f"{self.minimum} to {self.maximum}"
-
-
-class WordsRule(_RangeRule):
-    """The number of words of each side lies within bounds (150 at most: the limit of OpusCleaner's recipes)."""
-
-    maximum: int = Field(150, ge=1, description="most words a side may have")
-
-    def length(self, column: pa.StringArray) -> pa.Array:
-        return count_words(column)
-
-
-class CharactersRule(_RangeRule):
-    """The number of characters of each side lies within bounds (1,024 at most: bicleaner-hardrules' limit)."""
-
-    maximum: int = Field(1024, ge=1, description="most characters a side may have")
-
-    def length(self, column: pa.StringArray) -> pa.Array:
-        return pc.utf8_length(column)
-
-
-class LengthRatioRule(Rule):
-    """The longer side is at most so many times the shorter one (9: the limit of Moses' clean-corpus-n)."""
-
-    maximum: float = Field(9.0, ge=1.0, description="longer side divided by shorter side, at most")
-    unit: Literal["words", "characters"] = Field("characters", description="what the sides are measured in")
-
-    def measure(self, source: pa.StringArray, target: pa.StringArray) -> Measure:
-        count = count_words if self.unit == "words" else pc.utf8_length
-        sides = [pc.max_element_wise(count(side).cast(pa.float64()), 1.0) for side in (source, target)]
-        ratio = pc.divide(pc.max_element_wise(*sides), pc.min_element_wise(*sides))
-        return Measure(pc.greater(ratio, self.maximum), {"ratio": pc.round(ratio, 3)})
-
-    @property
-    def threshold(self) -> str:
-        return f"at most {self.maximum:g} in {self.unit}"
-
-
-class IdenticalRule(Rule):
-    """The two sides differ."""
-
-    def measure(self, source: pa.StringArray, target: pa.StringArray) -> Measure:
-        same = pc.equal(source, target)
-        return Measure(same, {"sides": pc.if_else(same, "identical", "different")})
-
-    @property
-    def threshold(self) -> str:
-        return "sides differ"
+_UNKNOWN = Sides()
+_RENEW_SHARE = 0.1  # of rows gone: the others are then copied, so that rules need not measure what is gone
 
 
 class FiltersConfig(Config):
-    """The catalogue of rules in the order they are asked; a row is counted under the first it fails.
+    """The catalogue of rules in the order they are asked, cheap ones first; a row counts under the first it fails.
 
     `null` or `false` switches a rule off, `true` gives its defaults. Rows with an empty side are always rejected.
     """
 
     words: WordsRule | None = Field(WordsRule(), description="number of words of each side")
     characters: CharactersRule | None = Field(CharactersRule(), description="number of characters of each side")
+    tokens: TokensRule | None = Field(None, description="number of pieces of each side, after encoding")
     length_ratio: LengthRatioRule | None = Field(LengthRatioRule(), description="longer side over shorter side")
+    longest_word: LongestWordRule | None = Field(LongestWordRule(), description="characters of the longest word")
+    alphabetic: AlphabeticRule | None = Field(AlphabeticRule(), description="share of letters on each side")
     identical: IdenticalRule | None = Field(IdenticalRule(), description="reject rows whose sides are the same text")
+    script: ScriptRule | None = Field(ScriptRule(), description="share of letters in the script of the side's language")
+    markup: MarkupRule | None = Field(MarkupRule(), description="share of characters of markup and code on each side")
+    repeated_characters: RepeatedCharactersRule | None = Field(
+        RepeatedCharactersRule(), description="share of each side in runs of one character"
+    )
+    html: HtmlRule | None = Field(HtmlRule(), description="tags and entities of HTML")
+    urls: UrlsRule | None = Field(UrlsRule(), description="share of each side in URLs and e-mail addresses")
+    brackets: BracketsRule | None = Field(None, description="brackets without a partner on each side")
+    terminal_punctuation: TerminalPunctuationRule | None = Field(
+        None, description="a sentence's end on both sides or on none"
+    )
+    numbers: NumbersRule | None = Field(None, description="numbers that only one side has")
+    phrases: PhrasesRule | None = Field(None, description="phrases that reject a row")
+    repetition: RepetitionRule | None = Field(None, description="strings that repeat right after themselves")
+    repeated_words: RepeatedWordsRule | None = Field(None, description="share of words that each side has said before")
+    repeated_ngrams: RepeatedNgramsRule | None = Field(
+        None, description="share of each side in its most frequent n-grams of words"
+    )
+    near_identical: NearIdenticalRule | None = Field(
+        None, description="reject rows whose sides are nearly the same text"
+    )
+    language: LanguageRule | None = Field(
+        None, description="identify the language of each side; about as slow as encoding, so off unless asked for"
+    )
 
     @pydantic.field_validator("*", mode="before")
     @classmethod
@@ -155,33 +91,103 @@ class FiltersConfig(Config):
         return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
     def rules(self) -> Iterator[tuple[str, Rule]]:
-        """Name and rule of every rule that is on, in the order they are asked."""
+        """Name and rule of every rule of text that is on, in the order they are asked (`tokens` is asked later)."""
         yield EMPTY, EmptyRule()
         for name in type(self).model_fields:
             rule = getattr(self, name)
-            if rule is not None:
+            if isinstance(rule, Rule):
                 yield name, rule
 
 
 def only_empty() -> FiltersConfig:
     """The rules of given validation and test sets: every row with text on both sides stays."""
-    return FiltersConfig(words=None, characters=None, length_ratio=None, identical=None)
+    return FiltersConfig(**dict.fromkeys(FiltersConfig.model_fields))
 
 
-def sift(records: Records, filters: FiltersConfig) -> Iterator[Sifted]:
-    """Ask the rules one after the other; each step's `kept` is what the next one sees, the last is what stays."""
+def merge(base: FiltersConfig, overrides: Mapping[str, Any], where: str | None = None) -> FiltersConfig:
+    """The rules of one corpus: those of all, and what it says differently.
+
+    Args:
+        base: The rules of all corpora.
+        overrides: A rule's keys, which win over those of the base (over the defaults where the base has it off);
+            `null` or `false` to switch it off; `true` to have it on, as the base has it or with its defaults.
+        where: What an error names as its place.
+
+    Raises:
+        ConfigError: A key is unknown, a value does not fit.
+    """
+    values = base.model_dump()
+    for name, override in overrides.items():
+        own = values.get(name)
+        if isinstance(override, Mapping):
+            values[name] = {**(own or {}), **override}
+        elif override is not True or own is None:
+            values[name] = override
+    return configuration.build(FiltersConfig, values, where=where)
+
+
+def resolve(filters: FiltersConfig) -> FiltersConfig:
+    """The same rules with the phrases of a file written out: then the configuration tells all that decides.
+
+    Raises:
+        StorageError: The file cannot be read.
+    """
+    return filters.model_copy(update={"phrases": filters.phrases.resolved()}) if filters.phrases else filters
+
+
+def check(filters: FiltersConfig, sides: Sides, where: str | None = None) -> None:
+    """Make sure, before any work, that the rules can judge a corpus.
+
+    Raises:
+        ConfigError: Languages are to be identified, and a side's is not told or is none that the model knows.
+    """
+    if filters.language is None:
+        return
+    languages = {"target": sides.target_language, **({"source": sides.source_language} if sides.has_source else {})}
+    for side, code in languages.items():
+        if not expected_labels(code):
+            raise ConfigError(
+                f"the language of the {side} cannot be identified",
+                where=where,
+                found=code,
+                expected="the code of a language that py3langid knows (en, de, zh, ...)",
+                advice="Tell the corpus's languages, or switch filters.language off.",
+            )
+
+
+def sift(records: Records, filters: FiltersConfig, sides: Sides = _UNKNOWN) -> Iterator[Sifted]:
+    """Ask the rules one after the other; each step's `kept` is what the next one sees, the last is what stays.
+
+    Each row counts under the first rule it fails. Cheap rules are asked of rows already gone as well, so that what
+    was measured for one rule serves the next; what they say of these rows is not used.
+    """
+    rows, nothing = _rows(records, sides), reject_nothing()
+    alive = np.ones(len(records), np.bool_)
+    for name, rule in _asked(filters, sides):
+        if len(records) < len(alive) and (rule.costly or len(records) < (1 - _RENEW_SHARE) * len(alive)):
+            rows, alive = _rows(records, sides), np.ones(len(records), np.bool_)
+        measure = rule.measure(rows)
+        failed = measure.failed.to_numpy(zero_copy_only=False) & alive
+        if failed.any():
+            described = measure.only(failed).describe_failed()
+            sifted = reject(records, pa.array(failed[alive]), name, described, rule.threshold)
+            records, alive = sifted.kept, alive & ~failed
+            yield sifted
+        else:
+            yield Sifted(records, nothing)
+
+
+def judge_all(records: Records, filters: FiltersConfig, sides: Sides = _UNKNOWN) -> dict[str, Measure]:
+    """What every rule says of every row, whatever the others say: for choosing thresholds by looking."""
+    rows = replace(_rows(records, sides), exact=True)
+    return {name: rule.measure(rows) for name, rule in _asked(filters, sides)}
+
+
+def _asked(filters: FiltersConfig, sides: Sides) -> Iterator[tuple[str, Rule]]:
     for name, rule in filters.rules():
-        measure = rule.measure(records.source, records.target)
-        sifted = reject(records, measure.failed, name, measure.describe_failed(), rule.threshold)
-        records = sifted.kept
-        yield sifted
+        if sides.has_source or not rule.compares:
+            yield name, rule
 
 
-def count_words(column: pa.StringArray) -> pa.Array:
-    """Words separated by white space, as `len(text.split())` counts them (int32)."""
-    if pc.any(irregular_spaces(column)).as_py():
-        parts = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(column))
-        words = pc.list_value_length(parts)
-    else:
-        words = pc.add(pc.count_substring(column, " "), 1)
-    return pc.if_else(pc.equal(pc.binary_length(pc.utf8_trim_whitespace(column)), 0), 0, words).cast(pa.int32())
+def _rows(records: Records, sides: Sides) -> Rows:
+    return Rows(Texts(records.source), Texts(records.target), sides)

@@ -1,20 +1,33 @@
-"""A column of text in, the same column normalised out: Unicode form and white space."""
+"""A column of text in, the same column normalised out.
+
+Each normaliser knows the rows that it might change, from one look at all the bytes of a column (`characters.Text`);
+only these rows go through the normalisers.
+"""
 
 from __future__ import annotations
 
 import functools
 import unicodedata
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
 from seq2seq_core.config import Config
+from seq2seq_core.text.accents import repair_accents
+from seq2seq_core.text.characters import DASHES, SPACES, Form, Mask, Text, Trait
+from seq2seq_core.text.invisible import remove_invisible, rows_with_invisible
+from seq2seq_core.text.mojibake import repair_mojibake, rows_with_mojibake
 
-_SPACE = r"\t-\r\x{1c}-\x{1f}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
-_SPACE_RUN = rf"[ {_SPACE}]+"
-_IRREGULAR = rf"[{_SPACE}]|  |^ | $"
+_SPACE_RUN = rf"[ \t-\r\x1c-\x1f{SPACES}]+"
+_SINGLE_QUOTES = "[\xb4\u2018-\u201b\u2039\u203a\u275b\u275c]"
+_DOUBLE_QUOTES = "[\xab\xbb\u201c-\u201f\u275d\u275e\u301d-\u301f]"
+_SIGMA = "\u03a3"
+_DOTTED_I = "\u0130"
+_MOST_ROUNDS = 16
 
 
 class NormalizeConfig(Config):
@@ -26,39 +39,152 @@ class NormalizeConfig(Config):
     whitespace: bool = Field(
         True, description="one space for each run of white space (Unicode's included), none at the ends"
     )
+    invisible: bool = Field(
+        True,
+        description="remove control and zero-width characters, marks of direction and soft hyphens; joiners stay in "
+        "emoji and in scripts that need them",
+    )
+    mojibake: bool = Field(
+        True, description="repair UTF-8 that was read in another encoding (ftfy), as in Ã¼ for ü, where that is certain"
+    )
+    accents: bool = Field(
+        False, description="put accents that stand alone back on their letters, as in G¨ odel, which old PDFs give"
+    )
+    quotes: bool = Field(False, description="Unicode quotation marks become ASCII's ' and \"")
+    dashes: bool = Field(False, description="Unicode dashes, hyphens and the minus sign become ASCII's -")
+    case: Literal["lower", "none"] = Field("none", description="lower: all letters in lower case")
+
+
+class _Step(NamedTuple):
+    """A normaliser: the rows it might change (all others it would leave), and how it changes a column of them."""
+
+    rows: Callable[[Text], Mask]
+    rewrite: Callable[[pa.StringArray], pa.StringArray]
 
 
 def normalize(column: pa.StringArray, config: NormalizeConfig) -> pa.StringArray:
     """Apply the normalisation; nulls stay null. Applying it twice changes nothing more.
 
+    What is normalised goes through again until nothing changes, as one normaliser can make work for one before it: a
+    composed letter can be part of a mojibake, and a lower-case letter have a composed form that the upper has not.
+
     White space is what Unicode calls so (the White_Space property and the four information separators), as in
     Python's `str.split()`.
     """
-    if config.unicode != "none":
-        column = compose(column, "NFC" if config.unicode == "nfc" else "NFKC")
-    return squeeze_spaces(column) if config.whitespace else column
+    return _settle(column, _steps(config), _MOST_ROUNDS)
 
 
-def compose(column: pa.StringArray, form: Literal["NFC", "NFKC"]) -> pa.StringArray:
-    """The Unicode normalisation form of every row; rows of ASCII alone are in it already.
-
-    Python's `unicodedata` does it: `pyarrow.compute.utf8_normalize` (25.0) gives decomposed text for both forms.
-    """
-    others = pc.fill_null(pc.invert(pc.string_is_ascii(column)), False)
-    texts = column.filter(others).to_pylist()
-    composed = pa.array(map(functools.partial(unicodedata.normalize, form), texts), pa.string(), size=len(texts))
-    return pc.replace_with_mask(column, others, composed)
+def compose(column: pa.StringArray, form: Form) -> pa.StringArray:
+    """The Unicode normalisation form of every row; only rows that need it are rewritten."""
+    return _apply(_compose_step(form), Text(column)).column
 
 
 def squeeze_spaces(column: pa.StringArray) -> pa.StringArray:
     """`" ".join(text.split())` for every row; only rows that need it are rewritten."""
-    irregular = irregular_spaces(column)
-    if not pc.any(irregular).as_py():
-        return column
-    rewritten = pc.utf8_trim(pc.replace_substring_regex(column.filter(irregular), _SPACE_RUN, " "), " ")
-    return pc.replace_with_mask(column, irregular, rewritten)
+    return _apply(_SPACES_STEP, Text(column)).column
 
 
 def irregular_spaces(column: pa.StringArray) -> pa.BooleanArray:
     """Where a row has white space other than single spaces between words."""
-    return pc.fill_null(pc.match_substring_regex(column, _IRREGULAR), False)
+    return pa.array(Text(column).rows_with_irregular_spaces())
+
+
+def _settle(column: pa.StringArray, steps: tuple[_Step, ...], rounds: int) -> pa.StringArray:
+    """Run the rows that any step might change through all of them, again and again while they change."""
+    text = Text(column)
+    rows = np.zeros(len(column), np.bool_)
+    for step in steps:
+        rows |= step.rows(text)
+    if not rounds or not rows.any():
+        return column
+    before = column.filter(pa.array(rows))
+    text = Text(before)
+    for step in steps:
+        text = _apply(step, text)
+    differ = pc.not_equal(before, text.column)
+    if not pc.any(differ).as_py():
+        return column
+    after = pc.replace_with_mask(text.column, differ, _settle(text.column.filter(differ), steps, rounds - 1))
+    return pc.replace_with_mask(column, pa.array(rows), after)
+
+
+def _apply(step: _Step, text: Text) -> Text:
+    rows = step.rows(text)
+    if not rows.any():
+        return text
+    if rows.all():
+        return Text(step.rewrite(text.column))
+    mask = pa.array(rows)
+    return Text(pc.replace_with_mask(text.column, mask, step.rewrite(text.column.filter(mask))))
+
+
+@functools.cache
+def _steps(config: NormalizeConfig) -> tuple[_Step, ...]:
+    """The normalisers in their order.
+
+    Mojibake comes first, for every other one would damage it; accents and quotes stand before NFKC, which makes a
+    space of an acute that stands alone.
+    """
+    steps = []
+    if config.mojibake:
+        steps.append(_Step(rows_with_mojibake, repair_mojibake))
+    if config.invisible:
+        steps.append(_Step(rows_with_invisible, remove_invisible))
+    if config.accents:
+        steps.append(_trait_step(Trait.ACCENT, repair_accents))
+    if config.quotes:
+        steps.append(_trait_step(Trait.QUOTE, _straighten_quotes))
+    if config.case == "lower":
+        steps.append(_Step(_rows_with_upper_case, _lower))
+    if config.unicode != "none":
+        steps.append(_compose_step("NFC" if config.unicode == "nfc" else "NFKC"))
+    if config.dashes:
+        steps.append(_trait_step(Trait.DASH, _straighten_dashes))
+    if config.whitespace:
+        steps.append(_SPACES_STEP)
+    return tuple(steps)
+
+
+def _trait_step(trait: Trait, rewrite: Callable[[pa.StringArray], pa.StringArray]) -> _Step:
+    return _Step(lambda text: text.rows_with(trait), rewrite)
+
+
+def _compose_step(form: Form) -> _Step:
+    """Python's `unicodedata` does it: `pyarrow.compute.utf8_normalize` (25.0) gives decomposed text for both forms."""
+
+    def rewrite(column: pa.StringArray) -> pa.StringArray:
+        texts = column.to_pylist()
+        return pa.array(map(functools.partial(unicodedata.normalize, form), texts), pa.string(), size=len(texts))
+
+    return _Step(lambda text: text.rows_not_in(form), rewrite)
+
+
+def _squeeze(column: pa.StringArray) -> pa.StringArray:
+    return pc.utf8_trim(pc.replace_substring_regex(column, _SPACE_RUN, " "), " ")
+
+
+_SPACES_STEP = _Step(lambda text: text.rows_with_irregular_spaces(), _squeeze)
+
+
+def _straighten_quotes(column: pa.StringArray) -> pa.StringArray:
+    """The marks that Moses' normalize-punctuation makes straight, and rarer ones; CJK brackets are none of them."""
+    return pc.replace_substring_regex(pc.replace_substring_regex(column, _SINGLE_QUOTES, "'"), _DOUBLE_QUOTES, '"')
+
+
+def _straighten_dashes(column: pa.StringArray) -> pa.StringArray:
+    return pc.replace_substring_regex(column, f"[{DASHES}]", "-")
+
+
+def _rows_with_upper_case(text: Text) -> Mask:
+    changes = pc.fill_null(pc.not_equal(pc.utf8_lower(text.column), text.column), False)
+    mask: Mask = changes.to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _lower(column: pa.StringArray) -> pa.StringArray:
+    """Unicode's simple lower case, but a capital sigma is the final one at the end of a word."""
+    sigma = pc.match_substring(column, _SIGMA)
+    if pc.any(sigma).as_py():
+        lower = [text.replace(_DOTTED_I, "i").lower() for text in column.filter(sigma).to_pylist()]
+        column = pc.replace_with_mask(column, sigma, pa.array(lower, pa.string()))
+    return pc.utf8_lower(column)

@@ -32,18 +32,21 @@ class Records:
         lines: int64, counts from 1.
         source: string, no nulls.
         target: string, no nulls.
+        score: float64, finite, no nulls; None where the corpus has no score.
     """
 
     lines: pa.Int64Array
     source: pa.StringArray
     target: pa.StringArray
+    score: pa.DoubleArray | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def keep(self, mask: pa.BooleanArray) -> Records:
         """The rows where `mask` is true."""
-        return Records(self.lines.filter(mask), self.source.filter(mask), self.target.filter(mask))
+        score = None if self.score is None else self.score.filter(mask)
+        return Records(self.lines.filter(mask), self.source.filter(mask), self.target.filter(mask), score)
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,20 @@ class Problem(NamedTuple):
     threshold: str
 
 
-def set_aside(lines: pa.Array, source: pa.Array, target: pa.Array, problems: Sequence[Problem]) -> Sifted:
-    """Split a batch as it was read (sides may be null) into readable rows and rows with a problem, the first one."""
+def set_aside(
+    lines: pa.Array,
+    source: pa.Array,
+    target: pa.Array,
+    problems: Sequence[Problem],
+    score: pa.DoubleArray | None = None,
+) -> Sifted:
+    """Split a batch as it was read into readable rows and rows with a problem, the first one.
+
+    Sides and score may be null in rows with a problem.
+    """
+    records = Records(lines, source, target, score)
     if not problems:
-        return Sifted(Records(lines, source, target), reject_nothing())
+        return Sifted(records, reject_nothing())
     first = {problem.row: problem for problem in reversed(problems)}
     rows = sorted(first)
     mask: npt.NDArray[np.bool_] = np.ones(len(lines), np.bool_)
@@ -86,7 +99,7 @@ def set_aside(lines: pa.Array, source: pa.Array, target: pa.Array, problems: Seq
         ],
         schema=REJECTS,
     )
-    return Sifted(Records(lines, source, target).keep(pa.array(mask)), rejected)
+    return Sifted(records.keep(pa.array(mask)), rejected)
 
 
 def reject(records: Records, failed: pa.BooleanArray, rule: str, values: pa.StringArray, threshold: str) -> Sifted:

@@ -1,59 +1,95 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
-import time
-from pathlib import Path
+import threading
 
 import pytest
 
 from pipelines import watch
 from pipelines.watch import watching
-from seq2seq_core import storage
-from seq2seq_core.inference.planning import PLAN_PATH
+from seq2seq_core.progress import Progress
 
 
-def publish_plan(root: Path) -> None:
-    storage.publish_text(storage.join(str(root), PLAN_PATH), json.dumps([[".units/a.json", "f", 3]]))
+class Scripted:
+    """A watch that shows one thing after the other, the last again and again; an exception is raised."""
+
+    def __init__(self, *shown: Progress | Exception | None) -> None:
+        self.shown = list(shown)
+        self.through = threading.Event()
+
+    def look(self, now: float) -> Progress | None:
+        if len(self.shown) == 1:
+            self.through.set()
+        found = self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
 
 
-def test_the_log_says_at_the_end_how_far_it_came(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO), watching(str(tmp_path)):
-        publish_plan(tmp_path)
-    assert [record.getMessage() for record in caplog.records] == ["units 0/1, records 0/3"]
+def progress(phase: str = "", done: int = 0, total: int = 3, seconds: float = 0.0) -> Progress:
+    return Progress(phase, "units", done, total, "records", done, total, 0, seconds)
 
 
-def test_a_plan_of_an_earlier_run_is_not_believed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    publish_plan(tmp_path)
-    with caplog.at_level(logging.INFO), watching(str(tmp_path)):
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_the_log_says_at_the_end_how_far_it_came(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), watching(Scripted(progress())):
         pass
-    assert caplog.records == []
+    assert messages(caplog) == ["units 0/3, records 0/3"]
+
+
+def test_nothing_to_see_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), watching(Scripted(None)):
+        pass
+    assert messages(caplog) == []
 
 
 def test_a_look_that_fails_does_not_end_the_watch(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(watch, "_LOG_SECONDS", 0.0)
-    with caplog.at_level(logging.INFO), watching(str(tmp_path)):
-        storage.publish_text(storage.join(str(tmp_path), PLAN_PATH), "no plan")
-        time.sleep(0.1)
-        publish_plan(tmp_path)
-        deadline = time.monotonic() + 20
-        while len(caplog.records) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
-    assert {record.getMessage() for record in caplog.records} == {"units 0/1, records 0/3"}
+    script = Scripted(OSError("gone"), ValueError("torn"), progress(done=1), progress(done=3))
+    with caplog.at_level(logging.INFO), watching(script):
+        assert script.through.wait(20)
+    assert messages(caplog)[:2] == ["units 1/3, records 1/3", "units 3/3, records 3/3"]
 
 
-def test_a_terminal_gets_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+def test_a_terminal_gets_a_bar_that_changes_with_the_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    with watching(str(tmp_path)):
-        publish_plan(tmp_path)
-    assert "0/3" in terminal.getvalue()
-    assert "units 0/1" in terminal.getvalue()
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.01)
+    first = progress("reading", 1, 4, seconds=2.0)
+    script = Scripted(first, progress("thinking", 0, 0, seconds=65.0), progress("writing", 2, 10, seconds=4.0))
+    with watching(script):
+        assert script.through.wait(20)
+    lines = terminal.getvalue().split("\r")
+    reading = next(line for line in lines if line.startswith("reading: "))
+    assert " 1/4 " in reading
+    assert "00:02<00:0" in reading
+    assert "units 1/4" in reading
+    assert any(line.strip() == "thinking: 01:05" for line in lines)
+    writing = next(line for line in lines if line.startswith("writing: "))
+    assert " 2/10 " in writing
+    assert "00:04<00:1" in writing
+
+
+def test_log_lines_pass_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    handler = logging.StreamHandler(terminal)
+    logging.getLogger().addHandler(handler)
+    try:
+        with watching(Scripted(progress("reading", 1, 4))):
+            logging.getLogger().error("a line of its own")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert any(part.startswith("a line of its own") for part in terminal.getvalue().split("\r"))

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import random
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,19 @@ from hypothesis import strategies as st
 
 from seq2seq_core import storage
 from seq2seq_core.errors import StorageError
+from tests.stores import STORES, fresh_store
 
 
-@pytest.fixture(params=["local", "file", "memory"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(params=["file", "memory", *STORES])
+def root(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "memory":
         url = f"memory://{uuid.uuid4().hex}"
         yield url
         storage.remove(url)
+    elif request.param == "file":
+        yield f"file://{request.getfixturevalue('tmp_path')}"
     else:
-        yield str(tmp_path) if request.param == "local" else f"file://{tmp_path}"
+        yield fresh_store(request.param, request).root
 
 
 def test_published_bytes_read_back_and_replace_older_ones(root: str) -> None:
@@ -93,9 +97,42 @@ def test_expand_sorts_files_of_globs_and_folders(root: str) -> None:
 
 def test_remove_takes_folders_and_missing_things(root: str) -> None:
     storage.publish_bytes(storage.join(root, "in/x"), b"")
+    storage.publish_bytes(storage.join(root, "in2/x"), b"beside it")
     storage.remove(storage.join(root, "in"))
     storage.remove(storage.join(root, "in"))
     assert not storage.exists(storage.join(root, "in/x"))
+    assert storage.read_bytes(storage.join(root, "in2/x")) == b"beside it"
+
+
+def test_what_another_thread_does_is_seen_at_once(root: str) -> None:
+    """s3fs and gcsfs keep the listings of each thread."""
+    url = storage.join(root, "in/x")
+    storage.publish_bytes(storage.join(root, "in/y"), b"y")
+    assert not storage.exists(url)
+    assert storage.list_folder(storage.join(root, "in")) == ["y"]
+    in_thread(storage.publish_bytes, url, b"one")
+    assert storage.exists(url)
+    assert storage.list_folder(storage.join(root, "in")) == ["x", "y"]
+    assert len(storage.expand(storage.join(root, "in"))) == len(storage.expand(storage.join(root, "in/*"))) == 2
+    in_thread(storage.publish_bytes, url, b"other")
+    assert (storage.size(url), storage.read_bytes(url)) == (5, b"other")
+    in_thread(storage.remove, url)
+    assert not storage.exists(url)
+    assert storage.list_folder(storage.join(root, "in")) == ["y"]
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # aiohttp to gcsfs
+def test_large_files_come_and_go_in_parts(root: str) -> None:
+    """120 MB: more than one PUT takes, of either library."""
+    url, block = storage.join(root, "large"), random_bytes(5 << 20)
+    with storage.publish(url) as out:
+        for _ in range(24):
+            out.write(block)
+    assert storage.size(url) == 24 * len(block)
+    with storage.open_input(url, block_bytes=1 << 20) as file:
+        file.seek(23 * len(block) - 7)
+        assert file.read(14) == block[-7:] + block[:7]
+    assert storage.list_folder(root) == ["large"]
 
 
 def test_missing_files_are_named(root: str) -> None:
@@ -144,3 +181,13 @@ def test_digests_are_xxh3_128(data: bytes) -> None:
     url = "memory://digests/x"
     storage.publish_bytes(url, data)
     assert storage.digest_file(url) == storage.digest_bytes(data) == xxhash.xxh3_128(data).hexdigest()
+
+
+def in_thread(action: Callable[..., None], *arguments: object) -> None:
+    thread = threading.Thread(target=action, args=arguments)
+    thread.start()
+    thread.join()
+
+
+def random_bytes(count: int) -> bytes:
+    return random.Random(0).randbytes(count)

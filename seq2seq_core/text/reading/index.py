@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pydantic
 import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
-from seq2seq_core.text.reading.compression import codec_of
+from seq2seq_core.text.reading import arrow, parquet
 from seq2seq_core.text.reading.lines import BLOCK_BYTES, NEWLINE
 
 
@@ -19,8 +21,10 @@ class FileIndex(pydantic.BaseModel):
         url: The file.
         bytes: Its size.
         fingerprint: xxh3-128 of its bytes.
-        lines: Number of lines; None when the file is compressed.
-        cuts: Byte offsets of lines 0, n, 2n, ... of a plain file, and its size; (0,) alone when compressed.
+        lines: Number of lines or rows; None when the file is compressed or TMX.
+        cuts: Places where a part may begin, and the end: byte offsets of lines or of Arrow record batches, numbers
+            of Parquet row groups. (0,) alone when the file is read whole.
+        starts: How many lines or rows stand before each cut.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -30,33 +34,101 @@ class FileIndex(pydantic.BaseModel):
     fingerprint: str
     lines: int | None
     cuts: tuple[int, ...]
+    starts: tuple[int, ...]
 
 
-def index_file(url: str, lines_a_cut: int, block_bytes: int = BLOCK_BYTES) -> FileIndex:
-    """Read a file once.
+def index_whole(url: str, block_bytes: int = BLOCK_BYTES) -> FileIndex:
+    """Read a file that cannot be cut once; an InputError when it is empty."""
+    state = xxhash.xxh3_128()
+    size = 0
+    with storage.open_input(url, block_bytes=block_bytes) as file:
+        while block := file.read(block_bytes):
+            state.update(block)
+            size += len(block)
+    _check_some(url, size)
+    return FileIndex(url=url, bytes=size, fingerprint=state.hexdigest(), lines=None, cuts=(0,), starts=(0,))
+
+
+def index_lines(url: str, lines_a_cut: int, block_bytes: int = BLOCK_BYTES) -> FileIndex:
+    """Read a plain file of lines once; it can be cut at every so many lines.
 
     Raises:
         InputError: The file is empty.
     """
     state = xxhash.xxh3_128()
-    plain = codec_of(url) is None
     size, newlines, last = 0, 0, b""
     cuts = [0]
+    is_end = np.empty(block_bytes, np.bool_)
     with storage.open_input(url, block_bytes=block_bytes) as file:
         while block := file.read(block_bytes):
             state.update(block)
-            if plain:
-                found = np.flatnonzero(np.frombuffer(block, np.uint8) == NEWLINE)
-                first = -newlines % lines_a_cut or lines_a_cut
-                cuts += [size + int(end) + 1 for end in found[first - 1 :: lines_a_cut]]
-                newlines += len(found)
-                last = block[-1:]
+            ends = np.equal(np.frombuffer(block, np.uint8), NEWLINE, out=is_end[: len(block)])
+            count = int(np.count_nonzero(ends))
+            first = lines_a_cut - newlines % lines_a_cut
+            if count >= first:  # where the ends stand is asked only of blocks that are cut
+                cuts += [size + int(end) + 1 for end in np.flatnonzero(ends)[first - 1 :: lines_a_cut]]
+            newlines += count
+            last = block[-1:]
             size += len(block)
+    _check_some(url, size)
+    lines = newlines + (last != b"\n")
+    if cuts[-1] != size:
+        cuts.append(size)
+    starts = tuple(min(position * lines_a_cut, lines) for position in range(len(cuts)))
+    return FileIndex(url=url, bytes=size, fingerprint=state.hexdigest(), lines=lines, cuts=tuple(cuts), starts=starts)
+
+
+def index_parquet(url: str, unit_rows: int) -> FileIndex:
+    """Read a Parquet file and its footer; it can be cut between row groups, small ones stay together.
+
+    Raises:
+        InputError: The file is empty or damaged.
+    """
+    whole = index_whole(url)
+    rows = parquet.count_rows(url)
+    chosen, starts = _group(rows, unit_rows)
+    return whole.model_copy(update={"lines": sum(rows), "cuts": chosen, "starts": starts})
+
+
+def index_arrow(url: str, unit_rows: int) -> FileIndex:
+    """Read an Arrow file once; it can be cut between record batches, unless these share dictionaries.
+
+    Raises:
+        InputError: The file is empty or damaged.
+    """
+    state = xxhash.xxh3_128()
+    found = arrow.scan(url, state.update)
+    can_be_cut = not arrow.has_dictionaries(arrow.read_schema(url))
+    chosen, starts = _group(found.rows, unit_rows if can_be_cut else max(1, sum(found.rows)))
+    return FileIndex(
+        url=url,
+        bytes=storage.size(url),
+        fingerprint=state.hexdigest(),
+        lines=sum(found.rows),
+        cuts=tuple(found.offsets[position] for position in chosen),
+        starts=starts,
+    )
+
+
+def _group(rows: Sequence[int], unit_rows: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Neighbours put together while they have no more than `unit_rows` rows.
+
+    Returns:
+        The position at which each group begins and the last ends, and the rows before each.
+    """
+    chosen, starts = [0], [0]
+    total = 0
+    for position, count in enumerate(rows):
+        if total > starts[-1] and total + count - starts[-1] > unit_rows:
+            chosen.append(position)
+            starts.append(total)
+        total += count
+    if total > starts[-1]:
+        chosen.append(len(rows))
+        starts.append(total)
+    return tuple(chosen), tuple(starts)
+
+
+def _check_some(url: str, size: int) -> None:
     if not size:
         raise InputError("the file is empty", where=storage.redact(url), expected="lines of text")
-    lines = newlines + (last != b"\n") if plain else None
-    if plain and cuts[-1] != size:
-        cuts.append(size)
-    return FileIndex(
-        url=url, bytes=size, fingerprint=state.hexdigest(), lines=lines, cuts=tuple(cuts if plain else [0])
-    )

@@ -1,109 +1,163 @@
-"""Lines with a JSON object each in, rows of two of its fields out.
+"""Lines with a JSON object each in, rows of some of its fields out.
 
-Arrow's parser reads whole blocks of well-formed lines; a block it does not take, or that may mean something else to
-it than line by line, goes through Python's parser, which says what is wrong with which line.
+Arrow's parser reads whole blocks of well-formed lines; lines it does not take, or that may mean something else to it
+than line by line, go through Python's parser, which says what is wrong with which line.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from seq2seq_core.text.reading.fields import descend, picks_from_list, reach, steps_of
 from seq2seq_core.text.reading.lines import NOT_UTF8, Lines, decode
-from seq2seq_core.text.records import Problem, Sifted, set_aside
+from seq2seq_core.text.reading.rows import BAD_SCORE, MISSING_FIELD, WRONG_TYPE, Shape
+from seq2seq_core.text.records import Problem, Sifted
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-BAD_JSON, MISSING_FIELD, WRONG_TYPE = "bad_json", "missing_field", "wrong_type"
+_FEW_LINES = 64
+BAD_JSON = "bad_json"
+
+_Value = str | float | None
+_Parsed = tuple[list[pa.Array], list[Problem]]
+
+
+class _Fields(NamedTuple):
+    """The fields a row is made of: names, the steps to each, which are texts, and all as a schema."""
+
+    names: tuple[str, ...]
+    steps: tuple[tuple[str, ...], ...]
+    kinds: tuple[pa.DataType, ...]
+    schema: pa.Schema | None
 
 
 def read_fields(
-    lines: Iterator[Lines], fields: tuple[str, str], first_line: int, max_line_bytes: int
+    lines: Iterator[Lines], fields: Sequence[str], shape: Shape, first_line: int, max_line_bytes: int
 ) -> Iterator[Sifted]:
-    """Rows in order; a line that is not a JSON object with text in both fields is set aside.
+    """Rows in order; a line that is not a JSON object with what is needed in every field is set aside.
 
     Args:
         lines: The lines.
-        fields: Names of the source and target field; dots reach into nested objects.
+        fields: Names of the fields with the texts and the score; see `fields`.
+        shape: What the fields are.
         first_line: Number of the first line, from 1.
         max_line_bytes: Longer lines are unreadable.
     """
+    steps = tuple(map(steps_of, fields))
+    kinds = (pa.string(),) * shape.texts + (pa.float64(),) * shape.scored
+    wanted = _Fields(tuple(fields), steps, kinds, _schema(list(zip(steps, kinds, strict=True))))
     for batch in lines:
         text, problems = decode(batch, max_line_bytes)
-        sides = None if problems else _parse_block(text, fields)
-        source, target = sides or _parse_lines(text, fields, problems)
-        numbers = pa.array(np.arange(first_line, first_line + len(batch), dtype=np.int64))
-        yield set_aside(numbers, source, target, problems)
+        columns, more = _parse_readable(text, wanted) if problems else _parse(text, wanted)
+        yield shape.finish(first_line, columns, problems + more)
         first_line += len(batch)
 
 
-def _parse_block(text: pa.StringArray, fields: tuple[str, str]) -> tuple[pa.StringArray, pa.StringArray] | None:
-    """Both fields of every line, or None where that takes a closer look.
+def _parse_readable(text: pa.StringArray, wanted: _Fields) -> _Parsed:
+    """Parse the lines that are not null."""
+    rows = np.flatnonzero(text.is_valid().to_numpy(zero_copy_only=False))
+    columns, problems = _parse(text.take(pa.array(rows)), wanted)
+    places = np.full(len(text), -1)
+    places[rows] = np.arange(len(rows))
+    back = pa.array(places, mask=places < 0)
+    return [column.take(back) for column in columns], [p._replace(row=int(rows[p.row])) for p in problems]
+
+
+def _parse(text: pa.StringArray, wanted: _Fields) -> _Parsed:
+    """All fields of every line, as blocks where that goes, each line on its own around those where it does not."""
+    parsed = _parse_block(text, wanted)
+    if parsed is not None:
+        return parsed
+    if len(text) <= _FEW_LINES:
+        return _parse_lines(text, wanted)
+    half = len(text) // 2
+    columns, problems = _parse(text.slice(0, half), wanted)
+    others, more = _parse(text.slice(half), wanted)
+    joined = [pa.concat_arrays(pair) for pair in zip(columns, others, strict=True)]
+    return joined, problems + [problem._replace(row=problem.row + half) for problem in more]
+
+
+def _parse_block(text: pa.StringArray, wanted: _Fields) -> _Parsed | None:
+    """All fields of every line, or None where that takes a closer look.
 
     Arrow's parser does not see line ends. When every line starts with { and ends with }, a line cannot end inside an
     object, so as many objects as lines means one a line.
     """
-    braced = pc.and_(pc.starts_with(text, "{"), pc.ends_with(text, "}"))
-    if not pc.all(braced).as_py():
+    if wanted.schema is None or not pc.all(pc.and_(pc.starts_with(text, "{"), pc.ends_with(text, "}"))).as_py():
         return None
     block = pc.binary_join(pa.ListArray.from_arrays([0, len(text)], text), "\n")[0].as_buffer()
     try:
         table = pa.json.read_json(
             pa.BufferReader(block),
             read_options=pa.json.ReadOptions(use_threads=False, block_size=block.size + 1),
-            parse_options=pa.json.ParseOptions(
-                explicit_schema=_schema([field.split(".") for field in fields]), unexpected_field_behavior="ignore"
-            ),
+            parse_options=pa.json.ParseOptions(explicit_schema=wanted.schema, unexpected_field_behavior="ignore"),
         )
     except pa.ArrowInvalid:
         return None
-    columns = [_reach(table, field.split(".")) for field in fields]
-    whole = table.num_rows == len(text) and not any(column.null_count for column in columns)
-    return (columns[0], columns[1]) if whole else None
+    if table.num_rows != len(text):
+        return None
+    roots = {name: table.column(name).combine_chunks() for name in wanted.schema.names}
+    columns = [_whole(reach(roots[steps[0]], steps[1:])) for steps in wanted.steps]
+    problems = _describe_nulls(text, columns, wanted)
+    return None if problems is None else (columns, problems)
 
 
-def _schema(paths: list[list[str]]) -> pa.Schema:
-    return pa.schema(_fields(paths))
+def _describe_nulls(text: pa.StringArray, columns: list[pa.Array], wanted: _Fields) -> list[Problem] | None:
+    """What is wrong with the rows that have a null or no finite number; None when Python sees nothing wrong."""
+    odd = np.zeros(len(text), np.bool_)
+    for column in columns:
+        good = pc.is_finite(column) if pa.types.is_floating(column.type) else column.is_valid()
+        odd |= ~pc.fill_null(good, False).to_numpy(zero_copy_only=False)
+    found = [_parse_line(int(row), text[row].as_py(), wanted) for row in np.flatnonzero(odd)]
+    problems = [problem for problem in found if isinstance(problem, Problem)]
+    return problems if len(problems) == len(found) else None
 
 
-def _fields(paths: list[list[str]]) -> list[pa.Field]:
-    """The nested fields that some paths reach: a path that ends is text, one that goes on an object."""
-    names = dict.fromkeys(path[0] for path in paths)
-    tails = {name: [path[1:] for path in paths if path[0] == name and path[1:]] for name in names}
-    return [pa.field(name, pa.struct(_fields(deeper)) if deeper else pa.string()) for name, deeper in tails.items()]
-
-
-def _reach(table: pa.Table, path: list[str]) -> pa.StringArray:
-    column = table.column(path[0]).combine_chunks()
-    for name in path[1:]:
-        column = pc.struct_field(column, name)
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _parse_lines(
-    text: pa.StringArray, fields: tuple[str, str], problems: list[Problem]
-) -> tuple[pa.StringArray, pa.StringArray]:
-    """Line by line; what is wrong is added to `problems`."""
-    sides: tuple[list[str | None], list[str | None]] = ([], [])
+def _schema(paths: list[tuple[tuple[str, ...], pa.DataType]]) -> pa.Schema | None:
+    kind = _kind(paths)
+    return pa.schema(list(kind)) if kind is not None and pa.types.is_struct(kind) else None
+
+
+def _kind(paths: list[tuple[tuple[str, ...], pa.DataType]]) -> pa.DataType | None:
+    """The nested type that has a value at the end of every path; None when there is no such type."""
+    if not all(steps for steps, _ in paths):
+        return paths[0][1] if len(paths) == 1 else None
+    heads = dict.fromkeys(steps[0] for steps, _ in paths)
+    tails = {head: _kind([(steps[1:], kind) for steps, kind in paths if steps[0] == head]) for head in heads}
+    if any(tail is None for tail in tails.values()):
+        return None
+    if any(picks_from_list(head) for head in heads):
+        kinds = set(tails.values())
+        return pa.list_(kinds.pop()) if len(kinds) == 1 and all(map(picks_from_list, heads)) else None
+    return pa.struct(tails)
+
+
+def _parse_lines(text: pa.StringArray, wanted: _Fields) -> _Parsed:
+    """Line by line."""
+    rows: list[tuple[_Value, ...]] = []
+    problems: list[Problem] = []
     for row, line in enumerate(text.to_pylist()):
-        values: list[str | None] = [None, None]
-        if line is not None:
-            found = _parse_line(row, line, fields)
-            if isinstance(found, Problem):
-                problems.append(found)
-            else:
-                values = [*found]
-        for side, value in zip(sides, values, strict=True):
-            side.append(value)
-    return pa.array(sides[0], pa.string()), pa.array(sides[1], pa.string())
+        found = _parse_line(row, line, wanted)
+        if isinstance(found, Problem):
+            problems.append(found)
+            found = (None,) * len(wanted.names)
+        rows.append(found)
+    columns = zip(*rows, strict=True) if rows else ((),) * len(wanted.names)
+    return [pa.array(column, kind) for column, kind in zip(columns, wanted.kinds, strict=True)], problems
 
 
-def _parse_line(row: int, line: str, fields: tuple[str, str]) -> tuple[str, str] | Problem:
+def _parse_line(row: int, line: str, wanted: _Fields) -> tuple[_Value, ...] | Problem:
     try:
         values = json.loads(line)
     except json.JSONDecodeError as error:
@@ -112,10 +166,12 @@ def _parse_line(row: int, line: str, fields: tuple[str, str]) -> tuple[str, str]
         return Problem(row, BAD_JSON, str(error), "a JSON object")
     if not isinstance(values, dict):
         return Problem(row, BAD_JSON, type(values).__name__, "a JSON object")
-    source, target = (_text(row, field, _descend(values, field.split("."))) for field in fields)
-    if isinstance(source, Problem):
-        return source
-    return target if isinstance(target, Problem) else (source, target)
+    found = [
+        (_text if pa.types.is_string(kind) else _number)(row, name, descend(values, steps))
+        for name, steps, kind in zip(wanted.names, wanted.steps, wanted.kinds, strict=True)
+    ]
+    problem = next((value for value in found if isinstance(value, Problem)), None)
+    return problem or tuple(value for value in found if not isinstance(value, Problem))
 
 
 def _text(row: int, field: str, value: object) -> str | Problem:
@@ -128,7 +184,12 @@ def _text(row: int, field: str, value: object) -> str | Problem:
     return value
 
 
-def _descend(value: object, path: list[str]) -> object:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+def _number(row: int, field: str, value: object) -> float | Problem:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        found = f"no {field}" if value is None else f"{field} is a {type(value).__name__}"
+        return Problem(row, BAD_SCORE, found, "a finite number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = float("inf")
+    return number if abs(number) < float("inf") else Problem(row, BAD_SCORE, f"{field} {number}", "a finite number")

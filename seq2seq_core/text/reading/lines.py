@@ -17,7 +17,7 @@ from seq2seq_core.text.reading.compression import ByteStream
 from seq2seq_core.text.records import Problem
 
 BLOCK_BYTES = 4 << 20
-NEWLINE, _RETURN = 0x0A, 0x0D
+NEWLINE = 0x0A
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NOT_UTF8, TOO_LONG = "not_utf8", "too_many_bytes"
 
@@ -52,7 +52,7 @@ def read_lines(
     while block := stream.read(block_bytes):
         cut = block.rfind(b"\n") + 1
         if cut:
-            yield _split(carry + block[:cut], dropped, at_start)
+            yield _split(b"".join((carry, memoryview(block)[:cut])), dropped, at_start)
             carry, dropped, at_start = b"", 0, False
         carry += block[cut:]
         excess = max(0, len(carry) - max_line_bytes - len(BYTE_ORDER_MARK) - 2)
@@ -62,7 +62,7 @@ def read_lines(
 
 
 def decode(lines: Lines, max_line_bytes: int) -> tuple[pa.StringArray, list[Problem]]:
-    """The lines as text; those over the limit or not UTF-8 are null and listed."""
+    """The lines as text; those over the limit or not UTF-8 are null and listed (those that were null are null)."""
     problems = [
         Problem(int(row), TOO_LONG, f"{lines.lengths[row]} bytes", f"at most {max_line_bytes} bytes")
         for row in np.flatnonzero(lines.lengths > max_line_bytes)
@@ -83,19 +83,17 @@ def decode(lines: Lines, max_line_bytes: int) -> tuple[pa.StringArray, list[Prob
 
 def _split(block: bytes, dropped: int, at_start: bool) -> Lines:
     """Cut a block at its line feeds; `dropped` bytes of its first line were left out before."""
-    skip = len(BYTE_ORDER_MARK) if at_start and block.startswith(BYTE_ORDER_MARK) else 0
-    octets = np.frombuffer(block, np.uint8)[skip:]
-    ends = np.flatnonzero(octets == NEWLINE)
-    returns = np.zeros(len(ends), np.bool_)
-    returns[ends > 0] = octets[ends[ends > 0] - 1] == _RETURN
-    kept: npt.NDArray[np.bool_] = np.ones(len(octets), np.bool_)
-    kept[ends] = False
-    kept[ends[returns] - 1] = False
-    offsets = np.zeros(len(ends) + 1, np.int32)
-    offsets[1:] = ends - np.arange(len(ends)) - np.cumsum(returns)
-    text = octets[kept]
-    if not len(ends) or ends[-1] != len(octets) - 1:
-        offsets = np.append(offsets, np.int32(len(text)))
+    if at_start:
+        block = block.removeprefix(BYTE_ORDER_MARK)
+    if b"\r" in block:
+        block = block.replace(b"\r\n", b"\n")
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == NEWLINE)
+    text = block.replace(b"\n", b"")
+    unfinished = not block.endswith(b"\n")
+    offsets = np.zeros(len(ends) + 1 + unfinished, np.int32)
+    offsets[1 : len(ends) + 1] = ends - np.arange(len(ends))
+    if unfinished:
+        offsets[-1] = len(text)
     lengths = np.diff(offsets).astype(np.int64)
     lengths[0] += dropped
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
@@ -106,6 +104,6 @@ def _undecodable(lines: Lines) -> Iterator[Problem]:
     """The slow way, for a block known to hold bytes that are not UTF-8."""
     for row, octets in enumerate(lines.text.to_pylist()):
         try:
-            octets.decode("utf-8")
+            (octets or b"").decode("utf-8")
         except UnicodeDecodeError as error:
             yield Problem(row, NOT_UTF8, f"byte 0x{octets[error.start]:02x} at {error.start + 1}", "UTF-8")

@@ -1,23 +1,25 @@
-"""Lines with tab-separated columns in, rows of two of the columns out; quotation marks mean nothing here."""
+"""Lines with tab-separated columns in, rows of some of the columns out; quotation marks mean nothing here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 from seq2seq_core.text.reading.lines import Lines, decode
-from seq2seq_core.text.records import Problem, Sifted, set_aside
+from seq2seq_core.text.reading.rows import Shape
+from seq2seq_core.text.records import Problem, Sifted
 
 MISSING_COLUMN = "missing_column"
 
 
-def header_columns(header: str, fields: tuple[str, str], url: str) -> tuple[int, int]:
-    """The numbers (from 1) of two named columns.
+def header_columns(header: str, fields: Sequence[str], url: str) -> tuple[int, ...]:
+    """The numbers (from 1) of named columns.
 
     Raises:
         InputError: The header lacks one of them.
@@ -28,26 +30,27 @@ def header_columns(header: str, fields: tuple[str, str], url: str) -> tuple[int,
             raise InputError(
                 f"no column {field!r}", where=f"{storage.redact(url)}, line 1", found=f"columns {', '.join(names)}"
             )
-    return names.index(fields[0]) + 1, names.index(fields[1]) + 1
+    return tuple(names.index(field) + 1 for field in fields)
 
 
 def read_columns(
-    lines: Iterator[Lines], columns: tuple[int, int], first_line: int, max_line_bytes: int
+    lines: Iterator[Lines], columns: Sequence[int], shape: Shape, first_line: int, max_line_bytes: int
 ) -> Iterator[Sifted]:
     """Rows in order; a row with too few columns or an unreadable line is set aside.
 
     Args:
         lines: The lines, without the header.
-        columns: Column numbers of source and target, from 1.
+        columns: Column numbers of the texts and the score, from 1.
+        shape: What the columns are.
         first_line: Number of the first line, from 1.
         max_line_bytes: Longer lines are unreadable.
     """
     for batch in lines:
-        yield _pick(batch, columns, first_line, max_line_bytes)
+        yield _pick(batch, columns, shape, first_line, max_line_bytes)
         first_line += len(batch)
 
 
-def _pick(lines: Lines, columns: tuple[int, int], first_line: int, max_line_bytes: int) -> Sifted:
+def _pick(lines: Lines, columns: Sequence[int], shape: Shape, first_line: int, max_line_bytes: int) -> Sifted:
     text, problems = decode(lines, max_line_bytes)
     parts = pc.split_pattern(text, "\t")
     counts = pc.fill_null(pc.list_value_length(parts), 0).to_numpy(zero_copy_only=False)
@@ -58,10 +61,9 @@ def _pick(lines: Lines, columns: tuple[int, int], first_line: int, max_line_byte
         if int(row) not in unreadable
     ]
     starts = parts.offsets.to_numpy()[: len(parts)]
-    sides = [_column(parts.values, starts + number - 1, counts >= number) for number in columns]
-    numbers = pa.array(np.arange(first_line, first_line + len(lines), dtype=np.int64))
-    return set_aside(numbers, sides[0], sides[1], problems)
+    picked = [_column(parts.values, starts + number - 1, counts >= number) for number in columns]
+    return shape.finish(first_line, picked, problems)
 
 
-def _column(values: pa.StringArray, places: np.ndarray, present: np.ndarray) -> pa.StringArray:
+def _column(values: pa.StringArray, places: npt.NDArray[np.int64], present: npt.NDArray[np.bool_]) -> pa.StringArray:
     return values.take(pa.array(places, mask=~present))

@@ -126,7 +126,7 @@ def test_bytes_do_not_depend_on_units_order_or_place(workshop: Any) -> None:
     twice = once.model_copy(update={"output": str(workshop.folder / "o2")})
     plan = workshop.plan(twice)
     units = workshop.stage(plan)[::-1]
-    made = tokenizers.make_tokenizers(plan, units)
+    made = workshop.decide(plan, units)
     for partition in plan.partitions[::-1]:
         build.build_shard(plan, partition, units, made)
     cut = workshop.job([("train", workshop.corpus("b/c", rows))], output="o3", shards=3, shares={"valid": 0.1})
@@ -201,13 +201,13 @@ def test_what_is_finished_is_not_done_again(workshop: Any, monkeypatch: pytest.M
     job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))])
     plan = workshop.plan(job)
     units = workshop.stage(plan)
-    made = tokenizers.make_tokenizers(plan, units)
+    made = workshop.decide(plan, units)
     shard = build.build_shard(plan, plan.partitions[0], units, made)
     monkeypatch.setattr("seq2seq_core.preparation.stage.read_part", None)
     monkeypatch.setattr("seq2seq_core.preparation.tokenizers.train", None)
     monkeypatch.setattr("seq2seq_core.preparation.build.gather", None)
     assert workshop.stage(plan) == units
-    assert tokenizers.make_tokenizers(plan, units) == made
+    assert workshop.decide(plan, units) == made
     assert build.build_shard(plan, plan.partitions[0], units, made) == shard
 
 
@@ -216,8 +216,9 @@ def test_a_lost_or_doubled_report_is_noticed(workshop: Any) -> None:
         workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], unit_rows=30, shards=2)
     )
     units = workshop.stage(plan)
-    made = tokenizers.make_tokenizers(plan, units)
-    shards = [build.build_shard(plan, partition, units, made) for partition in plan.partitions]
+    decisions = workshop.decide(plan, units)
+    made = decisions.tokenizers
+    shards = [build.build_shard(plan, partition, units, decisions) for partition in plan.partitions]
     make_manifest(plan, units, [made], shards)
     for case in (
         (units[1:], [made], shards),
@@ -265,3 +266,20 @@ def test_shards_do_not_depend_on_how_they_are_cut_into_batches(workshop: Any, mo
     for name, value in (("_BATCH_ROWS", 7), ("_BATCH_BYTES", 100)):
         monkeypatch.setattr(build, name, value)
         assert workshop.prepare(workshop.job(corpora, name, shards=1)).splits == expected.splits
+
+
+def test_of_duplicates_the_one_with_the_best_score_stays(workshop: Any) -> None:
+    lines = ["1.5\ta a a\tx x", "9\tb b b\ty y", "-3\tc c c\tz z", "2.5\ta a a\tw w", "2.5\ta a a\tv v", "bad\td\te"]
+    (workshop.folder / "s.tsv").write_text("\n".join(lines) + "\n")
+    scored = CorpusConfig(path=str(workshop.folder / "s.tsv"), source_field=2, target_field=3, score_field=1)
+    plain = workshop.corpus("p", [("c c c", "no score"), ("e e e", "alone here")])
+    corpora = [("train", plain), ("train", scored)]
+    recipe: dict[str, Any] = {"deduplicate": "source", "tokenizer": {"vocabulary_size": 280, "type": "bpe"}}
+    manifest = workshop.prepare(workshop.job(corpora, keep="best", unit_rows=1, **recipe))
+    kept = {(row["origin"], row["line"]) for row in rows_of(str(workshop.folder / "out"), "train")}
+    assert kept == {("s.tsv", 4), ("s.tsv", 2), ("s.tsv", 3), ("p.en", 2)}
+    assert (manifest.ledger.duplicates, manifest.ledger.rejected) == (3, {"bad_score": 1})
+    first = workshop.prepare(workshop.job(corpora, "first", unit_rows=1, **recipe))
+    assert first.ledger.duplicates == 3
+    kept = {(row["origin"], row["line"]) for row in rows_of(str(workshop.folder / "first"), "train")}
+    assert kept == {("s.tsv", 1), ("s.tsv", 2), ("p.en", 1), ("p.en", 2)}

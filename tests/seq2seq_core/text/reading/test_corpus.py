@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError, InputError, StorageError
 from seq2seq_core.text.reading.corpus import CorpusConfig, Part, TextSource, read_part
-from seq2seq_core.text.reading.index import index_file
+from seq2seq_core.text.reading.cutting import cut, index_source
 
 LIMIT = 10_000
 quietly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -27,16 +27,8 @@ def corpus(**values: Any) -> CorpusConfig:
 
 
 def parts(source: TextSource, unit_rows: int) -> list[Part]:
-    """The parts of a plain source, as the planner cuts it."""
-    indexes = [index_file(url, unit_rows) for url in source.urls]
-    return [
-        Part(
-            source=source,
-            ranges=tuple((index.cuts[i], index.cuts[i + 1]) for index in indexes),
-            first_line=1 + i * unit_rows,
-        )
-        for i in range(len(indexes[0].cuts) - 1)
-    ]
+    """The parts of a source, as the planner cuts it."""
+    return cut(source, index_source(source, unit_rows, LIMIT))
 
 
 def read(all_parts: list[Part], limit: int = LIMIT) -> tuple[list[Row], list[tuple[int, str]]]:
@@ -225,9 +217,9 @@ def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], message: str
     ("values", "message"),
     [
         ({"path": "x.dat"}, "does not tell the format"),
-        ({"path": "x.tsv", "source_field": "en"}, "name both columns or number both"),
+        ({"path": "x.tsv", "source_field": "en"}, "name all columns or number all of them"),
         ({"path": "x.tsv", "source_field": 0}, "numbered from 1"),
-        ({"path": "x.jsonl", "source_field": "a", "target_field": "a.b"}, "two different texts"),
+        ({"path": "x.jsonl", "source_field": "a", "target_field": "a.b"}, "must be different values"),
         ({"source": "x", "target": "y", "source_field": 1}, "a Moses pair has no fields"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
-from seq2seq_core.text.reading.index import index_file
+from seq2seq_core.text.reading.index import index_lines, index_whole
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -22,20 +22,21 @@ from seq2seq_core.text.reading.index import index_file
 def test_cuts_stand_at_every_nth_line(tmp_path: Path, data: bytes, every: int, block: int) -> None:
     path = tmp_path / "corpus.txt"
     path.write_bytes(data)
-    index = index_file(str(path), every, block)
+    index = index_lines(str(path), every, block)
     lines = [line for line in data.replace(b"\n", b"\n\0").split(b"\0") if line]
     expected = [len(b"".join(lines[:i])) for i in range(0, len(lines), every)] + [len(data)]
     assert (index.lines, list(index.cuts), index.bytes) == (len(lines), expected, len(data))
+    assert list(index.starts) == [*range(0, len(lines), every), len(lines)]
     assert index.fingerprint == storage.digest_bytes(data)
 
 
 def test_a_compressed_file_has_no_cuts(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt.gz"
     path.write_bytes(b"\n\n\nany bytes\n")
-    assert (index_file(str(path), 1).lines, index_file(str(path), 1).cuts) == (None, (0,))
+    assert (index_whole(str(path)).lines, index_whole(str(path)).cuts) == (None, (0,))
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").touch()
     with pytest.raises(InputError, match=r"corpus\.txt: the file is empty"):
-        index_file(str(tmp_path / "corpus.txt"), 10)
+        index_lines(str(tmp_path / "corpus.txt"), 10)

@@ -1,0 +1,67 @@
+"""Counts of finished work in, the one way to say how far it is out: rate and time left, on a bar or in a log line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a phase of some work is.
+
+    Attributes:
+        phase: What is being done; empty where there is one phase only.
+        parts: What the work is cut into (`units`), `parts_done` of `parts_total` are finished; empty: it is not cut.
+        noun: What is counted in them (`rows`), `done` of `total`.
+        before: How many were done before the watch of this phase began.
+        seconds: Time since then.
+    """
+
+    phase: str
+    parts: str
+    parts_done: int
+    parts_total: int
+    noun: str
+    done: int
+    total: int
+    before: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """How many a second."""
+        return (self.done - self.before) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time left at the present rate; None while there is none."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else None
+
+    @property
+    def parts_text(self) -> str:
+        return f"{self.parts} {self.parts_done:,}/{self.parts_total:,}" if self.parts else ""
+
+    def __str__(self) -> str:
+        facts = [self.parts_text] if self.parts else []
+        if self.total:
+            facts.append(f"{self.noun} {self.done:,}/{self.total:,}")
+        if self.seconds_left is not None:
+            facts.append(f"{self.rate:,.1f} {self.noun}/s")
+        if self.seconds_left:
+            facts.append(f"{clock(self.seconds_left)} left")
+        return ": ".join(text for text in (self.phase, ", ".join(facts)) if text)
+
+
+class Watch(Protocol):
+    """Looks at a piece of work again and again."""
+
+    def look(self, now: float) -> Progress | None:
+        """How far it is at a time in seconds; None while there is nothing to see."""
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, and hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

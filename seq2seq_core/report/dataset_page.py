@@ -1,0 +1,62 @@
+"""A dataset folder in; its page, `report.html` beside the manifest, out."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+
+from seq2seq_core import storage
+from seq2seq_core.errors import ConfigError, StorageError
+from seq2seq_core.report.corpus import look_at_corpus
+from seq2seq_core.report.data import ReportData
+from seq2seq_core.shards.manifest import MANIFEST_NAME, REPORT_NAME
+from seq2seq_core.shards.reader import Dataset
+
+logger = logging.getLogger(__name__)
+
+
+def write_beside(root: str) -> bool:
+    """Write the page into a finished dataset's folder, unless it is there; whether it is there now.
+
+    The dataset is only read, and it is whole without the page: what hinders the page is logged, never raised.
+    """
+    url = storage.join(root, REPORT_NAME)
+    try:
+        digest = storage.digest_file(storage.join(root, MANIFEST_NAME))
+        if not _is_current(url, digest):
+            storage.publish_text(url, render_dataset(root, digest))
+    except Exception as error:
+        logger.warning("no %s: %s", REPORT_NAME, error, exc_info=not isinstance(error, ConfigError))
+        return False
+    return True
+
+
+def render_dataset(root: str, made_from: str) -> str:
+    """The page; the same dataset gives the same bytes, wherever it lies.
+
+    Raises:
+        ConfigError: A package is not installed.
+        DatasetError: A file is missing or damaged.
+    """
+    page = importlib.import_module("seq2seq_core.report.page")  # here, as it needs packages that may be missing
+    dataset = Dataset.open(root)
+    ledger = dataset.manifest.ledger
+    return str(
+        page.render(
+            ReportData(
+                title="Dataset",
+                subtitle=f"{sum(ledger.kept.values()):,} rows kept of {ledger.read:,} read",
+                manifest=dataset.manifest,
+                corpus=look_at_corpus(dataset),
+                made_from=made_from,
+            )
+        )
+    )
+
+
+def _is_current(url: str, digest: str) -> bool:
+    """Whether the page that stands there was made from this manifest."""
+    try:
+        return f'name="made-from" content="{digest}"' in storage.read_text(url)
+    except StorageError:
+        return False

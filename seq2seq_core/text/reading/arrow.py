@@ -1,0 +1,184 @@
+"""An Arrow IPC file (stream or file format) in, its record batches as places to cut, and the rows of a range out.
+
+Both formats are read as a stream, in one pass from the front: the file format is a stream between two magic words.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, NamedTuple
+
+import pyarrow as pa
+
+from seq2seq_core import storage
+from seq2seq_core.text.reading.columns import find_columns, pick_rows
+from seq2seq_core.text.reading.damage import FAILURES, damaged
+from seq2seq_core.text.reading.rows import Shape
+from seq2seq_core.text.records import Sifted
+
+_MAGIC = b"ARROW1"
+_MAGIC_BYTES = 8
+_END = b"\0\0\0\0"
+_BLOCK_BYTES = 4 << 20
+
+
+class Batches(NamedTuple):
+    """Where the record batches of a file stand.
+
+    Attributes:
+        offsets: Where the schema ends, where each batch but the first begins, and where the last ends, in bytes.
+        rows: Of every batch.
+    """
+
+    offsets: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+def read_schema(url: str) -> pa.Schema:
+    """The columns of a file; an InputError when there is none."""
+    with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file:
+        return _open(_Tap(file), url).schema
+
+
+def scan(url: str, feed: Callable[[bytes], None]) -> Batches:
+    """Read a file once from front to end.
+
+    Args:
+        url: The file.
+        feed: Takes the bytes of the file in order, all of them.
+
+    Raises:
+        InputError: The file is truncated or corrupt, or goes on behind its end; it says how many rows were readable.
+    """
+    with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file:
+        tap = _Tap(file, feed)
+        with _open(tap, url) as reader:
+            offsets, rows = [tap.position], []
+            try:
+                for batch in reader:
+                    rows.append(batch.num_rows)
+                    offsets.append(tap.position)
+                if tap.position == offsets[-1] or tap.last != _END:
+                    raise EOFError("the mark of the end is missing")
+                _check_tail(tap)
+            except FAILURES as error:
+                raise damaged("Arrow", url, error, f"after {sum(rows)} rows, {offsets[-1]} bytes") from None
+    return Batches(tuple(offsets), tuple(rows))
+
+
+def read_batches(
+    url: str, place: tuple[int, int | None], fields: Sequence[str], shape: Shape, first_line: int, max_bytes: int
+) -> Iterator[Sifted]:
+    """The rows of a range of record batches in order.
+
+    Args:
+        url: The file.
+        place: Byte offsets that `scan` gave; an end of None means all the rest.
+        fields: Columns of the texts and the score; see `fields`.
+        shape: What the columns are.
+        first_line: Number of the first row, from 1.
+        max_bytes: Longer texts are unreadable.
+
+    Raises:
+        InputError: A column is missing or of another type, or the file is damaged (it says how far it was readable).
+    """
+    line = first_line
+    with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file:
+        head = io.BytesIO()
+        tap = _Tap(file, head.write)
+        columns = find_columns(_open(tap, url).schema, fields, shape, storage.redact(url))
+        stream = _Spliced(head.getvalue()[tap.begin :], file, max(place[0], tap.position), place[1])
+        try:
+            batches = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
+            for sifted in pick_rows(batches, columns, shape, line, max_bytes):
+                yield sifted
+                line += sifted.read
+        except FAILURES as error:
+            raise damaged("Arrow", url, error, f"after row {line - 1}") from None
+
+
+def has_dictionaries(schema: pa.Schema) -> bool:
+    """Whether batches lean on dictionaries that stand before them, so that none can be read on its own."""
+    return any(_has_dictionary(field.type) for field in schema)
+
+
+class _Tap:
+    """A file read from front to end, which counts the bytes and shows them to somebody else."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes], feed: Callable[[bytes], object] = len) -> None:
+        self._file = file
+        self._feed = feed
+        self._size = _size_of(file)
+        self.position = 0
+        self.begin = 0
+        self.last = b""
+
+    def peek(self, size: int) -> bytes:
+        """The first bytes of the file, before any is read."""
+        block = self._file.read(size)
+        self._file.seek(0)
+        return block
+
+    def read(self, size: int, /) -> bytes:
+        block = self._file.read(min(size, self._size - self.position))
+        self._feed(block)
+        self.position += len(block)
+        self.last = (self.last + block[-_MAGIC_BYTES:])[-len(_END) :]
+        return block
+
+
+class _Spliced:
+    """Some bytes, and then a range of a file."""
+
+    closed = False
+
+    def __init__(self, head: bytes, file: IO[bytes], start: int, end: int | None) -> None:
+        self._head = io.BytesIO(head)
+        self._file = file
+        self._left = max(0, (_size_of(file) if end is None else end) - start)
+        file.seek(start)
+
+    def read(self, size: int, /) -> bytes:
+        block = self._head.read(size)
+        wanted = min(size - len(block), self._left)
+        self._left -= wanted
+        return block + self._file.read(wanted) if wanted else block
+
+
+def _size_of(file: IO[bytes]) -> int:
+    """So that a damaged length never asks for memory the file could not fill."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
+
+
+def _open(tap: _Tap, url: str) -> pa.RecordBatchStreamReader:
+    """Go past the schema, and past the magic word of the file format before it."""
+    try:
+        if tap.peek(len(_MAGIC)) == _MAGIC:
+            tap.begin = len(tap.read(_MAGIC_BYTES))
+        return pa.ipc.open_stream(pa.PythonFile(tap, mode="r"))
+    except FAILURES as error:
+        raise damaged("Arrow", url, error, "in the schema at its start") from None
+
+
+def _check_tail(tap: _Tap) -> None:
+    """What stands behind the end of the stream: nothing, or the footer of the file format."""
+    end, is_file, size = tap.position, tap.begin > 0, 0
+    tail = b""
+    while block := tap.read(_BLOCK_BYTES):
+        size += len(block)
+        tail = (tail + block)[-len(_MAGIC) :]
+    if is_file and tail != _MAGIC:
+        raise EOFError("the footer is missing")
+    if not is_file and size:
+        raise EOFError(f"{size} bytes stand behind the end of the stream at byte {end}")
+
+
+def _has_dictionary(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return True
+    return any(_has_dictionary(kind.field(position).type) for position in range(kind.num_fields))

@@ -1,0 +1,65 @@
+"""A source in, one pass over its files, and the parts of it that workers read on their own out."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from seq2seq_core import storage
+from seq2seq_core.text.reading.compression import codec_of
+from seq2seq_core.text.reading.corpus import Part, TextSource
+from seq2seq_core.text.reading.index import FileIndex, index_arrow, index_lines, index_parquet, index_whole
+from seq2seq_core.text.reading.moses import unequal
+
+logger = logging.getLogger(__name__)
+
+_LARGE_BYTES = 1 << 30
+
+
+def index_source(source: TextSource, unit_rows: int, max_line_bytes: int) -> tuple[FileIndex, ...]:
+    """Read the files of a source once, both sides of a pair at the same time.
+
+    Args:
+        source: What to read.
+        unit_rows: Lines, or about so many rows, from cut to cut.
+        max_line_bytes: A header longer than this cannot be read.
+
+    Raises:
+        InputError: A file is empty or damaged, lacks a column, or two plain files differ in their number of lines.
+    """
+    source.check(max_line_bytes)
+    with ThreadPoolExecutor(len(source.urls)) as pool:
+        indexes = tuple(pool.map(functools.partial(_index, source, unit_rows), source.urls))
+    counts = [found.lines for found in indexes]
+    if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
+        raise unequal((source.urls[0], source.urls[1]), (counts[0], counts[1]))
+    return indexes
+
+
+def cut(source: TextSource, indexes: Sequence[FileIndex]) -> list[Part]:
+    """A part for each piece the index found; the whole, with a warning when it is large, where a file has no pieces."""
+    if not source.can_be_cut:
+        size = sum(found.bytes for found in indexes)
+        if size > _LARGE_BYTES:
+            what = "TMX" if source.format == "tmx" else "compressed"
+            advice = "in several files" if source.format == "tmx" else "unpacked, or in several files"
+            message = "%s: %.1f GB of %s are read by one worker as one stream; %s, by many"
+            logger.warning(message, storage.redact(source.urls[0]), size / 1e9, what, advice)
+        return [Part(source=source, ranges=((0, None),) * len(indexes), first_line=1)]
+    return [
+        Part(
+            source=source,
+            ranges=tuple((found.cuts[position], found.cuts[position + 1]) for found in indexes),
+            first_line=1 + start,
+        )
+        for position, start in enumerate(indexes[0].starts[:-1])
+    ]
+
+
+def _index(source: TextSource, unit_rows: int, url: str) -> FileIndex:
+    if source.format == "tmx" or codec_of(url) is not None:
+        return index_whole(url)
+    of_format = {"parquet": index_parquet, "arrow": index_arrow}
+    return of_format.get(source.format, index_lines)(url, unit_rows)

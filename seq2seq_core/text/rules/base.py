@@ -1,0 +1,144 @@
+"""Two sides of text in, a verdict on every row and the measured values out: what every cleaning rule is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seq2seq_core.config import Config
+from seq2seq_core.text.rules.texts import Bools, Floats, Texts
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What is known of the two sides of a corpus.
+
+    Attributes:
+        source_language: Its code (ISO 639, `pt` or `pt-BR`), where known.
+        target_language: The same of the other side.
+        has_source: Whether there is a source; in corpora of one text the target alone is judged.
+    """
+
+    source_language: str | None = None
+    target_language: str | None = None
+    has_source: bool = True
+
+
+class Side(NamedTuple):
+    """One side of the rows.
+
+    Attributes:
+        name: Which one.
+        texts: Its texts.
+        language: The code of its language, where known.
+        exact: The values of rows that pass are wanted as well, not only those of rows that fail.
+    """
+
+    name: Literal["source", "target"]
+    texts: Texts
+    language: str | None = None
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows a rule judges: the texts of both sides, what is known of them, and `Side.exact`."""
+
+    source: Texts
+    target: Texts
+    sides: Sides = Sides()
+    exact: bool = False
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def each(self) -> Iterator[Side]:
+        """Every side there is."""
+        if self.sides.has_source:
+            yield Side("source", self.source, self.sides.source_language, self.exact)
+        yield Side("target", self.target, self.sides.target_language, self.exact)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A rule's verdict on every row: whether it fails (bool, no nulls), and named columns of measured values."""
+
+    failed: pa.BooleanArray
+    values: dict[str, pa.Array]
+
+    def describe_failed(self) -> pa.StringArray:
+        """The measured values of the failed rows, as `source 3, target 212`."""
+        parts: list[Any] = []
+        for name, column in self.values.items():
+            parts += [f"{', ' if parts else ''}{name} ", column.filter(self.failed).cast(pa.string())]
+        return pc.binary_join_element_wise(*parts, "")
+
+    def only(self, rows: Bools) -> Measure:
+        """The same values, with the verdict on some rows alone."""
+        return replace(self, failed=pa.array(rows))
+
+
+class Rule(Config, ABC):
+    """One rule with its thresholds.
+
+    Attributes:
+        compares: It compares the sides, so that a corpus without source is not judged by it.
+        costly: It pays to ask it only of rows that all rules before have kept.
+    """
+
+    compares: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
+
+    @abstractmethod
+    def measure(self, rows: Rows) -> Measure:
+        """Judge every row, each by itself."""
+
+    @property
+    @abstractmethod
+    def threshold(self) -> str:
+        """What passes, in words, for the ledger."""
+
+
+class SideRule(Rule):
+    """A rule that measures one number on each side."""
+
+    @abstractmethod
+    def value(self, side: Side) -> npt.NDArray[Any]:
+        """The measured number of each row."""
+
+    @abstractmethod
+    def fails(self, value: npt.NDArray[Any]) -> Bools:
+        """Which of the numbers are out of bounds."""
+
+    def measure(self, rows: Rows) -> Measure:
+        failed = np.zeros(len(rows), np.bool_)
+        values: dict[str, pa.Array] = {}
+        for side in rows.each():
+            number = self.value(side)
+            failed |= self.fails(number)
+            values[side.name] = shown(number)
+        return Measure(pa.array(failed), values)
+
+
+def shown(numbers: npt.NDArray[Any]) -> pa.Array:
+    """Numbers as they stand in the ledger: to three decimals."""
+    return pa.array(np.round(numbers, 3) if numbers.dtype.kind == "f" else numbers)
+
+
+def above(value: Floats, maximum: float) -> Bools:
+    """Which values are above a maximum by more than the rounding of a division."""
+    result: Bools = value > maximum + 1e-9
+    return result
+
+
+def below(value: Floats, minimum: float) -> Bools:
+    """Which values are below a minimum by more than the rounding of a division."""
+    result: Bools = value < minimum - 1e-9
+    return result

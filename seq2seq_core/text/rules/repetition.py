@@ -1,0 +1,248 @@
+"""Rules about what repeats itself inside a side: characters, strings in a row, words, and n-grams of words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pydantic
+from pydantic import Field
+
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, above, shown
+from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts, share
+
+
+class RepeatedCharactersRule(SideRule):
+    """Of the characters of each side, few stand in runs of one character (`-----`, `!!!!!!`, `noooooo`).
+
+    Digits and white space make no run. The limit is Gopher's for the most frequent 2-gram: no source gives one for
+    characters.
+    """
+
+    maximum: float = Field(0.2, ge=0, le=1, description="share of the visible characters in such runs, at most")
+    run: int = Field(4, ge=2, le=100, description="shortest run that counts, in characters")
+
+    def value(self, side: Side) -> Floats:
+        texts = side.texts
+        in_runs = np.zeros(len(texts), np.int64)
+        for begins, sizes in (self._ascii_runs(texts), self._wide_runs(texts)):
+            counts = ~texts.spaces[begins] & ~texts.ascii_digits[begins]
+            np.add.at(in_runs, texts.rows_of(begins[counts]), sizes[counts])
+        return share(in_runs, texts.visible)
+
+    def _ascii_runs(self, texts: Texts) -> tuple[Ints, Ints]:
+        """Where each run begins, and its characters."""
+        data = texts.data
+        same = data[1:] == data[:-1]
+        if not _has_run(same, self.run):
+            return _NOTHING
+        same &= data[1:] < 0x80
+        same[_inner(texts.offsets, len(data)) - 1] = False
+        return _runs(same, self.run)
+
+    def _wide_runs(self, texts: Texts) -> tuple[Ints, Ints]:
+        positions, points = texts.wide
+        same = points[1:] == points[:-1]
+        if not _has_run(same, self.run):
+            return _NOTHING
+        widths = 2 + (points[:-1] >= 0x800).astype(np.int64) + (points[:-1] >= 0x10000)
+        same &= np.diff(positions) == widths
+        same[_inner(texts.wide_offsets, len(points)) - 1] = False
+        begins, sizes = _runs(same, self.run)
+        return positions[begins], sizes
+
+    def fails(self, value: Floats) -> Bools:
+        return above(value, self.maximum)
+
+    @property
+    def threshold(self) -> str:
+        return f"at most {self.maximum:g} in runs of {self.run} or more"
+
+
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def _inner(offsets: Ints, end: int) -> Ints:
+    """The offsets with something before and after."""
+    return offsets[(offsets > 0) & (offsets < end)]
+
+
+def _has_run(same: Bools, shortest: int) -> bool:
+    """Whether so many things in a row are equal, from "this one is the same as the next"."""
+    long = same
+    for i in range(1, shortest - 1):
+        long = long[:-1] & same[i:]
+    return bool(long.any())
+
+
+def _runs(same: Bools, shortest: int) -> tuple[Ints, Ints]:
+    """Runs of so many equal things: where each begins, and how many they are."""
+    edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
+    begins, sizes = edges[::2], edges[1::2] - edges[::2] + 1
+    return begins[sizes >= shortest], sizes[sizes >= shortest]
+
+
+class RepetitionRule(SideRule):
+    """No string stands too often in a row (`ha ha ha ha`, a loop in the output of a model).
+
+    Strings of 3 to 100 characters, at most twice after the first time: the limits of OpusFilter, which also lets the
+    last one lack its space.
+    """
+
+    maximum: int = Field(2, ge=1, description="times a string may stand again right after itself")
+    minimum_length: int = Field(3, ge=1, description="shortest string, in characters")
+    maximum_length: int = Field(100, ge=1, description="longest string, in characters")
+
+    @pydantic.model_validator(mode="after")
+    def _lengths_in_order(self) -> Self:
+        if self.minimum_length > self.maximum_length:
+            raise ValueError(f"minimum_length {self.minimum_length} is above maximum_length {self.maximum_length}")
+        return self
+
+    def value(self, side: Side) -> Ints:
+        """The most repeats of a string in each row; 0 where none repeats more often than is allowed."""
+        points, offsets = side.texts.points
+        repeats = np.zeros(len(offsets) - 1, np.int64)
+        for period, rows in self._suspects(points, offsets):
+            for row in rows:
+                text = np.append(points[offsets[row] : offsets[row + 1]], points.dtype.type(0x20))
+                repeats[row] = max(repeats[row], _longest(text[period:] == text[:-period]) // period)
+        return np.where(repeats > self.maximum, repeats, 0)
+
+    def _suspects(self, points: npt.NDArray[np.generic], offsets: Ints) -> Iterator[tuple[int, Ints]]:
+        """For each length of a string, the rows that may repeat one often enough.
+
+        Repeating means that characters equal those one length later, for `run` characters on end. Two places at a
+        distance of `stride` then lie in that run, wherever it begins: only every stride-th place needs a look.
+        """
+        longest = int(np.diff(offsets).max(initial=0)) + 1
+        for period in range(self.minimum_length, min(self.maximum_length, longest // (self.maximum + 2)) + 1):
+            run = (self.maximum + 1) * period - 1  # the space that the last one may lack does not stand there
+            stride = max(1, run // 2)
+            equal = points[:-period:stride] == points[period::stride]
+            hits = np.flatnonzero(equal[1:] & equal[:-1]) if run > 1 else np.flatnonzero(equal)
+            hits = hits * stride
+            for step in range(1, min(stride, 4)):
+                hits = hits[points[hits + step] == points[hits + step + period]]
+            yield period, np.unique(np.searchsorted(offsets, hits, side="right") - 1)
+
+    def fails(self, value: npt.NDArray[np.int64]) -> Bools:
+        result: Bools = value > self.maximum
+        return result
+
+    @property
+    def threshold(self) -> str:
+        return f"at most {self.maximum} repeats of {self.minimum_length} to {self.maximum_length} characters"
+
+
+def _longest(mask: Bools) -> int:
+    """The longest stretch of true values."""
+    breaks = np.flatnonzero(~mask)
+    return int(np.diff(breaks, prepend=-1, append=len(mask)).max()) - 1
+
+
+class RepeatedWordsRule(SideRule):
+    """Of the words of each side, enough are said for the first time.
+
+    Text of some hundred words repeats about half of them; RedPajama's quality signals call nine in ten too many. A
+    segment is shorter than a document, so that the default is stricter.
+    """
+
+    costly: ClassVar[bool] = True
+
+    maximum: float = Field(0.7, ge=0, le=1, description="share of words that stood in the row before, at most")
+    minimum_words: int = Field(10, ge=1, description="shorter sides pass")
+
+    def value(self, side: Side) -> Floats:
+        value = np.zeros(len(side.texts))
+        words = _Words.of(side.texts, self.minimum_words)
+        if len(words.ids):
+            distinct = np.unique(words.rows * (words.ids.max() + 1) + words.ids) // (words.ids.max() + 1)
+            total = np.bincount(words.rows, minlength=len(value))
+            value = share(total - np.bincount(distinct, minlength=len(value)), total)
+        return value
+
+    def fails(self, value: Floats) -> Bools:
+        return above(value, self.maximum)
+
+    @property
+    def threshold(self) -> str:
+        return f"at most {self.maximum:g} from {self.minimum_words} words on"
+
+
+class RepeatedNgramsRule(Rule):
+    """No n-gram of words makes up too much of a side, if it stands there twice or more often.
+
+    Shares of characters in the most frequent 2-, 3- and 4-gram, at most 0.20, 0.18 and 0.16: Gopher's limits
+    (Rae et al. 2021, table A1), meant for documents, so that short sides pass.
+    """
+
+    costly: ClassVar[bool] = True
+
+    top_2: float = Field(0.2, ge=0, le=1, description="share of characters in the 2-gram with the most, at most")
+    top_3: float = Field(0.18, ge=0, le=1, description="share of characters in the 3-gram with the most, at most")
+    top_4: float = Field(0.16, ge=0, le=1, description="share of characters in the 4-gram with the most, at most")
+    minimum_words: int = Field(20, ge=4, description="shorter sides pass")
+
+    def measure(self, rows: Rows) -> Measure:
+        failed = np.zeros(len(rows), np.bool_)
+        values: dict[str, pa.Array] = {}
+        for side in rows.each():
+            words = _Words.of(side.texts, self.minimum_words)
+            for n, maximum in ((2, self.top_2), (3, self.top_3), (4, self.top_4)):
+                found = words.top_share(n, side.texts)
+                failed |= above(found, maximum)
+                values[f"{side.name} {n}-grams"] = shown(found)
+        return Measure(pa.array(failed), values)
+
+    @property
+    def threshold(self) -> str:
+        limits = f"{self.top_2:g}, {self.top_3:g}, {self.top_4:g}"
+        return f"at most {limits} of the characters in a 2-, 3-, 4-gram, from {self.minimum_words} words on"
+
+
+class _Words(NamedTuple):
+    """The words of all long rows on end: the row of each, a number for its text, its characters (int64)."""
+
+    rows: Ints
+    ids: Ints
+    characters: Ints
+
+    @staticmethod
+    def of(texts: Texts, minimum_words: int) -> _Words:
+        long = np.flatnonzero(texts.words >= minimum_words)
+        column = pc.utf8_trim_whitespace(texts.column.take(pa.array(long)))
+        split = pc.utf8_split_whitespace(column)
+        words = split.flatten().dictionary_encode()
+        ids = words.indices.to_numpy().astype(np.int64)
+        characters = pc.utf8_length(words.dictionary).to_numpy().astype(np.int64)
+        return _Words(np.repeat(long, pc.list_value_length(split).to_numpy()), ids, characters[ids])
+
+    def top_share(self, n: int, texts: Texts) -> Floats:
+        """Of the characters of each row's words and the spaces in them, those in the n-gram with the most."""
+        most = np.zeros(len(texts), np.int64)
+        if len(self.ids) >= n:
+            grams, characters = self._grams(n)
+            rows = self.rows[: len(grams)]
+            inside = rows == self.rows[n - 1 :]
+            rows, grams, characters = rows[inside], grams[inside], characters[inside]
+            _, first, counts = np.unique(
+                rows * (grams.max(initial=0) + 1) + grams, return_index=True, return_counts=True
+            )
+            again = counts > 1
+            np.maximum.at(most, rows[first[again]], (counts * characters[first])[again])
+        return np.minimum(share(most, texts.characters), 1.0)
+
+    def _grams(self, n: int) -> tuple[Ints, Ints]:
+        """A number for the n-gram that begins at each word, and its characters with the spaces between."""
+        grams, characters = self.ids, self.characters
+        for i in range(1, n):
+            following = self.ids[i:]
+            grams = grams[: len(following)] * (self.ids.max() + 1) + following
+            grams = np.unique(grams, return_inverse=True)[1]
+            characters = characters[: len(following)] + self.characters[i:] + 1
+        return grams, characters
