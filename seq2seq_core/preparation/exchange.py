@@ -59,13 +59,8 @@ class StagedWriter:
         """Write the rows collected so far as one run."""
         if not self._batches:
             return
-<<<<<<< HEAD
         table = pa.Table.from_batches(self._batches, self._schema)
-        slots = np.concatenate(self._places)
-=======
-        table = pa.Table.from_batches(self._batches, STAGED)
         slots = np.concatenate(self._places).astype(np.uint16 if self._slots <= 1 << 16 else np.int64)  # short: fast
->>>>>>> speed
         table = table.take(pa.array(np.argsort(slots, kind="stable"))).combine_chunks()
         ends = np.cumsum(np.bincount(slots, minlength=self._slots))
         for begin, end in zip([0, *ends[:-1]], ends, strict=True):

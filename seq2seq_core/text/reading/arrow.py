@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.text.reading.columns import find_columns, pick_rows
-from seq2seq_core.text.reading.damage import FAILURES, damaged
+from seq2seq_core.text.reading.damage import FAILURES, check_names, damaged
 from seq2seq_core.text.reading.rows import Shape
 from seq2seq_core.text.records import Sifted
 
@@ -160,9 +160,11 @@ def _open(tap: _Tap, url: str) -> pa.RecordBatchStreamReader:
     try:
         if tap.peek(len(_MAGIC)) == _MAGIC:
             tap.begin = len(tap.read(_MAGIC_BYTES))
-        return pa.ipc.open_stream(pa.PythonFile(tap, mode="r"))
+        reader = pa.ipc.open_stream(pa.PythonFile(tap, mode="r"))
+        check_names(reader.schema)
     except FAILURES as error:
         raise damaged("Arrow", url, error, "in the schema at its start") from None
+    return reader
 
 
 def _check_tail(tap: _Tap) -> None:

@@ -7,8 +7,14 @@ import pyarrow as pa
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 
-FAILURES = (pa.ArrowException, OSError, EOFError)
+FAILURES = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, MemoryError)
 """What Arrow raises on damaged files."""
+
+
+def check_names(schema: pa.Schema) -> None:
+    """A UnicodeDecodeError when the name of a column, or of a field inside one, is not UTF-8."""
+    for field in schema:
+        _check_names_in(field)
 
 
 def damaged(kind: str, url: str, error: Exception, place: str) -> InputError:
@@ -32,3 +38,9 @@ def damaged(kind: str, url: str, error: Exception, place: str) -> InputError:
         found=f"{' '.join(str(error).split()):.300}, {place}",
         advice=advice,
     )
+
+
+def _check_names_in(field: pa.Field) -> None:
+    field.name.encode()
+    for position in range(field.type.num_fields):
+        _check_names_in(field.type.field(position))

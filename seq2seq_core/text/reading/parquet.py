@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from seq2seq_core import storage
 from seq2seq_core.text.reading.columns import BATCH_BYTES, Column, find_columns, pick_rows
-from seq2seq_core.text.reading.damage import FAILURES, damaged
+from seq2seq_core.text.reading.damage import FAILURES, check_names, damaged
 from seq2seq_core.text.reading.rows import Shape
 from seq2seq_core.text.records import Sifted
 
@@ -27,7 +27,11 @@ def read_schema(url: str) -> pa.Schema:
 def count_rows(url: str) -> list[int]:
     """The number of rows of every row group; an InputError when the file is damaged."""
     with _open(url) as file:
-        return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        rows = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        if sum(rows) != file.metadata.num_rows or min(rows, default=0) < 0:
+            error = EOFError(f"{sum(rows)} rows in row groups, {file.metadata.num_rows} in all")
+            raise damaged("Parquet", url, error, "in the footer at its end, before any row")
+    return rows
 
 
 def read_row_groups(
@@ -55,32 +59,24 @@ def read_row_groups(
             for sifted in pick_rows(batches, columns, shape, line, max_bytes):
                 yield sifted
                 line += sifted.read
+            expected = sum(file.metadata.row_group(group).num_rows for group in chosen)
+            if line - first_line != expected:
+                raise EOFError(f"{line - first_line} rows instead of {expected}")
         except FAILURES as error:
             raise damaged("Parquet", url, error, f"after row {line - 1}") from None
 
 
 def _batches(file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
-    """The columns that are needed, one row group after the other: some types are not read across the borders."""
-    rows = _batch_rows(file, groups, columns)
+    """The columns that are needed, one row group after the other: some types are not read across the borders.
+
+    A batch has as many rows as make a few megabytes, by what the footer says of the size of the row group. (Sizes of
+    its columns are not asked for: `ColumnChunkMetaData` ends the process on some damaged footers, pyarrow 25.)
+    """
     branches = sorted({column.branch for column in columns})
     for group in groups:
-        yield from file.iter_batches(rows, row_groups=[group], columns=branches, use_threads=False)
-
-
-def _batch_rows(file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[Column]) -> int:
-    """As many rows as make a few megabytes, by what the footer says of the size of the row groups."""
-    branches = [column.branch for column in columns]
-    fewest = _MOST_BATCH_ROWS
-    for group in groups:
         entry = file.metadata.row_group(group)
-        chunks = [entry.column(position) for position in range(entry.num_columns)]
-        size = sum(
-            chunk.total_uncompressed_size
-            for chunk in chunks
-            if any(f"{chunk.path_in_schema}.".startswith(f"{branch}.") for branch in branches)
-        )
-        fewest = min(fewest, BATCH_BYTES * int(entry.num_rows) // max(1, size))
-    return max(1, fewest)
+        rows = max(1, min(_MOST_BATCH_ROWS, BATCH_BYTES * entry.num_rows // max(1, entry.total_byte_size)))
+        yield from file.iter_batches(rows, row_groups=[group], columns=branches, use_threads=False)
 
 
 @contextlib.contextmanager
@@ -88,6 +84,7 @@ def _open(url: str) -> Iterator[pq.ParquetFile]:
     with storage.open_input(url) as raw:
         try:
             file = pq.ParquetFile(raw, buffer_size=_READ_BYTES, pre_buffer=False)
+            check_names(file.schema_arrow)
         except FAILURES as error:
             raise damaged("Parquet", url, error, "in the footer at its end, before any row") from None
         with file:
