@@ -8,12 +8,16 @@ result does not depend on the runner, the number of workers or retries.
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import apache_beam as beam
 import pydantic
+from apache_beam.options.pipeline_options import PipelineOptions
 from pydantic import Field
 
 from pipelines import beam_options, failures
@@ -30,15 +34,16 @@ from pipelines.transforms.stage_units import StageUnits
 from pipelines.watch import watching
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, DatasetError
+from seq2seq_core.preparation.claims import release, take_rest
 from seq2seq_core.preparation.corpora import resolve
+from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
 from seq2seq_core.preparation.near_messages import NearPlan
 from seq2seq_core.preparation.near_rows import near_plans, rows_to_compare
-from seq2seq_core.preparation.plan import origins, release, work_folder
 from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.report.dataset_page import write_beside
-from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
+from seq2seq_core.shards.manifest import Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
 from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -120,13 +125,18 @@ def make_job(config: PrepareConfig) -> Job:
         inputs=list_inputs(roles),
         configuration=redacted(config),
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in given) if given else (),
+        run=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
     )
 
 
 def build(root: beam.Pipeline, config: PrepareConfig) -> Prepared:
     """The graph of a preparation, unrun; see `make_job` for the errors."""
+    return _build(root, make_job(config))
+
+
+def _build(root: beam.Pipeline, job: Job) -> Prepared:
     message_coder.register()
-    plan = root | "Plan units" >> PlanUnits(make_job(config))
+    plan = root | "Plan units" >> PlanUnits(job)
     units = plan | "Stage units" >> StageUnits()
     counts = plan | "Count rows" >> CountRows(units)
     tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units, counts)
@@ -140,7 +150,11 @@ def build(root: beam.Pipeline, config: PrepareConfig) -> Prepared:
 
 
 def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
-    """Prepare a dataset and return its manifest; a dataset that is up to date stays as it is.
+    """Prepare a dataset, or add what is new to it, and return its manifest.
+
+    A dataset that is up to date stays as it is. When another run had begun to add a part of what is new here, that
+    becomes a generation of its own, and the rest the next one. An error is not the last word when another run has
+    added a generation meanwhile: it may have removed the work of this one, which is then done or looks different.
 
     Args:
         config: What to do.
@@ -150,25 +164,31 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
     options = beam_options.parse(beam_arguments)
+    while not _run_once(config, options):
+        logger.info("%s: looking again for what is new", storage.redact(config.output))
+    if config.report:
+        write_beside(config.output)
+    return load_manifest(config.output)
+
+
+def _run_once(config: PrepareConfig, options: PipelineOptions) -> bool:
+    """Add a generation, or find nothing new; False when it must be tried again."""
+    before = _generations(config.output)
+    job = make_job(config)
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, config)
-    was_there = storage.exists(storage.join(config.output, MANIFEST_NAME))
+    _build(pipeline, job)
     clear_totals(config.output)
     try:
         with watching(PreparationWatch(config.output)):
             failures.run(pipeline)
     except (Exception, KeyboardInterrupt) as error:
-        finished = None if was_there else _finished_by_another(config)
-        if finished is not None:
-            # An object store takes files into a folder that is gone: what this run wrote after the other cleared up.
-            storage.remove(work_folder(config.output, finished.fingerprint))
-            return finished
+        take_rest(config.output, job.run)
+        if not isinstance(error, KeyboardInterrupt) and _generations(config.output) > before:
+            return False
         if not isinstance(error, DatasetError):  # which may say that the folder is another run's
             release(config.output, redacted(config))
         raise
-    if config.report:
-        write_beside(config.output)
-    return load_manifest(config.output)
+    return not take_rest(config.output, job.run)
 
 
 def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]:
@@ -196,13 +216,9 @@ def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:
     return (CorpusConfig(source=config.source, target=config.target),)
 
 
-def _finished_by_another(config: PrepareConfig) -> Manifest | None:
-    """The dataset, when another run of the same configuration has finished it (and cleared up) under this one."""
+def _generations(output: str) -> int:
+    """How many generations of the dataset readers see; 0 when there is none, or none that can be read."""
     try:
-        manifest = load_manifest(config.output)
+        return len(load_manifest(output).generations)
     except DatasetError:
-        return None
-    if manifest.configuration != redacted(config):
-        return None
-    logger.info("another run has finished %s", storage.redact(config.output))
-    return manifest
+        return 0

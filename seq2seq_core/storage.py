@@ -165,6 +165,14 @@ def remove(url: str) -> None:
             fs.rm(path, recursive=True)
 
 
+def remove_empty_folder(url: str) -> None:
+    """Delete a folder in which nothing stands, where the store has folders; nothing happens to any other."""
+    with _named(url):
+        fs, path = filesystem(url)
+        with contextlib.suppress(OSError):
+            fs.rmdir(path)
+
+
 def publish_bytes(url: str, data: bytes) -> None:
     """Make a small file visible at once and whole, replacing an older one."""
     with publish(url) as out:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.caps import within_caps
+from seq2seq_core.preparation.claims import check_claim
 from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.held_out import without_held_out
@@ -39,6 +40,7 @@ def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], d
     marker = storage.join(plan.work, "shards", f"{partition.split}-{name}.json")
     if storage.exists(marker):
         return ShardReport.model_validate_json(storage.read_text(marker))
+    check_claim(plan)
     rows, duplicates = gather(plan, partition, units)
     rows, rejected = _sifted(plan, partition, rows, decisions)
     tokenizers = decisions.tokenizers
@@ -48,13 +50,14 @@ def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], d
         rejected += beyond
     source_model = _load(plan.job.output, tokenizers.source)
     table = with_tags(table, rows.column("corpus").to_numpy(), plan.job.corpora, source_model)
-    entry = write_shard(plan.job.output, storage.join(partition.split, name), table)
+    path = plan.place(partition.split, name=name)
+    entry = write_shard(plan.job.output, path, table, generation=plan.generation)
     report = ShardReport(
         partition=partition,
         entry=entry,
         duplicates=duplicates,
         rejected=dict(sorted(Counter(rule for part in rejected for rule in part.column("rule").to_pylist()).items())),
-        rejected_file=publish_rejects(plan.job.output, partition, rejected),
+        rejected_file=publish_rejects(plan, partition, rejected),
         source_lengths=length_histogram(table.column("source_length").to_numpy()),
         target_lengths=length_histogram(table.column("target_length").to_numpy()),
     )

@@ -1,61 +1,68 @@
-"""All reports of a preparation in; every count checked, the manifest published, the work folder gone."""
+"""All reports of a generation in; every count checked, the generation committed and shown, the work folder gone."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import logging
 import platform
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.preparation.claims import check_claim
 from seq2seq_core.preparation.messages import Accounted, Outcome, Plan, ShardReport, TokenizersReport, UnitReport
-from seq2seq_core.preparation.progress import WORK_FOLDER
-from seq2seq_core.shards.manifest import (
-    MANIFEST_NAME,
-    REPORT_NAME,
-    CorpusEntry,
-    InputEntry,
-    Ledger,
-    Manifest,
-    SplitEntry,
-    load_manifest,
-    publish_manifest,
-)
+from seq2seq_core.preparation.sweep import sweep
+from seq2seq_core.shards import generations
+from seq2seq_core.shards.manifest import CorpusEntry, GenerationEntry, Ledger, Manifest, SplitEntry, load_manifest
 from seq2seq_core.shards.schema import SPLITS, Split
 from seq2seq_core.shards.writer import merge_histograms
 
 logger = logging.getLogger(__name__)
 
-_NAMES = r"(part-\d{5}-of-\d{5}\.parquet|(joint|source|target)\.model|dataset\.json|report\.html)"
-_OURS = re.compile(rf"{_NAMES}|\.{_NAMES}\.[0-9a-f]{{32}}\.tmp")
 _SOFTWARE = ("seq2seq", "ftfy", "numpy", "pyarrow", "sentencepiece", "xxhash")
 
 
 def finish(
     plan: Plan, units: Sequence[UnitReport], tokenizers: Sequence[TokenizersReport], shards: Sequence[ShardReport]
 ) -> Outcome:
-    """Publish the manifest, the last step; nothing but clearing up when the dataset is finished already.
+    """Commit the generation, the last step; nothing but clearing up when there is nothing to do.
 
     Raises:
-        DatasetError: A unit or shard is missing or there twice, or the ledger does not add up.
+        DatasetError: A unit or shard is missing or there twice, the ledger does not add up, or another run was first.
     """
+    output = plan.job.output
     if plan.is_done:
-        manifest = load_manifest(plan.job.output)
-        logger.info("%s is up to date", storage.redact(plan.job.output))
+        manifest = load_manifest(output)
+        logger.info("%s is up to date", storage.redact(output))
     else:
+        check_claim(plan)
         manifest = make_manifest(plan, units, tokenizers, shards)
-        publish_manifest(plan.job.output, manifest)
-    _clear(plan.job.output, manifest)
+        if not generations.commit(output, manifest):
+            manifest = _committed_by_another(plan)
+        manifest = generations.publish_newest(output, manifest)
+    sweep(output, manifest)
     return Outcome(fingerprint=plan.fingerprint, ledger=manifest.ledger)
+
+
+def _committed_by_another(plan: Plan) -> Manifest:
+    """The generation as a run that did the same has committed it."""
+    found = generations.as_of(plan.job.output, plan.generation)
+    if found.fingerprint != plan.fingerprint:
+        raise DatasetError(
+            f"another run has added generation {plan.generation}",
+            where=storage.redact(plan.job.output),
+            found=f"fingerprint {found.fingerprint}",
+            expected=f"fingerprint {plan.fingerprint}",
+            advice="Run again: what is still new becomes the next generation.",
+        )
+    return found
 
 
 def make_manifest(
     plan: Plan, units: Sequence[UnitReport], tokenizers: Sequence[TokenizersReport], shards: Sequence[ShardReport]
 ) -> Manifest:
-    """The manifest of finished shards; see `finish` for the errors."""
+    """The manifest as of a generation whose shards are finished; see `finish` for the errors."""
     units = sorted(units, key=lambda unit: unit.index)
     by_place = {(shard.partition.split, shard.partition.index): shard for shard in shards}
     ordered = [by_place[p.split, p.index] for p in plan.partitions if (p.split, p.index) in by_place]
@@ -67,20 +74,47 @@ def make_manifest(
             "the ledger does not add up", where=storage.redact(plan.job.output), found=ledger.model_dump()
         )
     _check_sizes(plan.job.output, units, ordered)
-    return Manifest(
+    own = Manifest(
         fingerprint=plan.fingerprint,
+        recipe_fingerprint=plan.recipe_fingerprint,
         source_tokenizer=tokenizers[0].source,
         target_tokenizer=tokenizers[0].target,
         splits={split: _split_entry(split, ordered) for split in SPLITS if split in ledger.kept},
         rejected=tuple(part.rejected_file for part in parts if part.rejected_file is not None),
         ledger=ledger,
         corpora=_corpora(plan),
-        inputs=tuple(
-            InputEntry(url=storage.redact(file.url), bytes=file.bytes, fingerprint=file.fingerprint)
-            for file in plan.files
+        inputs=tuple(file for source in plan.sources for file in source.files),
+        generations=(
+            GenerationEntry(index=plan.generation, fingerprint=plan.fingerprint, ledger=ledger, inputs=plan.sources),
         ),
         configuration=plan.job.configuration,
         software={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _SOFTWARE},
+    )
+    return own if plan.generation == 0 else _joined(generations.as_of(plan.job.output, plan.generation - 1), own)
+
+
+def _joined(before: Manifest, own: Manifest) -> Manifest:
+    """A dataset with one generation more; `own` is the manifest of that one alone."""
+    splits = dict(before.splits)
+    for split, entry in own.splits.items():
+        splits[split] = SplitEntry(
+            shards=(*splits[split].shards, *entry.shards),
+            source_lengths=merge_histograms([splits[split].source_lengths, entry.source_lengths]),
+            target_lengths=merge_histograms([splits[split].target_lengths, entry.target_lengths]),
+        )
+    origins = [sorted({*a.origins, *b.origins}) for a, b in zip(before.corpora, own.corpora, strict=True)]
+    return own.model_copy(
+        update={
+            "splits": splits,
+            "rejected": (*before.rejected, *own.rejected),
+            "ledger": before.ledger + own.ledger,
+            "corpora": tuple(
+                corpus.model_copy(update={"origins": tuple(names)})
+                for corpus, names in zip(own.corpora, origins, strict=True)
+            ),
+            "inputs": (*before.inputs, *own.inputs),
+            "generations": (*before.generations, *own.generations),
+        }
     )
 
 
@@ -149,7 +183,7 @@ def _corpora(plan: Plan) -> tuple[CorpusEntry, ...]:
             source_language=corpus.source_language,
             target_language=corpus.target_language,
             tag=corpus.tag,
-            origins=tuple(sorted(origins[index])),
+            origins=tuple(sorted(origins.get(index, ()))),
         )
         for index, corpus in enumerate(plan.job.corpora)
         if corpus.role == "train"
@@ -163,16 +197,3 @@ def _split_entry(split: Split, shards: Sequence[ShardReport]) -> SplitEntry:
         source_lengths=merge_histograms(shard.source_lengths for shard in of_split),
         target_lengths=merge_histograms(shard.target_lengths for shard in of_split),
     )
-
-
-def _clear(output: str, manifest: Manifest) -> None:
-    """Remove unfinished work, and files of our names that killed or failed attempts left beside the finished ones."""
-    storage.remove(storage.join(output, WORK_FOLDER))
-    named = {MANIFEST_NAME, REPORT_NAME, manifest.source_tokenizer.path, manifest.target_tokenizer.path}
-    named |= {shard.path for entry in manifest.splits.values() for shard in entry.shards}
-    named |= {entry.path for entry in manifest.rejected}
-    for folder in ("", *SPLITS, "rejected", "rejected/shards", "tokenizer"):
-        for name in storage.list_folder(storage.join(output, folder) if folder else output):
-            path = storage.join(folder, name) if folder else name
-            if _OURS.fullmatch(name) and path not in named:
-                storage.remove(storage.join(output, path))

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from seq2seq_core import storage
 from seq2seq_core.preparation.exchange import read_staged, staged_schema
 from seq2seq_core.preparation.hashing import from_column, hash_order
 from seq2seq_core.preparation.messages import Partition, Plan, UnitReport
 from seq2seq_core.preparation.stage import staged_slots
+from seq2seq_core.shards.reader import read_ids
+from seq2seq_core.shards.schema import shard_name
 
 ORIGIN = pa.field("origin", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 CORPUS = pa.field("corpus", pa.int32(), nullable=False)
@@ -26,15 +30,26 @@ def gather(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> tup
     ids only the first in corpus order or the one with the best score stays (all, when the recipe says not to
     deduplicate). As shards hold ranges of
     ids, the rows of all shards one after the other are in that order too: the first rows are a uniform sample.
+    Ids that stand in the same shard of an earlier generation are duplicates as well.
     """
     table = _read(plan, partition, sorted(units, key=lambda unit: unit.index))
     if partition.slot is None:
         return table, 0
     scores = table.column("score").to_numpy() if plan.job.recipe.keep == "best" else None
     order, first = hash_order(from_column(table.column("id").combine_chunks()), scores)
-    if plan.job.recipe.deduplicate != "none":
-        order = order[first]
-    return table.take(pa.array(order)), table.num_rows - len(order)
+    if plan.job.recipe.deduplicate == "none":
+        return table.take(pa.array(order)), 0
+    rows = _without_earlier(plan, partition, table.take(pa.array(order[first])))
+    return rows, table.num_rows - rows.num_rows
+
+
+def _without_earlier(plan: Plan, partition: Partition, rows: pa.Table) -> pa.Table:
+    """The rows whose ids no earlier generation has; the ids of one generation are in memory at a time."""
+    for folder in plan.earlier:
+        parts = [partition.split, *([folder] if folder else []), shard_name(partition.index, partition.count)]
+        ids = read_ids(storage.join(plan.job.output, *parts))
+        rows = rows.filter(pc.invert(pc.is_in(rows.column("id"), value_set=ids)))
+    return rows
 
 
 def _read(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> pa.Table:

@@ -13,6 +13,8 @@ from seq2seq_core.preparation.messages import HeldOutIndex, Partition, Plan, Uni
 from seq2seq_core.preparation.protection import HELD_OUT_NGRAM, load_index, publish_index, shared
 from seq2seq_core.preparation.sieve import Sieved, sieve
 from seq2seq_core.preparation.stage import staged_slots
+from seq2seq_core.shards.generations import as_of
+from seq2seq_core.shards.reader import Dataset
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,16 @@ def _holds_out(plan: Plan) -> bool:
 
 
 def _texts(plan: Plan, units: Sequence[UnitReport]) -> Iterator[pa.Array]:
-    """The compared sides of held-out sets given as files, and of the corpus rows that split shares hold out."""
+    """The compared sides of held-out sets given as files, and of the corpus rows that split shares hold out.
+
+    From the second generation on the latter stand in the dataset.
+    """
+    if plan.generation:
+        dataset = Dataset(plan.job.output, as_of(plan.job.output, plan.generation - 1))
+        columns = [f"{side}_text" for side in plan.job.recipe.protection.compared]
+        for shard in [shard for split in sorted(plan.job.shares) for shard in dataset.split(split).shards]:
+            for table in dataset.row_groups(shard, columns):
+                yield from (table.column(name).combine_chunks().cast(pa.large_string()) for name in columns)
     for report in sorted(units, key=lambda unit: unit.index):
         role = plan.units[report.index].role
         shared_slots = [part.slot for part in plan.slots if part.split != "train" and part.slot is not None]

@@ -6,8 +6,16 @@ from typing import Any, Literal
 
 import pydantic
 
+from seq2seq_core import storage
 from seq2seq_core.preparation.recipe import Recipe
-from seq2seq_core.shards.manifest import Ledger, RejectedEntry, ShardEntry, TokenizerEntry
+from seq2seq_core.shards.manifest import (
+    Ledger,
+    RejectedEntry,
+    ShardEntry,
+    SourceEntry,
+    TokenizerEntry,
+    generation_folder,
+)
 from seq2seq_core.shards.schema import Split
 from seq2seq_core.text.filters import FiltersConfig
 from seq2seq_core.text.normalize import NormalizeConfig
@@ -73,6 +81,7 @@ class Job(Message):
         shares: Share of the corpora that goes to validation or test, by hash of the source side.
         configuration: The resolved configuration, for the manifest.
         tokenizer_digests: Of given tokenizers, source and target; empty when they are trained.
+        run: Who does it, for others that meet its traces: host, process and a random part.
     """
 
     output: str
@@ -82,6 +91,7 @@ class Job(Message):
     inputs: tuple[Input, ...]
     configuration: dict[str, Any]
     tokenizer_digests: tuple[str, ...]
+    run: str = "unknown"
 
 
 class IndexedInput(Message):
@@ -113,24 +123,49 @@ class Partition(Message):
     slot: int | None
 
 
+class TokenizersReport(Message):
+    """The tokenizers of the dataset."""
+
+    source: TokenizerEntry
+    target: TokenizerEntry
+
+
 class Plan(Message):
-    """What is to be done, as every worker sees it.
+    """What is to be done, as every worker sees it: one generation of a dataset.
 
     Attributes:
-        fingerprint: Names corpus and configuration.
+        job: With the inputs of this generation alone. From the second on, what is given as validation and test files
+            has the role `benchmark`: it is kept out of training, and stands in the dataset already.
+        generation: Its number, from 0.
+        fingerprint: Names corpora and configuration, as of this generation.
+        recipe_fingerprint: Names what it has in common with all other generations.
         work: Folder of unfinished work.
+        sources: What it adds, with the content of each.
+        files: All it reads, once.
         units: In corpus order.
-        partitions: All shards of the dataset.
-        is_done: The dataset is finished already: there is nothing to do.
+        partitions: All shards it adds.
+        earlier: Folders of the generations before it, below those of the splits.
+        tokenizers: Those of the dataset, from the second generation on.
+        is_done: Nothing is new: there is nothing to do.
     """
 
     job: Job
+    generation: int
     fingerprint: str
+    recipe_fingerprint: str
     work: str
+    sources: tuple[SourceEntry, ...]
     files: tuple[FileIndex, ...]
     units: tuple[Unit, ...]
     partitions: tuple[Partition, ...]
-    is_done: bool
+    earlier: tuple[str, ...] = ()
+    tokenizers: TokenizersReport | None = None
+    is_done: bool = False
+
+    def place(self, *folders: str, name: str) -> str:
+        """The path below the dataset folder of a file that this generation adds to a folder."""
+        own = generation_folder(self.generation, self.fingerprint)
+        return storage.join(*folders, *([own] if own else []), name)
 
     @property
     def slots(self) -> tuple[Partition, ...]:
@@ -152,13 +187,6 @@ class UnitReport(Accounted):
     path: str
     read: int
     staged: int
-
-
-class TokenizersReport(Message):
-    """The tokenizers of the dataset."""
-
-    source: TokenizerEntry
-    target: TokenizerEntry
 
 
 class HeldOutIndex(Message):

@@ -15,9 +15,10 @@ from seq2seq_core.preparation.messages import Partition, Plan, SlotCounts, UnitR
 from seq2seq_core.preparation.near_duplicates import kept_instead
 from seq2seq_core.preparation.near_messages import DropReport, NearPlan
 from seq2seq_core.preparation.sieve import Sieved, sieve
+from seq2seq_core.shards.manifest import NEAR_FOLDER, generation_folder
+from seq2seq_core.shards.schema import shard_name
 
 NEAR_DUPLICATE = "near_duplicate"
-FOLDER = "near"
 
 
 def near_plans(plan: Plan) -> list[NearPlan]:
@@ -25,8 +26,18 @@ def near_plans(plan: Plan) -> list[NearPlan]:
     config, shards = plan.job.recipe.near_duplicates, len(_training(plan))
     if config is None or plan.is_done:
         return []
-    folder = storage.join(plan.job.output, FOLDER)
-    return [NearPlan(config=config, folder=folder, work=storage.join(plan.work, FOLDER), shards=shards, buckets=shards)]
+    names = [shard_name(shard, shards, suffix=".arrow") for shard in range(shards)]
+    earlier = [_folder(plan.job.output, generation) for generation in plan.earlier]
+    return [
+        NearPlan(
+            config=config,
+            folder=_folder(plan.job.output, generation_folder(plan.generation, plan.fingerprint)),
+            work=storage.join(plan.work, NEAR_FOLDER),
+            shards=shards,
+            buckets=shards,
+            earlier=tuple(tuple(storage.join(folder, name) for name in names) for folder in earlier),
+        )
+    ]
 
 
 def rows_to_compare(
@@ -49,6 +60,11 @@ def without_near(plan: Plan, partition: Partition, rows: pa.Table, drops: Sequen
     found = pc.is_valid(kept)
     values = pa.array([f"row {row.hex()} stays" for row in kept.filter(found).to_pylist()], pa.string())
     return sieve(rows, found, NEAR_DUPLICATE, values, f"less alike than {config.threshold:.2f}")
+
+
+def _folder(output: str, generation: str) -> str:
+    """The folder of a generation's band files."""
+    return storage.join(output, NEAR_FOLDER, *([generation] if generation else []))
 
 
 def _training(plan: Plan) -> list[Partition]:

@@ -1,30 +1,26 @@
-"""Indexed inputs in, the plan of a preparation out: units, shards and the fingerprint that names them.
+"""Indexed inputs in, the plan of one generation of a dataset out: units, shards and the fingerprint that names them.
 
-The plan follows from the corpus and the configuration alone. One dataset folder belongs to one fingerprint: the
-first run claims it, and a run with another fingerprint is refused until the first has failed in an orderly way.
+The plan follows from the corpus, the configuration and the dataset as it stands. The first run makes generation 0;
+a later one with the same configuration adds a generation of what is new, or finds that there is nothing to do.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, InputError
-from seq2seq_core.preparation.messages import IndexedInput, Job, Partition, Plan, Unit
+from seq2seq_core.preparation.claims import claim, withdraw
+from seq2seq_core.preparation.generation import Generation, Read, next_generation, origins, read_of, source_entry
+from seq2seq_core.preparation.messages import IndexedInput, Job, Partition, Plan, TokenizersReport, Unit
 from seq2seq_core.preparation.progress import WORK_FOLDER, publish_totals
-from seq2seq_core.shards.manifest import MANIFEST_NAME, load_manifest
-from seq2seq_core.shards.schema import FORMAT_VERSION, SPLITS, Split
-from seq2seq_core.text.reading.compression import codec_of
+from seq2seq_core.shards import generations
+from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest
+from seq2seq_core.shards.schema import SPLITS, Split
 from seq2seq_core.text.reading.cutting import cut, index_source
 
-_CLAIM = "claim.json"
-_DATASET_FOLDERS = frozenset({*SPLITS, "rejected", "tokenizer"})
-_SHARD_BYTES = 8 << 20
-_MOST_DEFAULT_SHARDS = 4096
-_COMPRESSION = 3
+_DATASET_FOLDERS = frozenset({*SPLITS, "rejected", "tokenizer", generations.FOLDER})
 
 
 def index_input(job: Job, position: int) -> IndexedInput:
@@ -40,111 +36,115 @@ def index_input(job: Job, position: int) -> IndexedInput:
 
 
 def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
-    """Cut the inputs into units, deal out the shards and claim the output folder.
+    """See which inputs are new, claim them as the next generation, cut them into units and deal out the shards.
+
+    Readers see the newest generation from here on, should a run have been killed before it could show them.
 
     Raises:
-        DatasetError: The folder holds, or another run is making there, a dataset of another fingerprint.
+        DatasetError: The folder holds a dataset of another configuration or something else, or another run is at work
+            there on something else.
     """
     ordered = sorted(indexed, key=lambda entry: entry.index)
     if [entry.index for entry in ordered] != [input_.index for input_ in job.inputs]:
         raise InputError("an input was indexed twice or not at all", found=[entry.index for entry in ordered])
-    print_ = fingerprint(job, ordered)
+    reads = [read_of(input_, entry) for input_, entry in zip(job.inputs, ordered, strict=True)]
     _check_room(job.output)
-    is_done = _is_done(job.output, print_) or _claim(job, print_)
-    plan = Plan(
+    while True:
+        latest = _latest(job.output)
+        own = next_generation(job, reads, latest)
+        if own is None and latest is not None:
+            return _nothing_new(job, latest)
+        if own is not None:
+            agreed = claim(job, reads, latest, own)
+            if not storage.exists(storage.join(job.output, generations.generation_path(agreed.number))):
+                plan = _plan(job, reads, agreed, latest)
+                _note_rest(job, agreed)
+                publish_totals(plan)
+                return plan
+            withdraw(job.output, agreed)  # it was added and its claim removed, before this run could see either
+
+
+def _latest(output: str) -> Manifest | None:
+    latest = generations.bring_up_to_date(output)
+    if latest is not None and not latest.generations:
+        raise DatasetError(
+            "the dataset does not say which inputs it was made of, so it cannot grow",
+            where=storage.redact(output),
+            advice="Choose a new output folder.",
+        )
+    return latest
+
+
+def _nothing_new(job: Job, latest: Manifest) -> Plan:
+    return Plan(
         job=job,
-        fingerprint=print_,
-        work=work_folder(job.output, print_),
-        files=tuple(file for entry in ordered for file in entry.files),
-        units=() if is_done else tuple(_units(job, ordered)),
-        partitions=() if is_done else tuple(_partitions(job, ordered)),
-        is_done=is_done,
+        generation=len(latest.generations) - 1,
+        fingerprint=latest.fingerprint,
+        recipe_fingerprint=latest.recipe_fingerprint,
+        work=_work(job.output, len(latest.generations) - 1, latest.fingerprint),
+        sources=(),
+        files=(),
+        units=(),
+        partitions=(),
+        is_done=True,
     )
-    if not is_done:
-        publish_totals(plan)
-    return plan
 
 
-def fingerprint(job: Job, indexed: Sequence[IndexedInput]) -> str:
-    """xxh3-128 over the recipe and the content of all inputs; where they lie and where the output goes is no part."""
-    recipe = job.recipe.model_dump(mode="json", exclude={"tokenizer": {"model", "source_model", "target_model"}})
-    inputs = [
-        [
-            input_.corpus,
-            input_.origin,
-            input_.source.model_dump(mode="json", exclude={"urls"}),
-            [file.fingerprint for file in entry.files],
-        ]
-        for input_, entry in zip(job.inputs, indexed, strict=True)
+def _note_rest(job: Job, generation: Generation) -> None:
+    """Tell the process that runs this job to run another one, for what this generation leaves."""
+    if generation.left:
+        name = f"rest-{generation.number:05d}-{job.run}.json"
+        storage.publish_text(storage.join(job.output, WORK_FOLDER, name), str(generation.left))
+
+
+def _plan(job: Job, reads: Sequence[Read], generation: Generation, latest: Manifest | None) -> Plan:
+    held_out = [] if latest is None else _as_benchmarks([read for read in reads if read.input.role != "train"])
+    chosen = [
+        Read(read.input.model_copy(update={"index": index}), read.indexed, read.key)
+        for index, read in enumerate([*generation.reads, *held_out])
     ]
-    corpora = [corpus.model_dump(mode="json") for corpus in job.corpora]
-    named = [FORMAT_VERSION, recipe, corpora, job.shares, inputs, job.tokenizer_digests]
-    return storage.digest_bytes(json.dumps(named, sort_keys=True, ensure_ascii=True).encode())
+    job = job.model_copy(update={"inputs": tuple(read.input for read in chosen)})
+    return Plan(
+        job=job,
+        generation=generation.number,
+        fingerprint=generation.fingerprint,
+        recipe_fingerprint=generation.recipe_fingerprint,
+        work=_work(job.output, generation.number, generation.fingerprint),
+        sources=tuple(source_entry(job, read) for read in generation.reads),
+        files=tuple(file for read in chosen for file in read.indexed.files),
+        units=tuple(_units(job, [read.indexed for read in chosen])),
+        partitions=tuple(_partitions(job, generation.shards, is_first=latest is None)),
+        earlier=() if latest is None else tuple(entry.folder for entry in latest.generations),
+        tokenizers=None
+        if latest is None
+        else TokenizersReport(source=latest.source_tokenizer, target=latest.target_tokenizer),
+    )
 
 
-def work_folder(output: str, print_: str) -> str:
-    """Where the unfinished work of a fingerprint lies."""
-    return storage.join(output, WORK_FOLDER, print_[:16])
+def _as_benchmarks(held_out: Sequence[Read]) -> list[Read]:
+    """Held-out sets that the dataset has already, and that new rows are compared with."""
+    names = origins([read.input.source.urls[0] for read in held_out])
+    return [
+        Read(read.input.model_copy(update={"role": "benchmark", "origin": name}), read.indexed, read.key)
+        for read, name in zip(held_out, names, strict=True)
+    ]
 
 
-def origins(urls: Sequence[str]) -> list[str]:
-    """The shortest ends of the paths that tell the files apart: names that do not depend on where a corpus lies."""
-    parts = [url.replace("://", "/").rstrip("/").split("/") for url in urls]
-    depth = 1
-    while len({tuple(p[-depth:]) for p in parts}) < len({tuple(p) for p in parts}):
-        depth += 1
-    return ["/".join(p[-depth:]) for p in parts]
+def _work(output: str, number: int, fingerprint: str) -> str:
+    return storage.join(output, WORK_FOLDER, f"{number:05d}-{fingerprint[:16]}")
 
 
 def _check_room(output: str) -> None:
     """Refuse a folder that is no dataset, neither finished nor begun, but has files where one would go (a model)."""
     entries = set(storage.list_folder(output))
     taken = sorted(entries & _DATASET_FOLDERS)
-    if taken and not entries & {WORK_FOLDER, MANIFEST_NAME}:
+    if taken and not entries & {WORK_FOLDER, MANIFEST_NAME, generations.FOLDER}:
         raise DatasetError(
             "the folder holds something else than a dataset",
             where=storage.redact(output),
             found=", ".join(taken),
             advice="Choose a new output folder.",
         )
-
-
-def _is_done(output: str, print_: str) -> bool:
-    if not storage.exists(storage.join(output, MANIFEST_NAME)):
-        return False
-    finished = load_manifest(output).fingerprint
-    if finished != print_:
-        raise _refuse(output, "a dataset of another corpus or configuration stands here", finished, print_)
-    return True
-
-
-def release(output: str, configuration: dict[str, Any]) -> None:
-    """Give a claimed folder free again, if it was claimed with this configuration: another may be tried there."""
-    url = storage.join(output, WORK_FOLDER, _CLAIM)
-    if storage.exists(url) and json.loads(storage.read_text(url))["configuration"] == configuration:
-        storage.remove(url)
-
-
-def _claim(job: Job, print_: str) -> bool:
-    """Claim the folder; True when another run with the same fingerprint has finished it in the meantime."""
-    url = storage.join(job.output, WORK_FOLDER, _CLAIM)
-    claim = json.dumps({"fingerprint": print_, "configuration": job.configuration})
-    if not storage.create_exclusively(url, claim.encode()):
-        claimed = json.loads(storage.read_text(url))["fingerprint"]
-        if claimed != print_:
-            problem = "a preparation of another corpus or configuration is under way here, or was killed"
-            raise _refuse(job.output, problem, claimed, print_)
-    return _is_done(job.output, print_)
-
-
-def _refuse(output: str, problem: str, found: str, expected: str) -> DatasetError:
-    return DatasetError(
-        problem,
-        where=storage.redact(output),
-        found=f"fingerprint {found}",
-        expected=f"fingerprint {expected}",
-        advice="Choose a new output folder, or delete this one.",
-    )
 
 
 def _units(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Unit]:
@@ -155,10 +155,11 @@ def _units(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Unit]:
             index += 1
 
 
-def _partitions(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Partition]:
-    train = job.recipe.shards or _default_shards(job, indexed)
+def _partitions(job: Job, train: int, *, is_first: bool) -> Iterable[Partition]:
+    """The training shards, and those of the other splits, which never change after the first generation."""
     counts: dict[Split, int] = {"train": train}
-    counts |= {split: math.ceil(train * share) for split, share in sorted(job.shares.items())}
+    if is_first:
+        counts |= {split: math.ceil(train * share) for split, share in sorted(job.shares.items())}
     slot = 0
     for split, count in counts.items():
         for index in range(count):
@@ -167,14 +168,3 @@ def _partitions(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Partition
     given = {input_.role for input_ in job.inputs}
     for split in (split for split in SPLITS if split != "train" and split in given):
         yield Partition(split=split, index=0, count=1, slot=None)
-
-
-def _default_shards(job: Job, indexed: Sequence[IndexedInput]) -> int:
-    """One for about 8 MiB of text, up to a number at which each unit still has rows for all of them."""
-    total = sum(
-        file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
-        for input_, entry in zip(job.inputs, indexed, strict=True)
-        for file in entry.files
-        if input_.role == "train"
-    )
-    return min(_MOST_DEFAULT_SHARDS, math.ceil(total / _SHARD_BYTES))

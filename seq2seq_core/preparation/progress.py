@@ -57,10 +57,18 @@ def publish_totals(plan: Plan) -> None:
     storage.publish_text(_totals_url(plan.job.output), totals.model_dump_json())
 
 
-def clear_totals(output: str) -> None:
-    """Remove the totals of an earlier run, where there are any, so that a watch waits for the new ones."""
-    if _TOTALS in storage.list_folder(storage.join(output, WORK_FOLDER)):
-        storage.remove(_totals_url(output))
+def clear_totals(output: str, last: int | None = None) -> None:
+    """Remove the totals of an earlier run, where there are any, so that a watch waits for the new ones.
+
+    Those of a generation after the last are left, where one is given: another run is at work on it.
+    """
+    if _TOTALS not in storage.list_folder(storage.join(output, WORK_FOLDER)):
+        return
+    if last is not None:
+        totals = Totals.model_validate_json(storage.read_bytes(_totals_url(output)))
+        if int(totals.work.partition("-")[0]) > last:
+            return
+    storage.remove(_totals_url(output))
 
 
 class PreparationWatch:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core import storage
-from seq2seq_core.preparation.messages import Partition
+from seq2seq_core.preparation.messages import Partition, Plan
 from seq2seq_core.shards.manifest import RejectedEntry
 from seq2seq_core.shards.schema import REJECTED_SCHEMA, shard_name
 from seq2seq_core.shards.writer import write_rejected
@@ -43,10 +42,10 @@ def sieve(rows: pa.Table, failed: pa.BooleanArray, rule: str, values: pa.StringA
     return Sieved(rows.filter(pc.invert(failed)), rejected)
 
 
-def publish_rejects(root: str, partition: Partition, rejected: Sequence[pa.Table]) -> RejectedEntry | None:
+def publish_rejects(plan: Plan, partition: Partition, rejected: Sequence[pa.Table]) -> RejectedEntry | None:
     """Publish what the rules set aside of a shard; None when that is nothing."""
     table = pa.concat_tables([REJECTED_SCHEMA.empty_table(), *rejected])
     if not table.num_rows:
         return None
-    path = storage.join("rejected", "shards", shard_name(partition.index, partition.count))
-    return write_rejected(root, path, table)
+    path = plan.place("rejected", "shards", name=shard_name(partition.index, partition.count))
+    return write_rejected(plan.job.output, path, table, generation=plan.generation)

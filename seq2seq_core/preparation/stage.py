@@ -6,7 +6,7 @@ import functools
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -125,9 +125,9 @@ def _deal(
     """Hash the rows and stage each under its slot; how many, and the rows that stand in a held-out set."""
     rejected: list[pa.RecordBatch] = []
     source = digests(key_texts(records.source, records.target))
-    if held_out:
-        held = pc.is_in(to_column(source), value_set=_sources_of(held_out))
-        values = pa.repeat(pa.scalar("source in validation or test", pa.string()), pc.sum(held).as_py() or 0)
+    for value, is_held in _held_out_rules(plan, unit, held_out):
+        held = is_held(source)
+        values = pa.repeat(pa.scalar(value, pa.string()), pc.sum(held).as_py() or 0)
         sifted = reject(records, held, HELD_OUT, values, "source only in training")
         rejected.append(sifted.rejected)
         records, source = sifted.kept, source[~held.to_numpy(zero_copy_only=False)]
@@ -137,6 +137,18 @@ def _deal(
     slots = _slots(plan, ids, source) if unit.role == "train" else np.zeros(len(records), np.int64)
     out.add(_staged_rows(records, ids, with_score=plan.job.recipe.keep == "best"), slots)
     return len(records), rejected
+
+
+def _held_out_rules(
+    plan: Plan, unit: Unit, held_out: tuple[str, ...]
+) -> Iterator[tuple[str, Callable[[Digests], pa.BooleanArray]]]:
+    """What says of rows, by the digests they are split by, that they are held out of training; and what to call it."""
+    if held_out:
+        yield "source in validation or test", lambda keys: pc.is_in(to_column(keys), value_set=_sources_of(held_out))
+    if plan.generation and plan.job.shares and unit.role == "train":
+        share = np.cumsum([share for _, share in sorted(plan.job.shares.items())])[-1]
+        value = "source in the share of validation or test, which stay as they are"
+        yield value, lambda keys: pa.array(fractions(keys) < share)
 
 
 def key_texts(source: pa.Array, target: pa.Array) -> pa.Array:
@@ -175,5 +187,5 @@ def _publish_rejects(plan: Plan, unit: Unit, rows: pa.Table) -> RejectedEntry:
     origin = pa.repeat(pa.scalar(unit.origin, pa.string()), rows.num_rows)
     table = pa.table([origin, *rows.columns], schema=REJECTED_SCHEMA)
     order = pc.sort_indices(table, [("line", "ascending")])
-    path = storage.join("rejected", shard_name(unit.index, len(plan.units)))
-    return write_rejected(plan.job.output, path, table.take(order))
+    path = plan.place("rejected", name=shard_name(unit.index, len(plan.units)))
+    return write_rejected(plan.job.output, path, table.take(order), generation=plan.generation)

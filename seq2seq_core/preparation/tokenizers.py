@@ -11,6 +11,7 @@ import pyarrow as pa
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.caps import within_caps
+from seq2seq_core.preparation.claims import check_claim
 from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.messages import Plan, SlotCounts, TokenizersReport, UnitReport
 from seq2seq_core.preparation.tags import tags_of
@@ -24,7 +25,7 @@ _FOLDER = "tokenizer"
 
 
 def make_tokenizers(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts] = ()) -> TokenizersReport:
-    """Publish the tokenizers, unless a marker says that this has been done.
+    """Publish the tokenizers, unless a marker says that this has been done or the dataset has them already.
 
     Raises:
         InputError: No training row is left.
@@ -33,6 +34,12 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport], counts: Sequence[Sl
     marker = storage.join(plan.work, "tokenizers.json")
     if storage.exists(marker):
         return TokenizersReport.model_validate_json(storage.read_text(marker))
+    report = plan.tokenizers or _make(plan, units, counts)
+    storage.publish_text(marker, report.model_dump_json())
+    return report
+
+
+def _make(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts]) -> TokenizersReport:
     config = plan.job.recipe.tokenizer
     if config.given:
         models = [Tokenizer.load(url) for url in config.given]
@@ -44,9 +51,8 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport], counts: Sequence[Sl
         models = [
             Tokenizer(train(_texts(sample, columns), config, tags if "source" in columns else ())) for columns in sides
         ]
-    report = _publish(plan.job.output, models[0], models[-1])
-    storage.publish_text(marker, report.model_dump_json())
-    return report
+    check_claim(plan)
+    return _publish(plan.job.output, models[0], models[-1])
 
 
 def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int, counts: Sequence[SlotCounts] = ()) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, Literal
 
 import pydantic
@@ -14,6 +15,8 @@ from seq2seq_core.shards.schema import FORMAT_VERSION, Split
 MANIFEST_NAME = "dataset.json"
 REPORT_NAME = "report.html"
 """A page about the dataset for people; it is no part of it: written after the manifest, or not at all."""
+NEAR_FOLDER = "near"
+"""Hashes by which later generations find near-duplicates of rows of earlier ones."""
 
 
 class _Entry(pydantic.BaseModel):
@@ -26,6 +29,24 @@ class InputEntry(_Entry):
     url: str
     bytes: int
     fingerprint: str
+
+
+class SourceEntry(_Entry):
+    """What a run read as one: a file, or one of each side.
+
+    Attributes:
+        corpus: The name of its corpus.
+        role: The split it is for, or `benchmark`.
+        origin: What its rows have in the column `origin`.
+        key: Names its content and how it is read, whatever it is called.
+        files: Its files.
+    """
+
+    corpus: str
+    role: str
+    origin: str
+    key: str
+    files: tuple[InputEntry, ...]
 
 
 class TokenizerEntry(_Entry):
@@ -70,6 +91,7 @@ class RejectedEntry(_Entry):
     rows: int
     bytes: int
     digest: str
+    generation: int = 0
 
 
 class CorpusEntry(_Entry):
@@ -99,13 +121,47 @@ class Ledger(_Entry):
         """Rows not accounted for; 0 in every published dataset."""
         return self.read - sum(self.kept.values()) - self.duplicates - sum(self.rejected.values())
 
+    def __add__(self, other: Ledger) -> Ledger:
+        """The ledger of both together."""
+        kept, rejected = Counter(self.kept), Counter(self.rejected)
+        kept.update(other.kept)
+        rejected.update(other.rejected)
+        return Ledger(
+            read=self.read + other.read,
+            kept=dict(kept),
+            duplicates=self.duplicates + other.duplicates,
+            rejected=dict(sorted(rejected.items())),
+        )
+
+
+class GenerationEntry(_Entry):
+    """What one run added to a dataset; `fingerprint` names its inputs, the recipe and all generations before it."""
+
+    index: int
+    fingerprint: str
+    ledger: Ledger
+    inputs: tuple[SourceEntry, ...]
+
+    @property
+    def folder(self) -> str:
+        """Its folder below those of splits and rejected rows; "" for the first generation, which has none."""
+        return generation_folder(self.index, self.fingerprint)
+
 
 class Manifest(_Entry):
-    """All of a dataset folder. `fingerprint` names the corpus and configuration it was made from."""
+    """All of a dataset folder.
+
+    Attributes:
+        fingerprint: Names the corpora and the configuration it was made from: that of the newest generation.
+        recipe_fingerprint: Names what all generations have in common: the configuration, held-out sets and
+            tokenizers, but not the corpora.
+        generations: What each run added. Shards, rejects and inputs above stand in their order; the ledger is the sum.
+    """
 
     format_version: int = FORMAT_VERSION
     task: Literal["text"] = "text"
     fingerprint: str
+    recipe_fingerprint: str = ""
     source_tokenizer: TokenizerEntry
     target_tokenizer: TokenizerEntry
     splits: dict[Split, SplitEntry]
@@ -113,6 +169,7 @@ class Manifest(_Entry):
     ledger: Ledger
     corpora: tuple[CorpusEntry, ...] = ()
     inputs: tuple[InputEntry, ...]
+    generations: tuple[GenerationEntry, ...] = ()
     configuration: dict[str, Any]
     software: dict[str, str]
 
@@ -143,6 +200,11 @@ def load_manifest(root: str) -> Manifest:
             expected=f"a file {MANIFEST_NAME}",
             advice="Run `seq2seq prepare` with this folder as its output, or check the path.",
         )
+    return read_manifest(url)
+
+
+def read_manifest(url: str) -> Manifest:
+    """Read a file with a manifest; a DatasetError when it is not one of ours."""
     try:
         values = json.loads(storage.read_text(url))
         version = values.get("format_version") if isinstance(values, dict) else None
@@ -159,5 +221,14 @@ def load_manifest(root: str) -> Manifest:
 
 def publish_manifest(root: str, manifest: Manifest) -> None:
     """Make the dataset visible: the last step of a preparation."""
-    text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True)
-    storage.publish_text(storage.join(root, MANIFEST_NAME), text + "\n")
+    storage.publish_text(storage.join(root, MANIFEST_NAME), manifest_text(manifest))
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """What stands in the file of a manifest."""
+    return json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def generation_folder(index: int, fingerprint: str) -> str:
+    """`generation-00001-5f3a9c02`: a name of its own for each content, so that two runs can never mix their files."""
+    return f"generation-{index:05d}-{fingerprint[:8]}" if index else ""

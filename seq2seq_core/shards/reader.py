@@ -143,18 +143,36 @@ class Dataset:
         return tokenizer
 
 
-def row_groups(file: IO[bytes], where: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """The row groups of an open Parquet file in order, at least one table; `where` names it in errors.
+def read_ids(url: str) -> pa.Array:
+    """The column `id` of a shard, the only one that is read (fixed-size binary, one element a row).
 
     Raises:
-        DatasetError: The file is damaged, lacks a column, or does not hold `rows` rows.
+        DatasetError: The file is missing or damaged.
+    """
+    try:
+        with storage.open_input(url) as file:
+            tables = row_groups(file, storage.redact(url), None, ["id"])
+            return pa.concat_arrays([table.column("id").combine_chunks() for table in tables])
+    except StorageError as error:
+        raise DatasetError(error.problem, where=error.where, found=error.found, advice=_ADVICE) from None
+
+
+def row_groups(
+    file: IO[bytes], where: str, rows: int | None, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """The row groups of an open Parquet file in order, at least one table; `where` names it in errors.
+
+    Without `rows` any number of rows is right.
+
+    Raises:
+        DatasetError: The file is damaged, lacks a column, or does not hold so many rows.
     """
     try:
         parquet = pq.ParquetFile(file, pre_buffer=True)
         missing = set(columns or ()) - set(parquet.schema_arrow.names)
         if missing:
             raise DatasetError("missing columns", where=where, found=parquet.schema_arrow.names, expected=columns)
-        if parquet.metadata.num_rows != rows:
+        if rows is not None and parquet.metadata.num_rows != rows:
             raise DatasetError("wrong number of rows", where=where, found=parquet.metadata.num_rows, expected=rows)
         for index in range(parquet.num_row_groups):
             yield parquet.read_row_group(index, columns=columns)

@@ -60,12 +60,12 @@ def write_shard(
     )
 
 
-def write_rejected(root: str, path: str, table: pa.Table) -> RejectedEntry:
+def write_rejected(root: str, path: str, table: pa.Table, *, generation: int = 0) -> RejectedEntry:
     """Publish rejected rows (columns of `schema.REJECTED_SCHEMA`); arguments and errors as in `write_shard`."""
     table = _canonical(table)
     cuts = [*range(0, table.num_rows, REJECTED_ROW_GROUP), table.num_rows]
     size, digest = _publish(storage.join(root, path), table, cuts)
-    return RejectedEntry(path=path, rows=table.num_rows, bytes=size, digest=digest)
+    return RejectedEntry(path=path, rows=table.num_rows, bytes=size, digest=digest, generation=generation)
 
 
 def length_histogram(lengths: npt.NDArray[np.integer], bins: int = HISTOGRAM_BINS) -> tuple[int, ...]:

@@ -123,7 +123,8 @@ def test_a_finished_dataset_stays_as_it_is(corpus: Path, tmp_path: Path) -> None
     assert prepare.run(config) == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()} == times
     other = config_for(corpus, tmp_path / "out", deduplicate="none")
-    with pytest.raises(DatasetError, match=rf"fingerprint {first.fingerprint}; expected fingerprint .*Choose a new"):
+    digests = rf"fingerprint {first.recipe_fingerprint}; expected fingerprint .*Choose a new"
+    with pytest.raises(DatasetError, match=digests):
         prepare.run(other)
     assert prepare.run(config) == first
 

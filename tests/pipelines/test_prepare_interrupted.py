@@ -82,7 +82,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     ("kind", "moment"),
     [
         ("local", "unit-00003.json"),
-        ("memory", "claim.json"),
+        ("memory", "claim-00000.json"),
         ("memory", "unit-00003.json"),
         ("memory", "train/part-00001"),
         ("memory", "dataset.json"),

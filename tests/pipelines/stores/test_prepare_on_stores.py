@@ -60,7 +60,7 @@ def test_of_two_different_runs_at_once_one_is_refused(object_store: Store, undis
         ended = {first.wait(): first, second.wait(): second}
     refused = next(process for status, process in ended.items() if status)
     assert 0 in ended, first.output + second.output
-    assert "of another corpus or configuration" in refused.output
+    assert "of another configuration" in refused.output
     assert "fingerprint" in refused.output
     if ended[0] is first:
         assert object_store.tree("out") == undisturbed

@@ -14,11 +14,12 @@ from seq2seq_core.preparation.caps import capped_partitions, count_rows
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.finish import finish
+from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.held_out import index_held_out
 from seq2seq_core.preparation.messages import Input, Job, Plan, Role, UnitReport
 from seq2seq_core.preparation.near_duplicates import find_edges, write_drops
 from seq2seq_core.preparation.near_rows import near_plans, rows_to_compare
-from seq2seq_core.preparation.plan import index_input, make_plan, origins
+from seq2seq_core.preparation.plan import index_input, make_plan
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.preparation.stage import stage_unit
 from seq2seq_core.preparation.tokenizers import make_tokenizers

@@ -32,7 +32,7 @@ def digests_of(output: str) -> dict[str, str]:
     return {
         str(path.relative_to(output)): storage.digest_file(str(path))
         for path in sorted(Path(output).rglob("*"))
-        if path.is_file() and path.name != "dataset.json"
+        if path.is_file() and path.suffix != ".json"
     }
 
 
@@ -246,7 +246,12 @@ def test_leftovers_of_killed_attempts_are_swept_and_nothing_else(workshop: Any) 
     (train / "notes.txt").touch()
     workshop.prepare(job)
     assert sorted(path.name for path in train.iterdir()) == ["notes.txt", "part-00000-of-00001.parquet"]
-    assert sorted(path.name for path in Path(job.output).iterdir()) == ["dataset.json", "tokenizer", "train"]
+    assert sorted(path.name for path in Path(job.output).iterdir()) == [
+        "dataset.json",
+        "generations",
+        "tokenizer",
+        "train",
+    ]
 
 
 def test_a_dataset_on_an_object_store(workshop: Any) -> None:
@@ -256,7 +261,7 @@ def test_a_dataset_on_an_object_store(workshop: Any) -> None:
     assert workshop.prepare(remote).digest == local.digest
     assert "_work" not in storage.list_folder("memory://bucket/prepared")
     with pytest.raises(StorageError):
-        storage.read_bytes("memory://bucket/prepared/_work/claim.json")
+        storage.read_bytes("memory://bucket/prepared/_work/claim-00000.json")
 
 
 def test_of_duplicates_the_one_with_the_best_score_stays(workshop: Any) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from seq2seq_core.errors import DatasetError, InputError
-from seq2seq_core.preparation.plan import index_input, make_plan, origins, release
+from seq2seq_core.preparation.claims import release
+from seq2seq_core.preparation.generation import origins
+from seq2seq_core.preparation.plan import index_input, make_plan
 
 
 def test_units_cover_every_line_once(workshop: Any) -> None:
@@ -68,7 +70,9 @@ def test_a_folder_in_use_is_refused_with_both_fingerprints(workshop: Any) -> Non
     second = workshop.job([("train", corpus)], deduplicate="none")
     plan = workshop.plan(first)
     assert workshop.plan(first) == plan
-    with pytest.raises(DatasetError, match=rf"under way here.*{plan.fingerprint}; expected fingerprint .*Choose a new"):
+    with pytest.raises(
+        DatasetError, match=rf"under way here.*{plan.recipe_fingerprint}, claimed by .*; expected fing.*Choose a new"
+    ):
         workshop.plan(second)
     release(second.output, second.configuration)
     with pytest.raises(DatasetError):
@@ -83,7 +87,7 @@ def test_a_finished_dataset_is_up_to_date_or_refused(workshop: Any) -> None:
     manifest = workshop.prepare(job)
     plan = workshop.plan(job)
     assert (plan.is_done, plan.units, plan.partitions) == (True, (), ())
-    with pytest.raises(DatasetError, match=manifest.fingerprint):
+    with pytest.raises(DatasetError, match=rf"changed: shards.*{manifest.recipe_fingerprint}; expected fingerprint "):
         workshop.plan(workshop.job([("train", corpus)], shards=3))
 
 
