@@ -122,7 +122,7 @@ def identifier() -> Identifier:
         )
     except ImportError:
         raise ConfigError(
-            "language identification needs py3langid", advice="pip install 'seq2seq[clean]', or switch `language` off."
+            "language identification needs py3langid", advice="pip install py3langid, or switch `filters.language` off."
         ) from None
     model = LanguageIdentifier.from_model_file(MODEL_FILE)
     labels = tuple(dict.fromkeys(model.nb_classes))
