@@ -25,7 +25,7 @@ class EmptyRule(Rule):
     def measure(self, rows: Rows) -> Measure:
         words = {side.name: side.texts.words for side in rows.each()}
         failed = np.logical_or.reduce([count == 0 for count in words.values()])
-        values = {name: pc.if_else(pa.array(count == 0), "empty", "text") for name, count in words.items()}
+        values = {str(name): pc.if_else(pa.array(count == 0), "empty", "text") for name, count in words.items()}
         return Measure(pa.array(failed), values)
 
     @property
