@@ -37,16 +37,23 @@ def finish(
         logger.info("%s is up to date", storage.redact(output))
     else:
         check_claim(plan)
-        manifest = make_manifest(plan, units, tokenizers, shards)
-        if not generations.commit(output, manifest):
-            manifest = _committed_by_another(plan)
+        manifest = _committed(plan) or _commit(plan, make_manifest(plan, units, tokenizers, shards))
         manifest = generations.publish_newest(output, manifest)
     sweep(output, manifest)
     return Outcome(fingerprint=plan.fingerprint, ledger=manifest.ledger)
 
 
-def _committed_by_another(plan: Plan) -> Manifest:
-    """The generation as a run that did the same has committed it."""
+def _commit(plan: Plan, manifest: Manifest) -> Manifest:
+    """Commit; the manifest, or that of a run that did the same and was first."""
+    if generations.commit(plan.job.output, manifest):
+        return manifest
+    return _committed(plan) or manifest
+
+
+def _committed(plan: Plan) -> Manifest | None:
+    """The generation as a run that did the same has committed it; None when nobody has."""
+    if not storage.exists(storage.join(plan.job.output, generations.generation_path(plan.generation))):
+        return None
     found = generations.as_of(plan.job.output, plan.generation)
     if found.fingerprint != plan.fingerprint:
         raise DatasetError(

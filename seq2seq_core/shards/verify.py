@@ -15,14 +15,18 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.shards.generations import generation_path
 from seq2seq_core.shards.manifest import (
     MANIFEST_NAME,
     NEAR_FOLDER,
     REPORT_NAME,
+    GenerationEntry,
+    Ledger,
     RejectedEntry,
     ShardEntry,
     SplitEntry,
     TokenizerEntry,
+    read_manifest,
 )
 from seq2seq_core.shards.reader import Dataset
 from seq2seq_core.shards.schema import SPLITS, Split, text_schema
@@ -83,17 +87,18 @@ def verify(root: str) -> Verification:
     for name, split in manifest.splits.items():
         _check_split(dataset, name, split)
     _check_rejected(dataset)
-    _check_ledger(dataset)
+    _check_ledgers(dataset)
+    committed = _check_generations(dataset)
     shards = [shard for split in manifest.splits.values() for shard in split.shards]
     listed: list[_FileEntry] = [*tokenizers.values(), *shards, *manifest.rejected]
     return Verification(
-        files=len(listed) + 1,
+        files=len(listed) + len(committed) + 1,
         bytes=sum(storage.size(storage.join(root, entry.path)) for entry in listed),
         rows=sum(shard.rows for shard in shards),
         source_tokens=sum(shard.source_tokens for shard in shards),
         target_tokens=sum(shard.target_tokens for shard in shards),
         rejected=sum(entry.rows for entry in manifest.rejected),
-        unlisted=_unlisted(root, {MANIFEST_NAME, REPORT_NAME, *(entry.path for entry in listed)}),
+        unlisted=_unlisted(root, {MANIFEST_NAME, REPORT_NAME, *committed, *(entry.path for entry in listed)}),
     )
 
 
@@ -182,28 +187,68 @@ def _list_lengths(url: str, side: str, table: pa.Table) -> npt.NDArray[np.int64]
 
 
 def _check_rejected(dataset: Dataset) -> None:
-    """Every rejected row is on disk, rule by rule."""
-    counts: Counter[str] = Counter()
-    for entry in dataset.manifest.rejected:
+    """Every rejected row is on disk, rule by rule, and generation by generation where there are any."""
+    manifest, total = dataset.manifest, Counter[str]()
+    counts = {entry.index: Counter[str]() for entry in manifest.generations}
+    for entry in manifest.rejected:
         _check_file(dataset, entry)
         for table in dataset.row_groups(entry, ["rule"]):
             counted = pc.value_counts(table.column("rule"))
             rules, numbers = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
-            counts.update(dict(zip(rules, numbers, strict=True)))
-    listed = dataset.manifest.ledger.rejected
-    for rule in sorted({*counts, *listed}):
-        _expect(
-            storage.join(dataset.root, MANIFEST_NAME), f"rows rejected by {rule}", counts[rule], listed.get(rule, 0)
-        )
+            found = dict(zip(rules, numbers, strict=True))
+            total.update(found)
+            counts.get(entry.generation, Counter[str]()).update(found)
+    _expect_rejected(dataset, "", total, manifest.ledger)
+    for generation in manifest.generations:
+        _expect_rejected(dataset, _of(generation), counts[generation.index], generation.ledger)
 
 
-def _check_ledger(dataset: Dataset) -> None:
+def _expect_rejected(dataset: Dataset, of: str, counts: Counter[str], ledger: Ledger) -> None:
     url = storage.join(dataset.root, MANIFEST_NAME)
-    ledger = dataset.manifest.ledger
+    for rule in sorted({*counts, *ledger.rejected}):
+        _expect(url, f"rows rejected by {rule}{of}", counts[rule], ledger.rejected.get(rule, 0))
+
+
+def _check_ledgers(dataset: Dataset) -> None:
+    """Kept rows stand in the shards, each ledger adds up, and those of the generations add up to that of the whole."""
+    manifest = dataset.manifest
+    shards = {name: manifest.splits[name].shards if name in manifest.splits else () for name in SPLITS}
+    _expect_kept(dataset, "", {name: sum(s.rows for s in shards[name]) for name in SPLITS}, manifest.ledger)
+    for entry in manifest.generations:
+        rows = {name: sum(s.rows for s in shards[name] if s.generation == entry.index) for name in SPLITS}
+        _expect_kept(dataset, _of(entry), rows, entry.ledger)
+    if manifest.generations:
+        for what in ("read", "duplicates"):
+            found = sum(getattr(entry.ledger, what) for entry in manifest.generations)
+            url = storage.join(dataset.root, MANIFEST_NAME)
+            _expect(url, f"number of rows of all generations together: {what}", found, getattr(manifest.ledger, what))
+
+
+def _expect_kept(dataset: Dataset, of: str, rows: dict[Split, int], ledger: Ledger) -> None:
+    url = storage.join(dataset.root, MANIFEST_NAME)
     for name in SPLITS:
-        rows = dataset.manifest.splits[name].rows if name in dataset.manifest.splits else 0
-        _expect(url, f"rows kept in split {name}", rows, ledger.kept.get(name, 0))
-    _expect(url, "rows read that were neither kept, duplicates nor rejected", ledger.balance, 0)
+        _expect(url, f"rows kept in split {name}{of}", rows[name], ledger.kept.get(name, 0))
+    _expect(url, f"rows read that were neither kept, duplicates nor rejected{of}", ledger.balance, 0)
+
+
+def _check_generations(dataset: Dataset) -> list[str]:
+    """The manifests as of each generation, where they are, are beginnings of that of the whole; their paths."""
+    whole, present = dataset.manifest, []
+    for entry in whole.generations:
+        url = storage.join(dataset.root, generation_path(entry.index))
+        if storage.exists(url):
+            present.append(generation_path(entry.index))
+            found = read_manifest(url)
+            _expect(url, "fingerprint", found.fingerprint, entry.fingerprint)
+            _expect(url, "number of generations", len(found.generations), entry.index + 1)
+            for name, split in whole.splits.items():
+                expected = tuple(shard for shard in split.shards if shard.generation <= entry.index)
+                _expect(url, f"shards of split {name}", found.splits[name].shards, expected)
+    return present
+
+
+def _of(entry: GenerationEntry) -> str:
+    return f" in generation {entry.index}"
 
 
 def _unlisted(root: str, listed: Iterable[str]) -> tuple[str, ...]:
