@@ -42,6 +42,9 @@ from seq2seq_core.tokenizer.model import Tokenizer
 
 logger = logging.getLogger(__name__)
 
+_SMALL_BYTES = 32 << 20
+_MOST_LOCAL_THREADS = 16
+
 
 class HeldOutConfig(CorpusConfig):
     """A validation or test set: files like those of a corpus, or a share of the corpora."""
@@ -122,8 +125,12 @@ def make_job(config: PrepareConfig) -> Job:
 
 def build(root: beam.Pipeline, config: PrepareConfig) -> Prepared:
     """The graph of a preparation, unrun; see `make_job` for the errors."""
+    return _graph(root, make_job(config))
+
+
+def _graph(root: beam.Pipeline, job: Job) -> Prepared:
     message_coder.register()
-    plan = root | "Plan units" >> PlanUnits(make_job(config))
+    plan = root | "Plan units" >> PlanUnits(job)
     units = plan | "Stage units" >> StageUnits()
     tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units)
     held_out = plan | "Index held-out" >> IndexHeldOut(units)
@@ -143,9 +150,10 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     Raises:
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
-    options = beam_options.parse(beam_arguments)
-    pipeline = beam.Pipeline(options=options)
-    build(pipeline, config)
+    beam_options.parse(beam_arguments)  # a mistake there is told of before any file is looked at
+    job = make_job(config)
+    pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments, _local_threads(job)))
+    _graph(pipeline, job)
     was_there = storage.exists(storage.join(config.output, MANIFEST_NAME))
     clear_totals(config.output)
     try:
@@ -182,6 +190,16 @@ def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]
         Input(index=position, corpus=index, role=role, origin=names[position], source=source)
         for position, (index, role, source) in enumerate(sources)
     )
+
+
+def _local_threads(job: Job) -> int:
+    """How many workers the local runner gets: one where starting more would take longer than they save."""
+    left = _SMALL_BYTES
+    for url in (url for input_ in job.inputs for url in input_.source.urls):
+        left -= storage.size(url)
+        if left < 0:
+            return min(beam_options.usable_cores(), _MOST_LOCAL_THREADS)
+    return 1
 
 
 def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:
