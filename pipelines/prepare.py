@@ -17,7 +17,6 @@ from typing import Self
 
 import apache_beam as beam
 import pydantic
-from apache_beam.options.pipeline_options import PipelineOptions
 from pydantic import Field
 
 from pipelines import beam_options, failures
@@ -49,6 +48,9 @@ from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
 from seq2seq_core.tokenizer.model import Tokenizer
 
 logger = logging.getLogger(__name__)
+
+_SMALL_BYTES = 32 << 20
+_MOST_LOCAL_THREADS = 16
 
 
 class HeldOutConfig(CorpusConfig):
@@ -163,19 +165,19 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     Raises:
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
-    options = beam_options.parse(beam_arguments)
-    while not _run_once(config, options):
+    beam_options.parse(beam_arguments)  # a mistake there is told of before any file is looked at
+    while not _run_once(config, beam_arguments):
         logger.info("%s: looking again for what is new", storage.redact(config.output))
     if config.report:
         write_beside(config.output)
     return load_manifest(config.output)
 
 
-def _run_once(config: PrepareConfig, options: PipelineOptions) -> bool:
+def _run_once(config: PrepareConfig, beam_arguments: Sequence[str]) -> bool:
     """Add a generation, or find nothing new; False when it must be tried again."""
     before = _generations(config.output)
     job = make_job(config)
-    pipeline = beam.Pipeline(options=options)
+    pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments, _local_threads(job)))
     _build(pipeline, job)
     clear_totals(config.output)
     try:
@@ -208,6 +210,16 @@ def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]
         Input(index=position, corpus=index, role=role, origin=names[position], source=source)
         for position, (index, role, source) in enumerate(sources)
     )
+
+
+def _local_threads(job: Job) -> int:
+    """How many workers the local runner gets: one where starting more would take longer than they save."""
+    left = _SMALL_BYTES
+    for url in (url for input_ in job.inputs for url in input_.source.urls):
+        left -= storage.size(url)
+        if left < 0:
+            return min(beam_options.usable_cores(), _MOST_LOCAL_THREADS)
+    return 1
 
 
 def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:

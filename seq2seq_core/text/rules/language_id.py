@@ -116,7 +116,7 @@ def identifier() -> Identifier:
         ConfigError: py3langid is not installed, or keeps its model in another way.
     """
     try:
-        from py3langid.langid import (  # type: ignore[import-untyped]  # noqa: PLC0415 (an optional dependency)
+        from py3langid.langid import (  # noqa: PLC0415 (an optional dependency)
             MODEL_FILE,
             LanguageIdentifier,
         )
