@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -31,8 +32,12 @@ max_records_per_batch min_read_time_millis read_time_percentage storage_level
 _JOB_SERVER_OPTIONS = frozenset(_JOB_SERVER_WORDS.split())
 
 
-def parse(arguments: Sequence[str]) -> PipelineOptions:
+def parse(arguments: Sequence[str], local_threads: int = 1) -> PipelineOptions:
     """Beam's options; the runner is the local one unless another is named.
+
+    Args:
+        arguments: What stands after `--`.
+        local_threads: Workers of the local runner, threads of this process, unless its options say otherwise.
 
     Raises:
         ConfigError: A word is no option, or an option that neither Beam nor a job server knows, or has a bad value.
@@ -55,8 +60,17 @@ def parse(arguments: Sequence[str]) -> PipelineOptions:
     if not any(flag == "--runner" or flag.startswith("--runner=") for flag in flags):
         flags.append(f"--runner={LOCAL_RUNNER}")
     options = PipelineOptions(flags)
-    _check_runner(options.view_as(StandardOptions).runner)
+    runner = options.view_as(StandardOptions).runner
+    _check_runner(runner)
+    if runner == LOCAL_RUNNER and local_threads > 1 and not any(flag.startswith("--direct_") for flag in flags):
+        workers = ["--direct_running_mode=multi_threading", f"--direct_num_workers={local_threads}"]
+        return PipelineOptions([*flags, *workers])
     return options
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_runner(name: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 
 from pydantic import Field
 
@@ -35,6 +37,7 @@ def run_prepare(call: Call) -> int:
     from pipelines import dry_run, prepare
     from seq2seq_core.report import inspection
 
+    call = replace(call, options=tuple(_take_strict(call.options)))
     if dry_run.is_asked(call.options):
         print(dry_run.run(call.load(dry_run.DryRunConfig)))
         return 0
@@ -133,6 +136,12 @@ def _take_processes(options: tuple[str, ...]) -> tuple[list[str], int]:
     if not value.isdecimal():
         raise ConfigError(f"{_PROCESSES} needs a number", found=value or "nothing")
     return words[:at] + words[at + 2 :], int(value)
+
+
+def _take_strict(options: tuple[str, ...]) -> Iterator[str]:
+    """The options with `--strict`, which is short for `--on_error fail`, spelt out."""
+    for option in options:
+        yield from ("--on_error", "fail") if option == "--strict" else (option,)
 
 
 def _prepare_config() -> type[Config]:

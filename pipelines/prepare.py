@@ -17,7 +17,6 @@ from typing import Self
 
 import apache_beam as beam
 import pydantic
-from apache_beam.options.pipeline_options import PipelineOptions
 from pydantic import Field
 
 from pipelines import beam_options, failures
@@ -27,6 +26,7 @@ from pipelines.transforms.build_shards import BuildShards
 from pipelines.transforms.count_rows import CountRows
 from pipelines.transforms.index_held_out import IndexHeldOut
 from pipelines.transforms.make_tokenizers import MakeTokenizers
+from pipelines.transforms.near_duplicates import NearDuplicates
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.stage_units import StageUnits
@@ -37,6 +37,8 @@ from seq2seq_core.preparation.claims import release, take_rest
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
+from seq2seq_core.preparation.near_messages import NearPlan
+from seq2seq_core.preparation.near_rows import near_plans, rows_to_compare
 from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.report.dataset_page import write_beside
@@ -46,6 +48,9 @@ from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
 from seq2seq_core.tokenizer.model import Tokenizer
 
 logger = logging.getLogger(__name__)
+
+_SMALL_BYTES = 32 << 20
+_MOST_LOCAL_THREADS = 16
 
 
 class HeldOutConfig(CorpusConfig):
@@ -135,10 +140,13 @@ def _build(root: beam.Pipeline, job: Job) -> Prepared:
     message_coder.register()
     plan = root | "Plan units" >> PlanUnits(job)
     units = plan | "Stage units" >> StageUnits()
-    tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units)
-    held_out = plan | "Index held-out" >> IndexHeldOut(units)
     counts = plan | "Count rows" >> CountRows(units)
-    shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts)
+    tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units, counts)
+    held_out = plan | "Index held-out" >> IndexHeldOut(units)
+    sides = (beam.pvalue.AsSingleton(plan), beam.pvalue.AsList(units), beam.pvalue.AsList(counts))
+    near_plan = plan | "Plan near-duplicates" >> beam.FlatMap(near_plans).with_output_types(NearPlan)
+    near = near_plan | "Near-duplicates" >> NearDuplicates(rows_to_compare, *sides)
+    shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts, near)
     outcome = plan | "Publish dataset" >> PublishDataset(units, tokenizers, shards)
     return Prepared(plan=plan, units=units, shards=shards, outcome=outcome)
 
@@ -157,19 +165,19 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     Raises:
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
-    options = beam_options.parse(beam_arguments)
-    while not _run_once(config, options):
+    beam_options.parse(beam_arguments)  # a mistake there is told of before any file is looked at
+    while not _run_once(config, beam_arguments):
         logger.info("%s: looking again for what is new", storage.redact(config.output))
     if config.report:
         write_beside(config.output)
     return load_manifest(config.output)
 
 
-def _run_once(config: PrepareConfig, options: PipelineOptions) -> bool:
+def _run_once(config: PrepareConfig, beam_arguments: Sequence[str]) -> bool:
     """Add a generation, or find nothing new; False when it must be tried again."""
     before = _generations(config.output)
     job = make_job(config)
-    pipeline = beam.Pipeline(options=options)
+    pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments, _local_threads(job)))
     _build(pipeline, job)
     clear_totals(config.output)
     try:
@@ -202,6 +210,16 @@ def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]
         Input(index=position, corpus=index, role=role, origin=names[position], source=source)
         for position, (index, role, source) in enumerate(sources)
     )
+
+
+def _local_threads(job: Job) -> int:
+    """How many workers the local runner gets: one where starting more would take longer than they save."""
+    left = _SMALL_BYTES
+    for url in (url for input_ in job.inputs for url in input_.source.urls):
+        left -= storage.size(url)
+        if left < 0:
+            return min(beam_options.usable_cores(), _MOST_LOCAL_THREADS)
+    return 1
 
 
 def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from hypothesis import settings
 
 from seq2seq_core import storage
 from seq2seq_core.shards.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry, publish_manifest
@@ -21,6 +22,9 @@ from seq2seq_core.tokenizer.training import TokenizerConfig
 from seq2seq_core.tokenizer.training import train as train_tokenizer
 from tests.engines import flink_cluster, spark_job_server  # noqa: F401
 from tests.stores import gcs_server, object_store, s3_server, store  # noqa: F401
+
+settings.register_profile("shared", deadline=None)  # a busy machine is no error
+settings.load_profile("shared")
 
 DATA_FOLDER = Path(os.environ.get("SEQ2SEQ_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")).resolve()
 

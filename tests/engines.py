@@ -127,6 +127,10 @@ class FlinkCluster:
             "taskmanager.memory.jvm-metaspace.size": "256m",
             "taskmanager.memory.jvm-overhead.min": "128m",
             "taskmanager.memory.jvm-overhead.max": "128m",
+            # Beam's own --number_of_execution_retries is for streaming jobs alone; a batch job takes the cluster's.
+            "restart-strategy.type": "fixed-delay",
+            "restart-strategy.fixed-delay.attempts": 10,
+            "restart-strategy.fixed-delay.delay": "1 s",
             "heartbeat.interval": 1000,
             "heartbeat.timeout": 5000,
             "io.tmp.dirs": self._folder,

@@ -8,8 +8,8 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from seq2seq_core.preparation.build import build_shard
+from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.messages import (
-    Decisions,
     HeldOutIndex,
     Partition,
     Plan,
@@ -18,12 +18,13 @@ from seq2seq_core.preparation.messages import (
     TokenizersReport,
     UnitReport,
 )
+from seq2seq_core.preparation.near_messages import DropReport
 
 
 class BuildShards(beam.PTransform):  # type: ignore[misc]
     """PCollection[Plan] of one element -> PCollection[ShardReport], in no order.
 
-    What has to be known of the whole corpus comes first, from three transforms beside this one.
+    What has to be known of the whole corpus comes first, from four transforms beside this one.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class BuildShards(beam.PTransform):  # type: ignore[misc]
         tokenizers: beam.PCollection[TokenizersReport],
         held_out: beam.PCollection[HeldOutIndex],
         counts: beam.PCollection[SlotCounts],
+        near: beam.PCollection[DropReport],
     ) -> None:
         super().__init__()
-        self._reports = (units, tokenizers, held_out, counts)
+        self._reports = (units, tokenizers, held_out, counts, near)
 
     def expand(self, plan: beam.PCollection[Plan]) -> beam.PCollection[ShardReport]:
         sides = [beam.pvalue.AsSingleton(plan), *(beam.pvalue.AsList(reports) for reports in self._reports)]
@@ -58,8 +60,11 @@ def _build(
     tokenizers: Iterable[TokenizersReport],
     held_out: Iterable[HeldOutIndex],
     counts: Iterable[SlotCounts],
+    near: Iterable[DropReport],
 ) -> ShardReport:
-    decisions = Decisions(tokenizers=next(iter(tokenizers)), held_out=next(iter(held_out)), counts=tuple(counts))
+    decisions = Decisions(
+        tokenizers=next(iter(tokenizers)), held_out=next(iter(held_out)), counts=tuple(counts), near=tuple(near)
+    )
     report = build_shard(plan, partition, list(units), decisions)
     Metrics.counter("prepare", "rows_kept").inc(report.entry.rows)
     Metrics.counter("prepare", "rows_duplicate").inc(report.duplicates)

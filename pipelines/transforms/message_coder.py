@@ -19,6 +19,7 @@ from seq2seq_core.preparation.messages import (
     Unit,
     UnitReport,
 )
+from seq2seq_core.preparation.near_messages import BandsReport, DropReport, EdgesReport, NearPlan
 
 _KINDS = (
     HeldOutIndex,
@@ -33,6 +34,7 @@ _KINDS = (
     Unit,
     UnitReport,
 )
+_NEAR_KINDS = (BandsReport, DropReport, EdgesReport, NearPlan)
 
 
 class MessageCoder(coders.Coder):  # type: ignore[misc]
@@ -68,5 +70,5 @@ class MessageCoder(coders.Coder):  # type: ignore[misc]
 
 def register() -> None:
     """Make Beam use the coder wherever a message type is annotated."""
-    for kind in _KINDS:
+    for kind in _KINDS + _NEAR_KINDS:
         beam.coders.registry.register_coder(kind, MessageCoder)

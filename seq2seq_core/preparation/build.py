@@ -16,10 +16,12 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.caps import within_caps
 from seq2seq_core.preparation.claims import check_claim
+from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.held_out import without_held_out
 from seq2seq_core.preparation.limits import within_token_limits
-from seq2seq_core.preparation.messages import Decisions, Partition, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.preparation.messages import Partition, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.preparation.near_rows import without_near
 from seq2seq_core.preparation.sieve import publish_rejects
 from seq2seq_core.preparation.tags import with_tags
 from seq2seq_core.shards.manifest import TokenizerEntry
@@ -68,6 +70,7 @@ def _sifted(plan: Plan, partition: Partition, rows: pa.Table, decisions: Decisio
     """The rows that stay, and those that what is known of the whole corpus rejects."""
     sieves = (
         functools.partial(within_caps, plan, partition, counts=decisions.counts),
+        functools.partial(without_near, plan, partition, drops=decisions.near),
         functools.partial(without_held_out, plan, partition, index=decisions.held_out),
     )
     rejected: list[pa.Table] = []

@@ -73,7 +73,7 @@ class DryRun:
 
 
 def try_recipe(job: Job, rows: int) -> DryRun:
-    """Read, normalise and judge about `rows` rows of the corpora; duplicates are counted among them. Nothing is written.
+    """Read, normalise and judge about `rows` rows of the corpora; duplicates are counted too. Nothing is written.
 
     Raises:
         InputError, StorageError: A file cannot be read.

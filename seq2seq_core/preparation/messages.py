@@ -202,20 +202,6 @@ class SlotCounts(Message):
     counts: tuple[int, ...]
 
 
-class Decisions(Message):
-    """What has to be known of the whole corpus before a shard of it can be built.
-
-    Attributes:
-        tokenizers: Of the dataset.
-        held_out: What training rows must not share.
-        counts: Of every training shard; empty when no corpus has a cap.
-    """
-
-    tokenizers: TokenizersReport
-    held_out: HeldOutIndex
-    counts: tuple[SlotCounts, ...] = ()
-
-
 class ShardReport(Accounted):
     """A finished shard: its entry, the rows left out and the length histograms of both sides.
 

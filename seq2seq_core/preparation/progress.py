@@ -58,11 +58,13 @@ def publish_totals(plan: Plan) -> None:
 
 
 def clear_totals(output: str, last: int | None = None) -> None:
-    """Remove the totals of an earlier run, so that a watch waits for the new ones.
+    """Remove the totals of an earlier run, where there are any, so that a watch waits for the new ones.
 
     Those of a generation after the last are left, where one is given: another run is at work on it.
     """
-    if last is not None and _TOTALS in storage.list_folder(storage.join(output, WORK_FOLDER)):
+    if _TOTALS not in storage.list_folder(storage.join(output, WORK_FOLDER)):
+        return
+    if last is not None:
         totals = Totals.model_validate_json(storage.read_bytes(_totals_url(output)))
         if int(totals.work.partition("-")[0]) > last:
             return

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+import pydantic
 from pydantic import Field
 
 from seq2seq_core.config import Config
+from seq2seq_core.preparation.minhash import NearDuplicatesConfig
 from seq2seq_core.preparation.protection import ProtectionConfig
 from seq2seq_core.text.filters import FiltersConfig
 from seq2seq_core.text.normalize import NormalizeConfig
@@ -27,6 +29,9 @@ class Recipe(Config):
     keep: Literal["first", "best"] = Field(
         "first", description="of duplicates: the first in corpus order, or the one with the highest score_field"
     )
+    near_duplicates: NearDuplicatesConfig | None = Field(
+        None, description="training rows that are nearly the same text: `true` looks for them, one of each kind stays"
+    )
     tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="the tokenizer, given or trained")
     shards: int | None = Field(
         None,
@@ -34,8 +39,14 @@ class Recipe(Config):
         le=99_999,
         description="number of training shards; default: one for about 8 MiB of input",
     )
-    unit_rows: int = Field(500_000, ge=1, description="lines a worker reads at a time from an uncompressed file")
+    unit_rows: int = Field(250_000, ge=1, description="lines a worker reads at a time from an uncompressed file")
     max_line_bytes: int = Field(1 << 20, ge=1, description="longer lines are unreadable, in bytes")
     on_error: Literal["reject", "fail"] = Field(
         "reject", description="an unreadable row (not UTF-8, bad JSON, missing column) is counted, or ends the run"
     )
+
+    @pydantic.field_validator("near_duplicates", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        """`true` means the defaults, `false` that they are not looked for."""
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value

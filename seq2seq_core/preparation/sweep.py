@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from seq2seq_core import storage
 from seq2seq_core.preparation.progress import WORK_FOLDER, clear_totals
 from seq2seq_core.shards import generations
-from seq2seq_core.shards.manifest import MANIFEST_NAME, REPORT_NAME, Manifest
+from seq2seq_core.shards.manifest import MANIFEST_NAME, NEAR_FOLDER, REPORT_NAME, Manifest
 from seq2seq_core.shards.schema import SPLITS
 
 _TEMPORARY = r"\.[0-9a-f]{32}\.tmp"
 _NAMES = r"(part-\d{5}-of-\d{5}\.parquet|(joint|source|target)\.model|dataset\.json|report\.html)"
+_NEAR_TEMPORARY = re.compile(rf"\.part-\d{{5}}-of-\d{{5}}\.arrow{_TEMPORARY}")
 _OURS = re.compile(rf"{_NAMES}|\.{_NAMES}{_TEMPORARY}")
 _WORK = re.compile(rf"(\d{{5}})-[0-9a-f]{{16}}|claim-(\d{{5}})\.json|\.claim-(\d{{5}})\.json{_TEMPORARY}")
 _NOTE = re.compile(rf"\.?rest-(\d{{5}})-.*\.json({_TEMPORARY})?")
@@ -41,6 +42,24 @@ def sweep(output: str, manifest: Manifest) -> None:
                 storage.remove(storage.join(output, path))
         if _GENERATION.fullmatch(storage.name_of(folder)):
             storage.remove_empty_folder(storage.join(output, folder))
+    _sweep_near(output, manifest)
+
+
+def _sweep_near(output: str, manifest: Manifest) -> None:
+    """Remove the band files of generations that were never added, and unfinished ones of those that were."""
+    near, last = storage.join(output, NEAR_FOLDER), len(manifest.generations) - 1
+    added = {generation.folder for generation in manifest.generations}
+    folders = [near]
+    for name in storage.list_folder(near):
+        found = _GENERATION.fullmatch(name)
+        if found and int(found[1]) <= last and name not in added:
+            storage.remove(storage.join(near, name))
+        elif name in added:
+            folders.append(storage.join(near, name))
+    for folder in folders:
+        for name in storage.list_folder(folder):
+            if _NEAR_TEMPORARY.fullmatch(name):
+                storage.remove(storage.join(folder, name))
 
 
 def _folders(output: str, last: int) -> Iterator[str]:

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
+from seq2seq_core.preparation.caps import within_caps
 from seq2seq_core.preparation.claims import check_claim
 from seq2seq_core.preparation.gather import gather
-from seq2seq_core.preparation.messages import Plan, TokenizersReport, UnitReport
+from seq2seq_core.preparation.messages import Plan, SlotCounts, TokenizersReport, UnitReport
 from seq2seq_core.preparation.tags import tags_of
 from seq2seq_core.shards.manifest import TokenizerEntry
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 _FOLDER = "tokenizer"
 
 
-def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport:
+def make_tokenizers(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts] = ()) -> TokenizersReport:
     """Publish the tokenizers, unless a marker says that this has been done or the dataset has them already.
 
     Raises:
@@ -33,17 +34,17 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport
     marker = storage.join(plan.work, "tokenizers.json")
     if storage.exists(marker):
         return TokenizersReport.model_validate_json(storage.read_text(marker))
-    report = plan.tokenizers or _make(plan, units)
+    report = plan.tokenizers or _make(plan, units, counts)
     storage.publish_text(marker, report.model_dump_json())
     return report
 
 
-def _make(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport:
+def _make(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts]) -> TokenizersReport:
     config = plan.job.recipe.tokenizer
     if config.given:
         models = [Tokenizer.load(url) for url in config.given]
     else:
-        sample = sample_rows(plan, units, config.sample_rows)
+        sample = sample_rows(plan, units, config.sample_rows, counts)
         logger.info("training a tokenizer on %d rows", sample.num_rows)
         sides = [["source", "target"]] if config.joint else [["source"], ["target"]]
         tags = tags_of(plan.job.corpora)
@@ -54,8 +55,10 @@ def _make(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport:
     return _publish(plan.job.output, models[0], models[-1])
 
 
-def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int) -> pa.Table:
+def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int, counts: Sequence[SlotCounts] = ()) -> pa.Table:
     """The training rows with the smallest ids, in that order, at most so many (see `gather` for the columns).
+
+    Rows beyond the caps of their corpora are not among them, where shards were counted.
 
     Raises:
         InputError: There are none.
@@ -65,6 +68,8 @@ def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int) -> pa.Table:
     for partition in plan.slots:
         if partition.split == "train" and missing:
             rows, _ = gather(plan, partition, units)
+            capped = within_caps(plan, partition, rows, counts)
+            rows = rows if capped is None else capped.kept
             parts.append(rows.slice(0, missing))
             missing -= parts[-1].num_rows
     if missing == most:

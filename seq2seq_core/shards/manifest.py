@@ -15,6 +15,8 @@ from seq2seq_core.shards.schema import FORMAT_VERSION, Split
 MANIFEST_NAME = "dataset.json"
 REPORT_NAME = "report.html"
 """A page about the dataset for people; it is no part of it: written after the manifest, or not at all."""
+NEAR_FOLDER = "near"
+"""Hashes by which later generations find near-duplicates of rows of earlier ones."""
 
 
 class _Entry(pydantic.BaseModel):

@@ -18,6 +18,7 @@ from seq2seq_core.errors import DatasetError
 from seq2seq_core.shards.generations import generation_path
 from seq2seq_core.shards.manifest import (
     MANIFEST_NAME,
+    NEAR_FOLDER,
     REPORT_NAME,
     GenerationEntry,
     Ledger,
@@ -254,7 +255,7 @@ def _unlisted(root: str, listed: Iterable[str]) -> tuple[str, ...]:
     fs, base = storage.filesystem(root)
     base = base.rstrip("/")
     below = {path.removeprefix(base).lstrip("/") for path in fs.find(base)}
-    return tuple(sorted(below - set(listed)))
+    return tuple(sorted(path for path in below - set(listed) if not path.startswith(f"{NEAR_FOLDER}/")))
 
 
 def _expect(url: str, what: str, found: object, expected: object) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.beam_options import parse
+from pipelines.beam_options import parse, usable_cores
 from seq2seq_core.errors import ConfigError
 
 
@@ -35,6 +35,32 @@ from seq2seq_core.errors import ConfigError
 )
 def test_options_pass_through(arguments: list[str], expected: dict[str, Any]) -> None:
     assert parse(arguments).get_all_options(drop_default=True, retain_unknown_options=True) == expected
+
+
+THREADS = {"direct_running_mode": "multi_threading", "direct_num_workers": 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], {"runner": "FnApiRunner"} | THREADS),
+        (["--runner=FnApiRunner"], {"runner": "FnApiRunner"} | THREADS),
+        (["--direct_num_workers=1"], {"runner": "FnApiRunner"}),
+        (
+            ["--direct_num_workers=2", "--direct_running_mode=multi_processing"],
+            {"runner": "FnApiRunner", "direct_num_workers": 2, "direct_running_mode": "multi_processing"},
+        ),
+        (["--runner=PrismRunner"], {"runner": "PrismRunner"}),
+    ],
+)
+def test_the_local_runner_gets_threads_unless_its_options_say_otherwise(
+    arguments: list[str], expected: dict[str, Any]
+) -> None:
+    assert parse(arguments, local_threads=3).get_all_options(drop_default=True) == expected
+
+
+def test_this_process_may_use_a_core() -> None:
+    assert usable_cores() >= 1
 
 
 @pytest.mark.parametrize(

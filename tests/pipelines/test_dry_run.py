@@ -53,3 +53,12 @@ def test_a_sample_of_nothing_is_refused(corpus: Path, capsys: pytest.CaptureFixt
     assert "sample" in capsys.readouterr().err
     assert main(["prepare", "--dry-run", "--sampel", "5", *arguments]) == 2
     assert "Did you mean sample?" in capsys.readouterr().err
+
+
+def test_strict_is_short_for_an_error_at_the_first_unreadable_row(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (corpus / "a.en").write_bytes((corpus / "a.en").read_bytes().replace(b"sentence number 3\n", b"\xff\n"))
+    words = ["prepare", "--source", f"{corpus}/a.en", "--target", f"{corpus}/a.de", "--output", f"{corpus}/out"]
+    assert main([*words, "--strict"]) == 1
+    assert "a.de, line 4: the row is unreadable (not_utf8)" in capsys.readouterr().err

@@ -70,7 +70,10 @@ def undisturbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return digests_of(output)
 
 
-@pytest.mark.parametrize("options", [TWO_WORKERS, ["--direct_runner_bundle_repeat=1"]])
+TWO_THREADS = ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
+
+
+@pytest.mark.parametrize("options", [TWO_WORKERS, TWO_THREADS, ["--direct_runner_bundle_repeat=1"]])
 def test_workers_and_replays_change_no_byte(
     corpus: Path, tmp_path: Path, undisturbed: dict[str, str], options: list[str]
 ) -> None:
@@ -114,6 +117,33 @@ def test_killed_again_and_again_the_same_command_ends_in_the_same_bytes(
         assert not (output / MANIFEST_NAME).exists()
     prepare.run(config)
     assert digests_of(output) == undisturbed
+
+
+def test_a_larger_corpus_is_prepared_by_all_cores(
+    corpus: Path, tmp_path: Path, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    run = failures.run
+
+    def watched(pipeline: beam.Pipeline) -> None:
+        seen.append(pipeline.options.get_all_options()["direct_running_mode"])
+        run(pipeline)
+
+    monkeypatch.setattr(failures, "run", watched)
+    monkeypatch.setattr(beam_options, "usable_cores", lambda: 3)
+    prepare.run(config_for(corpus, tmp_path / "small"))
+    monkeypatch.setattr(prepare, "_SMALL_BYTES", 1000)
+    prepare.run(config_for(corpus, tmp_path / "large"))
+    assert seen == ["in_memory", "multi_threading"]
+    assert digests_of(tmp_path / "large") == undisturbed
+
+
+def test_an_error_in_a_thread_is_told_once(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(beam_options, "usable_cores", lambda: 2)
+    (tmp_path / "short.de").write_text("one line\n")
+    with pytest.raises(InputError, match="the two sides of a corpus differ in length"):
+        prepare.run(config_for(corpus, tmp_path / "out", target=str(tmp_path / "short.de")))
 
 
 def test_a_finished_dataset_stays_as_it_is(corpus: Path, tmp_path: Path) -> None:

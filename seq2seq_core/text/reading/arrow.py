@@ -61,7 +61,7 @@ def scan(url: str, feed: Callable[[bytes], None]) -> Batches:
                     offsets.append(tap.position)
                 if tap.position == offsets[-1] or tap.last != _END:
                     raise EOFError("the mark of the end is missing")
-                _check_tail(tap)
+                _check_tail(tap, file, len(rows))
             except FAILURES as error:
                 raise damaged("Arrow", url, error, f"after {sum(rows)} rows, {offsets[-1]} bytes") from None
     return Batches(tuple(offsets), tuple(rows))
@@ -167,17 +167,19 @@ def _open(tap: _Tap, url: str) -> pa.RecordBatchStreamReader:
     return reader
 
 
-def _check_tail(tap: _Tap) -> None:
-    """What stands behind the end of the stream: nothing, or the footer of the file format."""
-    end, is_file, size = tap.position, tap.begin > 0, 0
-    tail = b""
+def _check_tail(tap: _Tap, file: IO[bytes], batches: int) -> None:
+    """What stands behind the end of the stream: nothing, or the footer of the file format with as many batches."""
+    size = 0
     while block := tap.read(_BLOCK_BYTES):
         size += len(block)
-        tail = (tail + block)[-len(_MAGIC) :]
-    if is_file and tail != _MAGIC:
-        raise EOFError("the footer is missing")
-    if not is_file and size:
-        raise EOFError(f"{size} bytes stand behind the end of the stream at byte {end}")
+    if not tap.begin:
+        if size:
+            raise EOFError(f"{size} bytes stand behind the end of the stream")
+        return
+    file.seek(0)
+    found = pa.ipc.open_file(pa.PythonFile(file, mode="r")).num_record_batches
+    if found != batches:
+        raise EOFError(f"the footer tells of {found} record batches, found {batches}")
 
 
 def _has_dictionary(kind: pa.DataType) -> bool:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 
-FAILURES = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, MemoryError)
+FAILURES = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)
 """What Arrow raises on damaged files."""
 
 

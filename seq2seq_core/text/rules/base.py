@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.config import Config
-from seq2seq_core.text.rules.texts import Bools, Floats, Texts
+from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Side(NamedTuple):
         name: Which one.
         texts: Its texts.
         language: The code of its language, where known.
-        exact: The values of rows that pass are wanted as well, not only those of rows that fail.
+        exact: All values are wanted exactly, also where a row is far from failing.
     """
 
     name: Literal["source", "target"]
@@ -58,6 +58,10 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.target)
+
+    def only(self, rows: Bools) -> Rows:
+        """Some of the rows, to be measured exactly."""
+        return replace(self, source=self.source.only(rows), target=self.target.only(rows), exact=True)
 
     def each(self) -> Iterator[Side]:
         """Every side there is."""
@@ -81,7 +85,7 @@ class Measure:
         return pc.binary_join_element_wise(*parts, "")
 
     def only(self, rows: Bools) -> Measure:
-        """The same values, with the verdict on some rows alone."""
+        """The same values, with the verdict that some rows fail."""
         return replace(self, failed=pa.array(rows))
 
 
@@ -91,10 +95,12 @@ class Rule(Config, ABC):
     Attributes:
         compares: It compares the sides, so that a corpus without source is not judged by it.
         costly: It pays to ask it only of rows that all rules before have kept.
+        estimates: Unless `Rows.exact`, the values of sides that pass are estimates.
     """
 
     compares: ClassVar[bool] = False
     costly: ClassVar[bool] = False
+    estimates: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, rows: Rows) -> Measure:
@@ -125,6 +131,30 @@ class SideRule(Rule):
             failed |= self.fails(number)
             values[side.name] = shown(number)
         return Measure(pa.array(failed), values)
+
+
+class SuspectRule(SideRule):
+    """A rule that measures only rows which may fail, where a cheap look tells that the others cannot."""
+
+    estimates: ClassVar[bool] = True
+
+    @abstractmethod
+    def suspects(self, texts: Texts) -> Bools:
+        """Which rows may fail: all that do, and few others."""
+
+    @abstractmethod
+    def exact_value(self, texts: Texts) -> Ints:
+        """The measured number of each row."""
+
+    def value(self, side: Side) -> Ints:
+        """The measured number of each row; 0 for rows that cannot fail, unless `side.exact`."""
+        if side.exact:
+            return self.exact_value(side.texts)
+        value = np.zeros(len(side.texts), np.int64)
+        suspects = self.suspects(side.texts)
+        if suspects.any():
+            value[suspects] = self.exact_value(side.texts.only(suspects))
+        return value
 
 
 def shown(numbers: npt.NDArray[Any]) -> pa.Array:

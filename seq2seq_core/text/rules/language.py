@@ -30,8 +30,9 @@ _ALSO = {  # what the model tells apart, and a corpus of this language may hold;
 class LanguageRule(Rule):
     """The language of each side is the expected one, by py3langid (95% right at 31 characters, 99.6% from 60 on).
 
-    A row fails where another language is more probable by the margin. Off by default, since it takes about as long as
-    encoding does. Sides with few letters pass, as do sides whose language the corpus does not tell.
+    A row fails where another language is more probable by the margin. Off by default for its cost, some 50,000
+    sentences a second and core (one by one, py3langid identifies 11,000). Sides with few letters pass, as do sides
+    whose language the corpus does not tell.
     """
 
     costly: ClassVar[bool] = True

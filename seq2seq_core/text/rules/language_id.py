@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.text.normalize import compose
-from seq2seq_core.text.rules.texts import Ints, Texts
+from seq2seq_core.text.rules.texts import Ints, Texts, text_rows
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -116,10 +116,13 @@ def identifier() -> Identifier:
         ConfigError: py3langid is not installed, or keeps its model in another way.
     """
     try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 (an optional dependency)
+        from py3langid.langid import (  # noqa: PLC0415 (an optional dependency)
+            MODEL_FILE,
+            LanguageIdentifier,
+        )
     except ImportError:
         raise ConfigError(
-            "language identification needs py3langid", advice="pip install 'seq2seq[clean]', or switch `language` off."
+            "language identification needs py3langid", advice="pip install py3langid, or switch `filters.language` off."
         ) from None
     model = LanguageIdentifier.from_model_file(MODEL_FILE)
     labels = tuple(dict.fromkeys(model.nb_classes))
@@ -138,7 +141,10 @@ def identifier() -> Identifier:
 
 def _prepared(column: pa.StringArray) -> pa.StringArray:
     """The texts as py3langid reads them: composed, and in lower case where all is in upper case."""
-    upper = pc.utf8_is_upper(column)
-    if pc.any(upper).as_py():
-        column = pc.if_else(upper, pc.utf8_lower(column), column)
+    texts = Texts(column)
+    small = (texts.data - np.uint8(ord("a"))) < 26
+    suspects = (texts.count(small) == 0) & (texts.bytes > 0)
+    if suspects.any():
+        rows = (text.lower() if text.isupper() else text for text in text_rows(column, suspects))
+        column = pc.replace_with_mask(column, pa.array(suspects), pa.array(list(rows), column.type))
     return compose(column, "NFC")

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from seq2seq_core.config import Config
 from seq2seq_core.text.rules import unicode
-from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, above, shown
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above, shown
 from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts
 
 
@@ -25,7 +25,7 @@ class EmptyRule(Rule):
     def measure(self, rows: Rows) -> Measure:
         words = {side.name: side.texts.words for side in rows.each()}
         failed = np.logical_or.reduce([count == 0 for count in words.values()])
-        values = {name: pc.if_else(pa.array(count == 0), "empty", "text") for name, count in words.items()}
+        values = {str(name): pc.if_else(pa.array(count == 0), "empty", "text") for name, count in words.items()}
         return Measure(pa.array(failed), values)
 
     @property
@@ -168,7 +168,7 @@ def fit_length_ratio(source: Ints, target: Ints) -> LengthRatio:
     return LengthRatio(math.exp(center), max(spread, 1e-3))
 
 
-class LongestWordRule(SideRule):
+class LongestWordRule(SuspectRule):
     """No word is too long (40 characters at most: OpusFilter's limit).
 
     A word is what white space separates. Characters of scripts that put no space between words (Han, kana, Thai, Lao,
@@ -177,17 +177,13 @@ class LongestWordRule(SideRule):
 
     maximum: int = Field(40, ge=1, description="most characters a word may have")
 
-    def value(self, side: Side) -> Ints:
-        """Characters of the longest word; 0 where no word can be too long, unless `side.exact`."""
-        gaps = _gaps(side.texts)
-        if side.exact:
-            return _longest_words(side.texts, gaps)
-        longest = np.zeros(len(side.texts), np.int64)
-        suspects = side.texts.has_any(_begin_of_stretches(~gaps, self.maximum + 1))
-        if suspects.any():
-            some = side.texts.only(suspects)
-            longest[suspects] = _longest_words(some, _gaps(some))
-        return longest
+    def suspects(self, texts: Texts) -> Bools:
+        """Rows with so many bytes without a gap (or at the end of such, in the next row)."""
+        return texts.has_any(_begin_of_stretches(~_gaps(texts), self.maximum + 1))
+
+    def exact_value(self, texts: Texts) -> Ints:
+        """Characters of the longest word of each row."""
+        return _longest_words(texts, _gaps(texts))
 
     def fails(self, value: npt.NDArray[np.int64]) -> Bools:
         result: Bools = value > self.maximum

@@ -81,19 +81,20 @@ class HtmlRule(Rule):
         failed = np.zeros(len(rows), np.bool_)
         values: dict[str, pa.Array] = {}
         for side in rows.each():
-            for name, sign, residue, maximum in (
-                ("tags", "<", _TAG, self.maximum),
-                ("entities", "&", _ENTITY, self.maximum_entities),
-            ):
-                suspects = side.texts.has_any(side.texts.find(sign))
-                found = side.texts.measure_rows(suspects, lambda text, residue=residue: len(residue.findall(text)))
-                failed |= found > maximum
-                values[f"{side.name} {name}"] = pa.array(found.astype(np.int64))
+            tags, entities = _count(side.texts, "<", _TAG), _count(side.texts, "&", _ENTITY)
+            failed |= (tags > self.maximum) | (entities > self.maximum_entities)
+            values |= {f"{side.name} tags": pa.array(tags), f"{side.name} entities": pa.array(entities)}
         return Measure(pa.array(failed), values)
 
     @property
     def threshold(self) -> str:
         return f"at most {self.maximum} tags, {self.maximum_entities} entities"
+
+
+def _count(texts: Texts, sign: str, pattern: re.Pattern[str]) -> Ints:
+    """How often a pattern that begins with some sign stands in each row."""
+    suspects = texts.has_any(texts.find(sign))
+    return texts.measure_rows(suspects, lambda text: len(pattern.findall(text))).astype(np.int64)
 
 
 class BracketsRule(SideRule):
@@ -107,12 +108,13 @@ class BracketsRule(SideRule):
     def value(self, side: Side) -> Ints:
         texts = side.texts
         alone = np.zeros(len(texts), np.int64)
-        for opening, closing in _BRACKETS:
-            alone += np.abs(texts.count_at(texts.find(opening)) - texts.count_at(texts.find(closing)))
+        for pair in _BRACKETS:
+            opening, closing = (texts.count_at(texts.find(bracket)) for bracket in pair)
+            alone += np.abs(opening - closing)
         positions, points = texts.wide
-        for opening, closing in _WIDE_BRACKETS if len(positions) else ():
-            found = [texts.count_at(positions[points == ord(bracket)]) for bracket in (opening, closing)]
-            alone += np.abs(found[0] - found[1])
+        for pair in _WIDE_BRACKETS if len(positions) else ():
+            opening, closing = (texts.count_at(positions[points == ord(bracket)]) for bracket in pair)
+            alone += np.abs(opening - closing)
         return alone
 
     def fails(self, value: npt.NDArray[np.int64]) -> Bools:

@@ -48,7 +48,8 @@ class Texts:
         totals = np.zeros(len(words), np.int64)
         np.cumsum(np.bitwise_count(words[:-1]), out=totals[1:])
         whole, rest = self._places
-        return np.diff(totals[whole] + np.bitwise_count(words[whole] & rest))
+        counts: Ints = np.diff(totals[whole] + np.bitwise_count(words[whole] & rest))
+        return counts
 
     @cached_property
     def _places(self) -> tuple[Ints, npt.NDArray[np.uint64]]:
@@ -73,7 +74,8 @@ class Texts:
         """Which bytes are one of some ASCII characters, bool [N]; a comparison for each stretch of neighbours."""
         codes = np.array(sorted(map(ord, characters)), np.uint8)
         if len(codes) == 1:
-            return self.data == codes[0]
+            one: Bools = self.data == codes[0]
+            return one
         mask, found = np.zeros(len(self.data), np.bool_), np.empty(len(self.data), np.bool_)
         distance = np.empty_like(self.data)
         for stretch in np.split(codes, np.flatnonzero(np.diff(codes) != 1) + 1):
@@ -158,6 +160,16 @@ class Texts:
         return (self.data - np.uint8(ord("0"))) < 10
 
     @cached_property
+    def digits(self) -> Bools:
+        """Which bytes belong to decimal digits (bool [N]), those of all scripts."""
+        begins = self.find_wide(unicode.members(unicode.DIGIT))
+        if not len(begins):
+            return self.ascii_digits
+        mask = self.ascii_digits.copy()
+        self.mark_wide(mask, begins)
+        return mask
+
+    @cached_property
     def ascii_letter_counts(self) -> Ints:
         """Letters of ASCII in each row, int64 [n]."""
         return self.count(self.ascii_letters)
@@ -202,9 +214,10 @@ class Texts:
         return self.count(self.word_begins)
 
 
-def share(part: Ints, whole: Ints, empty: float = 0.0) -> Floats:
+def share(part: Ints | Floats, whole: Ints, empty: float = 0.0) -> Floats:
     """`part / whole` a row, and `empty` where there is nothing to have a part of."""
-    return np.divide(part, whole, out=np.full(len(part), empty), where=whole > 0)
+    result: Floats = np.divide(part, whole, out=np.full(len(part), empty), where=whole > 0)
+    return result
 
 
 def text_rows(column: pa.StringArray, rows: Bools) -> Sequence[str]:

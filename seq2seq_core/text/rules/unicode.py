@@ -109,7 +109,8 @@ def script_letters(scripts: tuple[str, ...] = ()) -> npt.NDArray[np.bool_]:
     Letters that scripts share (the Japanese sign for a long vowel, combining accents) belong to none.
     """
     of_one: npt.NDArray[np.bool_] = members(LETTER) & ~members(r"\p{Common}\p{Inherited}")
-    return of_one & members("".join(rf"\p{{{name}}}" for name in scripts)) if scripts else of_one
+    wanted = [members(rf"\p{{{name}}}") for name in scripts]
+    return of_one & np.logical_or.reduce(wanted) if scripts else of_one
 
 
 def is_script(name: str) -> bool:

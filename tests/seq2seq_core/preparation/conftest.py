@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from seq2seq_core.preparation.band_files import write_bands
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.caps import capped_partitions, count_rows
 from seq2seq_core.preparation.corpora import resolve
+from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.finish import finish
 from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.held_out import index_held_out
-from seq2seq_core.preparation.messages import Decisions, Input, Job, Plan, Role, UnitReport
+from seq2seq_core.preparation.messages import Input, Job, Plan, Role, UnitReport
+from seq2seq_core.preparation.near_duplicates import find_edges, write_drops
+from seq2seq_core.preparation.near_rows import near_plans, rows_to_compare
 from seq2seq_core.preparation.plan import index_input, make_plan
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.preparation.stage import stage_unit
@@ -116,8 +120,15 @@ class Workshop:
     def decide(plan: Plan, units: list[UnitReport]) -> Decisions:
         """What has to be known of the whole corpus before shards are built."""
         counts = [count_rows(plan, partition, units) for partition in capped_partitions(plan)]
+        drops = []
+        for near in near_plans(plan):
+            bands = [write_bands(near, k, rows_to_compare(k, plan, units, counts)) for k in range(near.shards)]
+            drops = write_drops(near, [find_edges(near, k, bands) for k in range(near.buckets)])
         return Decisions(
-            tokenizers=make_tokenizers(plan, units), held_out=index_held_out(plan, units), counts=tuple(counts)
+            tokenizers=make_tokenizers(plan, units, counts),
+            held_out=index_held_out(plan, units),
+            counts=tuple(counts),
+            near=tuple(drops),
         )
 
 

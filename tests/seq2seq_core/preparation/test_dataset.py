@@ -288,3 +288,20 @@ def test_shards_do_not_depend_on_how_they_are_cut_into_batches(workshop: Any, mo
     for name, value in (("_BATCH_ROWS", 7), ("_BATCH_BYTES", 100)):
         monkeypatch.setattr(build, name, value)
         assert workshop.prepare(workshop.job(corpora, name, shards=1)).splits == expected.splits
+
+
+def test_near_duplicates_are_rejected_where_they_are_looked_for(workshop: Any) -> None:
+    rows = [
+        (f"{a} {a[::-1]} and a long tail of words {i}", f"{b} {i}") for i, (a, b) in enumerate(workshop.sentences(80))
+    ]
+    near = [(source.replace("tail", "tale"), target) for source, target in rows[:10]]
+    corpus = workshop.corpus("c", [*rows, *near])
+    config: dict[str, Any] = {"bands": 30, "rows": 4, "side": "source"}
+    manifest = workshop.prepare(workshop.job([("train", corpus)], shards=3, near_duplicates=config))
+    found = manifest.ledger.rejected["near_duplicate"]
+    assert found >= 10
+    assert manifest.ledger.balance == 0
+    kept = {row["id"].hex() for row in rows_of(str(workshop.folder / "out"), "train")}
+    gone = [row for row in rows_of(str(workshop.folder / "out"), "rejected/shards") if row["rule"] == "near_duplicate"]
+    assert {row["value"].split()[1] for row in gone} <= kept
+    assert "near_duplicate" not in workshop.prepare(workshop.job([("train", corpus)], "off", shards=3)).ledger.rejected

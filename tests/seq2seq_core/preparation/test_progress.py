@@ -68,6 +68,13 @@ def test_totals_of_an_earlier_run_are_not_believed(workshop: Any) -> None:
     assert watch.look(1.0) is not None
 
 
+def test_where_no_folder_stands_there_is_nothing_to_clear(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    clear_totals(str(tmp_path / "file"))
+    clear_totals(str(tmp_path / "none"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_finished_dataset_has_no_progress(workshop: Any) -> None:
     job = workshop.job([("train", workshop.corpus("a", workshop.sentences(60)))])
     workshop.prepare(job)

@@ -16,6 +16,7 @@ from seq2seq_core.errors import ConfigError, InputError, StorageError
 from seq2seq_core.text.reading.corpus import CorpusConfig, Part, TextSource, read_part
 from seq2seq_core.text.reading.cutting import cut, index_source
 
+BOM = b"\xef\xbb\xbf"
 LIMIT = 10_000
 quietly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 SEGMENT = st.text(alphabet="ab \"'\u2028\x85\x0c,ä😀\\", max_size=8)
@@ -188,6 +189,154 @@ def test_a_header_without_the_column_lists_those_there(tmp_path: Path) -> None:
         source.columns(LIMIT)
 
 
+PIECES = [b"a", b"b c", b"\t", b"\n", b"\n", b"\r\n", b"\r", b"\x0c", b"\0", b"\xc2\x85", b"\xe2\x80\xa8", b"\xff", BOM]
+PIECES += ["\U0001f600".encode(), b"long" * 9]
+OCTETS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=30).map(b"".join)
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    """The lines of a file as Python splits bytes at line feeds."""
+    whole = data.removeprefix(BOM).split(b"\n")
+    return [line.removesuffix(b"\r") for line in whole[:-1]] + ([whole[-1]] if whole[-1] or data == BOM else [])
+
+
+def text_of(line: bytes, limit: int) -> str | None:
+    try:
+        return line.decode() if len(line) <= limit else None
+    except UnicodeDecodeError:
+        return None
+
+
+@quietly
+@given(data=OCTETS, unit_rows=st.integers(1, 5), limit=st.sampled_from([20, 1000]))
+def test_text_alone_of_any_bytes(tmp_path: Path, data: bytes, unit_rows: int, limit: int) -> None:
+    (tmp_path / "c.txt").write_bytes(data)
+    (source,) = corpus(text=str(tmp_path / "c.txt")).sources()
+    expected = [(line, text_of(octets, limit)) for line, octets in enumerate(lines_of(data), 1)]
+    rows, rejects = read(parts(source, unit_rows), limit)
+    assert rows == [(line, "", text) for line, text in expected if text is not None]
+    assert [line for line, _ in rejects] == [line for line, text in expected if text is None]
+
+
+@quietly
+@given(data=st.tuples(OCTETS, OCTETS), unit_rows=st.integers(1, 5), limit=st.sampled_from([20, 1000]))
+def test_moses_of_any_bytes(tmp_path: Path, data: tuple[bytes, bytes], unit_rows: int, limit: int) -> None:
+    sides = [lines_of(octets) for octets in data]
+    missing = max(map(len, sides)) - min(map(len, sides))
+    shorter = 0 if len(sides[0]) < len(sides[1]) else 1
+    padded = list(data)
+    if missing:  # more lines on the shorter side, until both have as many
+        padded[shorter] += b"" if data[shorter].endswith(b"\n") or not sides[shorter] else b"\n"
+        padded[shorter] += b"x\n" * missing
+    for name, octets in zip(("c.en", "c.de"), padded, strict=True):
+        (tmp_path / name).write_bytes(octets)
+    (source,) = corpus(source=str(tmp_path / "c.en"), target=str(tmp_path / "c.de")).sources()
+    texts = [[text_of(line, limit) for line in lines_of(octets)] for octets in padded]
+    expected = list(enumerate(zip(*texts, strict=True), 1))
+    rows, rejects = read(parts(source, unit_rows), limit)
+    assert rows == [(line, *pair) for line, pair in expected if None not in pair]
+    assert [line for line, _ in rejects] == [line for line, pair in expected if None in pair]
+
+
+@quietly
+@given(data=OCTETS, unit_rows=st.integers(1, 5), scored=st.booleans())
+def test_tsv_of_any_bytes(tmp_path: Path, reading: Any, data: bytes, unit_rows: int, scored: bool) -> None:
+    (tmp_path / "c.tsv").write_bytes(data)
+    found = reading.read(unit_rows, 20, path=str(tmp_path / "c.tsv"), **({"score_field": 3} if scored else {}))
+    rules: list[str] = []
+    for line in lines_of(data):
+        text = text_of(line, 20)
+        columns = text.split("\t") if text is not None else []
+        unreadable = "too_many_bytes" if len(line) > 20 else "not_utf8"
+        short = "missing_column" if len(columns) < 2 + scored else "bad_score" if scored else ""
+        rules.append(unreadable if text is None else short)
+    assert [rule for _, rule, _ in found.rejects] == [rule for rule in rules if rule]
+    assert [row[0] for row in found.rows] == [line for line, rule in enumerate(rules, 1) if not rule]
+    for line, source, target in found.rows:
+        assert [source, target] == lines_of(data)[line - 1].decode().split("\t")[:2]
+
+
+def test_scores_of_lines(tmp_path: Path, reading: Any) -> None:
+    (tmp_path / "c.tsv").write_text("s\tscore\tt\na\t0.5\tb\na\tmuch\tb\na\t\tb\na\tnan\tb\nc\t-1e3\td\n")
+    named = {"source_field": "s", "target_field": "t", "score_field": "score"}
+    found = reading.read(2, path=str(tmp_path / "c.tsv"), **named)
+    assert found.rows == [(2, "a", "b", 0.5), (6, "c", "d", -1000.0)]
+    assert found.rejects == [
+        (3, "bad_score", "score much"),
+        (4, "bad_score", "score "),
+        (5, "bad_score", "score nan"),
+    ]
+    scores = ("1", "2.5", '"3"', "null", "1e999")
+    objects = [f'{{"source": "a", "target": "b", "score": {score}}}' for score in scores]
+    (tmp_path / "c.jsonl").write_text("\n".join(objects))
+    found = reading.read(path=str(tmp_path / "c.jsonl"), score_field="score")
+    assert found.rows == [(1, "a", "b", 1.0), (2, "a", "b", 2.5)]
+    assert [row[1:] for row in found.rejects] == [
+        ("bad_score", "score is a str"),
+        ("bad_score", "no score"),
+        ("bad_score", "score inf"),
+    ]
+
+
+@quietly
+@given(
+    objects=st.lists(
+        st.one_of(
+            st.fixed_dictionaries({"s": st.lists(SEGMENT, max_size=3), "t": st.lists(SEGMENT, max_size=2)}),
+            st.fixed_dictionaries({"s": st.lists(st.one_of(SEGMENT, st.none(), st.just(3)), max_size=2), "t": SEGMENT}),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_lists_of_json(tmp_path: Path, reading: Any, objects: list[dict[str, Any]]) -> None:
+    (tmp_path / "c.jsonl").write_text("\n".join(json.dumps(row) for row in objects))
+    found = reading.read(path=str(tmp_path / "c.jsonl"), source_field="s.*", target_field="t.0")
+    assert found.rows == [
+        (line, " ".join(row["s"]), row["t"][0])
+        for line, row in enumerate(objects, 1)
+        if all(isinstance(text, str) for text in row["s"]) and isinstance(row["t"], list) and row["t"]
+    ]
+    assert len(found.rows) + len(found.rejects) == len(objects)
+
+
+def test_a_bad_line_of_json_does_not_hide_its_neighbours(tmp_path: Path, reading: Any) -> None:
+    lines = ['{"source": "a", "target": "b"}'] * 500
+    for place in (0, 77, 300, 499):
+        lines[place] = '{"source": "a"' if place % 2 else '{"source": "a", "target": null}'
+    (tmp_path / "c.jsonl").write_text("\n".join(lines))
+    found = reading.read(path=str(tmp_path / "c.jsonl"))
+    assert [(line, rule) for line, rule, _ in found.rejects] == [
+        (1, "missing_field"),
+        (78, "bad_json"),
+        (301, "missing_field"),
+        (500, "bad_json"),
+    ]
+    assert [row[0] for row in found.rows] == [line for line in range(1, 501) if line not in (1, 78, 301, 500)]
+
+
+def test_text_alone_of_files_with_fields(tmp_path: Path, reading: Any) -> None:
+    (tmp_path / "c.tsv").write_text("1\ta b c\n2\td\n")
+    assert reading.read(path=str(tmp_path / "c.tsv"), text_field=2) == ([(1, "", "a b c"), (2, "", "d")], [])
+    (tmp_path / "c.jsonl").write_text('{"text": "a b c"}\n{"text": 3}\n')
+    found = reading.read(path=str(tmp_path / "c.jsonl"), text_field="text", prompt_words=2)
+    assert found == ([(1, "a b", "c")], [(2, "wrong_type", "text is a int")])
+    (tmp_path / "c.txt").write_bytes(b" a\xc2\xa0b  c \n\n")
+    found = reading.read(text=[str(tmp_path / "c.txt")], prompt_words=1)
+    assert found.rows == [(1, "a", "b  c"), (2, "", "")]
+
+
+def test_a_corpus_knows_more_than_where_it_lies() -> None:
+    config = corpus(
+        path=["b.tsv", "a.tsv"], name="news", weight=0.5, max_rows=10, source_language="en", target_language="pt-BR",
+        tag=True, filters={"words": {"maximum": 9}}, normalize={"unicode": "nfc"},
+    )  # fmt: skip
+    assert (config.weight, config.max_rows, config.tag, config.path) == (0.5, 10, True, ("b.tsv", "a.tsv"))
+    plain = corpus(path="a.tsv")
+    assert (plain.weight, plain.max_rows, plain.tag, plain.prompt_words, plain.filters) == (1.0, None, False, 0, None)
+    assert [plain.has_files, corpus().has_files, corpus(text="x").has_files] == [True, False, True]
+
+
 def test_globs_are_sorted_and_pair_up(tmp_path: Path) -> None:
     for name in ("b.en", "a.en", "a.de", "b.de", "c.en"):
         (tmp_path / name).write_text("x\n")
@@ -204,6 +353,21 @@ def test_globs_are_sorted_and_pair_up(tmp_path: Path) -> None:
     [
         ({"path": "a.tsv", "source": "a"}, "give source and target, or path alone"),
         ({"source": "a"}, "both sides are needed"),
+        ({"text": "a", "path": "b.tsv"}, "or text alone; found"),
+        ({"text": "a", "format": "tsv"}, "format tsv has fields; found text"),
+        ({"path": "a", "format": "text"}, "found path, expected text"),
+        ({"path": []}, "path names no file"),
+        ({"source": ["a", ""], "target": "b"}, "source names no file"),
+        ({"text": "a", "text_field": 1}, "give text_field with path alone"),
+        ({"path": "a.tsv", "text_field": 1, "source_field": 2}, "without source_field and target_field"),
+        ({"path": "a.tsv", "prompt_words": 2}, "prompt_words is for text alone"),
+        ({"text": "a", "prompt_words": -1}, "prompt_words: .*greater than or equal to 0"),
+        ({"path": "a.tsv", "tag": True}, "tag needs target_language"),
+        ({"path": "a.tsv", "target_language": "not a language"}, "target_language: "),
+        ({"path": "a.tsv", "weight": 0}, "weight: .*greater than 0"),
+        ({"path": "a.tsv", "weight": float("inf")}, "weight: .*finite"),
+        ({"path": "a.tsv", "max_rows": 0}, "max_rows: "),
+        ({"path": "a.tsv", "name": ""}, "name: "),
         ({"source": "a", "target": "b", "format": "tsv"}, "both sides in one file"),
         ({"path": "a.tsv", "format": "moses"}, "a file for each side"),
     ],
@@ -220,7 +384,13 @@ def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], message: str
         ({"path": "x.tsv", "source_field": "en"}, "name all columns or number all of them"),
         ({"path": "x.tsv", "source_field": 0}, "numbered from 1"),
         ({"path": "x.jsonl", "source_field": "a", "target_field": "a.b"}, "must be different values"),
+        ({"path": "x.tsv", "score_field": "score"}, "name all columns or number all of them; found 1 and 2 and score"),
+        ({"path": "x.parquet", "score_field": "source"}, "must be different values"),
         ({"source": "x", "target": "y", "source_field": 1}, "a Moses pair has no fields"),
+        ({"source": "x", "target": "y", "score_field": 1}, "a Moses pair has no fields"),
+        ({"text": "x", "score_field": 1}, "text a segment a line has no fields"),
+        ({"path": "x.tmx", "source_language": "en", "target_language": "de", "text_field": "x"}, "a TMX file has no"),
+        ({"path": "x.tsv", "split": "train"}, "only a saved dataset has splits"),
     ],
 )
 def test_fields_that_do_not_fit_are_refused(tmp_path: Path, values: dict[str, Any], message: str) -> None:

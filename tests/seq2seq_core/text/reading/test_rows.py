@@ -26,7 +26,7 @@ def test_a_prompt_is_the_first_words(texts: list[str], words: int) -> None:
 
 
 @given(texts=st.lists(st.one_of(st.text(alphabet="01.e+- x", max_size=6), st.floats().map(str)), max_size=8))
-@example(texts=["1", " 2 ", "+1", "nan", "inf", "1e999", "", "1_000", "0x1", "١"])
+@example(texts=["1", " 2 ", "+1", "nan", "inf", "1e999", "", "1_000", "0x1", "\u0661"])
 def test_scores_are_finite_numbers(texts: list[str]) -> None:
     scores, problems = parse_scores(pa.array(texts, pa.string()))
     bad = {problem.row for problem in problems}

@@ -1,4 +1,4 @@
-"""TMX: languages, inline elements, what is set aside, what is refused, against a plain reading by ElementTree."""
+"""TMX: languages, inline elements, what is set aside, what is refused, against a plain reading by ET."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import tracemalloc
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
@@ -77,7 +77,7 @@ def inline(depth: int) -> st.SearchStrategy[str]:
     return st.lists(piece, max_size=4).map("".join)
 
 
-def text_of(element: ElementTree.Element) -> str:
+def text_of(element: ET.Element) -> str:
     """The text without that of elements which hold codes."""
     kept = [(text_of(child) if child.tag in {"hi", "sub"} else "") + (child.tail or "") for child in element]
     return (element.text or "") + "".join(kept)
@@ -86,7 +86,7 @@ def text_of(element: ElementTree.Element) -> str:
 @settings(deadline=None)
 @given(segment=inline(3))
 def test_of_inline_elements_codes_go_and_highlighted_text_stays(segment: str) -> None:
-    expected = text_of(ElementTree.fromstring(f"<seg>{segment}</seg>"))
+    expected = text_of(ET.fromstring(f"<seg>{segment}</seg>"))
     rows, _ = read(unit(("en", f"x{segment}"), ("de", "y")))
     assert rows == [(1, f"x{expected}", "y")]
 
@@ -166,14 +166,12 @@ def test_malformed_files_name_line_and_place() -> None:
 def test_memory_stays_below_a_segment_that_is_too_long() -> None:
     body = unit(("en", "x" * 8_000_000), ("de", "b"))
     tracemalloc.start()
-    base = tracemalloc.get_traced_memory()[0]
     stream = io.BytesIO((HEAD + body + TAIL).encode())
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     (sifted,) = read_units(stream, ("en", "de"), "c.tmx", 1000)
     peak = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
-    assert base < before
     assert sifted.rejected.to_pylist()[0]["value"] == "source 8000000 bytes"
     assert peak < 2_000_000
 

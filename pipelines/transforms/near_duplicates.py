@@ -1,0 +1,69 @@
+"""The plan of near-duplicate detection in, a list of near-duplicates for every shard out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from seq2seq_core.preparation.band_files import Texts, write_bands
+from seq2seq_core.preparation.near_duplicates import find_edges, write_drops
+from seq2seq_core.preparation.near_messages import BandsReport, DropReport, EdgesReport, NearPlan
+
+
+class NearDuplicates(beam.PTransform):  # type: ignore[misc]
+    """PCollection[NearPlan] of one element (or none) -> PCollection[DropReport], one for each shard, in no order."""
+
+    def __init__(self, read: Callable[..., Iterable[Texts]], *sides: beam.pvalue.AsSideInput) -> None:
+        """Where the rows come from.
+
+        Args:
+            read: A function of a module, which takes the index of a shard and the values of `sides`.
+            sides: Side inputs for it.
+        """
+        super().__init__()
+        self._read = read
+        self._sides = sides
+
+    def expand(self, plan: beam.PCollection[NearPlan]) -> beam.PCollection[DropReport]:
+        every = beam.pvalue.AsSingleton(plan)
+        bands = (
+            plan
+            | "List shards" >> beam.FlatMap(_shards).with_output_types(int)
+            | "Spread shards" >> beam.Reshuffle()
+            | "Sign" >> beam.Map(_write_bands, self._read, every, *self._sides).with_output_types(BandsReport)
+        )
+        edges = (
+            plan
+            | "List buckets" >> beam.FlatMap(_buckets).with_output_types(int)
+            | "Spread buckets" >> beam.Reshuffle()
+            | "Find edges" >> beam.Map(_find_edges, every, beam.pvalue.AsList(bands)).with_output_types(EdgesReport)
+        )
+        return (
+            plan
+            | "Connect" >> beam.FlatMap(_write_drops, beam.pvalue.AsList(edges)).with_output_types(DropReport)
+            | "Hold results" >> beam.Reshuffle()
+        )
+
+
+def _shards(plan: NearPlan) -> range:
+    return range(plan.shards)
+
+
+def _buckets(plan: NearPlan) -> range:
+    return range(plan.buckets)
+
+
+def _write_bands(shard: int, read: Callable[..., Iterable[Texts]], plan: NearPlan, *sides: object) -> BandsReport:
+    return write_bands(plan, shard, read(shard, *sides))
+
+
+def _find_edges(bucket: int, plan: NearPlan, bands: Iterable[BandsReport]) -> EdgesReport:
+    return find_edges(plan, bucket, list(bands))
+
+
+def _write_drops(plan: NearPlan, edges: Iterable[EdgesReport]) -> list[DropReport]:
+    reports = write_drops(plan, list(edges))
+    Metrics.counter("prepare", "rows_near_duplicate").inc(sum(report.rows for report in reports))
+    return reports

@@ -1,0 +1,52 @@
+"""What rules measure on all rows together is what plain Python finds in each."""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seq2seq_core.text.rules.texts import Texts
+
+quick = settings(deadline=None, max_examples=60)
+
+
+def is_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LM"
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+@quick
+@given(data=st.data())
+def test_counts_agree_with_plain_python(
+    kind: pa.DataType, data: st.DataObject, trying_texts: st.SearchStrategy[str]
+) -> None:
+    rows = data.draw(st.lists(trying_texts, max_size=12))
+    skipped = data.draw(st.integers(0, len(rows)))
+    texts = Texts(pa.array(rows, kind)[skipped:])
+    rows = rows[skipped:]
+    assert texts.bytes.tolist() == [len(row.encode()) for row in rows]
+    assert texts.characters.tolist() == [len(row) for row in rows]
+    assert texts.words.tolist() == [len(row.split()) for row in rows]
+    assert texts.visible.tolist() == [sum(not c.isspace() for c in row) for row in rows]
+    assert texts.letters.tolist() == [sum(map(is_letter, row)) for row in rows]
+    assert texts.count(texts.any_of("ab-.!")).tolist() == [sum(c in "ab-.!" for c in row) for row in rows]
+    assert texts.has_any(texts.find("1")).tolist() == ["1" in row for row in rows]
+    points, offsets = texts.points
+    assert [list(points[a:b]) for a, b in itertools.pairwise(offsets)] == [[ord(c) for c in row] for row in rows]
+
+
+@quick
+@given(st.lists(st.integers(0, 200), max_size=20), st.integers(0, 2**32 - 1))
+def test_bytes_are_counted_by_row_wherever_rows_begin(lengths: list[int], seed: int) -> None:
+    texts = Texts(pa.array(["x" * length for length in lengths], pa.string()))
+    mask = np.random.default_rng(seed).random(sum(lengths)) < 0.5
+    edges = np.cumsum([0, *lengths])
+    expected = [int(mask[a:b].sum()) for a, b in itertools.pairwise(edges)]
+    assert texts.count(mask).tolist() == expected
+    assert texts.count_at(np.flatnonzero(mask)).tolist() == expected
