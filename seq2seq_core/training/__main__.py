@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import NoReturn
+
+import torch.distributed
 
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError, Seq2SeqError
@@ -48,5 +51,24 @@ def _help() -> str:
     return f"{USAGE}\n\n{''.join(keys)}"
 
 
+def _end(code: int) -> NoReturn:
+    """End this process; after a failure in a process group, without the interpreter's own end.
+
+    That would wait for whatever the group has under way, and so for peers that wait for this process, or abort the
+    process where a thread of the group still needs the interpreter.
+    """
+    if not torch.distributed.is_initialized():
+        sys.exit(code)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        exit_code = main(sys.argv[1:])
+    except Exception as error:  # noqa: BLE001 - shown as the interpreter shows it
+        sys.excepthook(type(error), error, error.__traceback__)
+        exit_code = 1
+    _end(exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
+
+# Here, so that it is imported before a group begins (DDP would import it after that): its functions take the group of
+# that moment as a default argument, and would keep it for good.
+import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -63,6 +68,10 @@ class World:
 def joined(device: DeviceName) -> Iterator[World]:
     """The world torchrun describes (one process where it does not); left again when the block ends.
 
+    Nothing made in the block that holds the process group, such as the model of `World.parallel`, may outlive it. The
+    group's threads live as long as the group is held, and abort the process if they release a tensor of a collective
+    while the interpreter ends.
+
     Raises:
         ConfigError: CUDA is asked for and absent, or has fewer devices than processes.
     """
@@ -76,6 +85,7 @@ def joined(device: DeviceName) -> Iterator[World]:
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo")
     yield world
+    gc.collect()  # the parallel model is part of a cycle, and holds the group
     dist.destroy_process_group()  # not after an error: it would wait for peers that wait for this process
 
 

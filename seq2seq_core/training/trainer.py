@@ -72,11 +72,12 @@ def train(config: TrainConfig) -> TrainResult:
         TrainingError: Losses stayed non-finite.
     """
     with joined(config.device) as world, StopFlag().listening() as stop:
-        trainer = Trainer(config, world, stop)
-        try:
-            return trainer.run()
-        finally:
-            trainer.close()
+        return _run(config, world, stop)  # the trainer has to be gone when the world is left
+
+
+def _run(config: TrainConfig, world: World, stop: StopFlag) -> TrainResult:
+    with contextlib.closing(Trainer(config, world, stop)) as trainer:
+        return trainer.run()
 
 
 class Trainer:

@@ -25,6 +25,33 @@ ALONE = (sys.executable, "-m", "seq2seq_core.training")
 LAUNCH = "import sys; from seq2seq_core.training.launch import launch; sys.exit(launch(sys.argv[2], sys.argv[3:], 2))"
 PATIENCE_SECONDS = 120
 
+THREADS_AT_THE_END = """
+import atexit, pathlib, runpy, sys
+
+def tell():
+    names = [path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")]
+    sys.stderr.write("".join(f"left: {name}\\n" for name in names))
+
+atexit.register(tell)
+runpy.run_module("seq2seq_core.training", run_name="__main__")
+"""
+BROKEN_AMID_A_COLLECTIVE = """
+import runpy, time
+import torch
+from seq2seq_core.training import launch
+from seq2seq_core.training.distributed import joined
+
+def train(config):
+    with joined("cpu") as world:
+        if world.rank == 0:
+            time.sleep(200)
+        torch.distributed.all_reduce(torch.ones(1), async_op=True)
+        raise RuntimeError("broken")
+
+launch.train = train
+runpy.run_module("seq2seq_core.training", run_name="__main__")
+"""
+
 
 class Run:
     """A run folder with its train.yaml, started as often as a test likes."""
@@ -70,9 +97,9 @@ class Run:
         return dict(load_model(str(self.output / name)).model.state_dict())
 
 
-def torchrun(processes: int) -> tuple[str, ...]:
+def torchrun(processes: int, *program: str) -> tuple[str, ...]:
     start = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes))
-    return (*start, "-m", "seq2seq_core.training")
+    return (*start, *(program or ("-m", "seq2seq_core.training")))
 
 
 def assert_same(one: Run, other: Run, name: str) -> None:
@@ -121,6 +148,26 @@ def test_ranks_without_rows_take_part(make: Callable[..., Run]) -> None:
     one.finish()
     two.finish(torchrun(2))
     assert two.losses() == pytest.approx(one.losses(), abs=1e-5, rel=0)
+
+
+def test_no_thread_of_the_process_group_is_left_when_the_interpreter_ends(
+    make: Callable[..., Run], tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(THREADS_AT_THE_END)
+    log = make("run", limits={"max_steps": 2}).finish(torchrun(2, str(program)))
+    left = [line for line in log.splitlines() if line.startswith("left: ")]
+    assert len(left) >= 2
+    assert not any("gloo" in name for name in left)
+
+
+def test_a_process_that_fails_amid_a_collective_ends_all(make: Callable[..., Run], tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(BROKEN_AMID_A_COLLECTIVE)
+    process = make("run").start(torchrun(2, str(program)))
+    _, log = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert "RuntimeError: broken" in log
 
 
 def test_killed_at_any_moment_a_run_ends_in_the_same_bits(make: Callable[..., Run], dropping: Values) -> None:
