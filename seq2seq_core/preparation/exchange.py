@@ -25,6 +25,7 @@ STAGED = pa.schema(
     ]
 )
 _RUN_BYTES = 128 << 20
+_READ_AHEAD_BYTES = 1 << 18  # a slot is a small part of the file: object stores would fetch the rest of it too
 
 
 class StagedWriter:
@@ -71,7 +72,7 @@ def write_staged(url: str, slots: int, run_bytes: int = _RUN_BYTES) -> Iterator[
 
 def read_staged(url: str, slot: int, slots: int) -> Iterator[pa.RecordBatch]:
     """The rows of one slot in the order they were added."""
-    with storage.open_input(url) as file, pa.ipc.open_file(file) as reader:
+    with storage.open_input(url, block_bytes=_READ_AHEAD_BYTES) as file, pa.ipc.open_file(file) as reader:
         for position in range(slot, reader.num_record_batches, slots):
             yield reader.get_batch(position)
 
