@@ -20,13 +20,16 @@ from pipelines import beam_options, failures
 from pipelines.redaction import redacted
 from pipelines.transforms import message_coder
 from pipelines.transforms.build_shards import BuildShards
+from pipelines.transforms.count_rows import CountRows
+from pipelines.transforms.index_held_out import IndexHeldOut
 from pipelines.transforms.make_tokenizers import MakeTokenizers
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.stage_units import StageUnits
 from seq2seq_core import storage
-from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, ShardReport, UnitReport
+from seq2seq_core.errors import ConfigError, DatasetError
+from seq2seq_core.preparation.corpora import resolve, unique_names
+from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
 from seq2seq_core.preparation.plan import origins, release, work_folder
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
@@ -60,6 +63,9 @@ class PrepareConfig(Recipe):
     corpora: tuple[CorpusConfig, ...] = Field((), description="several corpora, or other formats, in order")
     validation: HeldOutConfig | None = Field(None, description="validation set")
     test: HeldOutConfig | None = Field(None, description="test set")
+    benchmarks: tuple[CorpusConfig, ...] = Field(
+        (), description="sets that are no part of the dataset and whose rows are kept out of training all the same"
+    )
     output: str = Field(min_length=1, description="folder of the dataset")
 
     @pydantic.model_validator(mode="after")
@@ -92,19 +98,18 @@ def make_job(config: PrepareConfig) -> Job:
         ConfigError, InputError, StorageError, TokenizerError: Something named in the configuration is not usable.
     """
     held_out: dict[Split, HeldOutConfig | None] = {"valid": config.validation, "test": config.test}
-    corpora: list[tuple[Split, CorpusConfig]] = [("train", corpus) for corpus in _corpora(config)]
-    corpora += [(split, given) for split, given in held_out.items() if given is not None and given.share is None]
-    sources = [(split, source) for split, corpus in corpora for source in corpus.sources()]
-    names = origins([source.urls[0] for _, source in sources])
+    roles: list[tuple[Role, CorpusConfig]] = [("train", corpus) for corpus in _corpora(config)]
+    roles += [(split, given) for split, given in held_out.items() if given is not None and given.share is None]
+    roles += [("benchmark", benchmark) for benchmark in config.benchmarks]
+    recipe = Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields})
+    names = unique_names([corpus for _, corpus in roles])
     given = config.tokenizer.given
     return Job(
         output=config.output,
-        recipe=Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields}),
+        recipe=recipe,
+        corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(roles, names, strict=True)),
         shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
-        inputs=tuple(
-            Input(index=index, split=split, origin=names[index], source=source)
-            for index, (split, source) in enumerate(sources)
-        ),
+        inputs=list_inputs(roles),
         configuration=redacted(config),
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in given) if given else (),
     )
@@ -116,7 +121,9 @@ def build(root: beam.Pipeline, config: PrepareConfig) -> Prepared:
     plan = root | "Plan units" >> PlanUnits(make_job(config))
     units = plan | "Stage units" >> StageUnits()
     tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units)
-    shards = plan | "Build shards" >> BuildShards(units, tokenizers)
+    held_out = plan | "Index held-out" >> IndexHeldOut(units)
+    counts = plan | "Count rows" >> CountRows(units)
+    shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts)
     outcome = plan | "Publish dataset" >> PublishDataset(units, tokenizers, shards)
     return Prepared(plan=plan, units=units, shards=shards, outcome=outcome)
 
@@ -147,6 +154,25 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
             release(config.output, redacted(config))
         raise
     return load_manifest(config.output)
+
+
+def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]:
+    """The files of every corpus.
+
+    Raises:
+        ConfigError: A file stands in two corpora.
+    """
+    sources = [(index, role, source) for index, (role, corpus) in enumerate(roles) for source in corpus.sources()]
+    urls = [source.urls for _, role, source in sources if role == "train"]
+    twice = sorted({pair for pair in urls if urls.count(pair) > 1}) if len(set(urls)) < len(urls) else []
+    if twice:
+        advice = "To see its rows more often in training, give the corpus a weight."
+        raise ConfigError("a file stands in two corpora", where="corpora", found=" and ".join(twice[0]), advice=advice)
+    names = origins([source.urls[0] for _, _, source in sources])
+    return tuple(
+        Input(index=position, corpus=index, role=role, origin=names[position], source=source)
+        for position, (index, role, source) in enumerate(sources)
+    )
 
 
 def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:

@@ -8,23 +8,36 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from seq2seq_core.preparation.build import build_shard
-from seq2seq_core.preparation.messages import Partition, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.preparation.messages import (
+    Decisions,
+    HeldOutIndex,
+    Partition,
+    Plan,
+    ShardReport,
+    SlotCounts,
+    TokenizersReport,
+    UnitReport,
+)
 
 
 class BuildShards(beam.PTransform):  # type: ignore[misc]
-    """PCollection[Plan] of one element -> PCollection[ShardReport], in no order."""
+    """PCollection[Plan] of one element -> PCollection[ShardReport], in no order.
 
-    def __init__(self, units: beam.PCollection[UnitReport], tokenizers: beam.PCollection[TokenizersReport]) -> None:
+    What has to be known of the whole corpus comes first, from three transforms beside this one.
+    """
+
+    def __init__(
+        self,
+        units: beam.PCollection[UnitReport],
+        tokenizers: beam.PCollection[TokenizersReport],
+        held_out: beam.PCollection[HeldOutIndex],
+        counts: beam.PCollection[SlotCounts],
+    ) -> None:
         super().__init__()
-        self._units = units
-        self._tokenizers = tokenizers
+        self._reports = (units, tokenizers, held_out, counts)
 
     def expand(self, plan: beam.PCollection[Plan]) -> beam.PCollection[ShardReport]:
-        sides = [
-            beam.pvalue.AsSingleton(plan),
-            beam.pvalue.AsList(self._units),
-            beam.pvalue.AsList(self._tokenizers),
-        ]
+        sides = [beam.pvalue.AsSingleton(plan), *(beam.pvalue.AsList(reports) for reports in self._reports)]
         return (
             plan
             | "List shards" >> beam.FlatMap(_partitions).with_output_types(Partition)
@@ -39,9 +52,16 @@ def _partitions(plan: Plan) -> tuple[Partition, ...]:
 
 
 def _build(
-    partition: Partition, plan: Plan, units: Iterable[UnitReport], tokenizers: Iterable[TokenizersReport]
+    partition: Partition,
+    plan: Plan,
+    units: Iterable[UnitReport],
+    tokenizers: Iterable[TokenizersReport],
+    held_out: Iterable[HeldOutIndex],
+    counts: Iterable[SlotCounts],
 ) -> ShardReport:
-    report = build_shard(plan, partition, list(units), next(iter(tokenizers)))
+    decisions = Decisions(tokenizers=next(iter(tokenizers)), held_out=next(iter(held_out)), counts=tuple(counts))
+    report = build_shard(plan, partition, list(units), decisions)
     Metrics.counter("prepare", "rows_kept").inc(report.entry.rows)
     Metrics.counter("prepare", "rows_duplicate").inc(report.duplicates)
+    Metrics.counter("prepare", "rows_rejected").inc(sum(report.rejected.values()))
     return report

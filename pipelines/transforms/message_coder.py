@@ -6,6 +6,7 @@ import apache_beam as beam
 from apache_beam import coders
 
 from seq2seq_core.preparation.messages import (
+    HeldOutIndex,
     IndexedInput,
     Job,
     Message,
@@ -13,12 +14,25 @@ from seq2seq_core.preparation.messages import (
     Partition,
     Plan,
     ShardReport,
+    SlotCounts,
     TokenizersReport,
     Unit,
     UnitReport,
 )
 
-_KINDS = (IndexedInput, Job, Outcome, Partition, Plan, ShardReport, TokenizersReport, Unit, UnitReport)
+_KINDS = (
+    HeldOutIndex,
+    IndexedInput,
+    Job,
+    Outcome,
+    Partition,
+    Plan,
+    ShardReport,
+    SlotCounts,
+    TokenizersReport,
+    Unit,
+    UnitReport,
+)
 
 
 class MessageCoder(coders.Coder):  # type: ignore[misc]

@@ -33,11 +33,11 @@ class StageUnits(beam.PTransform):  # type: ignore[misc]
 
 
 def _held_out_units(plan: Plan) -> list[Unit]:
-    return [unit for unit in plan.units if unit.split != "train"]
+    return [unit for unit in plan.units if unit.role != "train"]
 
 
 def _training_units(plan: Plan) -> list[Unit]:
-    return [unit for unit in plan.units if unit.split == "train"]
+    return [unit for unit in plan.units if unit.role == "train"]
 
 
 def _stage(unit: Unit, plan: Plan, held_out: Iterable[UnitReport]) -> UnitReport:

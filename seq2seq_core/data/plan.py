@@ -27,6 +27,9 @@ from seq2seq_core.shards.reader import Lengths
 Rows = npt.NDArray[np.int64]
 """Numbers of rows of a split, counted from 0 over its shards in order."""
 
+Weights = npt.NDArray[np.float64]
+"""How often an epoch passes over each row."""
+
 STREAM_VERSION = 1
 """Counts changes of the algorithm below: positions of one version mean nothing in another."""
 
@@ -88,18 +91,28 @@ class BatchPlan:
         lengths: Tokens of every row, without BOS and EOS.
         config: How rows become global batches.
         dropped_rows: Rows that are longer than the configuration allows; they are in no batch.
-        rows_per_epoch: All other rows; each stands in one batch of every epoch.
+        rows_per_epoch: All other rows, each as often as an epoch has it: once, or (rounded) as its weight says.
+
+    A row of weight w stands floor(w) times in every epoch, and once more in a share w - floor(w) of them, drawn anew
+    for each epoch.
+
+    Args:
+        lengths: Tokens of every row.
+        config: How rows become global batches.
+        seed: Of every random choice.
+        weights: float64, one a row; None: every row once an epoch.
     """
 
-    def __init__(self, lengths: Lengths, config: PlanConfig, seed: int) -> None:
+    def __init__(self, lengths: Lengths, config: PlanConfig, seed: int, weights: Weights | None = None) -> None:
         self.lengths = lengths
         self.config = config
         self._seed = seed
         kept = (lengths.source <= config.max_source_tokens) & (lengths.target <= config.max_target_tokens)
         self._kept = np.flatnonzero(kept).astype(np.uint32)
-        self.rows_per_epoch = len(self._kept)
-        self.dropped_rows = len(kept) - self.rows_per_epoch
-        if not self.rows_per_epoch:
+        self._weights = None if weights is None else weights[self._kept]
+        self.rows_per_epoch = len(self._kept) if self._weights is None else round(float(self._weights.sum()))
+        self.dropped_rows = len(kept) - len(self._kept)
+        if not len(self._kept):
             raise TrainingError(
                 "no row is left to train on",
                 found=f"{self.dropped_rows} rows, all with more than {config.max_source_tokens} source or "
@@ -113,7 +126,8 @@ class BatchPlan:
     @property
     def fingerprint(self) -> str:
         """Names the stream as far as configuration and seed decide it."""
-        return storage.digest_bytes(f"{STREAM_VERSION}\n{self._seed}\n{self.config.model_dump_json()}".encode())
+        named = f"{STREAM_VERSION}\n{self._seed}\n{self.config.model_dump_json()}".encode()
+        return storage.digest_bytes(named if self._weights is None else named + self._weights.tobytes())
 
     def batch(self, position: int) -> Rows:
         """The rows of the global batch at a position (from 0), ordered by length."""
@@ -159,7 +173,8 @@ class BatchPlan:
     def _planned(self, number: int) -> _Epoch:
         # The raw bits of Philox are fixed by its definition; NumPy may change what its distributions make of them.
         bits = np.random.Philox(key=np.array([self._seed, number], np.uint64))
-        rows = self._kept[_shuffled(bits, len(self._kept))]
+        drawn = self._kept if self._weights is None else np.repeat(self._kept, _repeats(bits, self._weights))
+        rows = drawn[_shuffled(bits, len(drawn))]
         cuts = [np.zeros(1, np.int64)]
         for begin in range(0, len(rows), self.config.window_rows):
             window = rows[begin : begin + self.config.window_rows]
@@ -207,6 +222,16 @@ def _shuffled(bits: np.random.Philox, count: int) -> Rows:
     packed: npt.NDArray[np.uint64] = (bits.random_raw(count) & ~low) | np.arange(count, dtype=np.uint64)
     packed.sort()
     return (packed & low).astype(np.int64)
+
+
+def _repeats(bits: np.random.Philox, weights: Weights) -> Rows:
+    """How often each row stands in an epoch; at least one row does."""
+    whole = np.floor(weights)
+    chances = (bits.random_raw(len(weights)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    repeats = (whole + (chances < weights - whole)).astype(np.int64)
+    if not repeats.any():
+        repeats[np.argmax(weights - chances)] = 1
+    return repeats
 
 
 def _cut(widths: npt.NDArray[np.int32], limit: int) -> Rows:

@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 
 _SHOWN_CHARACTERS = 40
 _USUAL_NORMALIZATION = NormalizeConfig()
+_NO_PREFIX: TokenIds = np.zeros(0, np.int32)
 
 _T = TypeVar("_T")
 
@@ -62,6 +63,7 @@ class Translator:
         search: SearchConfig,
         segmentation: SegmentConfig,
         normalization: NormalizeConfig = _USUAL_NORMALIZATION,
+        prefix: TokenIds = _NO_PREFIX,
     ) -> None:
         """Put the parts together.
 
@@ -72,6 +74,7 @@ class Translator:
             search: How to search.
             segmentation: How texts are cut.
             normalization: What is done to a segment before it is encoded: the same as in the training data.
+            prefix: Piece ids that stand before every segment, such as the tag of the target language.
         """
         self._engine = engine
         self._source_tokenizer = source_tokenizer
@@ -79,6 +82,7 @@ class Translator:
         self._search = search
         self._segmentation = segmentation
         self._normalization = normalization
+        self._prefix = prefix
 
     def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
         """Translate thousands of texts in one call; equal segments go through the model once.
@@ -104,10 +108,10 @@ class Translator:
         return predictions
 
     def _translate(self, texts: list[str]) -> list[Prediction]:
-        encoded = _Encoded(self._source_tokenizer, self._normalization)
+        encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
         records = segment(texts, self._segmentation, encoded.lengths)
         # What normalisation leaves nothing of is no work for a model.
-        sequences = {text: encoded[text] for record in records for text in record.segments if len(encoded[text])}
+        sequences = {text: encoded[text] for record in records for text in record.segments if encoded.has(text)}
         outcomes = dict(zip(sequences, self._generate(list(sequences.values())), strict=True))
         decoded = self._decode(outcomes)
         return [self._assemble(record, outcomes, decoded) for record in records]
@@ -170,19 +174,24 @@ class Translator:
 class _Encoded:
     """Piece ids by text; every text is normalised and encoded once."""
 
-    def __init__(self, tokenizer: Tokenizer, normalization: NormalizeConfig) -> None:
+    def __init__(self, tokenizer: Tokenizer, normalization: NormalizeConfig, prefix: TokenIds) -> None:
         self._tokenizer = tokenizer
         self._normalization = normalization
+        self._prefix = prefix
         self._known: dict[str, TokenIds] = {}
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
-        """Encode texts; their lengths in pieces."""
+        """Encode texts; their lengths in pieces, with the prefix."""
         normalized = normalize(pa.array(texts, pa.string()), self._normalization).to_pylist()
         self._known.update(zip(texts, self._tokenizer.encode(normalized), strict=True))
-        return [len(self._known[text]) for text in texts]
+        return [len(self._prefix) + len(self._known[text]) for text in texts]
 
     def __getitem__(self, text: str) -> TokenIds:
-        return self._known[text]
+        return np.concatenate([self._prefix, self._known[text]])
+
+    def has(self, text: str) -> bool:
+        """Whether normalisation leaves anything of a text."""
+        return len(self._known[text]) > 0
 
 
 def _unreadable(text: str) -> str | None:

@@ -18,6 +18,7 @@ from seq2seq_core.inference.translator import Translator
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
+from seq2seq_core.tokenizer.tags import prefix_of
 
 _MODEL_CONFIG = "config.json"
 _LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
@@ -32,12 +33,15 @@ class TranslatorConfig(Config):
     normalize: NormalizeConfig | None = Field(
         None, description="how segments are normalised; default: as the model's training data was"
     )
+    target_language: str | None = Field(
+        None, description="the language asked of a multilingual model, whose data was tagged with it"
+    )
     engine: EngineConfig = Field(TorchEngineConfig(), description="what runs the model")
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
         engine = self.engine.model_dump(mode="json", exclude={"device", "threads", "max_batch_tokens"})
-        options = self.model_dump(mode="json", include={"search", "segmentation", "normalize"})
+        options = self.model_dump(mode="json", include={"search", "segmentation", "normalize", "target_language"})
         return {**options, "engine": engine}
 
 
@@ -68,6 +72,7 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         config.search,
         _fitting(config.segmentation, loaded.source_text),
         config.normalize or loaded.source_text.normalize,
+        prefix_of(loaded.source_tokenizer, config.target_language, storage.redact(config.model)),
     )
 
 

@@ -5,6 +5,7 @@ Shape legend: B sentences, N rows, T positions, I input width, D hidden width, G
 
 from __future__ import annotations
 
+import contextlib
 from typing import Literal, cast
 
 import torch
@@ -50,9 +51,12 @@ class Recurrence(nn.Module):
 
     def forward(self, x_BTI: Tensor, carry: Carry | None = None) -> Tensor:
         """The outputs (B x T x D) of all positions, by the kernels of cuDNN or oneDNN where there are any."""
-        x_BTI = x_BTI.to(self._of_inputs[0].dtype)
-        first = None if carry is None else tuple(part[None] for part in carry)
-        outputs: Tensor = self.layer(x_BTI, first[0] if first and self.cell == "gru" else first)[0]
+        dtype, device = self._of_inputs[0].dtype, x_BTI.device.type
+        x_BTI = x_BTI.to(dtype)
+        first = None if carry is None else tuple(part[None].to(dtype) for part in carry)
+        # Autocast asks oneDNN for a bfloat16 LSTM, which it has on some processors only and refuses on all others.
+        with torch.autocast(device, enabled=False) if device == "cpu" else contextlib.nullcontext():
+            outputs: Tensor = self.layer(x_BTI, first[0] if first and self.cell == "gru" else first)[0]
         return outputs
 
     def project(self, x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -11,8 +12,12 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.preparation.caps import within_caps
 from seq2seq_core.preparation.gather import gather
-from seq2seq_core.preparation.messages import Partition, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.preparation.held_out import without_held_out
+from seq2seq_core.preparation.messages import Decisions, Partition, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.preparation.sieve import publish_rejects
+from seq2seq_core.preparation.tags import with_tags
 from seq2seq_core.shards.manifest import TokenizerEntry
 from seq2seq_core.shards.schema import shard_name, text_schema
 from seq2seq_core.shards.writer import length_histogram, write_shard
@@ -23,27 +28,46 @@ logger = logging.getLogger(__name__)
 _BATCH_ROWS = 16_384
 
 
-def build_shard(
-    plan: Plan, partition: Partition, units: Sequence[UnitReport], tokenizers: TokenizersReport
-) -> ShardReport:
+def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], decisions: Decisions) -> ShardReport:
     """Build a shard, unless its marker says that this has been done."""
     name = shard_name(partition.index, partition.count)
     marker = storage.join(plan.work, "shards", f"{partition.split}-{name}.json")
     if storage.exists(marker):
         return ShardReport.model_validate_json(storage.read_text(marker))
     rows, duplicates = gather(plan, partition, units)
+    rows, rejected = _sifted(plan, partition, rows, decisions)
+    tokenizers = decisions.tokenizers
     table = encode_rows(rows, plan.job.output, tokenizers, with_text=partition.split != "train")
+    source_model = _load(plan.job.output, tokenizers.source)
+    table = with_tags(table, rows.column("corpus").to_numpy(), plan.job.corpora, source_model)
     entry = write_shard(plan.job.output, storage.join(partition.split, name), table)
     report = ShardReport(
         partition=partition,
         entry=entry,
         duplicates=duplicates,
+        rejected=dict(sorted(Counter(rule for part in rejected for rule in part.column("rule").to_pylist()).items())),
+        rejected_file=publish_rejects(plan.job.output, partition, rejected),
         source_lengths=length_histogram(table.column("source_length").to_numpy()),
         target_lengths=length_histogram(table.column("target_length").to_numpy()),
     )
     storage.publish_text(marker, report.model_dump_json())
     logger.info("shard %s: %d rows, %d duplicates left out", entry.path, entry.rows, duplicates)
     return report
+
+
+def _sifted(plan: Plan, partition: Partition, rows: pa.Table, decisions: Decisions) -> tuple[pa.Table, list[pa.Table]]:
+    """The rows that stay, and those that what is known of the whole corpus rejects."""
+    sieves = (
+        functools.partial(within_caps, plan, partition, counts=decisions.counts),
+        functools.partial(without_held_out, plan, partition, index=decisions.held_out),
+    )
+    rejected: list[pa.Table] = []
+    for apply in sieves:
+        found = apply(rows)
+        if found is not None:
+            rows = found.kept
+            rejected.append(found.rejected)
+    return rows, rejected
 
 
 def encode_rows(rows: pa.Table, output: str, tokenizers: TokenizersReport, *, with_text: bool) -> pa.Table:

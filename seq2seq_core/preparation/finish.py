@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.messages import Outcome, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.preparation.messages import Accounted, Outcome, Plan, ShardReport, TokenizersReport, UnitReport
 from seq2seq_core.preparation.plan import WORK_FOLDER
 from seq2seq_core.shards.manifest import (
     MANIFEST_NAME,
+    CorpusEntry,
     InputEntry,
     Ledger,
     Manifest,
@@ -58,7 +59,8 @@ def make_manifest(
     by_place = {(shard.partition.split, shard.partition.index): shard for shard in shards}
     ordered = [by_place[p.split, p.index] for p in plan.partitions if (p.split, p.index) in by_place]
     _check_once(plan, units, tokenizers, shards, ordered)
-    ledger = make_ledger(units, ordered)
+    ledger = make_ledger([unit for unit in units if plan.units[unit.index].role != "benchmark"], ordered)
+    parts: list[Accounted] = [*units, *ordered]
     if ledger.balance:
         raise DatasetError(
             "the ledger does not add up", where=storage.redact(plan.job.output), found=ledger.model_dump()
@@ -69,8 +71,9 @@ def make_manifest(
         source_tokenizer=tokenizers[0].source,
         target_tokenizer=tokenizers[0].target,
         splits={split: _split_entry(split, ordered) for split in SPLITS if split in ledger.kept},
-        rejected=tuple(unit.rejected_file for unit in units if unit.rejected_file is not None),
+        rejected=tuple(part.rejected_file for part in parts if part.rejected_file is not None),
         ledger=ledger,
+        corpora=_corpora(plan),
         inputs=tuple(
             InputEntry(url=storage.redact(file.url), bytes=file.bytes, fingerprint=file.fingerprint)
             for file in plan.files
@@ -83,8 +86,9 @@ def make_manifest(
 def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> Ledger:
     """Where every row went: reads and rejects as the units counted them, kept rows and duplicates as the shards did."""
     rejected: Counter[str] = Counter()
-    for unit in units:
-        rejected.update(unit.rejected)
+    parts: list[Accounted] = [*units, *shards]
+    for part in parts:
+        rejected.update(part.rejected)
     kept: dict[Split, int] = {}
     for shard in shards:
         kept[shard.partition.split] = kept.get(shard.partition.split, 0) + shard.entry.rows
@@ -117,7 +121,8 @@ def _check_once(
 
 def _check_sizes(output: str, units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> None:
     """The files are those that were reported, not those of another run."""
-    entries = [shard.entry for shard in shards] + [unit.rejected_file for unit in units if unit.rejected_file]
+    parts: list[Accounted] = [*units, *shards]
+    entries = [shard.entry for shard in shards] + [part.rejected_file for part in parts if part.rejected_file]
     for entry in entries:
         url = storage.join(output, entry.path)
         found = storage.size(url)
@@ -129,6 +134,25 @@ def _check_sizes(output: str, units: Sequence[UnitReport], shards: Sequence[Shar
                 expected=f"{entry.bytes} bytes",
                 advice="Does another run write to this folder? Delete it and prepare anew.",
             )
+
+
+def _corpora(plan: Plan) -> tuple[CorpusEntry, ...]:
+    """The corpora of the training split, with the short names of their inputs."""
+    origins: dict[int, list[str]] = {}
+    for input_ in plan.job.inputs:
+        origins.setdefault(input_.corpus, []).append(input_.origin)
+    return tuple(
+        CorpusEntry(
+            name=corpus.name,
+            weight=corpus.weight,
+            source_language=corpus.source_language,
+            target_language=corpus.target_language,
+            tag=corpus.tag,
+            origins=tuple(sorted(origins[index])),
+        )
+        for index, corpus in enumerate(plan.job.corpora)
+        if corpus.role == "train"
+    )
 
 
 def _split_entry(split: Split, shards: Sequence[ShardReport]) -> SplitEntry:
@@ -146,7 +170,7 @@ def _clear(output: str, manifest: Manifest) -> None:
     named = {MANIFEST_NAME, manifest.source_tokenizer.path, manifest.target_tokenizer.path}
     named |= {shard.path for entry in manifest.splits.values() for shard in entry.shards}
     named |= {entry.path for entry in manifest.rejected}
-    for folder in ("", *SPLITS, "rejected", "tokenizer"):
+    for folder in ("", *SPLITS, "rejected", "rejected/shards", "tokenizer"):
         for name in storage.list_folder(storage.join(output, folder) if folder else output):
             path = storage.join(folder, name) if folder else name
             if _OURS.fullmatch(name) and path not in named:

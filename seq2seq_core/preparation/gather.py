@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from seq2seq_core.preparation.exchange import STAGED, read_staged
@@ -13,10 +14,13 @@ from seq2seq_core.preparation.messages import Partition, Plan, UnitReport
 from seq2seq_core.preparation.stage import staged_slots
 
 ORIGIN = pa.field("origin", pa.dictionary(pa.int32(), pa.string()), nullable=False)
+CORPUS = pa.field("corpus", pa.int32(), nullable=False)
 
 
 def gather(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> tuple[pa.Table, int]:
-    """The rows of a shard (columns of `STAGED`, and `origin`), and how many duplicates were left out.
+    """The rows of a shard, and how many duplicates were left out.
+
+    The columns are those of `STAGED`, `origin`, and `corpus`, a position in `job.corpora`.
 
     Rows of a given split stand as in its files. Rows of the corpora stand in the order of their ids, and of equal
     ids only the first in corpus order stays (all, when the recipe says not to deduplicate). As shards hold ranges of
@@ -35,13 +39,16 @@ def _read(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> pa.T
     """All rows dealt to a shard, in corpus order."""
     role = "train" if partition.slot is not None else partition.split
     names = list(dict.fromkeys(unit.origin for unit in plan.units))
-    batches, origins = [], []
+    batches, origins, corpora = [], [], []
     for report in units:
         unit = plan.units[report.index]
-        if unit.split == role:
+        if unit.role == role:
             found = list(read_staged(report.path, partition.slot or 0, staged_slots(plan, role)))
             batches += found
-            origins.append(np.full(sum(batch.num_rows for batch in found), names.index(unit.origin), np.int32))
-    indices = pa.array(np.concatenate(origins)) if origins else pa.array([], pa.int32())
-    origin = pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
-    return pa.Table.from_batches(batches, STAGED).append_column(ORIGIN, origin)
+            rows = sum(batch.num_rows for batch in found)
+            origins.append(np.full(rows, names.index(unit.origin), np.int32))
+            corpora.append(np.full(rows, unit.corpus, np.int32))
+    nothing: npt.NDArray[np.int32] = np.zeros(0, np.int32)
+    origin = pa.DictionaryArray.from_arrays(np.concatenate([nothing, *origins]), pa.array(names, pa.string()))
+    table = pa.Table.from_batches(batches, STAGED).append_column(ORIGIN, origin)
+    return table.append_column(CORPUS, pa.array(np.concatenate([nothing, *corpora])))

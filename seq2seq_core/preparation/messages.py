@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.shards.manifest import Ledger, RejectedEntry, ShardEntry, TokenizerEntry
 from seq2seq_core.shards.schema import Split
+from seq2seq_core.text.filters import FiltersConfig
+from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.reading.corpus import Part, TextSource
 from seq2seq_core.text.reading.index import FileIndex
+
+Role = Split | Literal["benchmark"]
+"""What rows are for: a split, or (benchmark) nothing but to be kept out of training."""
 
 
 class Message(pydantic.BaseModel):
@@ -19,14 +24,37 @@ class Message(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
-class Input(Message):
-    """One source (a file, or one of each side): its position in corpus order, the split it is for, its short name.
+class Corpus(Message):
+    """A corpus, or the files of a held-out set, with what the run's configuration and its own come to together.
 
-    Inputs of the split `train` are the corpora; those of `valid` and `test` are given as files.
+    Attributes:
+        weight: How often an epoch of training passes over it.
+        max_rows: At most so many of its rows are kept; None: all.
+        tag: The control piece put before every source, `>>de<<`; None: none.
+        has_source: False where rows have a target side only.
+    """
+
+    name: str
+    role: Role
+    weight: float = 1.0
+    max_rows: int | None = None
+    source_language: str | None = None
+    target_language: str | None = None
+    tag: str | None = None
+    has_source: bool = True
+    normalize: NormalizeConfig
+    filters: FiltersConfig
+
+
+class Input(Message):
+    """One source (a file, or one of each side): its position in corpus order, its corpus, role and short name.
+
+    Inputs of the role `train` are the corpora; those of other roles are given as files.
     """
 
     index: int
-    split: Split
+    corpus: int
+    role: Role
     origin: str
     source: TextSource
 
@@ -43,6 +71,7 @@ class Job(Message):
 
     output: str
     recipe: Recipe
+    corpora: tuple[Corpus, ...]
     shares: dict[Split, float]
     inputs: tuple[Input, ...]
     configuration: dict[str, Any]
@@ -60,7 +89,8 @@ class Unit(Message):
     """A part of an input that one worker reads at a time; `index` follows corpus order."""
 
     index: int
-    split: Split
+    corpus: int
+    role: Role
     origin: str
     part: Part
 
@@ -102,15 +132,20 @@ class Plan(Message):
         return tuple(partition for partition in self.partitions if partition.slot is not None)
 
 
-class UnitReport(Message):
+class Accounted(Message):
+    """Rows set aside: how many by rule, and the file they stand in (None when there are none)."""
+
+    rejected: dict[str, int]
+    rejected_file: RejectedEntry | None
+
+
+class UnitReport(Accounted):
     """What became of a unit's rows: `read = staged + sum(rejected)`, before deduplication."""
 
     index: int
     path: str
     read: int
     staged: int
-    rejected: dict[str, int]
-    rejected_file: RejectedEntry | None
 
 
 class TokenizersReport(Message):
@@ -120,8 +155,38 @@ class TokenizersReport(Message):
     target: TokenizerEntry
 
 
-class ShardReport(Message):
-    """A finished shard: its entry, the duplicates left out and the length histograms of both sides."""
+class HeldOutIndex(Message):
+    """The file with the n-grams of all that is held out of training; None where there is nothing to compare with."""
+
+    path: str | None
+
+
+class SlotCounts(Message):
+    """Rows of each corpus in one training shard, duplicates aside."""
+
+    slot: int
+    counts: tuple[int, ...]
+
+
+class Decisions(Message):
+    """What has to be known of the whole corpus before a shard of it can be built.
+
+    Attributes:
+        tokenizers: Of the dataset.
+        held_out: What training rows must not share.
+        counts: Of every training shard; empty when no corpus has a cap.
+    """
+
+    tokenizers: TokenizersReport
+    held_out: HeldOutIndex
+    counts: tuple[SlotCounts, ...] = ()
+
+
+class ShardReport(Accounted):
+    """A finished shard: its entry, the rows left out and the length histograms of both sides.
+
+    `staged = entry.rows + duplicates + sum(rejected)`, over all shards and the units they were dealt from.
+    """
 
     partition: Partition
     entry: ShardEntry

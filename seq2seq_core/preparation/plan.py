@@ -77,10 +77,11 @@ def fingerprint(job: Job, indexed: Sequence[IndexedInput]) -> str:
     """xxh3-128 over the recipe and the content of all inputs; where they lie and where the output goes is no part."""
     recipe = job.recipe.model_dump(mode="json", exclude={"tokenizer": {"model", "source_model", "target_model"}})
     inputs = [
-        [input_.split, input_.origin, input_.source.format, input_.source.fields, [f.fingerprint for f in entry.files]]
+        [input_.corpus, input_.origin, input_.source.format, input_.source.fields, [f.fingerprint for f in entry.files]]
         for input_, entry in zip(job.inputs, indexed, strict=True)
     ]
-    named = [FORMAT_VERSION, recipe, job.shares, inputs, job.tokenizer_digests]
+    corpora = [corpus.model_dump(mode="json") for corpus in job.corpora]
+    named = [FORMAT_VERSION, recipe, corpora, job.shares, inputs, job.tokenizer_digests]
     return storage.digest_bytes(json.dumps(named, sort_keys=True, ensure_ascii=True).encode())
 
 
@@ -153,7 +154,7 @@ def _units(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Unit]:
     index = 0
     for input_, entry in zip(job.inputs, indexed, strict=True):
         for part in _parts(input_, entry.files, job.recipe.unit_rows):
-            yield Unit(index=index, split=input_.split, origin=input_.origin, part=part)
+            yield Unit(index=index, corpus=input_.corpus, role=input_.role, origin=input_.origin, part=part)
             index += 1
 
 
@@ -181,8 +182,9 @@ def _partitions(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Partition
         for index in range(count):
             yield Partition(split=split, index=index, count=count, slot=slot)
             slot += 1
-    for given in sorted({input_.split for input_ in job.inputs} - {"train"}):
-        yield Partition(split=given, index=0, count=1, slot=None)
+    given = {input_.role for input_ in job.inputs}
+    for split in (split for split in SPLITS if split != "train" and split in given):
+        yield Partition(split=split, index=0, count=1, slot=None)
 
 
 def _default_shards(job: Job, indexed: Sequence[IndexedInput]) -> int:
@@ -191,6 +193,6 @@ def _default_shards(job: Job, indexed: Sequence[IndexedInput]) -> int:
         file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
         for input_, entry in zip(job.inputs, indexed, strict=True)
         for file in entry.files
-        if input_.split == "train"
+        if input_.role == "train"
     )
     return min(_MOST_DEFAULT_SHARDS, math.ceil(total / _SHARD_BYTES))

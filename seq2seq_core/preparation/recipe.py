@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from seq2seq_core.config import Config
+from seq2seq_core.preparation.protection import ProtectionConfig
 from seq2seq_core.text.filters import FiltersConfig
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.tokenizer.training import TokenizerConfig
@@ -17,6 +18,9 @@ class Recipe(Config):
 
     normalize: NormalizeConfig = Field(NormalizeConfig(), description="how text is normalised")
     filters: FiltersConfig = Field(FiltersConfig(), description="which training rows are rejected")
+    protection: ProtectionConfig = Field(
+        ProtectionConfig(), description="which training rows are too close to validation, test and benchmark sets"
+    )
     deduplicate: Literal["pair", "source", "target", "none"] = Field(
         "pair", description="of training rows with the same text there, only the first in corpus order stays"
     )

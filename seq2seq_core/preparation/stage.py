@@ -16,12 +16,12 @@ from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.exchange import STAGED, StagedWriter, read_staged, write_staged
 from seq2seq_core.preparation.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
-from seq2seq_core.preparation.messages import Plan, Unit, UnitReport
+from seq2seq_core.preparation.messages import Corpus, Plan, Role, Unit, UnitReport
 from seq2seq_core.shards.manifest import RejectedEntry
-from seq2seq_core.shards.schema import REJECTED_SCHEMA, Split, shard_name
+from seq2seq_core.shards.schema import REJECTED_SCHEMA, shard_name
 from seq2seq_core.shards.writer import write_rejected
-from seq2seq_core.text.filters import FiltersConfig, only_empty, sift
-from seq2seq_core.text.normalize import NormalizeConfig, normalize
+from seq2seq_core.text.filters import sift
+from seq2seq_core.text.normalize import normalize
 from seq2seq_core.text.reading.corpus import read_part
 from seq2seq_core.text.records import REJECTS, Records, Sifted, reject
 
@@ -57,23 +57,23 @@ def stage_unit(plan: Plan, unit: Unit, held_out: Sequence[str]) -> UnitReport:
     return report
 
 
-def staged_slots(plan: Plan, split: Split) -> int:
-    """How many slots the staged files of units of a split have."""
-    return len(plan.slots) if split == "train" else 1
+def staged_slots(plan: Plan, role: Role) -> int:
+    """How many slots the staged files of units of a role have."""
+    return len(plan.slots) if role == "train" else 1
 
 
 def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
     path = storage.join(plan.work, "staged", f"unit-{unit.index:05d}.arrow")
-    filters = plan.job.recipe.filters if unit.split == "train" else only_empty()
+    corpus = plan.job.corpora[unit.corpus]
     read, staged = 0, 0
     rejects: list[pa.RecordBatch] = []
-    with write_staged(path, staged_slots(plan, unit.split)) as out:
+    with write_staged(path, staged_slots(plan, unit.role)) as out:
         for raw in read_part(unit.part, plan.job.recipe.max_line_bytes):
             if plan.job.recipe.on_error == "fail":
                 _fail_on_reject(unit, raw)
             read += raw.read
             rejects.append(raw.rejected)
-            records, rejected = clean(raw.kept, plan.job.recipe.normalize, filters)
+            records, rejected = clean(raw.kept, corpus)
             rejects += rejected
             kept, rejected = _deal(plan, unit, records, held_out, out)
             rejects += rejected
@@ -85,15 +85,15 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
         read=read,
         staged=staged,
         rejected=dict(sorted(Counter(table.column("rule").to_pylist()).items())),
-        rejected_file=_publish_rejects(plan, unit, table) if table.num_rows else None,
+        rejected_file=_publish_rejects(plan, unit, table) if table.num_rows and unit.role != "benchmark" else None,
     )
 
 
-def clean(raw: Records, normalization: NormalizeConfig, filters: FiltersConfig) -> tuple[Records, list[pa.RecordBatch]]:
+def clean(raw: Records, corpus: Corpus) -> tuple[Records, list[pa.RecordBatch]]:
     """Normalise both sides, ask every rule; the rows that stay, and those rejected."""
-    records = Records(raw.lines, normalize(raw.source, normalization), normalize(raw.target, normalization))
+    records = Records(raw.lines, normalize(raw.source, corpus.normalize), normalize(raw.target, corpus.normalize))
     rejected = []
-    for sifted in sift(records, filters):
+    for sifted in sift(records, corpus.filters):
         rejected.append(sifted.rejected)
         records = sifted.kept
     return records, rejected
@@ -126,7 +126,7 @@ def _deal(
     target = digests(records.target)
     ids = {"source": source, "target": target}.get(plan.job.recipe.deduplicate)
     ids = pair_digests(source, target) if ids is None else ids
-    slots = _slots(plan, ids, source) if unit.split == "train" else np.zeros(len(records), np.int64)
+    slots = _slots(plan, ids, source) if unit.role == "train" else np.zeros(len(records), np.int64)
     out.add(_staged_rows(records, ids), slots)
     return len(records), rejected
 

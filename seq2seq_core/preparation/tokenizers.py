@@ -12,6 +12,7 @@ from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.messages import Plan, TokenizersReport, UnitReport
+from seq2seq_core.preparation.tags import tags_of
 from seq2seq_core.shards.manifest import TokenizerEntry
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import train
@@ -38,7 +39,10 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport]) -> TokenizersReport
         sample = sample_rows(plan, units, config.sample_rows)
         logger.info("training a tokenizer on %d rows", sample.num_rows)
         sides = [["source", "target"]] if config.joint else [["source"], ["target"]]
-        models = [Tokenizer(train(_texts(sample, columns), config)) for columns in sides]
+        tags = tags_of(plan.job.corpora)
+        models = [
+            Tokenizer(train(_texts(sample, columns), config, tags if "source" in columns else ())) for columns in sides
+        ]
     report = _publish(plan.job.output, models[0], models[-1])
     storage.publish_text(marker, report.model_dump_json())
     return report

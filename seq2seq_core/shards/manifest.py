@@ -70,6 +70,20 @@ class RejectedEntry(_Entry):
     digest: str
 
 
+class CorpusEntry(_Entry):
+    """A corpus of the training split; `origins` are the values of the rows' `origin` column that belong to it.
+
+    `weight` says how often an epoch passes over its rows; `tag` is the control piece before each of its sources.
+    """
+
+    name: str
+    weight: float
+    source_language: str | None
+    target_language: str | None
+    tag: str | None
+    origins: tuple[str, ...]
+
+
 class Ledger(_Entry):
     """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`."""
 
@@ -95,6 +109,7 @@ class Manifest(_Entry):
     splits: dict[Split, SplitEntry]
     rejected: tuple[RejectedEntry, ...]
     ledger: Ledger
+    corpora: tuple[CorpusEntry, ...] = ()
     inputs: tuple[InputEntry, ...]
     configuration: dict[str, Any]
     software: dict[str, str]

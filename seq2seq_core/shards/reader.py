@@ -82,6 +82,17 @@ class Dataset:
         )
         return Lengths(source, target)
 
+    def weights(self, split: Split) -> npt.NDArray[np.float64] | None:
+        """How often an epoch passes over each row of a split, as its corpus says; None when all do so once."""
+        by_origin = {origin: corpus.weight for corpus in self.manifest.corpora for origin in corpus.origins}
+        if all(weight == 1 for weight in by_origin.values()):
+            return None
+        tables = [self.read_shard(entry, ["origin"]) for entry in self.split(split).shards]
+        origins = pa.concat_tables(tables).column("origin").cast(pa.string()).combine_chunks().dictionary_encode()
+        values = np.array([by_origin.get(origin, 1.0) for origin in origins.dictionary.to_pylist()], np.float64)
+        spread: npt.NDArray[np.float64] = values[origins.indices.to_numpy()]
+        return spread
+
     def references(self, split: Split) -> References:
         """The texts of a split in order.
 

@@ -52,6 +52,28 @@ class Tokenizer:
         """Read a model file; a StorageError or TokenizerError names it when that fails."""
         return cls(storage.read_bytes(url), where=storage.redact(url))
 
+    @functools.cached_property
+    def controls(self) -> tuple[str, ...]:
+        """Control pieces beside those every tokenizer has: no text is ever cut into them."""
+        own = range(max(PAD_ID, UNKNOWN_ID, BOS_ID, EOS_ID) + 1, self.vocabulary_size)
+        return tuple(self._processor.id_to_piece(i) for i in own if self._processor.is_control(i))
+
+    def control_id(self, piece: str) -> int:
+        """The id of a control piece, which no text is ever cut into.
+
+        Raises:
+            TokenizerError: There is no such piece.
+        """
+        found: int = self._processor.piece_to_id(piece)
+        if found == UNKNOWN_ID or not self._processor.is_control(found):
+            raise TokenizerError(
+                "the tokenizer has no such control piece",
+                where=f"tokenizer {self.digest}",
+                expected=piece,
+                advice=f"Train it with --control_symbols={piece}, or let prepare train one.",
+            )
+        return found
+
     def encode_column(self, texts: pa.StringArray) -> pa.ListArray:
         """Piece ids of each text: list<uint16> (uint32 for vocabularies over 65,536), without BOS and EOS.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 
 import pydantic
@@ -68,8 +68,8 @@ class TokenizerConfig(Config):
         return None
 
 
-def train(texts: Iterator[str], config: TokenizerConfig) -> bytes:
-    """Train one model; ids are pad 0, unknown 1, begin 2, end 3.
+def train(texts: Iterator[str], config: TokenizerConfig, controls: Sequence[str] = ()) -> bytes:
+    """Train one model; ids are pad 0, unknown 1, begin 2, end 3, and then those of control pieces no text has.
 
     Scores are rounded to multiples of `words.SCORE_STEP`, so that a word is cut the same in every sentence.
 
@@ -94,6 +94,7 @@ def train(texts: Iterator[str], config: TokenizerConfig) -> bytes:
             unk_id=UNKNOWN_ID,
             bos_id=BOS_ID,
             eos_id=EOS_ID,
+            control_symbols=list(controls),
             minloglevel=2,
         )
     except RuntimeError as error:

@@ -150,7 +150,7 @@ class Trainer:
 
     def _opened_loader(self) -> Loader:
         columns, config, world = TokenColumns.open(self._dataset, "train"), self._config, self._world
-        plan = BatchPlan(columns.lengths, config.data, config.seed)
+        plan = BatchPlan(columns.lengths, config.data, config.seed, self._dataset.weights("train"))
         if plan.dropped_rows and world.is_main:
             logger.info("%d training rows are longer than data.max_*_tokens and left out", plan.dropped_rows)
         pin = world.device.type == "cuda"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pydantic
 from pydantic import Field
@@ -31,6 +31,13 @@ class CorpusConfig(Config):
     """
 
     name: str | None = Field(None, description="what the corpus is called in messages")
+    weight: float = Field(1.0, gt=0, description="how often an epoch of training passes over the corpus")
+    max_rows: int | None = Field(None, ge=1, description="at most so many rows are kept, a uniform sample of them")
+    source_language: str | None = Field(None, description="language of the source side (BCP 47)")
+    target_language: str | None = Field(None, description="language of the target side (BCP 47)")
+    tag: bool = Field(False, description="put >>target_language<< before each source, for multilingual models")
+    filters: dict[str, Any] | None = Field(None, description="rules of this corpus, over those of the run")
+    normalize: dict[str, Any] | None = Field(None, description="normalisation of this corpus, over that of the run")
     format: Format | None = Field(None, description="default: by the file's suffix; moses when source and target stand")
     source: str | None = Field(None, description="file or glob with the source side, a segment a line")
     target: str | None = Field(None, description="file or glob with the target side, a segment a line")
@@ -54,6 +61,11 @@ class CorpusConfig(Config):
         if self.path is not None and self.format == "moses":
             raise ValueError("format moses has a file for each side; found path, expected source and target")
         return self
+
+    @property
+    def has_source(self) -> bool:
+        """Whether rows have a source side."""
+        return True
 
     def resolved_format(self) -> Format:
         """The format given, or the one the file name tells of."""

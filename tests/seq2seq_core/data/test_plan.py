@@ -183,3 +183,39 @@ def test_the_fingerprint_names_configuration_and_seed() -> None:
     prints = {BatchPlan(lengths, config, seed).fingerprint for config in (CONFIG, other) for seed in (1, 2)}
     assert len(prints) == 4
     assert BatchPlan(lengths, CONFIG, 1).fingerprint in prints
+
+
+@settings(max_examples=30, deadline=None)
+@given(cases, st.integers(0, 9), st.sampled_from([0.25, 0.5, 1.0, 1.75, 3.0]))
+def test_a_weighted_row_stands_in_an_epoch_as_often_as_its_weight_says(
+    lengths: Lengths, seed: int, weight: float
+) -> None:
+    weights = np.where(np.arange(len(lengths.source)) % 2 == 0, 1.0, weight)
+    plan = BatchPlan(lengths, CONFIG, seed, weights)
+    for epoch in range(2):
+        counts = np.bincount(np.concatenate(epoch_batches(plan, epoch)), minlength=len(weights))
+        assert (counts[::2] == 1).all()
+        assert set(counts[1::2].tolist()) <= {int(np.floor(weight)), int(np.ceil(weight))}
+
+
+def test_fractions_of_weights_are_drawn_anew_for_each_epoch_and_come_out_on_average() -> None:
+    lengths = lengths_of(4000, most=19)
+    plan = BatchPlan(lengths, CONFIG, 3, np.full(4000, 0.3))
+    epochs = [set(np.concatenate(epoch_batches(plan, epoch)).tolist()) for epoch in range(3)]
+    assert all(abs(len(epoch) - 1200) < 120 for epoch in epochs)
+    assert plan.rows_per_epoch == 1200
+    assert 200 < len(epochs[0] & epochs[1]) < 520  # independent draws share 0.3 x 0.3 of all rows
+    again = BatchPlan(lengths, CONFIG, 3, np.full(4000, 0.3))
+    assert again.batch(170).tolist() == plan.batch(170).tolist()
+
+
+def test_the_stream_of_weights_of_one_is_another_only_by_name() -> None:
+    lengths = lengths_of(300)
+    plain, ones = BatchPlan(lengths, CONFIG, 1), BatchPlan(lengths, CONFIG, 1, np.ones(300))
+    assert sorted(np.concatenate(epoch_batches(plain, 0))) == sorted(np.concatenate(epoch_batches(ones, 0)))
+    assert BatchPlan(lengths, CONFIG, 1, np.full(300, 2.0)).fingerprint != ones.fingerprint != plain.fingerprint
+
+
+def test_an_epoch_is_never_empty() -> None:
+    plan = BatchPlan(lengths_of(3, most=9), CONFIG, 0, np.full(3, 1e-9))
+    assert all(len(np.concatenate(epoch_batches(plan, epoch))) == 1 for epoch in range(3))

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
-from seq2seq_core.errors import ModelError
+from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.inference.echo_engine import EchoEngine
 from seq2seq_core.inference.engine import Engine, TokenIds
 from seq2seq_core.inference.engine_config import EchoEngineConfig
@@ -16,6 +16,7 @@ from seq2seq_core.inference.translator import Prediction, Translator
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.tokenizer.model import Tokenizer
+from seq2seq_core.tokenizer.tags import languages_of, prefix_of
 from seq2seq_core.tokenizer.training import TokenizerConfig, train
 
 CORPUS = ["a small cat sat.", "the dog ran fast!", "poison is bad for you.", "one, two and three?"] * 5
@@ -45,6 +46,17 @@ class Reverse:
             ]
             for ids in sequences
         ]
+
+
+class Recording(Reverse):
+    """Remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.seen: list[TokenIds] = []
+
+    def generate(self, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
+        self.seen += sequences
+        return super().generate(sequences, options)
 
 
 class Broken:
@@ -164,3 +176,27 @@ def test_an_output_never_breaks_its_line(tokenizer: Tokenizer) -> None:
 
     (found,) = translator(Breaks(), tokenizer).translate(["a cat"])
     assert found.text == "a b"
+
+
+def test_a_prefix_stands_before_every_segment_and_counts_in_its_length() -> None:
+    tagged = Tokenizer(train(iter(CORPUS), TokenizerConfig(vocabulary_size=330, type="bpe"), (">>de<<", ">>fr<<")))
+    prefix = prefix_of(tagged, "fr", "the model")
+    assert prefix.tolist() == [tagged.control_id(">>fr<<")]
+    engine = Recording()
+    segmentation = SegmentConfig(max_segment_pieces=10)
+    asked = Translator(engine, tagged, tagged, SearchConfig(), segmentation, prefix=prefix)
+    asked.translate(["a small cat sat. the dog ran fast!", "\u200b", "   "])
+    assert all(ids[0] == prefix[0] and prefix[0] not in ids[1:] and len(ids) <= 10 for ids in engine.seen)
+    assert len(engine.seen) > 1
+
+
+def test_a_language_without_a_tag_is_refused_with_those_there_are(tokenizer: Tokenizer) -> None:
+    tagged = Tokenizer(train(iter(CORPUS), TokenizerConfig(vocabulary_size=330, type="bpe"), (">>fr<<", ">>de<<")))
+    assert languages_of(tagged) == ["de", "fr"]
+    with pytest.raises(
+        ConfigError, match=r"runs/best: the model has no tag.*target_language it; expected one of de, fr"
+    ):
+        prefix_of(tagged, "it", "runs/best")
+    with pytest.raises(ConfigError, match="it was trained without tags"):
+        prefix_of(tokenizer, "de", "runs/best")
+    assert prefix_of(tokenizer, None, "runs/best").tolist() == []

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from seq2seq_core.preparation.build import build_shard
+from seq2seq_core.preparation.caps import capped_partitions, count_rows
+from seq2seq_core.preparation.corpora import resolve, unique_names
 from seq2seq_core.preparation.finish import finish
-from seq2seq_core.preparation.messages import Input, Job, Plan, UnitReport
+from seq2seq_core.preparation.held_out import index_held_out
+from seq2seq_core.preparation.messages import Decisions, Input, Job, Plan, Role, UnitReport
 from seq2seq_core.preparation.plan import index_input, make_plan, origins
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.preparation.stage import stage_unit
@@ -64,20 +67,26 @@ class Workshop:
 
     def job(
         self,
-        corpora: list[tuple[Split, CorpusConfig]],
+        corpora: list[tuple[Role, CorpusConfig]],
         output: str = "out",
         shares: dict[Split, float] | None = None,
         **recipe: Any,
     ) -> Job:
-        sources = [(split, source) for split, config in corpora for source in config.sources()]
-        names = origins([source.urls[0] for _, source in sources])
+        sources = [(c, role, source) for c, (role, config) in enumerate(corpora) for source in config.sources()]
+        origin = origins([source.urls[0] for _, _, source in sources])
         settings = {"tokenizer": {"vocabulary_size": 300, "type": "bpe"}} | recipe
+        whole = Recipe.model_validate(settings)
+        names = unique_names([config for _, config in corpora])
         return Job(
             output=str(self.folder / output),
-            recipe=Recipe.model_validate(settings),
+            recipe=whole,
+            corpora=tuple(
+                resolve(corpus, role, name, whole) for (role, corpus), name in zip(corpora, names, strict=True)
+            ),
             shares=shares or {},
             inputs=tuple(
-                Input(index=i, split=split, origin=names[i], source=source) for i, (split, source) in enumerate(sources)
+                Input(index=i, corpus=c, role=role, origin=origin[i], source=source)
+                for i, (c, role, source) in enumerate(sources)
             ),
             configuration=settings,
             tokenizer_digests=(),
@@ -89,18 +98,26 @@ class Workshop:
 
     @staticmethod
     def stage(plan: Plan) -> list[UnitReport]:
-        held_out = [stage_unit(plan, unit, []) for unit in plan.units if unit.split != "train"]
+        held_out = [stage_unit(plan, unit, []) for unit in plan.units if unit.role != "train"]
         paths = [report.path for report in held_out]
-        return held_out + [stage_unit(plan, unit, paths) for unit in plan.units if unit.split == "train"]
+        return held_out + [stage_unit(plan, unit, paths) for unit in plan.units if unit.role == "train"]
 
     def prepare(self, job: Job) -> Manifest:
         """All steps in their order, in this process."""
         plan = self.plan(job)
         units = self.stage(plan)
-        tokenizers = [] if plan.is_done else [make_tokenizers(plan, units)]
-        shards = [build_shard(plan, partition, units, tokenizers[0]) for partition in plan.partitions]
-        finish(plan, units, tokenizers, shards)
+        decisions = None if plan.is_done else self.decide(plan, units)
+        shards = [build_shard(plan, partition, units, decisions) for partition in plan.partitions if decisions]
+        finish(plan, units, [decisions.tokenizers] if decisions else [], shards)
         return load_manifest(job.output)
+
+    @staticmethod
+    def decide(plan: Plan, units: list[UnitReport]) -> Decisions:
+        """What has to be known of the whole corpus before shards are built."""
+        counts = [count_rows(plan, partition, units) for partition in capped_partitions(plan)]
+        return Decisions(
+            tokenizers=make_tokenizers(plan, units), held_out=index_held_out(plan, units), counts=tuple(counts)
+        )
 
 
 @pytest.fixture

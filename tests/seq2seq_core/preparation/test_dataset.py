@@ -126,7 +126,7 @@ def test_bytes_do_not_depend_on_units_order_or_place(workshop: Any) -> None:
     twice = once.model_copy(update={"output": str(workshop.folder / "o2")})
     plan = workshop.plan(twice)
     units = workshop.stage(plan)[::-1]
-    made = tokenizers.make_tokenizers(plan, units)
+    made = workshop.decide(plan, units)
     for partition in plan.partitions[::-1]:
         build.build_shard(plan, partition, units, made)
     cut = workshop.job([("train", workshop.corpus("b/c", rows))], output="o3", shards=3, shares={"valid": 0.1})
@@ -201,13 +201,13 @@ def test_what_is_finished_is_not_done_again(workshop: Any, monkeypatch: pytest.M
     job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))])
     plan = workshop.plan(job)
     units = workshop.stage(plan)
-    made = tokenizers.make_tokenizers(plan, units)
+    made = workshop.decide(plan, units)
     shard = build.build_shard(plan, plan.partitions[0], units, made)
     monkeypatch.setattr("seq2seq_core.preparation.stage.read_part", None)
     monkeypatch.setattr("seq2seq_core.preparation.tokenizers.train", None)
     monkeypatch.setattr("seq2seq_core.preparation.build.gather", None)
     assert workshop.stage(plan) == units
-    assert tokenizers.make_tokenizers(plan, units) == made
+    assert workshop.decide(plan, units) == made
     assert build.build_shard(plan, plan.partitions[0], units, made) == shard
 
 
@@ -216,8 +216,9 @@ def test_a_lost_or_doubled_report_is_noticed(workshop: Any) -> None:
         workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], unit_rows=30, shards=2)
     )
     units = workshop.stage(plan)
-    made = tokenizers.make_tokenizers(plan, units)
-    shards = [build.build_shard(plan, partition, units, made) for partition in plan.partitions]
+    decisions = workshop.decide(plan, units)
+    made = decisions.tokenizers
+    shards = [build.build_shard(plan, partition, units, decisions) for partition in plan.partitions]
     make_manifest(plan, units, [made], shards)
     for case in (
         (units[1:], [made], shards),
