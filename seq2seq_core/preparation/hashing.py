@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 
-from seq2seq_core.shards.schema import ID_BYTES
+from seq2seq_core.preparation import xxh3
 
 Digests = npt.NDArray[np.uint8]  # rows x 16
 Words = npt.NDArray[np.uint64]
@@ -15,14 +14,18 @@ Words = npt.NDArray[np.uint64]
 
 def digests(column: pa.Array) -> Digests:
     """xxh3-128 of the bytes of each row (text or binary, no nulls): uint8, rows x 16."""
-    values = column.cast(pa.large_binary()).to_pylist()
-    return np.frombuffer(b"".join(map(xxhash.xxh3_128_digest, values)), np.uint8).reshape(-1, ID_BYTES)
+    values = column.cast(pa.large_binary())
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    _, positions, data = values.buffers()
+    offsets = (
+        np.frombuffer(positions, np.int64)[values.offset :][: len(values) + 1] if len(values) else np.zeros(1, int)
+    )
+    return xxh3.digests(offsets, np.frombuffer(data or b"", np.uint8))
 
 
 def pair_digests(source: Digests, target: Digests) -> Digests:
     """The digest of a pair: xxh3-128 of the digests of its two sides."""
-    joined = np.hstack([source, target])
-    return digests(to_column(joined))
+    return xxh3.digests_of_32(np.hstack([source, target]))
 
 
 def to_column(octets: npt.NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:

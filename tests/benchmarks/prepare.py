@@ -106,6 +106,7 @@ class Bench:
             Contender(DEFAULT, peers.ours(self.model)),
             Contender("one worker", peers.ours(self.model, "--direct_num_workers=1")),
             Contender("Beam's local processes", peers.ours(self.model, *WORKERS)),
+            Contender("with report.html", peers.ours(self.model, report=True)),
             *peers.engines(self.model),
         ]
         rows = self.alternate(wholes)
