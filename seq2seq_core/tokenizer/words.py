@@ -76,7 +76,8 @@ def whole_rows(texts: pa.StringArray, longest: int) -> npt.NDArray[np.bool_]:
     offsets, data = _buffers(texts)
     lengths = np.diff(offsets)
     whole: npt.NDArray[np.bool_] = (lengths == 0) | (lengths > longest)
-    spaces = np.append(data == _SPACE, False)
+    spaces: npt.NDArray[np.bool_] = np.zeros(len(data) + 1, np.bool_)
+    np.equal(data, _SPACE, out=spaces[:-1])
     whole |= spaces[offsets[:-1]] | spaces[offsets[1:] - 1]
     double = np.flatnonzero(spaces[1:] & spaces[:-1])
     whole[np.searchsorted(offsets, double, side="right") - 1] = True
