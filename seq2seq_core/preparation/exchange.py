@@ -28,6 +28,7 @@ SCORE = pa.field("score", pa.float64(), nullable=False)
 """One column more where the best of equal rows is kept: minus infinity where a corpus has no scores."""
 
 _RUN_BYTES = 128 << 20
+_READ_AHEAD_BYTES = 1 << 18  # a slot is a small part of the file: object stores would fetch the rest of it too
 
 
 def staged_schema(*, with_score: bool) -> pa.Schema:
@@ -82,7 +83,7 @@ def write_staged(
 
 def read_staged(url: str, slot: int, slots: int) -> Iterator[pa.RecordBatch]:
     """The rows of one slot in the order they were added."""
-    with storage.open_input(url) as file, pa.ipc.open_file(file) as reader:
+    with storage.open_input(url, block_bytes=_READ_AHEAD_BYTES) as file, pa.ipc.open_file(file) as reader:
         for position in range(slot, reader.num_record_batches, slots):
             yield reader.get_batch(position)
 

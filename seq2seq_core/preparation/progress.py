@@ -18,7 +18,7 @@ from seq2seq_core.text.reading.compression import codec_of
 
 WORK_FOLDER = "_work"
 
-_TOTALS = "progress.json"
+_TOTALS = re.compile(r"progress-\d{5}\.json")
 _COMPRESSION = 3
 _UNIT = re.compile(r"unit-(\d+)\.json")
 
@@ -54,21 +54,14 @@ def publish_totals(plan: Plan) -> None:
         weights=tuple(max(1, sizes[unit.part.source.urls]) for unit in plan.units),
         shards=len(plan.partitions),
     )
-    storage.publish_text(_totals_url(plan.job.output), totals.model_dump_json())
+    name = f"progress-{plan.generation:05d}.json"
+    storage.publish_text(storage.join(plan.job.output, WORK_FOLDER, name), totals.model_dump_json())
 
 
-def clear_totals(output: str, last: int | None = None) -> None:
-    """Remove the totals of an earlier run, where there are any, so that a watch waits for the new ones.
-
-    Those of a generation after the last are left, where one is given: another run is at work on it.
-    """
-    if _TOTALS not in storage.list_folder(storage.join(output, WORK_FOLDER)):
-        return
-    if last is not None:
-        totals = Totals.model_validate_json(storage.read_bytes(_totals_url(output)))
-        if int(totals.work.partition("-")[0]) > last:
-            return
-    storage.remove(_totals_url(output))
+def clear_totals(output: str) -> None:
+    """Remove the totals of earlier runs, where there are any, so that a watch waits for the new ones."""
+    for url in _totals_urls(output):
+        storage.remove(url)
 
 
 class PreparationWatch:
@@ -85,11 +78,11 @@ class PreparationWatch:
     def look(self, now: float) -> Progress | None:
         """See `progress.Watch`. The phases are reading, training the tokenizer, building shards, and the end."""
         self._started = now if self._started is None else self._started
-        is_planned = _TOTALS in storage.list_folder(storage.join(self._output, WORK_FOLDER))
-        if not is_planned:
+        planned = _totals_urls(self._output)
+        if not planned:
             return self._end(now) if self._totals else None
         if self._totals is None:
-            self._totals = Totals.model_validate_json(storage.read_bytes(_totals_url(self._output)))
+            self._totals = Totals.model_validate_json(storage.read_bytes(planned[-1]))
         work = storage.join(self._output, WORK_FOLDER, self._totals.work)
         self._read_markers(work)
         if len(self._units) < len(self._totals.weights):
@@ -138,8 +131,10 @@ class PreparationWatch:
         return before, now - began
 
 
-def _totals_url(output: str) -> str:
-    return storage.join(output, WORK_FOLDER, _TOTALS)
+def _totals_urls(output: str) -> list[str]:
+    """Of every generation that is being made, in their order."""
+    work = storage.join(output, WORK_FOLDER)
+    return [storage.join(work, name) for name in storage.list_folder(work) if _TOTALS.fullmatch(name)]
 
 
 def _read(folder: str, name: str) -> bytes:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.progress import WORK_FOLDER, clear_totals
+from seq2seq_core.preparation.progress import WORK_FOLDER
 from seq2seq_core.shards import generations
 from seq2seq_core.shards.manifest import MANIFEST_NAME, NEAR_FOLDER, REPORT_NAME, Manifest
 from seq2seq_core.shards.schema import SPLITS
@@ -18,9 +18,10 @@ _TEMPORARY = r"\.[0-9a-f]{32}\.tmp"
 _NAMES = r"(part-\d{5}-of-\d{5}\.parquet|(joint|source|target)\.model|dataset\.json|report\.html)"
 _NEAR_TEMPORARY = re.compile(rf"\.part-\d{{5}}-of-\d{{5}}\.arrow{_TEMPORARY}")
 _OURS = re.compile(rf"{_NAMES}|\.{_NAMES}{_TEMPORARY}")
-_WORK = re.compile(rf"(\d{{5}})-[0-9a-f]{{16}}|claim-(\d{{5}})\.json|\.claim-(\d{{5}})\.json{_TEMPORARY}")
-_NOTE = re.compile(rf"\.?rest-(\d{{5}})-.*\.json({_TEMPORARY})?")
-_COMMIT = re.compile(rf"\.(\d{{5}})\.json{_TEMPORARY}")
+_WORK = re.compile(rf"\d{{5}}-[0-9a-f]{{16}}|\.?(claim|progress)-\d{{5}}\.json({_TEMPORARY})?")
+_NOTE = re.compile(rf"\.?rest-\d{{5}}-.*\.json({_TEMPORARY})?")
+_COMMIT = re.compile(rf"\.\d{{5}}\.json{_TEMPORARY}")
+_NUMBER = re.compile(r"\d{5}")
 _GENERATION = re.compile(r"generation-(\d{5})-[0-9a-f]{8}")
 
 
@@ -29,7 +30,6 @@ def sweep(output: str, manifest: Manifest) -> None:
     last = len(manifest.generations) - 1
     _sweep_numbered(storage.join(output, WORK_FOLDER), _WORK, last)
     _sweep_numbered(storage.join(output, WORK_FOLDER), _NOTE, last - 1)  # the run that wrote it has yet to read it
-    clear_totals(output, last)
     storage.remove_empty_folder(storage.join(output, WORK_FOLDER))
     _sweep_numbered(storage.join(output, generations.FOLDER), _COMMIT, last)
     named = {MANIFEST_NAME, REPORT_NAME, manifest.source_tokenizer.path, manifest.target_tokenizer.path}
@@ -74,8 +74,8 @@ def _folders(output: str, last: int) -> Iterator[str]:
 
 
 def _sweep_numbered(folder: str, names: re.Pattern[str], last: int) -> None:
-    """Remove the entries whose number, the first group that takes part, is not above the last."""
+    """Remove the entries of such names whose number is not above the last."""
     for name in storage.list_folder(folder):
-        found = names.fullmatch(name)
-        if found and int(next(filter(None, found.groups()))) <= last:
+        number = _NUMBER.search(name)
+        if number and names.fullmatch(name) and int(number[0]) <= last:
             storage.remove(storage.join(folder, name))

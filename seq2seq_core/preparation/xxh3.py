@@ -45,7 +45,7 @@ def digests(offsets: npt.NDArray[np.integer], data: Octets) -> Octets:
     begins = offsets[:-1].astype(np.int64)
     for rows, hash_rows in _groups(lengths):
         if hash_rows is None:
-            each = [xxhash.xxh3_128_digest(data[begins[row] : begins[row] + lengths[row]]) for row in rows.tolist()]
+            each = [xxhash.xxh3_128_digest(data[begins[row] : begins[row] + lengths[row]].data) for row in rows.tolist()]
             digest[rows] = np.frombuffer(b"".join(each), ">u8").reshape(-1, 2)
         else:
             for part in np.split(rows, range(_ROWS, len(rows), _ROWS)):
@@ -62,7 +62,7 @@ def digests_of_32(rows: Octets) -> Octets:
         part = numbers[begin : begin + _ROWS]
         lengths = np.full(len(part), 32)
         sums = lengths.astype(np.uint64) * _P64_1, np.zeros(len(part), np.uint64)
-        low, high = _finish(_mix(sums, part.T, 0), lengths)
+        low, high = _finish(_mix(sums, tuple(part.T), 0), lengths)
         digest[begin : begin + _ROWS, 0], digest[begin : begin + _ROWS, 1] = high, low
     return digest.view(np.uint8)
 
@@ -164,9 +164,11 @@ def _fold(a: Numbers, b: Numbers) -> Numbers:
     a_low, a_high, b_low, b_high = a & _LOW, a >> _HALF, b & _LOW, b >> _HALF
     inner = a_high * b_low
     cross = (a_low * b_low >> _HALF) + (inner & _LOW) + a_low * b_high
-    return (a_high * b_high + (inner >> _HALF) + (cross >> _HALF)) ^ (a * b)
+    folded: Numbers = (a_high * b_high + (inner >> _HALF) + (cross >> _HALF)) ^ (a * b)
+    return folded
 
 
 def _avalanche(numbers: Numbers) -> Numbers:
     mixed = (numbers ^ (numbers >> np.uint64(37))) * _MIX
-    return mixed ^ (mixed >> _HALF)
+    result: Numbers = mixed ^ (mixed >> _HALF)
+    return result

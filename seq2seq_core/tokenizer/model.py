@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import sentencepiece
 
 from seq2seq_core import storage
 from seq2seq_core.errors import TokenizerError
 from seq2seq_core.tokenizer.proto import read_facts
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID, token_type
-from seq2seq_core.tokenizer.words import KnownWords, cut_rows, longest_cut, whole_rows
+from seq2seq_core.tokenizer.word_encoder import WordEncoder
 
 
 class Tokenizer:
@@ -47,7 +46,6 @@ class Tokenizer:
                 advice="Train it with --pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3, or let prepare train one.",
             )
         self.vocabulary_size: int = processor.get_piece_size()
-        self._words = KnownWords(self._encode_each)
 
     @classmethod
     def load(cls, url: str) -> Tokenizer:
@@ -80,32 +78,16 @@ class Tokenizer:
         """Piece ids of each text: list<uint16> (uint32 for vocabularies over 65,536), without BOS and EOS.
 
         They are the ids SentencePiece gives for the whole text. Where words do not depend on each other
-        (`tokenizer.words`), each distinct word is encoded once, and remembered. One call keeps one core busy.
+        (`tokenizer.word_encoder`), each distinct word is encoded once, and remembered. One call keeps one core busy.
 
         Args:
             texts: Texts without nulls.
         """
-        longest = self._longest_cut
-        if not longest:
-            return self._encode_each(texts)
-        whole = whole_rows(texts, longest)
-        if not whole.any():
-            return self._encode_words(texts)
-        parts = [self._encode_words(texts.filter(pa.array(~whole))), self._encode_each(texts.filter(pa.array(whole)))]
-        places = np.empty(len(whole), np.int64)
-        places[np.argsort(whole, kind="stable")] = np.arange(len(whole))
-        return pa.concat_arrays(parts).take(pa.array(places))
-
-    def _encode_words(self, texts: pa.StringArray) -> pa.ListArray:
-        """The same, of rows that may be cut."""
-        words, rows = cut_rows(texts)
-        distinct = words.dictionary_encode()
-        pieces = self._words.pieces(pc.utf8_rtrim(distinct.dictionary, " ")).take(distinct.indices)
-        return pa.ListArray.from_arrays(pieces.offsets.take(pa.array(rows)), pieces.values, type=pieces.type)
+        return self._words.encode(texts)
 
     @functools.cached_property
-    def _longest_cut(self) -> int:
-        return longest_cut(read_facts(self.data))
+    def _words(self) -> WordEncoder:
+        return WordEncoder(read_facts(self.data), self._encode_each)
 
     def _encode_each(self, texts: pa.StringArray) -> pa.ListArray:
         """The same, by SentencePiece alone."""

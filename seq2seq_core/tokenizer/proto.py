@@ -6,6 +6,7 @@ it ask for a newer protobuf than Beam allows.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class ModelFacts:
     space_as_suffix: bool
 
 
+@functools.lru_cache(maxsize=4)
 def read_facts(data: bytes) -> ModelFacts:
     """The facts of a model; `data` is one that SentencePiece could load."""
     trainer: dict[int, int] = {}

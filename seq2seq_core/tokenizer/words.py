@@ -8,8 +8,8 @@ each distinct word encoded once. What could still make a difference:
 - spaces at the ends of a row, runs of them, and the mark itself as a character: such rows stay whole (`whole_rows`);
 - rounding: a unigram model adds up scores from the start of the row in 32 bit floating point, so among segmentations
   of equal or almost equal probability ("..." as ". .." or ".. .") what stands before a word can decide. Scores that are
-  multiples of `SCORE_STEP` have exact sums up to a limit, so no such thing can happen; trained models have them, and
-  of others the rows stay whole.
+  multiples of `SCORE_STEP` have exact sums up to a limit, so no such thing can happen; trained models have them. Of
+  others the rows stay whole in which it might happen (`tokenizer.margins`).
 """
 
 from __future__ import annotations
@@ -36,20 +36,25 @@ _MOST_WORDS = 1 << 17
 _MOST_WORD_BYTES = 8 << 20
 
 
-def longest_cut(facts: ModelFacts) -> int:
-    """The longest row, in bytes of UTF-8, whose words may be encoded one by one; 0 where none may."""
+def has_independent_words(facts: ModelFacts) -> bool:
+    """Whether nothing but rounding can make what stands before a word change how it is cut."""
     if facts.rewrites or not facts.dummy_prefix or not facts.escapes_spaces or facts.space_as_suffix:
-        return 0
+        return False
     if any(piece.kind in (PieceKind.USER_DEFINED, PieceKind.UNUSED) for piece in facts.pieces):
-        return 0
-    normal = [piece for piece in facts.pieces if piece.kind == PieceKind.NORMAL]
-    texts = {piece.text for piece in normal}
+        return False
+    texts = {piece.text for piece in facts.pieces if piece.kind == PieceKind.NORMAL}
     # With the mark alone a piece, no word begins with the unknown one, which would merge with one before it.
-    if MARK not in texts or any(MARK in text.lstrip(MARK) for text in texts):
+    return MARK in texts and not any(MARK in text.lstrip(MARK) for text in texts)
+
+
+def longest_cut(facts: ModelFacts) -> int:
+    """The longest row, in bytes of UTF-8, whose words may be encoded one by one; 0 where that depends on the words."""
+    if not has_independent_words(facts):
         return 0
     if facts.type == ModelType.BPE:
         return sys.maxsize
-    return _longest_exact_sum([piece.score for piece in normal]) if facts.type == ModelType.UNIGRAM else 0
+    scores = [piece.score for piece in facts.pieces if piece.kind == PieceKind.NORMAL]
+    return _longest_exact_sum(scores) if facts.type == ModelType.UNIGRAM else 0
 
 
 def _longest_exact_sum(scores: list[float]) -> int:
@@ -71,7 +76,8 @@ def whole_rows(texts: pa.StringArray, longest: int) -> npt.NDArray[np.bool_]:
     offsets, data = _buffers(texts)
     lengths = np.diff(offsets)
     whole: npt.NDArray[np.bool_] = (lengths == 0) | (lengths > longest)
-    spaces = np.append(data == _SPACE, False)
+    spaces: npt.NDArray[np.bool_] = np.zeros(len(data) + 1, np.bool_)
+    np.equal(data, _SPACE, out=spaces[:-1])
     whole |= spaces[offsets[:-1]] | spaces[offsets[1:] - 1]
     double = np.flatnonzero(spaces[1:] & spaces[:-1])
     whole[np.searchsorted(offsets, double, side="right") - 1] = True
@@ -109,25 +115,25 @@ def _buffers(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[
 
 
 class KnownWords:
-    """The pieces of words, each asked for once: the words met first, which are the frequent ones, are remembered.
+    """What is known of words, each asked for once: the words met first, which are the frequent ones, are remembered.
 
     Threads may share it: what is remembered is replaced as a whole.
     """
 
-    def __init__(self, encode: Callable[[pa.StringArray], pa.ListArray]) -> None:
-        self._encode = encode
-        self._known: tuple[pa.StringArray, pa.ListArray] | None = None
+    def __init__(self, learn: Callable[[pa.StringArray], pa.Array]) -> None:
+        self._learn = learn
+        self._memory: tuple[pa.StringArray, pa.Array] | None = None
 
-    def pieces(self, words: pa.StringArray) -> pa.ListArray:
-        """The pieces of each word."""
-        known, pieces = self._known or (words[:0], self._encode(words[:0]))
+    def look_up(self, words: pa.StringArray) -> pa.Array:
+        """What `learn` says of each word."""
+        known, facts = self._memory or (words[:0], self._learn(words[:0]))
         places = pc.index_in(words, value_set=known)
         if places.null_count:
             missing = words.filter(places.is_null())
             new = missing.unique()
             found = pc.add(pc.index_in(missing, value_set=new), pa.scalar(len(known), pa.int32()))
             places = pc.replace_with_mask(places, places.is_null(), found)
-            known, pieces = pa.concat_arrays([known, new]), pa.concat_arrays([pieces, self._encode(new)])
+            known, facts = pa.concat_arrays([known, new]), pa.concat_arrays([facts, self._learn(new)])
             if len(known) <= _MOST_WORDS and known.nbytes <= _MOST_WORD_BYTES:
-                self._known = known, pieces
-        return pieces.take(places)
+                self._memory = known, facts
+        return facts.take(places)

@@ -139,7 +139,7 @@ def test_the_ledger_returns_exactly_what_was_put_in(
         counts[dirt.becomes] += dirt.count
     assert after.read - before.read == sum(counts.values())
     assert after.duplicates - before.duplicates == counts.pop(DUPLICATE)
-    assert after.kept["train"] - before.kept["train"] == counts.pop(KEPT)
+    assert after.kept["train"] - before.kept["train"] == counts.pop(KEPT, 0)
     assert Counter(after.rejected) - Counter(before.rejected) == counts
     assert not Counter(before.rejected) - Counter(after.rejected)
     assert {split: rows for split, rows in after.kept.items() if split != "train"} == {"valid": 1014, "test": 1000}

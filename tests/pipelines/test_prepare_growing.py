@@ -166,17 +166,11 @@ def test_a_second_run_with_nothing_new_touches_nothing(tmp_path: Path, parts: di
     assert "generations" in page
 
 
-def test_workers_and_replays_change_no_byte(
-    tmp_path: Path, parts: dict[str, Rows], grown: dict[int, dict[str, bytes]]
-) -> None:
+def test_replays_change_no_byte(tmp_path: Path, parts: dict[str, Rows], grown: dict[int, dict[str, bytes]]) -> None:
     config = config_for(tmp_path / "in", tmp_path / "out")
-    for name, options in (
-        ("m", ["--direct_runner_bundle_repeat=1"]),
-        ("z", ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]),
-        ("a", ["--direct_runner_bundle_repeat=1"]),
-    ):
-        land(tmp_path / "in", name, parts[name])
-        prepare.run(config, options)
+    for name, rows in parts.items():
+        land(tmp_path / "in", name, rows)
+        prepare.run(config, ["--direct_runner_bundle_repeat=1"])
     assert data_of(tmp_path / "out") == grown[3]
 
 

@@ -191,3 +191,15 @@ def in_thread(action: Callable[..., None], *arguments: object) -> None:
 
 def random_bytes(count: int) -> bytes:
     return random.Random(0).randbytes(count)
+
+
+@pytest.mark.parametrize("place", ["local", "memory"])
+def test_only_empty_folders_are_removed(tmp_path: Path, place: str) -> None:
+    root = str(tmp_path / "a") if place == "local" else f"memory://{uuid.uuid4().hex}/a"
+    storage.publish_text(storage.join(root, "b", "file"), "x")
+    for folder in ("b", "none"):
+        storage.remove_empty_folder(storage.join(root, folder))
+    assert storage.read_text(storage.join(root, "b", "file")) == "x"
+    storage.remove(storage.join(root, "b", "file"))
+    storage.remove_empty_folder(storage.join(root, "b"))
+    assert not storage.list_folder(root)

@@ -29,12 +29,13 @@ class Contender:
     command: Command
 
 
-def ours(model: Path, *options: str) -> Command:
-    """`seq2seq prepare` with a given tokenizer, and options of Beam."""
+def ours(model: Path, *options: str, report: bool = False) -> Command:
+    """`seq2seq prepare` with a given tokenizer, and options of Beam; without the page about the dataset."""
 
     def command(files: Files, output: Path) -> list[str]:
         paths = ["--source", str(files[0]), "--target", str(files[1]), "--output", str(output / "dataset")]
         words = [sys.executable, "-m", "pipelines.cli", "prepare", *paths, "--tokenizer.model", str(model)]
+        words += ["--report", str(report).lower()]
         return [*words, "--", *options] if options else words
 
     return command

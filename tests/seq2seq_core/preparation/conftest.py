@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seq2seq_core import storage
 from seq2seq_core.preparation.band_files import write_bands
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.caps import capped_partitions, count_rows
@@ -26,6 +29,7 @@ from seq2seq_core.preparation.tokenizers import make_tokenizers
 from seq2seq_core.shards.manifest import Manifest, load_manifest
 from seq2seq_core.shards.schema import Split
 from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
+from tests.growing import Landing
 
 WORDS = (
     "a man",
@@ -130,6 +134,20 @@ class Workshop:
             counts=tuple(counts),
             near=tuple(drops),
         )
+
+
+@pytest.fixture(params=["local", "memory"])
+def output(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh folder for a dataset."""
+    url = str(tmp_path / "out") if request.param == "local" else f"memory://{uuid.uuid4().hex}/out"
+    yield url
+    storage.remove(url)
+
+
+@pytest.fixture
+def landing(workshop: Workshop, output: str) -> Landing:
+    """A folder into which files land."""
+    return Landing(workshop, output)
 
 
 @pytest.fixture

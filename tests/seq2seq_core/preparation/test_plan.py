@@ -9,7 +9,6 @@ import pytest
 
 from seq2seq_core.errors import DatasetError, InputError
 from seq2seq_core.preparation.claims import release
-from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.plan import index_input, make_plan
 
 
@@ -89,9 +88,3 @@ def test_a_finished_dataset_is_up_to_date_or_refused(workshop: Any) -> None:
     assert (plan.is_done, plan.units, plan.partitions) == (True, (), ())
     with pytest.raises(DatasetError, match=rf"changed: shards.*{manifest.recipe_fingerprint}; expected fingerprint "):
         workshop.plan(workshop.job([("train", corpus)], shards=3))
-
-
-def test_origins_are_the_shortest_ends_that_differ() -> None:
-    assert origins(["/a/x.en", "s3://b/y.en"]) == ["x.en", "y.en"]
-    assert origins(["/a/x.en", "/b/x.en", "/b/y.en"]) == ["a/x.en", "b/x.en", "b/y.en"]
-    assert origins(["/a/x.en", "/a/x.en"]) == ["x.en", "x.en"]

@@ -84,7 +84,7 @@ def test_words_are_asked_for_once() -> None:
     known = KnownWords(functools.partial(spelt, asked))
     for words in (["b", "a", "b"], ["a"], [], ["c", "a", "c", ""]):
         column = pa.array(words, pa.string())
-        assert known.pieces(column).to_pylist() == spelt([], column).to_pylist()
+        assert known.look_up(column).to_pylist() == spelt([], column).to_pylist()
     assert asked == ["b", "a", "c", ""]
 
 
@@ -95,7 +95,7 @@ def test_no_more_words_are_remembered_than_memory_is_set_aside_for(limit: str, m
     known = KnownWords(functools.partial(spelt, asked))
     many = [f"{number:06}" for number in range(50)]
     for words in (many[:2], many, many[:3]):
-        assert known.pieces(pa.array(words)).to_pylist() == spelt([], pa.array(words)).to_pylist()
+        assert known.look_up(pa.array(words)).to_pylist() == spelt([], pa.array(words)).to_pylist()
     assert asked == [*many, many[2]]
 
 

@@ -1,0 +1,64 @@
+"""A folder into which files land, in; the datasets that grow of it, and what stands in them, out."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from seq2seq_core import storage
+from seq2seq_core.preparation.messages import Job
+from seq2seq_core.shards.manifest import Manifest
+from seq2seq_core.text.reading.corpus import CorpusConfig
+
+
+class Landing:
+    """A folder into which files land, read by one glob into one dataset."""
+
+    def __init__(self, workshop: Any, output: str, name: str = "in", **settings: Any) -> None:
+        self._workshop = workshop
+        self._output = output
+        self._name = name
+        self._settings = {"shards": 3, "unit_rows": 40} | settings
+        self._others: list[Any] = self._settings.pop("others", [])
+        self.folder = Path(workshop.folder, name)
+
+    def land(self, name: str, rows: list[tuple[str, str]]) -> None:
+        self._workshop.corpus(f"{self._name}/{name}", rows)
+
+    def rename(self, old: str, new: str) -> None:
+        for suffix in (".en", ".de"):
+            (self.folder / f"{old}{suffix}").rename(self.folder / f"{new}{suffix}")
+
+    def job(self, run: str = "host-1-aa", **settings: Any) -> Job:
+        corpus = CorpusConfig(name="news", source=str(self.folder / "*.en"), target=str(self.folder / "*.de"))
+        job: Job = self._workshop.job([("train", corpus), *self._others], **(self._settings | settings))
+        return job.model_copy(update={"output": self._output, "run": run})
+
+    def prepare(self, **settings: Any) -> Manifest:
+        manifest: Manifest = self._workshop.prepare(self.job(**settings))
+        return manifest
+
+
+def tree(output: str) -> dict[str, str]:
+    """Digests of all files; input URLs in manifests are left as they are."""
+    base = storage.filesystem(output)[1]
+    urls = storage.expand(output)
+    return {storage.filesystem(url)[1].removeprefix(base): storage.digest_file(url) for url in urls}
+
+
+def rows_of(output: str, manifest: Manifest, split: Any = "train", columns: Any = None) -> list[dict[str, Any]]:
+    files = [io.BytesIO(storage.read_bytes(storage.join(output, s.path))) for s in manifest.splits[split].shards]
+    tables = [pq.read_table(file, columns=columns) for file in files]
+    return [row for table in tables for row in table.to_pylist()]
+
+
+def ids_of(output: str, manifest: Manifest) -> list[bytes]:
+    return [row["id"] for row in rows_of(output, manifest, columns=["id"])]
+
+
+def rejects_of(output: str, manifest: Manifest, rule: str) -> list[dict[str, Any]]:
+    files = [io.BytesIO(storage.read_bytes(storage.join(output, entry.path))) for entry in manifest.rejected]
+    return [row for file in files for row in pq.read_table(file).to_pylist() if row["rule"] == rule]
