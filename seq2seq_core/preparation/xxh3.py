@@ -45,7 +45,9 @@ def digests(offsets: npt.NDArray[np.integer], data: Octets) -> Octets:
     begins = offsets[:-1].astype(np.int64)
     for rows, hash_rows in _groups(lengths):
         if hash_rows is None:
-            each = [xxhash.xxh3_128_digest(data[begins[row] : begins[row] + lengths[row]].data) for row in rows.tolist()]
+            each = [
+                xxhash.xxh3_128_digest(data[begins[row] : begins[row] + lengths[row]].data) for row in rows.tolist()
+            ]
             digest[rows] = np.frombuffer(b"".join(each), ">u8").reshape(-1, 2)
         else:
             for part in np.split(rows, range(_ROWS, len(rows), _ROWS)):
