@@ -11,7 +11,8 @@ Tree = dict[str, bytes]
 
 SHARDS = 3
 SETTINGS = (
-    f"--shards={SHARDS} --unit_rows=150 --tokenizer.vocabulary_size=300 --validation.share=0.05 --test.share=0.02"
+    f"--shards={SHARDS} --unit_rows=150 --tokenizer.vocabulary_size=300 --validation.share=0.05 --test.share=0.02 "
+    "--report=false"
 )
 _WORDS = ("man", "woman", "dog", "runs", "sleeps", "in", "on", "park", "street", "red", "green", "under", "bridge")
 _ROWS = 900

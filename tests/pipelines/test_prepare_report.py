@@ -18,7 +18,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for name, side in (("a.en", 0), ("a.de", 1)):
         (folder / name).write_text("".join(f"{row[side]}\n" for row in rows))
     sizes = ["--tokenizer.vocabulary_size", "320", "--tokenizer.type", "bpe"]
-    return ["--source", f"{folder}/a.en", "--target", f"{folder}/a.de", *sizes]
+    controls = ["--normalize.invisible", "false"]  # so that what a terminal would obey comes as far as the page
+    return ["--source", f"{folder}/a.en", "--target", f"{folder}/a.de", *sizes, *controls]
 
 
 def test_the_page_is_there_and_the_dataset_is_sound(
