@@ -260,7 +260,7 @@ def _publish_locally(url: str, path: str) -> Iterator[IO[bytes]]:
         with _named(url):
             os.replace(temporary, path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(temporary)
 
 
@@ -276,7 +276,7 @@ def _link_locally(path: str, data: bytes) -> bool:
     except FileExistsError:
         return False
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(temporary)
     return True
 
