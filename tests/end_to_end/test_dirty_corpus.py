@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from seq2seq_core.shards.manifest import Manifest, load_manifest
 MEGABYTE = 1 << 20
 DUPLICATE, KEPT = "(a duplicate)", "(kept)"
 SIDES = {"source": "en", "target": "de"}
+DIGIT = re.compile(rb"\d")
 
 
 class Pair(NamedTuple):
@@ -55,16 +57,27 @@ def always(text: str | bytes) -> Callable[[bytes], bytes]:
     return lambda _: text.encode() if isinstance(text, str) else text
 
 
+def misread(side: bytes) -> bytes:
+    """UTF-8 taken for Windows-1252, and written as UTF-8 once more."""
+    return side.decode("cp1252").encode()
+
+
 def decomposed(side: bytes) -> bytes:
     return unicodedata.normalize("NFD", side.decode()).encode()
 
 
-def held_out(name: str) -> Callable[[Pair], Pair]:
-    """The source of a row of another file in place of the row's own."""
-    return lambda pair: Pair(HELD_OUT[name].pop(), pair.target)
+def with_source(name: str) -> Callable[[Pair], Pair]:
+    """A text of `OTHERS` in place of the source."""
+    return lambda pair: Pair(OTHERS[name].pop(), pair.target)
 
 
-HELD_OUT: dict[str, list[bytes]] = {"val": [], "test_2016_flickr": []}
+def with_target(name: str) -> Callable[[Pair], Pair]:
+    """A text of `OTHERS` in place of the target."""
+    return lambda pair: Pair(pair.source, OTHERS[name].pop())
+
+
+# Real texts of other rows, in English, German and French.
+OTHERS: dict[str, list[bytes]] = {"val": [], "test": [], "numbered": [], "French": [], "English": []}
 
 DIRT = {
     # Unreadable.
@@ -83,8 +96,8 @@ DIRT = {
     "a target of one word": Dirt(13, "length_ratio", target(always("Hund"))),
     "the source on both sides": Dirt(17, "identical", lambda pair: Pair(pair.source, pair.source)),
     # Rows of the held-out sets.
-    "a source of the validation set": Dirt(8, "held_out", held_out("val")),
-    "a source of the test set": Dirt(6, "held_out", held_out("test_2016_flickr")),
+    "a source of the validation set": Dirt(8, "held_out", with_source("val")),
+    "a source of the test set": Dirt(6, "held_out", with_source("test")),
     # Duplicates, as they stand or once normalised.
     "an exact duplicate": Dirt(60, DUPLICATE, both(lambda side: side)),
     "a duplicate, lines ended by CR LF": Dirt(12, DUPLICATE, both(lambda side: side + b"\r")),
@@ -93,8 +106,20 @@ DIRT = {
         4, DUPLICATE, both(lambda side: side.replace(b" ", b"\xe2\x80\xa8", 1))
     ),
     "a duplicate with loose accents": Dirt(10, DUPLICATE, target(decomposed)),
-    # What no rule of today sees.
-    "NUL bytes": Dirt(5, KEPT, source(lambda side: side[:3] + b"\0\0" + side[3:])),
+    "NUL bytes": Dirt(5, DUPLICATE, source(lambda side: side[:3] + b"\0\0" + side[3:])),
+    "characters without width": Dirt(
+        6, DUPLICATE, both(lambda side: side[:3] + "\u200b\u00ad\ufeff".encode() + side[3:])
+    ),
+    "mojibake": Dirt(23, DUPLICATE, target(misread)),
+    "mojibake of mojibake": Dirt(4, DUPLICATE, target(lambda side: misread(misread(side)))),
+    # Texts that do not belong together, or are no text.
+    "shuffled targets": Dirt(12, "numbers", with_target("numbered")),
+    "a target in French": Dirt(19, "language", with_target("French")),
+    "a target in English": Dirt(14, "language", with_target("English")),
+    "a target in Cyrillic letters": Dirt(3, "script", target(always("Собака бежит по зелёной траве в парке"))),
+    "tags of HTML": Dirt(8, "html", target(lambda side: b"<p>" + side + b"</p>")),
+    "an address": Dirt(5, "urls", target(always("Siehe https://example.org/eine/seite"))),
+    "figures alone": Dirt(4, "alphabetic", target(always("12345 67890 12345 67890 12345 67890 12345"))),
 }
 
 
@@ -117,9 +142,8 @@ def dirty(
     clean: tuple[Corpus, Manifest], multi30k: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Corpus, Manifest]:
     draw = random.Random(0)
-    for name, rows in HELD_OUT.items():
-        rows += [pair.source for pair in read(multi30k, name)]
     rows = read(multi30k, "train")
+    gather_others(multi30k, rows)
     rejected = {line for line, _ in rejects(clean[0].folder)}
     originals = [pair for line, pair in enumerate(rows, 1) if line not in rejected and is_usual(pair)]
     chosen = iter(draw.sample(originals, sum(dirt.count for dirt in DIRT.values())))
@@ -167,9 +191,25 @@ def read(multi30k: Path, name: str) -> list[Pair]:
     return [Pair(*sides_of_row) for sides_of_row in zip(*sides, strict=True)]
 
 
+def gather_others(multi30k: Path, rows: Sequence[Pair]) -> None:
+    """Fill `OTHERS`."""
+    found = {
+        "val": [pair.source for pair in read(multi30k, "val")],
+        "test": [pair.source for pair in read(multi30k, "test_2016_flickr")],
+        "French": gzip.decompress((multi30k / "train.fr.gz").read_bytes()).splitlines(),
+        "English": [pair.source for pair in rows],
+    }
+    for name, texts in found.items():
+        OTHERS[name] = [text for text in texts if 60 <= len(text) <= 120 and not DIGIT.search(text)]
+    OTHERS["numbered"] = [
+        pair.target for pair in rows if re.search(rb"\d\d", pair.target) and 40 <= len(pair.target) <= 120
+    ]
+
+
 def is_usual(pair: Pair) -> bool:
-    """Of middle length, and with an accent for the dirt that needs one."""
-    return all(40 <= len(side) <= 120 for side in pair) and "ü".encode() in pair.target
+    """Of middle length, without figures, and with an accent for the dirt that needs one."""
+    fits = all(40 <= len(side) <= 120 and not DIGIT.search(side) for side in pair)
+    return fits and "ü".encode() in pair.target
 
 
 def write(folder: Path, rows: Sequence[tuple[Pair, str | None]]) -> Corpus:
@@ -180,8 +220,11 @@ def write(folder: Path, rows: Sequence[tuple[Pair, str | None]]) -> Corpus:
 
 def prepared(corpus: Corpus, multi30k: Path) -> tuple[Corpus, Manifest]:
     settings: dict[str, Any] = {
-        "source": str(corpus.folder / "source"),
-        "target": str(corpus.folder / "target"),
+        "corpora": [
+            {side: str(corpus.folder / side) for side in SIDES}
+            | {f"{side}_language": language for side, language in SIDES.items()}
+        ],
+        "filters": {"numbers": True, "language": True},
         "validation": {side: str(multi30k / f"val.{name}.gz") for side, name in SIDES.items()},
         "test": {side: str(multi30k / f"test_2016_flickr.{name}.gz") for side, name in SIDES.items()},
         "output": str(corpus.folder / "dataset"),
