@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) $(PIP_OPTIONS)
 PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
 
 .PHONY: demo test test-slow test-engines test-stores lint format clean
 .DEFAULT_GOAL := help
@@ -18,7 +19,7 @@ demo: $(VENV)/installed  ## corpus, preparation, training, bulk translation, sco
 	$(BIN)/seq2seq demo --output demo
 
 test: $(VENV)/installed  ## the whole suite
-	$(PYTEST) -m "not slow and not engines and not stores"
+	$(PYTEST) -m "not slow and not engines and not stores" --numprocesses $(WORKERS)
 
 test-slow: $(VENV)/installed  ## the tests that take minutes
 	$(PYTEST) -m slow
