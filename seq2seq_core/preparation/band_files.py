@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.components import Keys
+from seq2seq_core.preparation.connected import Keys
 from seq2seq_core.preparation.hashing import Digests, from_column, halves, to_column
 from seq2seq_core.preparation.minhash import Bands, bands, compared, signatures
 from seq2seq_core.preparation.near_messages import BandsReport, NearPlan
