@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError
 
 _PROCESSES = "--processes"
+_YOUNG_OBJECTS = 100_000
 
 
 class ScoreConfig(Config):
@@ -34,6 +36,7 @@ class InspectConfig(Config):
 
 def run_prepare(call: Call) -> int:
     """Raw corpora to a dataset folder."""
+    gc.set_threshold(_YOUNG_OBJECTS)  # Beam makes many objects that stay: looking for garbage among them takes longer
     from pipelines import dry_run, prepare
     from seq2seq_core.report import inspection
 

@@ -29,6 +29,7 @@ from pipelines.transforms.make_tokenizers import MakeTokenizers
 from pipelines.transforms.near_duplicates import NearDuplicates
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
+from pipelines.transforms.sides import lists
 from pipelines.transforms.stage_units import StageUnits
 from pipelines.watch import watching
 from seq2seq_core import storage
@@ -36,8 +37,8 @@ from seq2seq_core.errors import ConfigError, DatasetError
 from seq2seq_core.preparation.claims import release, take_rest
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.generation import origins
-from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, UnitReport
-from seq2seq_core.preparation.near_messages import NearPlan
+from seq2seq_core.preparation.messages import Input, Job, Outcome, Plan, Role, ShardReport, SlotCounts, UnitReport
+from seq2seq_core.preparation.near_messages import DropReport, NearPlan
 from seq2seq_core.preparation.near_rows import near_plans, rows_to_compare
 from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
 from seq2seq_core.preparation.recipe import Recipe
@@ -139,16 +140,23 @@ def build(root: beam.Pipeline, config: PrepareConfig) -> Prepared:
 def _build(root: beam.Pipeline, job: Job) -> Prepared:
     message_coder.register()
     plan = root | "Plan units" >> PlanUnits(job)
-    units = plan | "Stage units" >> StageUnits()
-    counts = plan | "Count rows" >> CountRows(units)
+    units = plan | "Stage units" >> StageUnits(has_held_out_files=job.has_held_out_files)
+    # What a job does not ask for is left out of the graph: every step costs a start, on any engine.
+    counts = plan | "Count rows" >> CountRows(units) if job.has_caps else None
     tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units, counts)
-    held_out = plan | "Index held-out" >> IndexHeldOut(units)
-    sides = (beam.pvalue.AsSingleton(plan), beam.pvalue.AsList(units), beam.pvalue.AsList(counts))
-    near_plan = plan | "Plan near-duplicates" >> beam.FlatMap(near_plans).with_output_types(NearPlan)
-    near = near_plan | "Near-duplicates" >> NearDuplicates(rows_to_compare, *sides)
+    held_out = plan | "Index held-out" >> IndexHeldOut(units) if job.protects else None
+    near = _search_near(plan, units, counts) if job.recipe.near_duplicates else None
     shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts, near)
     outcome = plan | "Publish dataset" >> PublishDataset(units, tokenizers, shards)
     return Prepared(plan=plan, units=units, shards=shards, outcome=outcome)
+
+
+def _search_near(
+    plan: beam.PCollection[Plan], units: beam.PCollection[UnitReport], counts: beam.PCollection[SlotCounts] | None
+) -> beam.PCollection[DropReport]:
+    plans = plan | "Plan near-duplicates" >> beam.FlatMap(near_plans).with_output_types(NearPlan)
+    search = NearDuplicates(rows_to_compare, plan=beam.pvalue.AsSingleton(plan), **lists(units=units, counts=counts))
+    return plans | "Near-duplicates" >> search
 
 
 def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from pipelines.transforms.sides import lists
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.messages import (
+    NO_INDEX,
     HeldOutIndex,
     Partition,
     Plan,
@@ -24,27 +26,27 @@ from seq2seq_core.preparation.near_messages import DropReport
 class BuildShards(beam.PTransform):  # type: ignore[misc]
     """PCollection[Plan] of one element -> PCollection[ShardReport], in no order.
 
-    What has to be known of the whole corpus comes first, from four transforms beside this one.
+    What has to be known of the whole corpus comes first, from transforms beside this one; None where a job needs none.
     """
 
     def __init__(
         self,
         units: beam.PCollection[UnitReport],
         tokenizers: beam.PCollection[TokenizersReport],
-        held_out: beam.PCollection[HeldOutIndex],
-        counts: beam.PCollection[SlotCounts],
-        near: beam.PCollection[DropReport],
+        held_out: beam.PCollection[HeldOutIndex] | None,
+        counts: beam.PCollection[SlotCounts] | None,
+        near: beam.PCollection[DropReport] | None,
     ) -> None:
         super().__init__()
-        self._reports = (units, tokenizers, held_out, counts, near)
+        self._sides = lists(units=units, tokenizers=tokenizers, held_out=held_out, counts=counts, near=near)
 
     def expand(self, plan: beam.PCollection[Plan]) -> beam.PCollection[ShardReport]:
-        sides = [beam.pvalue.AsSingleton(plan), *(beam.pvalue.AsList(reports) for reports in self._reports)]
+        every = beam.pvalue.AsSingleton(plan)
         return (
             plan
             | "List shards" >> beam.FlatMap(_partitions).with_output_types(Partition)
             | "Spread shards" >> beam.Reshuffle()
-            | "Build" >> beam.Map(_build, *sides).with_output_types(ShardReport)
+            | "Build" >> beam.Map(_build, every, **self._sides).with_output_types(ShardReport)
             | "Hold results" >> beam.Reshuffle()
         )
 
@@ -58,12 +60,15 @@ def _build(
     plan: Plan,
     units: Iterable[UnitReport],
     tokenizers: Iterable[TokenizersReport],
-    held_out: Iterable[HeldOutIndex],
-    counts: Iterable[SlotCounts],
-    near: Iterable[DropReport],
+    held_out: Iterable[HeldOutIndex] = (),
+    counts: Iterable[SlotCounts] = (),
+    near: Iterable[DropReport] = (),
 ) -> ShardReport:
     decisions = Decisions(
-        tokenizers=next(iter(tokenizers)), held_out=next(iter(held_out)), counts=tuple(counts), near=tuple(near)
+        tokenizers=next(iter(tokenizers)),
+        held_out=next(iter(held_out), NO_INDEX),
+        counts=tuple(counts),
+        near=tuple(near),
     )
     report = build_shard(plan, partition, list(units), decisions)
     Metrics.counter("prepare", "rows_kept").inc(report.entry.rows)

@@ -1,4 +1,4 @@
-"""The plan and the reports of all units in; how many rows each corpus has in each shard out, where that is needed."""
+"""The plan and the reports of all units in; how many rows each corpus has in each shard out."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import apache_beam as beam
 
-from seq2seq_core.preparation.caps import capped_partitions, count_rows
+from seq2seq_core.preparation.caps import count_rows
 from seq2seq_core.preparation.messages import Partition, Plan, SlotCounts, UnitReport
 
 
 class CountRows(beam.PTransform):  # type: ignore[misc]
-    """PCollection[Plan] of one element -> PCollection[SlotCounts], in no order; none when no corpus has a cap."""
+    """PCollection[Plan] of one element -> PCollection[SlotCounts], in no order; for jobs with `caps`."""
 
     def __init__(self, units: beam.PCollection[UnitReport]) -> None:
         super().__init__()
@@ -21,11 +21,15 @@ class CountRows(beam.PTransform):  # type: ignore[misc]
         sides = [beam.pvalue.AsSingleton(plan), beam.pvalue.AsList(self._units)]
         return (
             plan
-            | "List shards to count" >> beam.FlatMap(capped_partitions).with_output_types(Partition)
+            | "List shards to count" >> beam.FlatMap(_partitions).with_output_types(Partition)
             | "Spread shards to count" >> beam.Reshuffle()
             | "Count" >> beam.Map(_count, *sides).with_output_types(SlotCounts)
             | "Hold counts" >> beam.Reshuffle()
         )
+
+
+def _partitions(plan: Plan) -> tuple[Partition, ...]:
+    return plan.training
 
 
 def _count(partition: Partition, plan: Plan, units: Iterable[UnitReport]) -> SlotCounts:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 
+from pipelines.transforms.sides import lists
 from seq2seq_core.preparation.messages import Plan, SlotCounts, TokenizersReport, UnitReport
 from seq2seq_core.preparation.tokenizers import make_tokenizers
 
@@ -13,16 +14,14 @@ from seq2seq_core.preparation.tokenizers import make_tokenizers
 class MakeTokenizers(beam.PTransform):  # type: ignore[misc]
     """PCollection[Plan] of one element -> PCollection[TokenizersReport] of one (none when there is nothing to do)."""
 
-    def __init__(self, units: beam.PCollection[UnitReport], counts: beam.PCollection[SlotCounts]) -> None:
+    def __init__(self, units: beam.PCollection[UnitReport], counts: beam.PCollection[SlotCounts] | None) -> None:
         super().__init__()
-        self._units = units
-        self._counts = counts
+        self._sides = lists(units=units, counts=counts)
 
     def expand(self, plan: beam.PCollection[Plan]) -> beam.PCollection[TokenizersReport]:
-        sides = [beam.pvalue.AsList(self._units), beam.pvalue.AsList(self._counts)]
-        return plan | "Train or copy" >> beam.FlatMap(_make, *sides).with_output_types(TokenizersReport)
+        return plan | "Train or copy" >> beam.FlatMap(_make, **self._sides).with_output_types(TokenizersReport)
 
 
-def _make(plan: Plan, units: Iterable[UnitReport], counts: Iterable[SlotCounts]) -> Iterator[TokenizersReport]:
+def _make(plan: Plan, units: Iterable[UnitReport], counts: Iterable[SlotCounts] = ()) -> Iterator[TokenizersReport]:
     if not plan.is_done:
         yield make_tokenizers(plan, list(units), list(counts))

@@ -15,11 +15,11 @@ from seq2seq_core.preparation.near_messages import BandsReport, DropReport, Edge
 class NearDuplicates(beam.PTransform):  # type: ignore[misc]
     """PCollection[NearPlan] of one element (or none) -> PCollection[DropReport], one for each shard, in no order."""
 
-    def __init__(self, read: Callable[..., Iterable[Texts]], *sides: beam.pvalue.AsSideInput) -> None:
+    def __init__(self, read: Callable[..., Iterable[Texts]], **sides: beam.pvalue.AsSideInput) -> None:
         """Where the rows come from.
 
         Args:
-            read: A function of a module, which takes the index of a shard and the values of `sides`.
+            read: A function of a module, which takes the index of a shard and the values of `sides` by name.
             sides: Side inputs for it.
         """
         super().__init__()
@@ -32,7 +32,7 @@ class NearDuplicates(beam.PTransform):  # type: ignore[misc]
             plan
             | "List shards" >> beam.FlatMap(_shards).with_output_types(int)
             | "Spread shards" >> beam.Reshuffle()
-            | "Sign" >> beam.Map(_write_bands, self._read, every, *self._sides).with_output_types(BandsReport)
+            | "Sign" >> beam.Map(_write_bands, self._read, every, **self._sides).with_output_types(BandsReport)
         )
         edges = (
             plan
@@ -55,8 +55,8 @@ def _buckets(plan: NearPlan) -> range:
     return range(plan.buckets)
 
 
-def _write_bands(shard: int, read: Callable[..., Iterable[Texts]], plan: NearPlan, *sides: object) -> BandsReport:
-    return write_bands(plan, shard, read(shard, *sides))
+def _write_bands(shard: int, read: Callable[..., Iterable[Texts]], every: NearPlan, /, **sides: object) -> BandsReport:
+    return write_bands(every, shard, read(shard, **sides))
 
 
 def _find_edges(bucket: int, plan: NearPlan, bands: Iterable[BandsReport]) -> EdgesReport:

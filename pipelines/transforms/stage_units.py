@@ -14,7 +14,13 @@ from seq2seq_core.preparation.stage import stage_unit
 class StageUnits(beam.PTransform):  # type: ignore[misc]
     """PCollection[Plan] of one element -> PCollection[UnitReport], in no order."""
 
+    def __init__(self, *, has_held_out_files: bool) -> None:
+        super().__init__()
+        self._has_held_out_files = has_held_out_files
+
     def expand(self, plan: beam.PCollection[Plan]) -> beam.PCollection[UnitReport]:
+        if not self._has_held_out_files:
+            return self._stage(plan, "training", _training_units, [])
         held_out = self._stage(plan, "held-out", _held_out_units, [])
         training = self._stage(plan, "training", _training_units, beam.pvalue.AsList(held_out))
         return (held_out, training) | "All reports" >> beam.Flatten()

@@ -19,13 +19,6 @@ from seq2seq_core.preparation.sieve import Sieved, sieve
 MAX_ROWS = "max_rows"
 
 
-def capped_partitions(plan: Plan) -> list[Partition]:
-    """The training shards, when a corpus has a cap: their rows have to be counted before any is built."""
-    if all(corpus.max_rows is None for corpus in plan.job.corpora):
-        return []
-    return [partition for partition in plan.slots if partition.split == "train"]
-
-
 def count_rows(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> SlotCounts:
     """How many rows each corpus has in a shard, duplicates aside."""
     rows, _ = gather(plan, partition, units)

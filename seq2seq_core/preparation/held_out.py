@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.preparation.exchange import read_staged
-from seq2seq_core.preparation.messages import HeldOutIndex, Partition, Plan, UnitReport
+from seq2seq_core.preparation.messages import NO_INDEX, HeldOutIndex, Partition, Plan, UnitReport
 from seq2seq_core.preparation.protection import HELD_OUT_NGRAM, load_index, publish_index, shared
 from seq2seq_core.preparation.sieve import Sieved, sieve
 from seq2seq_core.preparation.stage import staged_slots
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 def index_held_out(plan: Plan, units: Sequence[UnitReport]) -> HeldOutIndex:
     """Publish the index, unless it has been; nothing where nothing is held out or n-grams are not compared."""
     words = plan.job.recipe.protection.ngram_words
-    if words is None or not _holds_out(plan):
-        return HeldOutIndex(path=None)
+    if words is None or not plan.job.protects:
+        return NO_INDEX
     path = storage.join(plan.work, "held_out.arrow")
     if not storage.exists(path):
         count = publish_index(path, _texts(plan, units), words)
@@ -39,10 +39,6 @@ def without_held_out(plan: Plan, partition: Partition, rows: pa.Table, index: He
     columns = [(side, rows.column(side).combine_chunks()) for side in config.compared]
     found = shared(columns, load_index(index.path), config.ngram_words)
     return sieve(rows, found.rows, HELD_OUT_NGRAM, found.values, f"no {config.ngram_words} words in a row")
-
-
-def _holds_out(plan: Plan) -> bool:
-    return bool(plan.job.shares) or any(input_.role != "train" for input_ in plan.job.inputs)
 
 
 def _texts(plan: Plan, units: Sequence[UnitReport]) -> Iterator[pa.Array]:

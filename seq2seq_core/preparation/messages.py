@@ -93,6 +93,21 @@ class Job(Message):
     tokenizer_digests: tuple[str, ...]
     run: str = "unknown"
 
+    @property
+    def has_held_out_files(self) -> bool:
+        """Whether validation, test or benchmark sets are given as files."""
+        return any(input_.role != "train" for input_ in self.inputs)
+
+    @property
+    def protects(self) -> bool:
+        """Whether training rows are compared with the n-grams of what is held out."""
+        return self.recipe.protection.ngram_words is not None and bool(self.shares or self.has_held_out_files)
+
+    @property
+    def has_caps(self) -> bool:
+        """Whether a corpus may keep only so many rows."""
+        return any(corpus.max_rows is not None for corpus in self.corpora)
+
 
 class IndexedInput(Message):
     """An input whose files have been read once."""
@@ -172,6 +187,11 @@ class Plan(Message):
         """The partitions that corpus rows are dealt to, by slot."""
         return tuple(partition for partition in self.partitions if partition.slot is not None)
 
+    @property
+    def training(self) -> tuple[Partition, ...]:
+        """The shards of the training split, in order."""
+        return tuple(partition for partition in self.partitions if partition.split == "train")
+
 
 class Accounted(Message):
     """Rows set aside: how many by rule, and the file they stand in (None when there are none)."""
@@ -193,6 +213,9 @@ class HeldOutIndex(Message):
     """The file with the n-grams of all that is held out of training; None where there is nothing to compare with."""
 
     path: str | None
+
+
+NO_INDEX = HeldOutIndex(path=None)
 
 
 class SlotCounts(Message):

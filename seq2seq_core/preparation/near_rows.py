@@ -23,7 +23,7 @@ NEAR_DUPLICATE = "near_duplicate"
 
 def near_plans(plan: Plan) -> list[NearPlan]:
     """The search for near-duplicates, when it is asked for and there is anything to do."""
-    config, shards = plan.job.recipe.near_duplicates, len(_training(plan))
+    config, shards = plan.job.recipe.near_duplicates, len(plan.training)
     if config is None or plan.is_done:
         return []
     names = [shard_name(shard, shards, suffix=".arrow") for shard in range(shards)]
@@ -41,10 +41,10 @@ def near_plans(plan: Plan) -> list[NearPlan]:
 
 
 def rows_to_compare(
-    shard: int, plan: Plan, units: Iterable[UnitReport], counts: Iterable[SlotCounts]
+    shard: int, plan: Plan, units: Iterable[UnitReport], counts: Iterable[SlotCounts] = ()
 ) -> Iterator[Texts]:
     """The rows of a training shard that may stay: without duplicates, and within the caps of their corpora."""
-    partition = _training(plan)[shard]
+    partition = plan.training[shard]
     rows, _ = gather(plan, partition, list(units))
     capped = within_caps(plan, partition, rows, list(counts))
     yield from texts_of(rows if capped is None else capped.kept)
@@ -65,7 +65,3 @@ def without_near(plan: Plan, partition: Partition, rows: pa.Table, drops: Sequen
 def _folder(output: str, generation: str) -> str:
     """The folder of a generation's band files."""
     return storage.join(output, NEAR_FOLDER, *([generation] if generation else []))
-
-
-def _training(plan: Plan) -> list[Partition]:
-    return [partition for partition in plan.slots if partition.split == "train"]

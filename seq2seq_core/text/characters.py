@@ -16,13 +16,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seq2seq_core.text.code_points import CODE_POINTS, Members
+
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
 Form = Literal["NFC", "NFKC"]
 
 _SPACE = 0x20
 _DELETE = 0x7F
-_CODE_POINTS = 0x110000
 _DENSE = 6  # with a character beyond ASCII in so many bytes, decoding all of them is faster than gathering (measured)
 _CHANGING_BLOCKS = (
     *((0x80, 0x3400), (0xA000, 0xAC00), (0xF900, 0x12000)),
@@ -50,8 +51,7 @@ ACCENTS = "\xa8\xaf\xb4\xb8\u02c6\u02c7\u02cb\u02d8-\u02dd"
 JOINERS = "\u200c\u200d\U000e0020-\U000e007f"
 INVISIBLE = (
     "\x80-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0001"
-    "\ufdd0-\ufdef"
-    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, _CODE_POINTS, 1 << 16))
+    "\ufdd0-\ufdef" + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, CODE_POINTS, 1 << 16))
 )
 """Controls (C1 without the line end U+0085), soft hyphen, zero-width space, word joiner and invisible operators, marks
 of direction, byte order marks, annotation marks, the language tag, and what Unicode says never is a character."""
@@ -81,32 +81,17 @@ class Text:
     @functools.cached_property
     def at(self) -> Positions:
         """Where the characters beyond ASCII begin, ascending."""
-        return np.flatnonzero(self.data >= 0xC0)
+        return begins_beyond_ascii(self.data)
 
     @functools.cached_property
     def codes(self) -> npt.NDArray[np.int32]:
         """The code points of the characters `at` these places."""
-        if len(self.at) * _DENSE > len(self.data):
-            every = np.frombuffer(self.data.tobytes().decode().encode("utf-32-le"), np.int32)
-            return every[every >= 0x80]
-        lead = self.data[self.at]
-        codes: npt.NDArray[np.int32] = ((lead & 0x1F).astype(np.int32) << 6) | self._tail(self.at + 1)
-        for size, bits in ((3, 0x0F), (4, 0x07)):
-            longer = np.flatnonzero(lead >= (0xE0 if size == 3 else 0xF0))
-            if len(longer):
-                code = (lead[longer] & bits).astype(np.int32)
-                for place in range(1, size):
-                    code = (code << 6) | self._tail(self.at[longer] + place)
-                codes[longer] = code
-        return codes
+        return decode_at(self.data, self.at)
 
     @functools.cached_property
     def traits(self) -> npt.NDArray[np.uint8]:
         """The traits of the characters `at` these places."""
         return _traits()[self.codes]
-
-    def _tail(self, places: Positions) -> npt.NDArray[np.int32]:
-        return (self.data[places] & 0x3F).astype(np.int32)
 
     def rows_with(self, trait: Trait) -> Mask:
         """The rows that hold a character with any of these traits."""
@@ -126,7 +111,10 @@ class Text:
     @functools.cached_property
     def controls(self) -> Positions:
         """Places of ASCII's control characters, white space among them."""
-        return np.flatnonzero((self.data < _SPACE) | (self.data == _DELETE))
+        is_control = self.data == _DELETE
+        if self.data.min(initial=_SPACE) < _SPACE:
+            is_control |= self.data < _SPACE
+        return np.flatnonzero(is_control)
 
     def rows_with_irregular_spaces(self) -> Mask:
         """The rows with white space other than single spaces between words."""
@@ -140,6 +128,32 @@ class Text:
         filled = np.flatnonzero(np.diff(self.offsets))
         mask[filled] |= is_space[self.offsets[filled]] | is_space[self.offsets[filled + 1] - 1]
         return mask
+
+
+def begins_beyond_ascii(data: npt.NDArray[np.uint8]) -> Positions:
+    """Where the characters beyond ASCII begin in some UTF-8, ascending."""
+    return np.flatnonzero(data >= 0xC0)
+
+
+def decode_at(data: npt.NDArray[np.uint8], at: Positions) -> npt.NDArray[np.int32]:
+    """The code points of all characters beyond ASCII in some UTF-8, given where they begin."""
+    if len(at) * _DENSE > len(data):
+        every = np.frombuffer(data.tobytes().decode().encode("utf-32-le"), np.int32)
+        return every[every >= 0x80]
+    lead = data[at]
+    codes: npt.NDArray[np.int32] = ((lead & 0x1F).astype(np.int32) << 6) | _tail(data, at + 1)
+    for size, bits in ((3, 0x0F), (4, 0x07)):
+        longer = np.flatnonzero(lead >= (0xE0 if size == 3 else 0xF0))
+        if len(longer):
+            code = (lead[longer] & bits).astype(np.int32)
+            for place in range(1, size):
+                code = (code << 6) | _tail(data, at[longer] + place)
+            codes[longer] = code
+    return codes
+
+
+def _tail(data: npt.NDArray[np.uint8], places: Positions) -> npt.NDArray[np.int32]:
+    return (data[places] & 0x3F).astype(np.int32)
 
 
 def is_ascii_space(controls: npt.NDArray[np.uint8]) -> Mask:
@@ -161,7 +175,7 @@ def members(ranges: str) -> list[int]:
 @functools.cache
 def _traits() -> npt.NDArray[np.uint8]:
     """The traits of every code point: uint8."""
-    table: npt.NDArray[np.uint8] = np.zeros(_CODE_POINTS, np.uint8)
+    table: npt.NDArray[np.uint8] = np.zeros(CODE_POINTS, np.uint8)
     classes = {
         SPACES: Trait.SPACE,
         QUOTES: Trait.QUOTE,
@@ -176,17 +190,21 @@ def _traits() -> npt.NDArray[np.uint8]:
 
 
 @functools.cache
-def _unstable(form: Form) -> Mask:
-    """For every code point, whether a normalisation form may change it, move it or join it to one before."""
-    table: Mask = np.zeros(_CODE_POINTS, np.bool_)
-    characters = [chr(code) for block in _CHANGING_BLOCKS for code in range(*block)]
-    composed = zip(characters, _normalize_each(characters, form), strict=True)
-    found = {character for character, text in composed if character != text or unicodedata.combining(character)}
-    found |= {part for parts in _normalize_each(characters, "NFD") for part in parts[1:]}
-    table[list(map(ord, found))] = True
-    for jamo in _JOINING_JAMO:
-        table[slice(*jamo)] = True
-    return table
+def _unstable(form: Form) -> Members:
+    """The code points that a normalisation form may change, move or join to one before."""
+
+    def build(limit: int) -> Mask:
+        table: Mask = np.zeros(limit, np.bool_)
+        characters = [chr(code) for first, end in _CHANGING_BLOCKS for code in range(first, min(end, limit))]
+        composed = zip(characters, _normalize_each(characters, form), strict=True)
+        found = {character for character, text in composed if character != text or unicodedata.combining(character)}
+        found |= {part for parts in _normalize_each(characters, "NFD") for part in parts[1:]}
+        table[[code for code in map(ord, found) if code < limit]] = True
+        for jamo in _JOINING_JAMO:
+            table[slice(*jamo)] = True
+        return table
+
+    return Members(build)
 
 
 def _normalize_each(characters: list[str], form: Form | Literal["NFD"]) -> list[str]:

@@ -82,7 +82,9 @@ class MarkupRule(SideRule):
     maximum: float = Field(0.2, ge=0, le=1, description="share of such characters in the visible ones, at most")
 
     def value(self, side: Side) -> Floats:
-        found = side.texts.count(side.texts.any_of(_MARKUP)) + side.texts.count_wide(unicode.members(unicode.SYMBOL))
+        found = side.texts.count_at(side.texts.find_signs(_MARKUP)) + side.texts.count_wide(
+            unicode.members(unicode.SYMBOL)
+        )
         return share(found, side.texts.visible)
 
     def fails(self, value: Floats) -> Bools:

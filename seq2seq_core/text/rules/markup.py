@@ -55,13 +55,13 @@ class UrlsRule(SideRule):
 
 def _may_hold_address(texts: Texts) -> Bools:
     """The rows with `@`, `://` or `www.`."""
-    data, colons, dots = texts.data, texts.find(":"), texts.find(".")
+    data, colons, dots = texts.data, texts.find_signs(":"), texts.find_signs(".")
     colons = colons[colons < len(data) - 2]
     colons = colons[(data[colons + 1] == ord("/")) & (data[colons + 2] == ord("/"))]
     dots = dots[dots >= 3]
     for i in (1, 2, 3):
         dots = dots[(data[dots - i] | 0x20) == ord("w")]
-    return texts.has_any(np.concatenate([texts.find("@"), colons, dots]))
+    return texts.has_any(np.concatenate([texts.find_signs("@"), colons, dots]))
 
 
 def _address_characters(text: str) -> int:
@@ -93,7 +93,7 @@ class HtmlRule(Rule):
 
 def _count(texts: Texts, sign: str, pattern: re.Pattern[str]) -> Ints:
     """How often a pattern that begins with some sign stands in each row."""
-    suspects = texts.has_any(texts.find(sign))
+    suspects = texts.has_any(texts.find_signs(sign))
     return texts.measure_rows(suspects, lambda text: len(pattern.findall(text))).astype(np.int64)
 
 
@@ -109,7 +109,7 @@ class BracketsRule(SideRule):
         texts = side.texts
         alone = np.zeros(len(texts), np.int64)
         for pair in _BRACKETS:
-            opening, closing = (texts.count_at(texts.find(bracket)) for bracket in pair)
+            opening, closing = (texts.count_at(texts.find_signs(bracket)) for bracket in pair)
             alone += np.abs(opening - closing)
         positions, points = texts.wide
         for pair in _WIDE_BRACKETS if len(positions) else ():

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from seq2seq_core.text.characters import begins_beyond_ascii, decode_at
+from seq2seq_core.text.code_points import Members
 from seq2seq_core.text.rules import unicode
 
 Bools = npt.NDArray[np.bool_]
@@ -70,29 +72,19 @@ class Texts:
         rows[self.rows_of(positions)] = True
         return rows
 
-    def any_of(self, characters: str) -> Bools:
-        """Which bytes are one of some ASCII characters, bool [N]; a comparison for each stretch of neighbours."""
-        codes = np.array(sorted(map(ord, characters)), np.uint8)
-        if len(codes) == 1:
-            one: Bools = self.data == codes[0]
-            return one
-        mask, found = np.zeros(len(self.data), np.bool_), np.empty(len(self.data), np.bool_)
-        distance = np.empty_like(self.data)
-        for stretch in np.split(codes, np.flatnonzero(np.diff(codes) != 1) + 1):
-            np.subtract(self.data, stretch[0], out=distance)
-            mask |= np.less(distance, np.uint8(len(stretch)), out=found)
-        return mask
+    def find_signs(self, signs: str) -> Ints:
+        """Where some of ASCII's punctuation and symbols stand, rising."""
+        wanted = np.zeros(0x80, np.bool_)
+        wanted[list(map(ord, signs))] = True
+        positions, codes = self.signs
+        return positions[wanted[codes]]
 
-    def find(self, characters: str) -> Ints:
-        """Where some ASCII characters stand, rising; for rare ones."""
-        return np.flatnonzero(self.any_of(characters))
-
-    def find_wide(self, members: Bools) -> Ints:
+    def find_wide(self, members: Members) -> Ints:
         """Where the characters beyond ASCII that a table (of `unicode`) marks begin, rising."""
         positions, points = self.wide
         return positions[members[points]]
 
-    def count_wide(self, members: Bools) -> Ints:
+    def count_wide(self, members: Members) -> Ints:
         """How many characters beyond ASCII of each row a table (of `unicode`) marks, int64 [n]."""
         _, points = self.wide
         if not len(points):
@@ -118,13 +110,17 @@ class Texts:
         return values
 
     @cached_property
-    def wide(self) -> tuple[Ints, npt.NDArray[np.uint32]]:
+    def signs(self) -> tuple[Ints, npt.NDArray[np.uint8]]:
+        """ASCII's punctuation and symbols: where they stand in `data`, and which they are."""
+        printable = (self.data - np.uint8(0x21)) < 0x5E
+        positions = np.flatnonzero(printable & ~(self.ascii_letters | self.ascii_digits))
+        return positions, self.data[positions]
+
+    @cached_property
+    def wide(self) -> tuple[Ints, npt.NDArray[np.int32]]:
         """The characters beyond ASCII: where they begin in `data`, and their code points."""
-        others = self.data >= 0x80
-        if not others.any():
-            return np.zeros(0, np.int64), np.zeros(0, np.uint32)
-        points = np.frombuffer(self.data[others].tobytes().decode("utf-8").encode("utf-32-le"), np.uint32)
-        return np.flatnonzero(self.data >= 0xC0), points
+        begins = begins_beyond_ascii(self.data)
+        return begins, decode_at(self.data, begins)
 
     @cached_property
     def wide_offsets(self) -> Ints:
@@ -182,7 +178,10 @@ class Texts:
     @cached_property
     def ascii_spaces(self) -> Bools:
         """Which bytes are white space of ASCII."""
-        return self.any_of("\t\n\v\f\r\x1c\x1d\x1e\x1f ")
+        if self.data.min(initial=0x20) == 0x20:
+            plain: Bools = self.data == 0x20
+            return plain
+        return ((self.data - np.uint8(0x09)) < 5) | ((self.data - np.uint8(0x1C)) < 5)
 
     @cached_property
     def spaces(self) -> Bools:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seq2seq_core.text.code_points import Members
+
 LETTER = r"\p{L}\p{M}"
 DIGIT = r"\p{Nd}"
 NUMBER = r"\p{N}"
@@ -22,7 +24,6 @@ SPACE = r"\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 """Scripts written without a space between words."""
 
-_CODE_POINTS = 0x110000
 _ASSIGNED = ((0x80, 0xD800), (0xE000, 0x32400), (0xE0000, 0xE0200))  # no letter, digit or space stands elsewhere
 
 _LANGUAGES_OF_SCRIPTS = {
@@ -90,27 +91,32 @@ _SCRIPTS_OF_TAG = {
 
 
 @functools.cache
-def members(character_class: str) -> npt.NDArray[np.bool_]:
-    """Which code points beyond ASCII are in a class of RE2's syntax, without its brackets (bool, 0x110000).
+def members(character_class: str) -> Members:
+    """Which code points beyond ASCII are in a class of RE2's syntax, without its brackets."""
 
-    Built once a process, in tens of milliseconds.
-    """
-    table = np.zeros(_CODE_POINTS, np.bool_)
-    points, characters = _assigned()
-    found = pc.match_substring_regex(characters, f"[{character_class}]")
-    table[points] = found.to_numpy(zero_copy_only=False)
-    return table
+    def build(limit: int) -> npt.NDArray[np.bool_]:
+        table = np.zeros(limit, np.bool_)
+        points, characters = _assigned(limit)
+        found = pc.match_substring_regex(characters, f"[{character_class}]")
+        table[points] = found.to_numpy(zero_copy_only=False)
+        return table
+
+    return Members(build)
 
 
 @functools.cache
-def script_letters(scripts: tuple[str, ...] = ()) -> npt.NDArray[np.bool_]:
-    """Which code points beyond ASCII are letters of some scripts, or of any one script (bool, 0x110000).
+def script_letters(scripts: tuple[str, ...] = ()) -> Members:
+    """Which code points beyond ASCII are letters of some scripts, or of any one script.
 
     Letters that scripts share (the Japanese sign for a long vowel, combining accents) belong to none.
     """
-    of_one: npt.NDArray[np.bool_] = members(LETTER) & ~members(r"\p{Common}\p{Inherited}")
-    wanted = [members(rf"\p{{{name}}}") for name in scripts]
-    return of_one & np.logical_or.reduce(wanted) if scripts else of_one
+
+    def build(limit: int) -> npt.NDArray[np.bool_]:
+        of_one = members(LETTER).below(limit) & ~members(r"\p{Common}\p{Inherited}").below(limit)
+        wanted = [members(rf"\p{{{name}}}").below(limit) for name in scripts]
+        return of_one & np.logical_or.reduce(wanted) if scripts else of_one
+
+    return Members(build)
 
 
 def is_script(name: str) -> bool:
@@ -141,7 +147,7 @@ def scripts_of(code: str | None) -> tuple[str, ...]:
 
 
 @functools.cache
-def _assigned() -> tuple[npt.NDArray[np.uint32], pa.StringArray]:
-    """Code points beyond ASCII that may have a property, and each as a text."""
-    points = np.concatenate([np.arange(first, end, dtype=np.uint32) for first, end in _ASSIGNED])
+def _assigned(limit: int) -> tuple[npt.NDArray[np.uint32], pa.StringArray]:
+    """Code points beyond ASCII and below a limit that may have a property, and each as a text."""
+    points = np.concatenate([np.arange(first, min(end, limit), dtype=np.uint32) for first, end in _ASSIGNED])
     return points, pa.array(list(points.tobytes().decode("utf-32-le")), pa.string())

@@ -50,7 +50,7 @@ def test_the_graph_gives_what_the_steps_give(tmp_path: Path, repeat: int) -> Non
     with beam.Pipeline(runner="FnApiRunner", options=options) as pipeline:
         plans = pipeline | "Plan" >> beam.Create([plan])
         offset = pipeline | "Offset" >> beam.Create([0])
-        found = plans | NearDuplicates(read, beam.pvalue.AsSingleton(offset))
+        found = plans | NearDuplicates(read, offset=beam.pvalue.AsSingleton(offset))
         rows = found | "Rows" >> beam.Map(lambda report: (report.index, report.rows))
         assert_that(rows, equal_to([(report.index, report.rows) for report in expected]))
     assert sum(report.rows for report in expected) == 1
@@ -61,5 +61,5 @@ def test_no_plan_gives_nothing(tmp_path: Path) -> None:
     message_coder.register()
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
         plans = pipeline | "Plan" >> beam.Create([], reshuffle=False).with_output_types(NearPlan)
-        assert_that(plans | NearDuplicates(read, 0), equal_to([]))
+        assert_that(plans | NearDuplicates(read, offset=0), equal_to([]))
     assert not list(tmp_path.iterdir())

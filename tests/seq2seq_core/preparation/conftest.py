@@ -13,7 +13,7 @@ import pytest
 from seq2seq_core import storage
 from seq2seq_core.preparation.band_files import write_bands
 from seq2seq_core.preparation.build import build_shard
-from seq2seq_core.preparation.caps import capped_partitions, count_rows
+from seq2seq_core.preparation.caps import count_rows
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.finish import finish
@@ -123,7 +123,7 @@ class Workshop:
     @staticmethod
     def decide(plan: Plan, units: list[UnitReport]) -> Decisions:
         """What has to be known of the whole corpus before shards are built."""
-        counts = [count_rows(plan, partition, units) for partition in capped_partitions(plan)]
+        counts = [count_rows(plan, partition, units) for partition in plan.training if plan.job.has_caps]
         drops = []
         for near in near_plans(plan):
             bands = [write_bands(near, k, rows_to_compare(k, plan, units, counts)) for k in range(near.shards)]

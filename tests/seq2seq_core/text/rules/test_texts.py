@@ -35,8 +35,8 @@ def test_counts_agree_with_plain_python(
     assert texts.words.tolist() == [len(row.split()) for row in rows]
     assert texts.visible.tolist() == [sum(not c.isspace() for c in row) for row in rows]
     assert texts.letters.tolist() == [sum(map(is_letter, row)) for row in rows]
-    assert texts.count(texts.any_of("ab-.!")).tolist() == [sum(c in "ab-.!" for c in row) for row in rows]
-    assert texts.has_any(texts.find("1")).tolist() == ["1" in row for row in rows]
+    assert texts.count_at(texts.find_signs("~-.!")).tolist() == [sum(c in "~-.!" for c in row) for row in rows]
+    assert texts.has_any(texts.find_signs("@")).tolist() == ["@" in row for row in rows]
     points, offsets = texts.points
     assert [list(points[a:b]) for a, b in itertools.pairwise(offsets)] == [[ord(c) for c in row] for row in rows]
 
