@@ -81,6 +81,27 @@ def test_workers_and_replays_change_no_byte(
     assert digests_of(tmp_path) == undisturbed
 
 
+def test_the_order_in_which_files_are_named_changes_no_byte(corpus: Path, tmp_path: Path) -> None:
+    lines = {side: (corpus / f"train.{side}").read_text().splitlines(keepends=True) for side in ("en", "de")}
+    for number in range(3):  # both sides of a duplicate lie in different files: the first file in order has to win
+        for side in ("en", "de"):
+            (tmp_path / f"part-{number}.{side}").write_text("".join(lines[side][number::3]))
+        rows = zip(lines["en"][number::3], lines["de"][number::3], strict=True)
+        (tmp_path / f"part-{number}.tsv").write_text("".join(f"{s.strip()}\tx {t}" for s, t in rows))
+    found = []
+    for order in ((0, 1, 2), (2, 0, 1)):
+        parts = [str(tmp_path / f"part-{number}") for number in order]
+        corpora = [
+            {"source": [f"{part}.en" for part in parts], "target": [f"{part}.de" for part in parts]},
+            {"path": [f"{part}.tsv" for part in parts]},
+        ]
+        output = tmp_path / "-".join(map(str, order))
+        manifest = prepare.run(config_for(corpus, output, source=None, target=None, corpora=corpora))
+        assert manifest.ledger.duplicates == 5 + 7  # in the second corpus "x same" passes, three times
+        found.append(digests_of(output))
+    assert found[0] == found[1]
+
+
 KILLED_RUN = """
 import contextlib, os, signal, sys
 from pathlib import Path

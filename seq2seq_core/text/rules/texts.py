@@ -82,7 +82,8 @@ class Texts:
     def find_wide(self, members: Members) -> Ints:
         """Where the characters beyond ASCII that a table (of `unicode`) marks begin, rising."""
         positions, points = self.wide
-        return positions[members[points]]
+        found: Ints = positions[members[points]]
+        return found
 
     def count_wide(self, members: Members) -> Ints:
         """How many characters beyond ASCII of each row a table (of `unicode`) marks, int64 [n]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from seq2seq_core.text import characters
@@ -13,7 +14,7 @@ from seq2seq_core.text.rules import unicode
 def test_a_table_is_built_no_further_than_it_is_asked_for() -> None:
     limits: list[int] = []
 
-    def build(limit: int) -> np.ndarray:
+    def build(limit: int) -> npt.NDArray[np.bool_]:
         limits.append(limit)
         return np.arange(limit) % 3 == 0
 
