@@ -6,6 +6,7 @@ were lost or failed, 130 interrupted, 141 nobody reads the output. `train` adds 
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -41,6 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python would complain once more when it flushes standard output at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+
+
+def console() -> int:
+    """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage."""
+    code = main()
+    gc.freeze()
+    return code
 
 
 def _set_up_logging() -> None:
@@ -99,4 +107,4 @@ def _default(key: configuration.Key) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(console())

@@ -86,6 +86,12 @@ class CorpusConfig(Config):
     filters: dict[str, Any] | None = Field(None, description="rules for this corpus, on top of the run's filters")
     normalize: dict[str, Any] | None = Field(None, description="normalisers for this corpus, on top of the run's")
 
+    @pydantic.field_validator("source", "target", "path", "text")
+    @classmethod
+    def _in_order(cls, patterns: Patterns | None) -> Patterns | None:
+        """Lists in order: what a dataset tells of its configuration does not depend on how they were given either."""
+        return tuple(sorted(patterns)) if isinstance(patterns, tuple) else patterns
+
     @pydantic.model_validator(mode="after")
     def _one_shape(self) -> Self:
         for name in ("source", "target", "path", "text"):
