@@ -5,36 +5,26 @@ from __future__ import annotations
 import apache_beam as beam
 from apache_beam import coders
 
-from seq2seq_core.preparation.messages import (
-    HeldOutIndex,
-    IndexedInput,
-    Job,
-    Message,
-    Outcome,
-    Partition,
-    Plan,
-    ShardReport,
-    SlotCounts,
-    TokenizersReport,
-    Unit,
-    UnitReport,
-)
-from seq2seq_core.preparation.near_messages import BandsReport, DropReport, EdgesReport, NearPlan
+from seq2seq_core.preparation import messages, near_messages
+from seq2seq_core.preparation.messages import Message
 
-_KINDS = (
-    HeldOutIndex,
-    IndexedInput,
-    Job,
-    Outcome,
-    Partition,
-    Plan,
-    ShardReport,
-    SlotCounts,
-    TokenizersReport,
-    Unit,
-    UnitReport,
+_KINDS: tuple[type[Message], ...] = (
+    messages.HeldOutIndex,
+    messages.IndexedInput,
+    messages.Job,
+    messages.Outcome,
+    messages.Partition,
+    messages.Plan,
+    messages.ShardReport,
+    messages.SlotCounts,
+    messages.TokenizersReport,
+    messages.Unit,
+    messages.UnitReport,
+    near_messages.BandsReport,
+    near_messages.DropReport,
+    near_messages.EdgesReport,
+    near_messages.NearPlan,
 )
-_NEAR_KINDS = (BandsReport, DropReport, EdgesReport, NearPlan)
 
 
 class MessageCoder(coders.Coder):  # type: ignore[misc]
@@ -70,5 +60,5 @@ class MessageCoder(coders.Coder):  # type: ignore[misc]
 
 def register() -> None:
     """Make Beam use the coder wherever a message type is annotated."""
-    for kind in _KINDS + _NEAR_KINDS:
+    for kind in _KINDS:
         beam.coders.registry.register_coder(kind, MessageCoder)

@@ -128,20 +128,30 @@ class Bench:
 
     def alternate(self, wholes: Sequence[Contender]) -> list[Row]:
         """SentencePiece alone and whole runs in turn: first its rows, then theirs."""
-        pairs, few = self.arguments.pairs, self.arguments.peer_pairs
+        pairs = self.arguments.pairs
         alone: dict[str, list[tuple[float, float]]] = defaultdict(list)
         found: dict[str, list[Measured]] = defaultdict(list)
         for _ in range(self.arguments.repeats):
-            output = measure(peers.sentencepiece_alone(self.model, self.files[few], few)).output
-            for name, cost in json.loads(output).items():
-                alone[name].append(cost)
+            self.measure_alone(alone)
             for whole in wholes:
                 found[whole.name].append(self.run(whole, pairs))
+        return self.rows_alone(alone) + [whole_row(name, pairs, runs) for name, runs in found.items()]
+
+    def measure_alone(self, alone: dict[str, list[tuple[float, float]]]) -> None:
+        """Seconds and processor seconds of each way to call SentencePiece, added to those there are."""
+        few = self.arguments.peer_pairs
+        output = measure(peers.sentencepiece_alone(self.model, self.files[few], few)).output
+        for name, cost in json.loads(output).items():
+            alone[name].append(cost)
+
+    def rows_alone(self, alone: dict[str, list[tuple[float, float]]]) -> list[Row]:
+        """The medians of `measure_alone`."""
+        few = self.arguments.peer_pairs
         rows = []
         for name, costs in alone.items():
             seconds, used = map(statistics.median, zip(*costs, strict=True))
             rows.append(Row(f"SentencePiece, {name}", few, few / seconds, used, 0))
-        return rows + [whole_row(name, pairs, runs) for name, runs in found.items()]
+        return rows
 
     def peer_rows(self) -> Iterator[Row]:
         """The peers, by the pairs beyond a few."""
@@ -160,13 +170,18 @@ class Bench:
         contender = Contender(DEFAULT, peers.ours(self.model))
         sizes = (FEW_PAIRS, self.arguments.pairs // 10, self.arguments.pairs)
         found: dict[int, list[Measured]] = defaultdict(list)
+        alone: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for _ in range(self.arguments.repeats):
+            self.measure_alone(alone)
             for size in sizes:
                 found[size].append(self.run(contender, size))
-        print(f"{'pairs':>12}{'seconds':>10}{'cpu s':>9}{'peak MB':>9}")
+        best = max(row.rate for row in self.rows_alone(alone))
+        print(f"{'pairs':>12}{'seconds':>10}{'cpu s':>9}{'peak MB':>9}{'x SentencePiece alone at its best':>36}")
         for size, runs in found.items():
-            peak = median_peak(runs) / 1e6
-            print(f"{size:>12,}{median_seconds(runs):>10.2f}{median_processor(runs):>9.2f}{peak:>9,.0f}")
+            seconds, peak = median_seconds(runs), median_peak(runs) / 1e6
+            print(
+                f"{size:>12,}{seconds:>10.2f}{median_processor(runs):>9.2f}{peak:>9,.0f}{size / seconds / best:>36.2f}"
+            )
         few, tenth, whole = (found[size] for size in sizes)
         times = median_seconds(whole) / median_seconds(tenth)
         net, processor = (
