@@ -331,7 +331,7 @@ def test_a_corpus_knows_more_than_where_it_lies() -> None:
         path=["b.tsv", "a.tsv"], name="news", weight=0.5, max_rows=10, source_language="en", target_language="pt-BR",
         tag=True, filters={"words": {"maximum": 9}}, normalize={"unicode": "nfc"},
     )  # fmt: skip
-    assert (config.weight, config.max_rows, config.tag, config.path) == (0.5, 10, True, ("b.tsv", "a.tsv"))
+    assert (config.weight, config.max_rows, config.tag, config.path) == (0.5, 10, True, ("a.tsv", "b.tsv"))  # in order
     plain = corpus(path="a.tsv")
     assert (plain.weight, plain.max_rows, plain.tag, plain.prompt_words, plain.filters) == (1.0, None, False, 0, None)
     assert [plain.has_files, corpus().has_files, corpus(text="x").has_files] == [True, False, True]
