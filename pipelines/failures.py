@@ -24,6 +24,7 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
 
     Raises:
         Seq2SeqError: The error of ours that ended it, or the job was cancelled. Other errors come as they are.
+        KeyboardInterrupt: The user stopped it, wherever the signal found this process.
     """
     logger = logging.getLogger("apache_beam.runners.common")
     logger.addFilter(_is_foreign)
@@ -31,6 +32,8 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
         result = pipeline.run()
         result.wait_until_finish()
     except Exception as error:
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from error
         ours = cause(error)
         if ours is None:
             raise
@@ -54,5 +57,12 @@ def cause(error: BaseException) -> Seq2SeqError | None:
 
 
 def _is_foreign(record: logging.LogRecord) -> bool:
-    """Whether a log record is not Beam's traceback of one of our errors, which the user gets to see anyway."""
-    return not (record.exc_info and isinstance(record.exc_info[1], Seq2SeqError))
+    """Whether a log record is not Beam's traceback of what the user gets to see anyway: our errors, an interrupt."""
+    return not (record.exc_info and isinstance(record.exc_info[1], Seq2SeqError | KeyboardInterrupt))
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether a KeyboardInterrupt lies behind an error: Beam wraps one that is raised inside a step."""
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt) or _is_interrupt(error.__cause__ or error.__context__)
+    )

@@ -19,6 +19,10 @@ def break_down(element: int) -> float:
     return element / 0
 
 
+def interrupt(element: int) -> int:
+    raise KeyboardInterrupt
+
+
 def run(function: object) -> None:
     pipeline = beam.Pipeline(options=beam_options.parse([]))
     _ = pipeline | beam.Create([3]) | "Step" >> beam.Map(function)
@@ -35,6 +39,12 @@ def test_our_error_comes_out_alone(caplog: pytest.LogCaptureFixture) -> None:
 def test_other_errors_come_as_they_are() -> None:
     with pytest.raises(ZeroDivisionError):
         run(break_down)
+
+
+def test_an_interrupt_inside_a_step_is_an_interrupt(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR), pytest.raises(KeyboardInterrupt):
+        run(interrupt)
+    assert not caplog.records
 
 
 def test_our_error_is_found_in_the_text_of_a_remote_traceback() -> None:
