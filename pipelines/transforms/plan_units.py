@@ -19,10 +19,10 @@ class PlanUnits(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, root: beam.Pipeline) -> beam.PCollection[Plan]:
         job = root | "Job" >> beam.Create([self._job]).with_output_types(Job)
+        # Create spreads more than one element over the workers itself.
         indexed = (
             root
             | "Inputs" >> beam.Create(range(len(self._job.inputs))).with_output_types(int)
-            | "Spread inputs" >> beam.Reshuffle()
             | "Index" >> beam.Map(_index, beam.pvalue.AsSingleton(job)).with_output_types(IndexedInput)
         )
         return job | "Plan" >> beam.Map(_plan, beam.pvalue.AsList(indexed)).with_output_types(Plan)

@@ -70,17 +70,24 @@ def digests_of_32(rows: Octets) -> Octets:
 
 
 class _Reader:
-    """Little-endian numbers of eight bytes at any position."""
+    """Little-endian numbers of eight bytes, some in a row at any position."""
 
     def __init__(self, data: Octets) -> None:
-        self._numbers = np.ndarray((max(len(data) - 7, 0),), np.dtype("<u8"), np.ascontiguousarray(data), strides=(1,))
+        self._data = np.ascontiguousarray(data)
 
-    def __call__(self, at: Positions) -> Numbers:
-        numbers: Numbers = self._numbers[at]
-        return numbers
+    def __call__(self, at: Positions, count: int) -> Numbers:
+        """The `count` numbers that begin at each position: uint64, positions x count."""
+        octets = 8 * count
+        # As bytes without a type, which stand anywhere, NumPy copies them much faster than as numbers out of line.
+        windows = np.ndarray((max(len(self._data) - octets + 1, 0),), f"V{octets}", self._data, strides=(1,))
+        return windows[at].view("<u8").reshape(-1, count)
 
 
-_secret = _Reader(np.frombuffer(_SECRET, np.uint8))
+def _keys(secret: int, count: int) -> Numbers:
+    """Numbers of the secret from a byte on."""
+    return np.frombuffer(_SECRET, "<u8", count, secret)
+
+
 _Hash = Callable[[_Reader, Positions, Positions], Digest]
 
 
@@ -122,11 +129,10 @@ def _middle(read: _Reader, begins: Positions, lengths: Positions) -> Digest:
 def _long(read: _Reader, begins: Positions, lengths: Positions) -> Digest:
     """241 to 1,024 bytes, all of the same (length - 1) // 64: stripes of eight lanes."""
     lanes = np.tile(_LANES, (len(begins), 1))  # rows x 8
-    places = 8 * np.arange(8)
     stripes = (int(lengths[0]) - 1) // 64
     for at, secret in [(begins + 64 * n, 8 * n) for n in range(stripes)] + [(begins + lengths - 64, 192 - 64 - 7)]:
-        values = read(at[:, None] + places)
-        keyed = values ^ _secret(secret + places)
+        values = read(at, 8)
+        keyed = values ^ _keys(secret, 8)
         lanes += values[:, [1, 0, 3, 2, 5, 4, 7, 6]]
         lanes += (keyed & _LOW) * (keyed >> _HALF)
     size = lengths.astype(np.uint64)
@@ -135,7 +141,7 @@ def _long(read: _Reader, begins: Positions, lengths: Positions) -> Digest:
 
 def _merge(lanes: Numbers, secret: int, start: Numbers) -> Numbers:
     total = start.copy()
-    keys = _secret(secret + 8 * np.arange(8))
+    keys = _keys(secret, 8)
     for lane in range(0, 8, 2):
         total += _fold(lanes[:, lane] ^ keys[lane], lanes[:, lane + 1] ^ keys[lane + 1])
     return _avalanche(total)
@@ -143,13 +149,13 @@ def _merge(lanes: Numbers, secret: int, start: Numbers) -> Numbers:
 
 def _pieces(read: _Reader, first: Positions, second: Positions) -> Sequence[Numbers]:
     """16 bytes at `first` and 16 at `second`, as four numbers."""
-    return read(first), read(first + 8), read(second), read(second + 8)
+    return *read(first, 2).T, *read(second, 2).T
 
 
 def _mix(sums: Digest, pieces: Sequence[Numbers], secret: int) -> Digest:
     """Both sums with 32 bytes mixed in."""
     a, b, c, d = pieces
-    keys = _secret(secret + 8 * np.arange(4))
+    keys = _keys(secret, 4)
     low = (sums[0] + _fold(a ^ keys[0], b ^ keys[1])) ^ (c + d)
     high = (sums[1] + _fold(c ^ keys[2], d ^ keys[3])) ^ (a + b)
     return low, high
