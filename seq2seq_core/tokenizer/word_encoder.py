@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 
@@ -41,9 +42,7 @@ class WordEncoder:
             whole[np.flatnonzero(~whole)[doubtful]] = True
         if not whole.any():
             return found
-        places = np.empty(len(whole), np.int64)
-        places[np.argsort(whole, kind="stable")] = np.arange(len(whole))
-        return pa.concat_arrays([found, self._encode_each(texts.filter(pa.array(whole)))]).take(pa.array(places))
+        return _interleaved(found, self._encode_each(texts.filter(pa.array(whole))), whole)
 
     def _encode_words(self, texts: pa.StringArray) -> tuple[pa.ListArray, npt.NDArray[np.bool_]]:
         """The same of rows that may be cut, and which of them had better not have been."""
@@ -65,6 +64,17 @@ class WordEncoder:
                 zip(("margin", "score", "letters"), map(pa.array, self._margins.measure(words)), strict=True)
             )
         return pa.StructArray.from_arrays(list(columns.values()), list(columns))
+
+
+def _interleaved(column: pa.ListArray, others: pa.ListArray, is_other: npt.NDArray[np.bool_]) -> pa.ListArray:
+    """The rows of two columns in one, each in its order. The others should be few, or in few runs."""
+    parts, taken = [], {False: 0, True: 0}
+    ends = [*(np.flatnonzero(is_other[1:] != is_other[:-1]) + 1), len(is_other)]
+    for begin, end in itertools.pairwise([0, *ends]):
+        kind = bool(is_other[begin])
+        parts.append((others if kind else column).slice(taken[kind], end - begin))
+        taken[kind] += end - begin
+    return pa.concat_arrays(parts)
 
 
 def _margins(facts: ModelFacts) -> Margins | None:

@@ -20,7 +20,7 @@ class Measured:
 
     Attributes:
         seconds: From start to end.
-        processor_seconds: Of it and all its children, in user and system mode.
+        processor_seconds: Of it and all its children, in user and system mode, those that nobody waits for included.
         peak_bytes: The most memory all of them held at one time; pages they share count once.
         output: What it printed.
     """
@@ -42,49 +42,59 @@ def measure(command: Sequence[str], environment: dict[str, str] | None = None) -
         text=True,
         env=os.environ | (environment or {}),
     ) as process:
-        watch = _PeakMemory(process.pid)
+        watch = _Watch(process.pid)
         output, messages = process.communicate()
         seconds = time.monotonic() - begin
-        peak = watch.stop()
+        watch.stop()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command[:4])} ...: {messages[-2000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return Measured(seconds, used, peak, output)
+    return Measured(seconds, max(used, watch.processor_seconds), watch.peak_bytes, output)
 
 
-class _PeakMemory:
+class _Watch:
     """Looks at a process and its children now and then, until stopped."""
 
     def __init__(self, root: int) -> None:
+        self.peak_bytes = 0
+        self._seconds: dict[int, float] = {}
         self._root = root
-        self._peak = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def stop(self) -> int:
+    @property
+    def processor_seconds(self) -> float:
+        """What all processes had used when they were last seen."""
+        return sum(self._seconds.values())
+
+    def stop(self) -> None:
         self._stop.set()
         self._thread.join()
-        return self._peak
 
     def _watch(self) -> None:
         while not self._stop.wait(_SAMPLE_SECONDS):
-            self._peak = max(self._peak, sum(map(_held, _family(self._root))))
+            family = _family(self._root)
+            self._seconds |= family
+            self.peak_bytes = max(self.peak_bytes, sum(map(_held, family)))
 
 
-def _family(root: int) -> list[int]:
-    parents = {}
+def _family(root: int) -> dict[int, float]:
+    """A process and all that come from it, with the processor seconds of each."""
+    parents, seconds = {}, {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, IndexError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
                 continue
+            parents[int(entry.name)] = int(fields[1])
+            seconds[int(entry.name)] = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
     family = [root]
     for member in family:
         family += [child for child, parent in parents.items() if parent == member]
-    return family
+    return {member: seconds.get(member, 0.0) for member in family}
 
 
 def _held(process: int) -> int:
