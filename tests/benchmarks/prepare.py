@@ -160,10 +160,12 @@ class Bench:
             return
         python = arguments.peers_python or peers.make_environment(self.folder / "peers")
         for peer in (*peers.foreign(python, self.model), peers.rows_in_beam(self.model)):
-            few, many = (self.run(peer, size) for size in (FEW_PAIRS, arguments.peer_pairs))
+            sizes = [FEW_PAIRS, arguments.peer_pairs] * arguments.repeats
+            runs = [self.run(peer, size) for size in sizes]
+            few, many = runs[::2], runs[1::2]
             pairs = arguments.peer_pairs - FEW_PAIRS
-            used = many.processor_seconds - few.processor_seconds
-            yield Row(peer.name, pairs, pairs / (many.seconds - few.seconds), used, many.peak_bytes)
+            used = median_processor(many) - median_processor(few)
+            yield Row(peer.name, pairs, pairs / (median_seconds(many) - median_seconds(few)), used, median_peak(many))
 
     def report_scaling(self) -> None:
         """Few pairs, a tenth and all of them, in turn."""
