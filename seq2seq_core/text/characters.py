@@ -84,6 +84,11 @@ class Text:
         return begins_beyond_ascii(self.data)
 
     @functools.cached_property
+    def rows_beyond_ascii(self) -> Mask:
+        """The rows that hold such characters."""
+        return np.diff(np.searchsorted(self.at, self.offsets)) > 0
+
+    @functools.cached_property
     def codes(self) -> npt.NDArray[np.int32]:
         """The code points of the characters `at` these places."""
         return decode_at(self.data, self.at)

@@ -10,10 +10,14 @@ from typing import Any
 
 import ftfy
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from ftfy.badness import MOJIBAKE_CATEGORIES, is_bad
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from seq2seq_core.text.characters import Text
+from seq2seq_core.text.mojibake import badness_pattern, rows_with_mojibake
 from seq2seq_core.text.normalize import NormalizeConfig, irregular_spaces, normalize, squeeze_spaces
 
 SPACES = " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2005\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -168,6 +172,26 @@ def test_no_row_that_ftfy_repairs_whole_is_missed(text: str, encoding: str) -> N
     broken = text.encode().decode(encoding, "ignore")
     fixed = ftfy.fix_encoding(broken)
     assert run([broken], only(mojibake=True)) in ([fixed], [broken] if "\ufffd" in fixed else [fixed])
+
+
+WEIRD = (
+    "".join(MOJIBAKE_CATEGORIES.values()).replace("-", "")
+    + "abcZ 09\u00c3\u00c2\u221a\u2248\u03b2\u20ac\u0432\u0402\u3042_\u2003\x1c"
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(st.text(alphabet=WEIRD, max_size=8), min_size=20, max_size=40))
+def test_what_ftfy_calls_bad_is_bad_to_arrow(texts: list[str]) -> None:
+    found = pc.match_substring_regex(pa.array(texts, pa.string()), badness_pattern()).to_pylist()
+    assert found == [is_bad(text) for text in texts]
+
+
+def test_good_text_is_not_looked_at_by_ftfy() -> None:
+    good = pa.array(["Живём в Риге \u2014 \u00abЖди\u00bb \u2026", "Ja \u2013 nein", "un âne et une âme", None])
+    broken = pa.array(["f\u00c3\u00bcr", *good.to_pylist()])
+    assert not rows_with_mojibake(Text(good)).any()
+    assert rows_with_mojibake(Text(broken)).tolist() == [True, False, False, False, False]
 
 
 # Characters that nobody sees
