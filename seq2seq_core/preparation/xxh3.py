@@ -1,8 +1,8 @@
 """Texts in one buffer in, xxh3-128 of every one of them out: NumPy does the arithmetic of all rows of a length at once.
 
 The algorithm is XXH3 of the xxHash specification (Collet; github.com/Cyan4973/xxHash) with its default secret and seed
-0 for inputs of 17 to 1,024 bytes, where nearly all sentences lie; other rows are hashed by the library, one by one.
-All sums and products are modulo 2^64.
+0 for inputs of 17 to 1,024 bytes, where nearly all sentences lie; other rows, and those of a length that few have, are
+hashed by the library, one by one. All sums and products are modulo 2^64.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _P64_4, _P64_5, _MIX = (np.uint64(prime) for prime in (0x85EBCA77C2B2AE63, 0x27D
 _LANES = np.array([_P32_3, _P64_1, _P64_2, _P64_3, _P64_4, _P32_2, _P64_5, _P32_1], np.uint64)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
+_FEW = 64  # rows that the library hashes sooner
 _ROWS = 8192  # at a time: their numbers stay in the cache
 
 
@@ -44,7 +45,7 @@ def digests(offsets: npt.NDArray[np.integer], data: Octets) -> Octets:
     lengths = np.diff(offsets).astype(np.int64)
     begins = offsets[:-1].astype(np.int64)
     for rows, hash_rows in _groups(lengths):
-        if hash_rows is None:
+        if hash_rows is None or len(rows) < _FEW:
             each = [
                 xxhash.xxh3_128_digest(data[begins[row] : begins[row] + lengths[row]].data) for row in rows.tolist()
             ]

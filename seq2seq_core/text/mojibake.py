@@ -19,15 +19,15 @@ from seq2seq_core.text.characters import SPACES, Mask, Text
 
 _LOST = "\ufffd"
 _VERBOSE_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|#[^\n]*|\s|.", re.DOTALL)
-_UNICODE_CLASSES = {r"\w": r"[\p{L}\p{N}_]", r"\s": rf"[\s\x0b\x1c-\x1f{SPACES}]"}
-"""What Python's shorthands mean; RE2's mean ASCII alone."""
+_UNICODE_CLASSES = {r"\w": r"[0-9A-Za-z_\x{80}-\x{10ffff}]", r"\s": rf"[\s\x0b\x1c-\x1f{SPACES}]"}
+"""What Python's shorthands mean, or a little more (all of Unicode's letters take long to compile); RE2 means ASCII."""
 
 
 def rows_with_mojibake(text: Text) -> Mask:
-    """The rows that ftfy calls bad, all of which have characters beyond ASCII."""
+    """The rows that ftfy calls bad, and hardly any other; all of them have characters beyond ASCII."""
     rows = text.rows_beyond_ascii
     if rows.any():
-        bad = pc.match_substring_regex(text.column.filter(pa.array(rows)), badness_pattern())
+        bad = pc.match_substring_regex(text.column.filter(pa.array(rows)), _badness())
         rows = rows.copy()
         rows[rows] = bad.to_numpy(zero_copy_only=False)
     return rows
@@ -45,7 +45,7 @@ def _repair(text: str) -> str:
 
 
 @functools.cache
-def badness_pattern() -> str:
+def _badness() -> str:
     """ftfy's regular expression as RE2, which Arrow has, takes it: without spaces and comments between its parts."""
     tokens = _VERBOSE_TOKEN.findall(BADNESS_RE.pattern)
     return "".join(_UNICODE_CLASSES.get(token, token) for token in tokens if not (token.isspace() or token[0] == "#"))
