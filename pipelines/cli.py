@@ -9,9 +9,11 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Sequence
+from types import FrameType
 
 from pipelines.call import Command, read_call
 from pipelines.commands import COMMANDS
@@ -45,10 +47,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def console() -> int:
-    """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage."""
+    """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage.
+
+    When the work failed or was interrupted, threads of the local runner may still be at it: they are not waited for.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     code = main()
     gc.freeze()
+    if code in (EXIT_FAILED, EXIT_INTERRUPTED):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Stop, and log nothing more: what now breaks in other threads, breaks because of the interrupt."""
+    logging.disable()
+    signal.default_int_handler(number, frame)
 
 
 def _set_up_logging() -> None:

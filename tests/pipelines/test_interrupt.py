@@ -1,0 +1,72 @@
+"""Ctrl-C at any moment: one line, at once, and the same command carries on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seq2seq_core.shards.manifest import load_manifest
+
+PAIRS = 150_000  # 36 MB: as many as have the local runner start a thread a core
+INTERRUPTED = "seq2seq: interrupted; the same command carries on from what is finished"
+
+WORK_THAT_IS_INTERRUPTED = """
+import atexit, logging, os, signal, time
+from pipelines import cli
+
+def work(words):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+    finally:
+        logging.getLogger("apache_beam").error("the connection to a worker broke")
+
+cli._dispatch = work
+atexit.register(print, "the interpreter was taken down under threads at work")
+cli.console()
+"""
+
+
+def test_nothing_else_is_said_and_nothing_waited_for() -> None:
+    run = subprocess.run([sys.executable, "-c", WORK_THAT_IS_INTERRUPTED], check=False, capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", f"{INTERRUPTED}\n")
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("corpus")
+    for side, words in (
+        ("en", "the quick brown fox jumps over the lazy dog"),
+        ("de", "der Fuchs springt über den Hund"),
+    ):
+        lines = (f"{number} {words} {number * number} {words} {side} {words}" for number in range(PAIRS))
+        (folder / f"train.{side}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    names = ["--source", str(folder / "train.en"), "--target", str(folder / "train.de")]
+    words = [*names, "--tokenizer.vocabulary_size", "300", "--tokenizer.sample_rows", "2000", "--report", "false"]
+    return [sys.executable, "-m", "pipelines.cli", "prepare", *words, "--output"]
+
+
+# What shows that the work has got so far: a pattern of files below the output folder.
+@pytest.mark.parametrize("stage", ["_work/**/staged", "_work/**/staged/*.json", "train/*.parquet"])
+def test_an_interrupt_is_one_line_and_the_same_command_carries_on(
+    command: list[str], stage: str, tmp_path: Path
+) -> None:
+    output = tmp_path / "data"
+    with subprocess.Popen(
+        [*command, str(output)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not any(output.glob(stage)):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130, messages
+    assert messages.splitlines()[-1] == INTERRUPTED
+    assert "Traceback" not in messages
+    assert "Fatal" not in messages
+    subprocess.run([*command, str(output)], check=True, capture_output=True)
+    assert load_manifest(str(output)).ledger.read == PAIRS
