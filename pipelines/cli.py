@@ -6,12 +6,14 @@ were lost or failed, 130 interrupted, 141 nobody reads the output. `train` adds 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import os
 import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Sequence
 from types import FrameType
 
@@ -47,25 +49,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def console() -> int:
-    """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage.
-
-    When the work failed or was interrupted, threads of the local runner may still be at it: they are not waited for.
-    """
+    """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     code = main()
     gc.freeze()
     if code in (EXIT_FAILED, EXIT_INTERRUPTED):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        _leave(code)
     return code
 
 
+def _leave(code: int) -> None:
+    """End the process at once: threads of the local runner may still be at work, or wait for what never comes.
+
+    What was started for the work, as a job server, is stopped first.
+    """
+    _fall_silent()
+    atexit._run_exitfuncs()  # noqa: SLF001 (Python's own end would wait for the threads before it)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Stop, and log nothing more: what now breaks in other threads, breaks because of the interrupt."""
-    logging.disable()
+    _fall_silent()
     signal.default_int_handler(number, frame)
+
+
+def _fall_silent() -> None:
+    """Tell no more of other threads: what breaks there after the end of the work, breaks because of it."""
+    logging.disable()
+    threading.excepthook = lambda _: None
 
 
 def _set_up_logging() -> None:

@@ -1,16 +1,19 @@
 """A pipeline in, run to its end; when it fails, the error of this project that caused it comes out, said once.
 
 Workers send the runner the text of a traceback, so the type of an error is lost on the way: it is read back from the
-line the traceback ends with.
+line the traceback ends with. Beam prints and logs such a traceback as well, for every thread: of our errors, which the
+user gets to see anyway, that is left out.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult, PipelineState
+from apache_beam.runners.worker import sdk_worker
 
 from seq2seq_core import errors
 from seq2seq_core.errors import Seq2SeqError
@@ -26,8 +29,7 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
         Seq2SeqError: The error of ours that ended it, or the job was cancelled. Other errors come as they are.
         KeyboardInterrupt: The user stopped it, wherever the signal found this process.
     """
-    logger = logging.getLogger("apache_beam.runners.common")
-    logger.addFilter(_is_foreign)
+    _leave_out_what_is_told()
     try:
         result = pipeline.run()
         result.wait_until_finish()
@@ -38,8 +40,6 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
         if ours is None:
             raise
         raise ours from error
-    finally:
-        logger.removeFilter(_is_foreign)
     if result.state != PipelineState.DONE:
         raise Seq2SeqError("the Beam job did not finish", found=result.state, expected=PipelineState.DONE)
     return result
@@ -56,9 +56,19 @@ def cause(error: BaseException) -> Seq2SeqError | None:
     return kind(found[2])
 
 
+@functools.cache
+def _leave_out_what_is_told() -> None:
+    """Once and for good, as threads may outlive the run: what they have to say of its end is no news."""
+    for name in ("apache_beam.runners.common", "apache_beam.runners.worker.sdk_worker"):
+        logging.getLogger(name).addFilter(_is_foreign)
+    sdk_worker.print = lambda *_, **__: None  # it prints what it logs in the next line
+
+
 def _is_foreign(record: logging.LogRecord) -> bool:
     """Whether a log record is not Beam's traceback of what the user gets to see anyway: our errors, an interrupt."""
-    return not (record.exc_info and isinstance(record.exc_info[1], Seq2SeqError | KeyboardInterrupt))
+    if record.exc_info and isinstance(record.exc_info[1], Seq2SeqError | KeyboardInterrupt):
+        return False
+    return cause(RuntimeError(record.getMessage())) is None
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

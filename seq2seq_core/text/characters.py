@@ -84,11 +84,6 @@ class Text:
         return begins_beyond_ascii(self.data)
 
     @functools.cached_property
-    def rows_beyond_ascii(self) -> Mask:
-        """The rows that hold such characters."""
-        return np.diff(np.searchsorted(self.at, self.offsets)) > 0
-
-    @functools.cached_property
     def codes(self) -> npt.NDArray[np.int32]:
         """The code points of the characters `at` these places."""
         return decode_at(self.data, self.at)
@@ -107,7 +102,10 @@ class Text:
         return self.rows_of(self.at[_unstable(form)[self.codes]])
 
     def rows_of(self, positions: Positions) -> Mask:
-        """The rows to which these places in `data` belong."""
+        """The rows to which these places in `data`, ascending, belong."""
+        if len(positions) > len(self.offsets):  # fewer searches
+            filled: Mask = np.diff(np.searchsorted(positions, self.offsets)) > 0
+            return filled
         mask: Mask = np.zeros(len(self.offsets) - 1, np.bool_)
         if len(positions):
             mask[np.searchsorted(self.offsets, positions, side="right") - 1] = True

@@ -6,6 +6,7 @@ import logging
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import beam_options, failures
 from seq2seq_core.errors import InputError, TokenizerError
@@ -23,8 +24,11 @@ def interrupt(element: int) -> int:
     raise KeyboardInterrupt
 
 
-def run(function: object) -> None:
-    pipeline = beam.Pipeline(options=beam_options.parse([]))
+THREADS = beam_options.parse([], local_threads=2)
+
+
+def run(function: object, options: PipelineOptions | None = None) -> None:
+    pipeline = beam.Pipeline(options=options or beam_options.parse([]))
     _ = pipeline | beam.Create([3]) | "Step" >> beam.Map(function)
     failures.run(pipeline)
 
@@ -36,9 +40,27 @@ def test_our_error_comes_out_alone(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records
 
 
+def test_our_error_comes_out_alone_from_threads(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.ERROR), pytest.raises(InputError, match=r"^corpus\.en, line 7: .* found 3$"):
+        run(refuse, THREADS)
+    assert not caplog.records
+    assert capsys.readouterr() == ("", "")
+
+
 def test_other_errors_come_as_they_are() -> None:
     with pytest.raises(ZeroDivisionError):
         run(break_down)
+
+
+def test_other_errors_of_threads_are_told_once(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.ERROR), pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        run(break_down, THREADS)
+    assert sum(record.name.endswith("sdk_worker") for record in caplog.records) == 1
+    assert capsys.readouterr() == ("", "")
 
 
 def test_an_interrupt_inside_a_step_is_an_interrupt(caplog: pytest.LogCaptureFixture) -> None:

@@ -94,7 +94,7 @@ def _family(root: int) -> dict[int, float]:
     family = [root]
     for member in family:
         family += [child for child, parent in parents.items() if parent == member]
-    return {member: seconds.get(member, 0.0) for member in family}
+    return {member: seconds[member] for member in family if member in seconds}
 
 
 def _held(process: int) -> int:
