@@ -186,6 +186,13 @@ def test_what_ftfy_calls_bad_is_bad_to_arrow(texts: list[str]) -> None:
     assert [text for text, is_found in zip(texts, found, strict=True) if is_bad(text) and not is_found] == []
 
 
+def test_every_white_space_counts_in_what_ftfy_calls_bad() -> None:
+    texts = [f"x{space}\u00d1\u00a2" for space in SPACES]
+    assert all(map(is_bad, texts))
+    assert not is_bad("x\u00d1\u00a2")
+    assert rows_with_mojibake(Text(pa.array(texts))).all()
+
+
 def test_hardly_any_real_text_is_looked_at_by_ftfy(multi30k: Path) -> None:
     for language in ("de", "fr"):
         lines = gzip.decompress((multi30k / f"train.{language}.gz").read_bytes()).decode().split("\n")
