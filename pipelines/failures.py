@@ -1,13 +1,12 @@
 """A pipeline in, run to its end; when it fails, the error of this project that caused it comes out, said once.
 
 Workers send the runner the text of a traceback, so the type of an error is lost on the way: it is read back from the
-line the traceback ends with. Beam prints and logs such a traceback as well, for every thread: of our errors, which the
-user gets to see anyway, that is left out.
+line the traceback ends with. Beam prints and logs tracebacks as well, for every thread: that is left out for our
+errors, which the user gets to see anyway, and for what breaks in other threads because the run has failed already.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 import re
 
@@ -56,11 +55,30 @@ def cause(error: BaseException) -> Seq2SeqError | None:
     return kind(found[2])
 
 
-@functools.cache
+class _FirstFailure(logging.Filter):
+    """Lets one failure of a run through, unless it is of ours: a run that failed is taken down, and what breaks of that
+    in other threads is no news.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.ERROR:
+            return True
+        earlier, self.failed = self.failed, True
+        return not earlier and _is_foreign(record)
+
+
+_first_failure = _FirstFailure()
+
+
 def _leave_out_what_is_told() -> None:
-    """Once and for good, as threads may outlive the run: what they have to say of its end is no news."""
+    """From now on and for good, as threads may outlive the run."""
+    _first_failure.failed = False
     for name in ("apache_beam.runners.common", "apache_beam.runners.worker.sdk_worker"):
-        logging.getLogger(name).addFilter(_is_foreign)
+        logging.getLogger(name).addFilter(_first_failure)
     sdk_worker.print = lambda *_, **__: None  # it prints what it logs in the next line
 
 

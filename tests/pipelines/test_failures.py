@@ -59,8 +59,27 @@ def test_other_errors_of_threads_are_told_once(
 ) -> None:
     with caplog.at_level(logging.ERROR), pytest.raises(RuntimeError, match="ZeroDivisionError"):
         run(break_down, THREADS)
-    assert sum(record.name.endswith("sdk_worker") for record in caplog.records) == 1
+    assert len(caplog.records) == 1
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_breaks_because_the_run_has_failed_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Beam forgets the bundles of the threads still at work when it takes a failed run down, and they stumble."""
+    worker = logging.getLogger("apache_beam.runners.worker.sdk_worker")
+    with caplog.at_level(logging.ERROR):
+        with pytest.raises(InputError):
+            run(refuse, THREADS)
+        worker.error("Error processing instruction %s. Original traceback is\n%s\n", "bundle_7", "KeyError: 'bundle_7'")
+    assert not caplog.records
+
+
+def test_the_next_run_tells_its_own_failure(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        with pytest.raises(InputError):
+            run(refuse, THREADS)
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            run(break_down, THREADS)
+    assert len(caplog.records) == 1
 
 
 def test_an_interrupt_inside_a_step_is_an_interrupt(caplog: pytest.LogCaptureFixture) -> None:
