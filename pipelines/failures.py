@@ -7,8 +7,11 @@ errors, which the user gets to see anyway, and for what breaks in other threads 
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
+import threading
+from collections.abc import Callable
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult, PipelineState
@@ -29,6 +32,7 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
         KeyboardInterrupt: The user stopped it, wherever the signal found this process.
     """
     _leave_out_what_is_told()
+    _first_failure.failed = False
     try:
         result = pipeline.run()
         result.wait_until_finish()
@@ -70,15 +74,25 @@ class _FirstFailure(logging.Filter):
         earlier, self.failed = self.failed, True
         return not earlier and _is_foreign(record)
 
+    def leave_out_of(self, hook: Callable[[threading.ExceptHookArgs], object]) -> None:
+        """The same for threads that break, which a hook of Python tells of: Beam's lose their connections."""
+
+        def tell(what: threading.ExceptHookArgs) -> None:
+            if not self.failed:
+                hook(what)
+
+        threading.excepthook = tell
+
 
 _first_failure = _FirstFailure()
 
 
+@functools.cache
 def _leave_out_what_is_told() -> None:
-    """From now on and for good, as threads may outlive the run."""
-    _first_failure.failed = False
-    for name in ("apache_beam.runners.common", "apache_beam.runners.worker.sdk_worker"):
-        logging.getLogger(name).addFilter(_first_failure)
+    """Once and for good, as threads may outlive the run."""
+    for name in ("common", "worker.sdk_worker", "worker.data_plane"):
+        logging.getLogger(f"apache_beam.runners.{name}").addFilter(_first_failure)
+    _first_failure.leave_out_of(threading.excepthook)
     sdk_worker.print = lambda *_, **__: None  # it prints what it logs in the next line
 
 
