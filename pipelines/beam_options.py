@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import create_runner
 
+from pipelines import beam_tuning
 from seq2seq_core.errors import ConfigError
 
 LOCAL_RUNNER = "FnApiRunner"
@@ -42,6 +43,7 @@ def parse(arguments: Sequence[str], local_threads: int = 1) -> PipelineOptions:
     Raises:
         ConfigError: A word is no option, or an option that neither Beam nor a job server knows, or has a bad value.
     """
+    beam_tuning.tune()
     flags = list(arguments)
     parser, known = _parser()
     _, unknown = parser.parse_known_args(flags)
@@ -59,12 +61,12 @@ def parse(arguments: Sequence[str], local_threads: int = 1) -> PipelineOptions:
             raise ConfigError(f"Beam has no option --{name}", advice=_neighbour(name, known))
     if not any(flag == "--runner" or flag.startswith("--runner=") for flag in flags):
         flags.append(f"--runner={LOCAL_RUNNER}")
-    options = PipelineOptions(flags)
+    options = beam_tuning.Options(flags)
     runner = options.view_as(StandardOptions).runner
     _check_runner(runner)
     if runner == LOCAL_RUNNER and local_threads > 1 and not any(flag.startswith("--direct_") for flag in flags):
         workers = ["--direct_running_mode=multi_threading", f"--direct_num_workers={local_threads}"]
-        return PipelineOptions([*flags, *workers])
+        return beam_tuning.Options([*flags, *workers])
     return options
 
 
