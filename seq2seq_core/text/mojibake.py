@@ -1,7 +1,8 @@
 """Columns of text in, the same out with UTF-8 that was once read in another encoding put right (`Ã¼` is `ü` again).
 
 The repair is ftfy's, which weighs what a text looks like before and after. It is slow, but changes only text that a
-regular expression of its own calls bad, so Arrow asks that one of all rows at once, and few come to ftfy itself.
+regular expression of its own calls bad. That in turn needs two characters beyond ASCII side by side, or one of a few
+that are bad alone, which NumPy finds in all rows at once; so few rows come to the expression, and fewer to ftfy itself.
 """
 
 from __future__ import annotations
@@ -10,24 +11,41 @@ import functools
 import re
 
 import ftfy
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from ftfy.badness import BADNESS_RE
 
-from seq2seq_core.text.characters import SPACES, Mask, Text
+from seq2seq_core.text.characters import SPACES, Mask, Text, members
 
 _VERBOSE_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|#[^\n]*|\s|.", re.DOTALL)
 _UNICODE_CLASSES = {r"\w": r"[0-9A-Za-z_\x{80}-\x{10ffff}]", r"\s": rf"[\s\x0b\x1c-\x1f{SPACES}]"}
 """What Python's shorthands mean, or a little more (all of Unicode's letters take long to compile); RE2 means ASCII."""
+_LONE = members("\x80-\x9f\xc2\xc3\u0152\u0153")
+"""What ftfy calls bad without another character beyond ASCII beside it: C1 controls, Â and Ã, Œ and œ."""
+_FEW = 100  # up to so many rows Python's expression is faster, as Arrow compiles its own at each call (measured)
 
 
 def rows_with_mojibake(text: Text) -> Mask:
     """The rows that ftfy calls bad, and hardly any other; all of them have characters beyond ASCII."""
-    rows = text.rows_of(text.at)
-    if rows.any():
-        bad = pc.match_substring_regex(text.column.filter(pa.array(rows)), _badness())
-        rows[rows] = bad.to_numpy(zero_copy_only=False)
+    rows = text.rows_of(text.at[_is_beside_another(text) | np.isin(text.codes, _LONE)])
+    suspects = np.count_nonzero(rows)
+    if suspects:
+        column = text.column.filter(pa.array(rows))
+        if suspects <= _FEW:
+            rows[rows] = [BADNESS_RE.search(row) is not None for row in column.to_pylist()]
+        else:
+            rows[rows] = pc.match_substring_regex(column, _badness()).to_numpy(zero_copy_only=False)
     return rows
+
+
+def _is_beside_another(text: Text) -> Mask:
+    """Which of the characters `text.at` have another one right behind them."""
+    lead = text.data[text.at]
+    beside: Mask = np.zeros(len(lead), np.bool_)
+    ends = text.at + 2 + (lead >= 0xE0) + (lead >= 0xF0)
+    np.equal(ends[:-1], text.at[1:], out=beside[:-1])
+    return beside
 
 
 def repair_mojibake(column: pa.StringArray) -> pa.StringArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 import unicodedata
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import ftfy
 import pyarrow as pa
 import pytest
-from ftfy.badness import MOJIBAKE_CATEGORIES, is_bad
+from ftfy.badness import BADNESS_RE, MOJIBAKE_CATEGORIES, is_bad
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -180,10 +181,25 @@ WEIRD = (
 
 
 @settings(max_examples=500)
-@given(st.lists(st.text(alphabet=WEIRD, max_size=8), min_size=20, max_size=40))
-def test_what_ftfy_calls_bad_is_bad_to_arrow(texts: list[str]) -> None:
+@given(st.lists(st.text(alphabet=WEIRD, max_size=8), min_size=20, max_size=40), st.sampled_from([1, 20]))
+def test_what_ftfy_calls_bad_is_found_in_few_rows_and_in_many(texts: list[str], times: int) -> None:
+    texts = texts * times
     found = rows_with_mojibake(Text(pa.array(texts, pa.string()))).tolist()
     assert [text for text, is_found in zip(texts, found, strict=True) if is_bad(text) and not is_found] == []
+
+
+def test_what_ftfy_calls_bad_has_two_characters_beyond_ascii_side_by_side_or_one_of_a_few() -> None:
+    """So says its expression: every arm that can do with less holds one of these few."""
+    tokens = re.findall(r"\\.|\[\^?(?:\\.|[^\]\\])*\]|#[^\n]*|\s|.", BADNESS_RE.pattern)
+    parts = [token for token in tokens if not token.isspace() and token[0] != "#"]
+    arms = [[*arm] for is_bar, arm in itertools.groupby(parts, lambda part: part == "|") if not is_bar]
+    assert len(arms) > 30
+    ascii_text, alphabets = ("".join(map(chr, range(*limits))) for limits in ((0, 0x80), (0x80, 0x3000)))
+    few = {*map(chr, range(0x80, 0xA0)), *"\xc2\xc3\u0152\u0153"}
+    for arm in arms:
+        is_wide = [part != "?" and not re.search(part, ascii_text) for part in arm]
+        if not any(map(all, itertools.pairwise(is_wide))):
+            assert any({*re.findall(part, alphabets)} <= few for part in itertools.compress(arm, is_wide)), arm
 
 
 def test_every_white_space_counts_in_what_ftfy_calls_bad() -> None:
