@@ -185,14 +185,15 @@ def publish_text(url: str, text: str) -> None:
 
 
 @contextlib.contextmanager
-def publish(url: str) -> Iterator[IO[bytes]]:
+def publish(url: str, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """A seekable binary file that appears under its name, whole and durable, when the block ends well.
 
-    When the block raises, nothing appears.
+    When the block raises, nothing appears. What is not durable may be cut short, or gone, after the machine has lost
+    its power (not after the end of a process), but is not waited for: whoever comes back to it compares its size.
     """
     fs, path = filesystem(url)
     if isinstance(fs, LocalFileSystem):
-        with _publish_locally(url, path) as out:
+        with _publish_locally(url, path, durable=durable) as out:
             yield out
         return
     with tempfile.NamedTemporaryFile() as whole:
@@ -246,7 +247,7 @@ def _named(url: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _publish_locally(url: str, path: str) -> Iterator[IO[bytes]]:
+def _publish_locally(url: str, path: str, *, durable: bool) -> Iterator[IO[bytes]]:
     temporary = _temporary_beside(path)
     try:
         with _named(url):
@@ -256,7 +257,8 @@ def _publish_locally(url: str, path: str) -> Iterator[IO[bytes]]:
             yield file
             with _named(url):
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
         with _named(url):
             os.replace(temporary, path)
     finally:

@@ -73,10 +73,13 @@ class StagedWriter:
 def write_staged(
     url: str, slots: int, run_bytes: int = _RUN_BYTES, schema: pa.Schema = STAGED
 ) -> Iterator[StagedWriter]:
-    """A staged file that appears whole when the block ends well; its columns are those of a `staged_schema`."""
+    """A staged file that appears whole when the block ends well; its columns are those of a `staged_schema`.
+
+    It is as durable as the machine's power: what it holds can be staged again.
+    """
     # Local disks take the bytes faster than they are compressed; what goes to a store crosses a network.
     options = pa.ipc.IpcWriteOptions(compression=None if storage.is_local(url) else "lz4")
-    with storage.publish(url) as out, pa.ipc.new_file(out, schema, options=options) as sink:
+    with storage.publish(url, durable=False) as out, pa.ipc.new_file(out, schema, options=options) as sink:
         writer = StagedWriter(sink, schema, slots, run_bytes)
         yield writer
         writer.flush()

@@ -201,10 +201,19 @@ class Accounted(Message):
 
 
 class UnitReport(Accounted):
-    """What became of a unit's rows: `read = staged + sum(rejected)`, before deduplication."""
+    """What became of a unit's rows: `read = staged + sum(rejected)`, before deduplication.
+
+    Attributes:
+        index: Which unit.
+        path: Its staged file.
+        bytes: The size of that.
+        read: How many rows were read.
+        staged: How many of them stand in the file.
+    """
 
     index: int
     path: str
+    bytes: int
     read: int
     staged: int
 

@@ -32,7 +32,7 @@ HELD_OUT = "held_out"
 
 
 def stage_unit(plan: Plan, unit: Unit, held_out: Sequence[str]) -> UnitReport:
-    """Stage a unit, unless its marker says that this has been done.
+    """Stage a unit, unless its marker says that this has been done, and the staged file has lost nothing since.
 
     Args:
         plan: The plan the unit is part of.
@@ -43,8 +43,8 @@ def stage_unit(plan: Plan, unit: Unit, held_out: Sequence[str]) -> UnitReport:
         InputError: The files cannot be read, or a row cannot and the recipe says to fail.
     """
     marker = storage.join(plan.work, "staged", f"unit-{unit.index:05d}.json")
-    if storage.exists(marker):
-        return UnitReport.model_validate_json(storage.read_text(marker))
+    if (report := _staged_before(marker)) is not None:
+        return report
     report = _stage(plan, unit, tuple(held_out))
     storage.publish_text(marker, report.model_dump_json())
     logger.info(
@@ -56,6 +56,14 @@ def stage_unit(plan: Plan, unit: Unit, held_out: Sequence[str]) -> UnitReport:
         sum(report.rejected.values()),
     )
     return report
+
+
+def _staged_before(marker: str) -> UnitReport | None:
+    """What a marker says, unless the staged file did not outlive the power of its machine."""
+    if not storage.exists(marker):
+        return None
+    report = UnitReport.model_validate_json(storage.read_text(marker))
+    return report if storage.exists(report.path) and storage.size(report.path) == report.bytes else None
 
 
 def staged_slots(plan: Plan, role: Role) -> int:
@@ -84,6 +92,7 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
     return UnitReport(
         index=unit.index,
         path=path,
+        bytes=storage.size(path),
         read=read,
         staged=staged,
         rejected=dict(sorted(Counter(table.column("rule").to_pylist()).items())),

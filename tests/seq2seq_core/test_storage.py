@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import threading
 import uuid
@@ -203,3 +204,15 @@ def test_only_empty_folders_are_removed(tmp_path: Path, place: str) -> None:
     storage.remove(storage.join(root, "b", "file"))
     storage.remove_empty_folder(storage.join(root, "b"))
     assert not storage.list_folder(root)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_only_what_has_to_be_durable_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    synchronised = []
+    monkeypatch.setattr(os, "fsync", synchronised.append)
+    with storage.publish(str(tmp_path / "file"), durable=durable) as out:
+        out.write(b"whole")
+    assert (tmp_path / "file").read_bytes() == b"whole"
+    assert len(synchronised) == durable
