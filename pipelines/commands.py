@@ -36,7 +36,7 @@ class InspectConfig(Config):
 
 def run_prepare(call: Call) -> int:
     """Raw corpora to a dataset folder."""
-    gc.set_threshold(_YOUNG_OBJECTS)  # Beam makes many objects that stay: looking for garbage among them takes longer
+    _import_beam()
     from pipelines import dry_run, prepare
     from seq2seq_core.report import inspection
 
@@ -62,6 +62,7 @@ def run_translate(call: Call) -> int:
     """Documents, or the lines of standard input, through a model."""
     if call.words:
         return _filter_lines(call)
+    _import_beam()
     from pipelines import infer
 
     result = infer.run(call.load(infer.TranslateConfig), call.beam_options())
@@ -117,6 +118,14 @@ def run_demo(call: Call) -> int:
     from pipelines.demo import run
 
     return run.run(call.load(run.DemoConfig))
+
+
+def _import_beam() -> None:
+    """Beam makes many objects that stay: looking for garbage among them takes longer."""
+    gc.set_threshold(_YOUNG_OBJECTS)
+    from pipelines.beam_import import import_beam
+
+    import_beam()
 
 
 def _filter_lines(call: Call) -> int:
