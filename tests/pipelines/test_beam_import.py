@@ -11,7 +11,7 @@ logging.disable()
 from pipelines.beam_import import import_beam
 import_beam()
 assert "apache_beam" in sys.modules
-assert not {"pymongo", "bson", "requests", "apache_beam.io.gcp.bigquery"} & sys.modules.keys()
+assert not {"pymongo", "bson", "apache_beam.io.gcp.bigquery"} & sys.modules.keys()
 """
 
 ASKED_FOR_LATER = f"""{LEFT_OUT}
