@@ -216,14 +216,15 @@ def _changed(before: Mapping[str, object], now: Mapping[str, object], above: str
 
 
 def _default_shards(reads: Sequence[Read]) -> int:
-    """One for about 8 MiB of text, up to a number at which each unit still has rows for all of them."""
+    """One for about 8 MiB of text, an even number as that of most workers, and at most as many as a unit has rows for."""
     total = sum(
         file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
         for read in reads
         for file in read.indexed.files
         if read.input.role == "train"
     )
-    return min(_MOST_DEFAULT_SHARDS, math.ceil(total / _SHARD_BYTES))
+    count = math.ceil(total / _SHARD_BYTES)
+    return min(_MOST_DEFAULT_SHARDS, count + count % 2 if count > 1 else count)
 
 
 def _digest(value: object) -> str:

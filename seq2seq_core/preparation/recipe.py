@@ -37,7 +37,7 @@ class Recipe(Config):
         None,
         ge=1,
         le=99_999,
-        description="number of training shards; default: one for about 8 MiB of input",
+        description="number of training shards; default: an even number, one for about 8 MiB of input",
     )
     unit_rows: int = Field(250_000, ge=1, description="lines a worker reads at a time from an uncompressed file")
     max_line_bytes: int = Field(1 << 20, ge=1, description="longer lines are unreadable, in bytes")

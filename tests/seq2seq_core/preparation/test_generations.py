@@ -179,6 +179,7 @@ def test_the_number_of_shards_stays(workshop: Any, landing: Landing, monkeypatch
     second = landing.prepare(shards=None)
     count = len(first.splits["train"].shards)
     assert count > 1
+    assert count % 2 == 0
     assert len(second.splits["train"].shards) == 2 * count
     assert workshop.plan(landing.job(shards=count)).is_done  # which is the same configuration, said out loud
     with pytest.raises(DatasetError, match=r"changed: shards"):
