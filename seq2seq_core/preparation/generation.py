@@ -216,7 +216,9 @@ def _changed(before: Mapping[str, object], now: Mapping[str, object], above: str
 
 
 def _default_shards(reads: Sequence[Read]) -> int:
-    """One for about 8 MiB of text, an even number as that of most workers, and at most as many as a unit has rows for."""
+    """One for about 8 MiB of text, an even number as that of most machines' cores, up to a number at which each unit
+    still has rows for all of them.
+    """
     total = sum(
         file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
         for read in reads
