@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.text.code_points import CODE_POINTS, Members
+from seq2seq_core.text.piecewise import find
 
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
@@ -114,10 +115,7 @@ class Text:
     @functools.cached_property
     def controls(self) -> Positions:
         """Places of ASCII's control characters, white space among them."""
-        is_control = self.data == _DELETE
-        if self.data.min(initial=_SPACE) < _SPACE:
-            is_control |= self.data < _SPACE
-        return np.flatnonzero(is_control)
+        return find(self.data, _is_control)
 
     def rows_with_irregular_spaces(self) -> Mask:
         """The rows with white space other than single spaces between words."""
@@ -125,9 +123,9 @@ class Text:
         if len(self.controls):
             mask |= self.rows_of(self.controls[is_ascii_space(self.data[self.controls])])
         is_space = self.data == _SPACE
-        twice = is_space[1:] & is_space[:-1]
-        if twice.any():  # across two rows as well: such rows begin or end with a space
-            mask |= self.rows_of(np.flatnonzero(twice))
+        twice = find(is_space, lambda spaces: spaces[1:] & spaces[:-1], beyond=1)
+        if len(twice):  # across two rows as well: such rows begin or end with a space
+            mask |= self.rows_of(twice)
         filled = np.flatnonzero(np.diff(self.offsets))
         mask[filled] |= is_space[self.offsets[filled]] | is_space[self.offsets[filled + 1] - 1]
         return mask
@@ -157,6 +155,11 @@ def decode_at(data: npt.NDArray[np.uint8], at: Positions) -> npt.NDArray[np.int3
 
 def _tail(data: npt.NDArray[np.uint8], places: Positions) -> npt.NDArray[np.int32]:
     return (data[places] & 0x3F).astype(np.int32)
+
+
+def _is_control(data: npt.NDArray[np.uint8]) -> Mask:
+    result: Mask = (data < _SPACE) | (data == _DELETE)
+    return result
 
 
 def is_ascii_space(controls: npt.NDArray[np.uint8]) -> Mask:

@@ -14,6 +14,7 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core.config import Config
+from seq2seq_core.text.piecewise import find, stretches
 from seq2seq_core.text.rules import unicode
 from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above, shown
 from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts
@@ -179,7 +180,8 @@ class LongestWordRule(SuspectRule):
 
     def suspects(self, texts: Texts) -> Bools:
         """Rows with so many bytes without a gap (or at the end of such, in the next row)."""
-        return texts.has_any(_begin_of_stretches(~_gaps(texts), self.maximum + 1))
+        length = self.maximum + 1
+        return texts.has_any(find(_gaps(texts), lambda gaps: stretches(~gaps, length), beyond=length - 1))
 
     def exact_value(self, texts: Texts) -> Ints:
         """Characters of the longest word of each row."""
@@ -202,16 +204,6 @@ def _gaps(texts: Texts) -> Bools:
         gaps = gaps.copy()
         texts.mark_wide(gaps, unspaced)
     return gaps
-
-
-def _begin_of_stretches(mask: Bools, length: int) -> Ints:
-    """Where `length` true values in a row begin, by doubling: 32 in a row are twice 16 in a row."""
-    size = 1
-    while size < length:
-        step = min(size, length - size)
-        mask = mask[:-step] & mask[step:]
-        size += step
-    return np.flatnonzero(mask)
 
 
 def _longest_words(texts: Texts, gaps: Bools) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pydantic
 from pydantic import Field
 
+from seq2seq_core.text.piecewise import find, stretches
 from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above, shown
 from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts, share
 
@@ -36,18 +37,18 @@ class RepeatedCharactersRule(SideRule):
     def _ascii_runs(self, texts: Texts) -> tuple[Ints, Ints]:
         """Where each run begins, and its characters."""
         data = texts.data
-        same = data[1:] == data[:-1]
-        if not _has_run(same, self.run):
+        if not _has_run(data, self.run):
             return _NOTHING
+        same = data[1:] == data[:-1]
         same &= data[1:] < 0x80
         same[_inner(texts.offsets, len(data)) - 1] = False
         return _runs(same, self.run)
 
     def _wide_runs(self, texts: Texts) -> tuple[Ints, Ints]:
         positions, points = texts.wide
-        same = points[1:] == points[:-1]
-        if not _has_run(same, self.run):
+        if not _has_run(points, self.run):
             return _NOTHING
+        same = points[1:] == points[:-1]
         widths = 2 + (points[:-1] >= 0x800).astype(np.int64) + (points[:-1] >= 0x10000)
         same &= np.diff(positions) == widths
         same[_inner(texts.wide_offsets, len(points)) - 1] = False
@@ -70,12 +71,9 @@ def _inner(offsets: Ints, end: int) -> Ints:
     return offsets[(offsets > 0) & (offsets < end)]
 
 
-def _has_run(same: Bools, shortest: int) -> bool:
-    """Whether so many things in a row are equal, from "this one is the same as the next"."""
-    long = same
-    for i in range(1, shortest - 1):
-        long = long[:-1] & same[i:]
-    return bool(long.any())
+def _has_run(values: npt.NDArray[Any], shortest: int) -> bool:
+    """Whether so many values in a row are equal."""
+    return len(find(values, lambda piece: stretches(piece[1:] == piece[:-1], shortest - 1), beyond=shortest - 1)) > 0
 
 
 def _runs(same: Bools, shortest: int) -> tuple[Ints, Ints]:

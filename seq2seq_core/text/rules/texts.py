@@ -17,8 +17,10 @@ import pyarrow as pa
 
 from seq2seq_core.text.characters import begins_beyond_ascii, decode_at
 from seq2seq_core.text.code_points import Members
+from seq2seq_core.text.piecewise import find, mark
 from seq2seq_core.text.rules import unicode
 
+Octets = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -113,8 +115,7 @@ class Texts:
     @cached_property
     def signs(self) -> tuple[Ints, npt.NDArray[np.uint8]]:
         """ASCII's punctuation and symbols: where they stand in `data`, and which they are."""
-        printable = (self.data - np.uint8(0x21)) < 0x5E
-        positions = np.flatnonzero(printable & ~(self.ascii_letters | self.ascii_digits))
+        positions = find(self.data, _is_sign)
         return positions, self.data[positions]
 
     @cached_property
@@ -136,7 +137,7 @@ class Texts:
     @cached_property
     def characters(self) -> Ints:
         """Characters (code points) of each row, int64 [n]."""
-        return self.bytes - self.count((self.data & 0xC0) == 0x80) if len(self.wide[0]) else self.bytes
+        return self.bytes - self.count(mark(self.data, _is_continuation)) if len(self.wide[0]) else self.bytes
 
     @cached_property
     def points(self) -> tuple[npt.NDArray[Any], Ints]:
@@ -149,12 +150,12 @@ class Texts:
     @cached_property
     def ascii_letters(self) -> Bools:
         """Which bytes are letters of ASCII."""
-        return ((self.data | 0x20) - np.uint8(ord("a"))) < 26
+        return mark(self.data, _is_letter)
 
     @cached_property
     def ascii_digits(self) -> Bools:
         """Which bytes are digits of ASCII."""
-        return (self.data - np.uint8(ord("0"))) < 10
+        return mark(self.data, _is_digit)
 
     @cached_property
     def digits(self) -> Bools:
@@ -179,10 +180,7 @@ class Texts:
     @cached_property
     def ascii_spaces(self) -> Bools:
         """Which bytes are white space of ASCII."""
-        if self.data.min(initial=0x20) == 0x20:
-            plain: Bools = self.data == 0x20
-            return plain
-        return ((self.data - np.uint8(0x09)) < 5) | ((self.data - np.uint8(0x1C)) < 5)
+        return mark(self.data, _is_space)
 
     @cached_property
     def spaces(self) -> Bools:
@@ -205,7 +203,7 @@ class Texts:
         begins = np.empty(len(self.data), np.bool_)
         begins[1:] = self.spaces[:-1]
         begins[self.offsets[:-1][self.bytes > 0]] = True
-        begins &= ~self.spaces
+        np.greater(begins, self.spaces, out=begins)  # and no space itself
         return begins
 
     @cached_property
@@ -224,6 +222,35 @@ def text_rows(column: pa.StringArray, rows: Bools) -> Sequence[str]:
     """The texts of some rows, as Python's; for few of them."""
     texts: list[str] = column.filter(pa.array(rows)).to_pylist()
     return texts
+
+
+def _is_letter(data: Octets) -> Bools:
+    result: Bools = ((data | 0x20) - np.uint8(ord("a"))) < 26
+    return result
+
+
+def _is_digit(data: Octets) -> Bools:
+    result: Bools = (data - np.uint8(ord("0"))) < 10
+    return result
+
+
+def _is_sign(data: Octets) -> Bools:
+    is_printable: Bools = (data - np.uint8(0x21)) < 0x5E
+    return is_printable & ~(_is_letter(data) | _is_digit(data))
+
+
+def _is_space(data: Octets) -> Bools:
+    if data.min(initial=0x20) == 0x20:
+        plain: Bools = data == 0x20
+        return plain
+    result: Bools = ((data - np.uint8(0x09)) < 5) | ((data - np.uint8(0x1C)) < 5)
+    return result
+
+
+def _is_continuation(data: Octets) -> Bools:
+    """Whether a byte of UTF-8 goes on with the character before."""
+    result: Bools = (data & 0xC0) == 0x80
+    return result
 
 
 def _bytes_of(column: pa.StringArray) -> tuple[npt.NDArray[np.uint8], Ints]:
