@@ -112,10 +112,10 @@ left = int(sys.argv[2])
 publish = storage.publish
 
 @contextlib.contextmanager
-def deadly(url):
+def deadly(url, **how):
     global left
     left -= 1
-    with publish(url) as out:
+    with publish(url, **how) as out:
         yield out
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)

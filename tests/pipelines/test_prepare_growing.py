@@ -58,8 +58,8 @@ def count():
         os.kill(os.getpid(), signal.SIGKILL)
 
 @contextlib.contextmanager
-def deadly_publish(url):
-    with publish(url) as out:
+def deadly_publish(url, **how):
+    with publish(url, **how) as out:
         yield out
         count()
     count()
@@ -305,8 +305,8 @@ def at_shard(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None
     publish = storage.publish
 
     @contextlib.contextmanager
-    def late(url: str) -> Iterator[IO[bytes]]:
-        with publish(url) as out:
+    def late(url: str, **how: bool) -> Iterator[IO[bytes]]:
+        with publish(url, **how) as out:
             yield out
             if "/train/" in url:
                 monkeypatch.setattr(storage, "publish", publish)

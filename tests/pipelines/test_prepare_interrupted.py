@@ -102,8 +102,8 @@ def test_a_run_that_another_overtakes_at_a_write_leaves_nothing_behind(
             assert cli.main(words(store)) == 0
 
     @contextlib.contextmanager
-    def publish_late(url: str) -> Iterator[IO[bytes]]:
-        with publish(url) as out:
+    def publish_late(url: str, **how: bool) -> Iterator[IO[bytes]]:
+        with publish(url, **how) as out:
             yield out
             overtake(url)
 
