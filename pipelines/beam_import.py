@@ -1,4 +1,4 @@
-"""Beam, imported without its clients of databases that no pipeline here talks to: a seventh of the start of a command.
+"""Beam, imported sooner: without its clients of databases, which no pipeline here talks to.
 
 Beam does without them wherever their packages are not installed; whoever asks for one by name later still gets it.
 """

@@ -1,4 +1,4 @@
-"""What Beam does over and over done once, and no sleep at the end of a step: a third of a small run on this machine.
+"""What Beam does over and over done once, and no long sleep at the end of a step, so that small runs end sooner.
 
 Nothing of what Beam computes changes. Every look at its options builds a parser of arguments, every DoFn is searched by
 `inspect` eight times, and the thread that samples what a step is at sleeps up to 200 ms, also when the step has ended.

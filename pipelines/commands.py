@@ -121,8 +121,8 @@ def run_demo(call: Call) -> int:
 
 
 def _import_beam() -> None:
-    """Beam makes many objects that stay: looking for garbage among them takes longer."""
-    gc.set_threshold(_YOUNG_OBJECTS)
+    """Import it for a command that runs a pipeline."""
+    gc.set_threshold(_YOUNG_OBJECTS)  # Beam makes many objects that stay: looking for garbage among them takes longer
     from pipelines.beam_import import import_beam
 
     import_beam()

@@ -6,7 +6,6 @@ import pickle
 import time
 
 import apache_beam as beam
-import pytest
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.worker import statesampler
 from apache_beam.testing.util import assert_that, equal_to
@@ -34,7 +33,7 @@ def test_a_copy_of_options_keeps_what_beam_keeps() -> None:
     assert copy.view_as(StandardOptions).runner == "PrismRunner"
 
 
-def test_the_search_of_a_dofn_is_remembered_and_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_of_a_dofn_is_remembered_and_says_the_same() -> None:
     class Stateful(beam.DoFn):  # type: ignore[misc]
         STATE = userstate.ReadModifyWriteStateSpec("seen", beam.coders.VarIntCoder())
 
