@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
 from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -68,11 +67,6 @@ def parse(arguments: Sequence[str], local_threads: int = 1) -> PipelineOptions:
         workers = ["--direct_running_mode=multi_threading", f"--direct_num_workers={local_threads}"]
         return beam_tuning.Options([*flags, *workers])
     return options
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_runner(name: str) -> None:

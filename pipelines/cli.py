@@ -22,6 +22,8 @@ from pipelines.commands import COMMANDS
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
 
+_YOUNG_OBJECTS = 100_000  # imports make many that stay: looking for garbage among them takes longer
+
 EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 3, 130, 141
 
 
@@ -52,6 +54,7 @@ def console() -> int:
     """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
+    gc.set_threshold(_YOUNG_OBJECTS)
     code = main()
     gc.freeze()
     if code in (EXIT_FAILED, EXIT_INTERRUPTED):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError
 
 _PROCESSES = "--processes"
-_YOUNG_OBJECTS = 100_000
 
 
 class ScoreConfig(Config):
@@ -36,16 +34,20 @@ class InspectConfig(Config):
 
 def run_prepare(call: Call) -> int:
     """Raw corpora to a dataset folder."""
-    _import_beam()
-    from pipelines import dry_run, prepare
+    from pipelines import dry_run, prepare_job
+    from pipelines.head_start import head_start
     from seq2seq_core.report import inspection
 
     call = replace(call, options=tuple(_take_strict(call.options)))
     if dry_run.is_asked(call.options):
         print(dry_run.run(call.load(dry_run.DryRunConfig)))
         return 0
-    config = call.load(prepare.PrepareConfig)
-    prepare.run(config, call.beam_options())
+    config = call.load(prepare_job.PrepareConfig)
+    with head_start(config, is_local=call.engine_options is None):
+        _import_beam()
+        from pipelines import prepare
+
+        prepare.run(config, call.beam_options())
     print(inspection.describe(config.output))
     return 0
 
@@ -122,7 +124,6 @@ def run_demo(call: Call) -> int:
 
 def _import_beam() -> None:
     """Import it for a command that runs a pipeline."""
-    gc.set_threshold(_YOUNG_OBJECTS)  # Beam makes many objects that stay: looking for garbage among them takes longer
     from pipelines.beam_import import import_beam
 
     import_beam()
@@ -157,7 +158,7 @@ def _take_strict(options: tuple[str, ...]) -> Iterator[str]:
 
 
 def _prepare_config() -> type[Config]:
-    from pipelines.prepare import PrepareConfig
+    from pipelines.prepare_job import PrepareConfig
 
     return PrepareConfig
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from pipelines import local_workers
 from pipelines.transforms.sides import lists
-from seq2seq_core.preparation.build import build_shard
+from seq2seq_core.preparation.build import build_shard, marker_of
 from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.messages import (
     NO_INDEX,
@@ -70,7 +71,7 @@ def _build(
         counts=tuple(counts),
         near=tuple(near),
     )
-    report = build_shard(plan, partition, list(units), decisions)
+    report = local_workers.call(marker_of(plan, partition), build_shard, plan, partition, list(units), decisions)
     Metrics.counter("prepare", "rows_kept").inc(report.entry.rows)
     Metrics.counter("prepare", "rows_duplicate").inc(report.duplicates)
     Metrics.counter("prepare", "rows_rejected").inc(sum(report.rejected.values()))

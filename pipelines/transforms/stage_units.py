@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from pipelines import local_workers
 from seq2seq_core.preparation.messages import Plan, Unit, UnitReport
-from seq2seq_core.preparation.stage import stage_unit
+from seq2seq_core.preparation.stage import marker_of, stage_unit
 
 
 class StageUnits(beam.PTransform):  # type: ignore[misc]
@@ -47,7 +48,8 @@ def _training_units(plan: Plan) -> list[Unit]:
 
 
 def _stage(unit: Unit, plan: Plan, held_out: Iterable[UnitReport]) -> UnitReport:
-    report = stage_unit(plan, unit, sorted(report.path for report in held_out))
+    paths = sorted(report.path for report in held_out)
+    report = local_workers.call(marker_of(plan, unit), stage_unit, plan, unit, paths)
     Metrics.counter("prepare", "rows_read").inc(report.read)
     Metrics.counter("prepare", "rows_rejected").inc(sum(report.rejected.values()))
     return report

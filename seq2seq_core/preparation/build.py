@@ -36,8 +36,7 @@ _BATCH_ROWS, _BATCH_BYTES = 1 << 17, 64 << 20
 
 def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], decisions: Decisions) -> ShardReport:
     """Build a shard, unless its marker says that this has been done."""
-    name = shard_name(partition.index, partition.count)
-    marker = storage.join(plan.work, "shards", f"{partition.split}-{name}.json")
+    marker = marker_of(plan, partition)
     if storage.exists(marker):
         return ShardReport.model_validate_json(storage.read_text(marker))
     check_claim(plan)
@@ -50,7 +49,7 @@ def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], d
         rejected += beyond
     source_model = _load(plan.job.output, tokenizers.source)
     table = with_tags(table, rows.column("corpus").to_numpy(), plan.job.corpora, source_model)
-    path = plan.place(partition.split, name=name)
+    path = plan.place(partition.split, name=shard_name(partition.index, partition.count))
     entry = write_shard(plan.job.output, path, table, generation=plan.generation)
     report = ShardReport(
         partition=partition,
@@ -64,6 +63,12 @@ def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], d
     storage.publish_text(marker, report.model_dump_json())
     logger.info("shard %s: %d rows, %d duplicates left out", entry.path, entry.rows, duplicates)
     return report
+
+
+def marker_of(plan: Plan, partition: Partition) -> str:
+    """The file that says that a shard is built."""
+    name = shard_name(partition.index, partition.count)
+    return storage.join(plan.work, "shards", f"{partition.split}-{name}.json")
 
 
 def _sifted(plan: Plan, partition: Partition, rows: pa.Table, decisions: Decisions) -> tuple[pa.Table, list[pa.Table]]:

@@ -42,7 +42,7 @@ def stage_unit(plan: Plan, unit: Unit, held_out: Sequence[str]) -> UnitReport:
     Raises:
         InputError: The files cannot be read, or a row cannot and the recipe says to fail.
     """
-    marker = storage.join(plan.work, "staged", f"unit-{unit.index:05d}.json")
+    marker = marker_of(plan, unit)
     if (report := _staged_before(marker)) is not None:
         return report
     report = _stage(plan, unit, tuple(held_out))
@@ -56,6 +56,11 @@ def stage_unit(plan: Plan, unit: Unit, held_out: Sequence[str]) -> UnitReport:
         sum(report.rejected.values()),
     )
     return report
+
+
+def marker_of(plan: Plan, unit: Unit) -> str:
+    """The file that says that a unit is staged."""
+    return storage.join(plan.work, "staged", f"unit-{unit.index:05d}.json")
 
 
 def _staged_before(marker: str) -> UnitReport | None:

@@ -13,7 +13,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.metrics import MetricsFilter
 
-from pipelines import beam_options, failures, prepare
+from pipelines import beam_options, failures, prepare, prepare_job
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, DatasetError, InputError, TokenizerError
@@ -38,7 +38,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def config_for(corpus: Path, output: Path, **values: Any) -> prepare.PrepareConfig:
+def config_for(corpus: Path, output: Path, **values: Any) -> prepare_job.PrepareConfig:
     settings: dict[str, Any] = {
         "source": str(corpus / "train.en"),
         "target": str(corpus / "train.de"),
@@ -48,7 +48,7 @@ def config_for(corpus: Path, output: Path, **values: Any) -> prepare.PrepareConf
         "unit_rows": 100,
         "tokenizer": {"vocabulary_size": 320, "type": "bpe"},
     }
-    return configuration.build(prepare.PrepareConfig, settings | values)
+    return configuration.build(prepare_job.PrepareConfig, settings | values)
 
 
 def digests_of(output: Path) -> dict[str, str]:
@@ -105,7 +105,7 @@ def test_the_order_in_which_files_are_named_changes_no_byte(corpus: Path, tmp_pa
 KILLED_RUN = """
 import contextlib, os, signal, sys
 from pathlib import Path
-from pipelines import prepare
+from pipelines import prepare, prepare_job
 from seq2seq_core import config, storage
 
 left = int(sys.argv[2])
@@ -121,7 +121,7 @@ def deadly(url, **how):
             os.kill(os.getpid(), signal.SIGKILL)
 
 storage.publish = deadly
-prepare.run(config.load(prepare.PrepareConfig, sys.argv[1]))
+prepare.run(config.load(prepare_job.PrepareConfig, sys.argv[1]))
 """
 
 
@@ -151,17 +151,17 @@ def test_a_larger_corpus_is_prepared_by_all_cores(
         run(pipeline)
 
     monkeypatch.setattr(failures, "run", watched)
-    monkeypatch.setattr(beam_options, "usable_cores", lambda: 3)
+    monkeypatch.setattr(prepare_job, "usable_cores", lambda: 3)
     prepare.run(config_for(corpus, tmp_path / "small"))
-    monkeypatch.setattr(prepare, "_SMALL_BYTES", 1000)
+    monkeypatch.setattr(prepare_job, "_SMALL_BYTES", 1000)
     prepare.run(config_for(corpus, tmp_path / "large"))
     assert seen == ["in_memory", "multi_threading"]
     assert digests_of(tmp_path / "large") == undisturbed
 
 
 def test_an_error_in_a_thread_is_told_once(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "_SMALL_BYTES", 0)
-    monkeypatch.setattr(beam_options, "usable_cores", lambda: 2)
+    monkeypatch.setattr(prepare_job, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(prepare_job, "usable_cores", lambda: 2)
     (tmp_path / "short.de").write_text("one line\n")
     with pytest.raises(InputError, match="the two sides of a corpus differ in length"):
         prepare.run(config_for(corpus, tmp_path / "out", target=str(tmp_path / "short.de")))

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import pytest
 
-from pipelines import failures, prepare
+from pipelines import failures, prepare, prepare_job
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, StorageError
@@ -29,7 +29,7 @@ Rows = list[tuple[str, str]]
 
 COMMIT_AND_DIE = """
 import os, signal, sys
-from pipelines import prepare
+from pipelines import prepare, prepare_job
 from seq2seq_core import config, storage
 from seq2seq_core.shards import generations
 
@@ -37,13 +37,13 @@ def deadly(root, manifest):
     os.kill(os.getpid(), signal.SIGKILL)
 
 generations.publish_newest = deadly
-prepare.run(config.load(prepare.PrepareConfig, sys.argv[1]))
+prepare.run(config.load(prepare_job.PrepareConfig, sys.argv[1]))
 """
 
 # Imports once, then forks for every number of writes after which it is to die.
 DIE_AFTER_WRITES = """
 import contextlib, os, signal, sys
-from pipelines import prepare
+from pipelines import prepare, prepare_job
 from seq2seq_core import config, storage
 from seq2seq_core.shards.verify import verify
 import apache_beam.runners.portability.fn_api_runner
@@ -71,7 +71,7 @@ def deadly_create(url, data):
     return created
 
 storage.publish, storage.create_exclusively = deadly_publish, deadly_create
-options = config.load(prepare.PrepareConfig, sys.argv[1])
+options = config.load(prepare_job.PrepareConfig, sys.argv[1])
 for writes in sys.argv[2:]:
     left = int(writes)
     child = os.fork()
@@ -85,9 +85,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 RUN = """
 import sys
-from pipelines import prepare
+from pipelines import prepare, prepare_job
 from seq2seq_core import config
-prepare.run(config.load(prepare.PrepareConfig, sys.argv[1]))
+prepare.run(config.load(prepare_job.PrepareConfig, sys.argv[1]))
 """
 
 
@@ -103,7 +103,7 @@ def land(folder: Path, name: str, rows: Rows) -> None:
         (folder / f"{name}.{suffix}").write_text("".join(f"{row[side]}\n" for row in rows))
 
 
-def config_for(landing: Path, output: Path, **values: Any) -> prepare.PrepareConfig:
+def config_for(landing: Path, output: Path, **values: Any) -> prepare_job.PrepareConfig:
     settings: dict[str, Any] = {
         "source": str(landing / "*.en"),
         "target": str(landing / "*.de"),
@@ -114,7 +114,7 @@ def config_for(landing: Path, output: Path, **values: Any) -> prepare.PrepareCon
         "tokenizer": {"vocabulary_size": 320, "type": "bpe"},
         "report": False,
     }
-    return configuration.build(prepare.PrepareConfig, settings | values)
+    return configuration.build(prepare_job.PrepareConfig, settings | values)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def data_of(output: Path) -> dict[str, bytes]:
     return {path: data for path, data in tree(output).items() if not path.endswith(".json")}
 
 
-def kill_while_running(script: str, config: prepare.PrepareConfig, folder: Path, *words: str) -> None:
+def kill_while_running(script: str, config: prepare_job.PrepareConfig, folder: Path, *words: str) -> None:
     (folder / "prepare.yaml").write_text(configuration.to_yaml(config))
     command = [sys.executable, "-c", script, str(folder / "prepare.yaml"), *words]
     ended = subprocess.run(command, capture_output=True, check=False, timeout=120)
@@ -232,7 +232,7 @@ def test_what_a_killed_run_began_comes_first_then_what_landed_since(
     assert not (tmp_path / "out" / "_work").exists()
 
 
-def race(folder: Path, *configs: prepare.PrepareConfig) -> list[subprocess.CompletedProcess[str]]:
+def race(folder: Path, *configs: prepare_job.PrepareConfig) -> list[subprocess.CompletedProcess[str]]:
     """Run them at the same time, each in a process of its own."""
     processes = []
     for number, config in enumerate(configs):

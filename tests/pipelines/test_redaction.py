@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.prepare import PrepareConfig
+from pipelines.prepare_job import PrepareConfig
 from pipelines.redaction import redacted
 from seq2seq_core import config as configuration
 

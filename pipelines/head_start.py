@@ -1,0 +1,77 @@
+"""A configuration in; its corpora are being staged by local workers while this process still imports Beam.
+
+That and the graph take about two seconds of one core, which is long beside the work on a million rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+
+from pipelines import local_workers
+from pipelines.local_workers import LocalWorkers
+from pipelines.prepare_job import PrepareConfig, local_threads, make_job
+from pipelines.redaction import redacted
+from seq2seq_core import storage
+from seq2seq_core.errors import DatasetError
+from seq2seq_core.preparation.build import build_shard
+from seq2seq_core.preparation.claims import release, take_rest
+from seq2seq_core.preparation.messages import Job, Plan
+from seq2seq_core.preparation.plan import index_input, make_plan
+from seq2seq_core.preparation.stage import marker_of, stage_unit
+
+logger = logging.getLogger(__name__)
+
+_USED_BY_WORKERS = (build_shard,)  # imported before they are forked
+
+
+@contextlib.contextmanager
+def head_start(config: PrepareConfig, *, is_local: bool) -> Iterator[None]:
+    """Start workers for a preparation, and have them stage its units while the block runs.
+
+    There are none for an engine, for a corpus so small that one worker does, or where a process cannot be forked
+    safely; then the block does everything.
+
+    Raises:
+        Seq2SeqError: See `prepare_job.make_job`. What goes wrong in staging ahead, the block meets as well.
+    """
+    job = make_job(config) if is_local else None
+    if job is None or not _is_all_local(job) or local_threads(job) == 1 or not local_workers.can_start():
+        yield
+        return
+    try:
+        with local_workers.started(local_threads(job)) as workers:
+            threading.Thread(target=_stage_ahead, args=(workers, job), name="ahead", daemon=True).start()
+            yield
+    except (Exception, KeyboardInterrupt) as error:
+        if not isinstance(error, DatasetError):  # which may say that the folder is another run's
+            release(config.output, redacted(config))
+        raise
+
+
+def _is_all_local(job: Job) -> bool:
+    return all(storage.is_local(url) for url in (job.output, *(u for input_ in job.inputs for u in input_.source.urls)))
+
+
+def _stage_ahead(workers: LocalWorkers, job: Job) -> None:
+    try:
+        plan = workers.call("plan", _plan, job)
+        held_out = [
+            workers.begin(marker_of(plan, unit), stage_unit, plan, unit, [])
+            for unit in plan.units
+            if unit.role != "train"
+        ]
+        paths = sorted(begun.result().path for begun in held_out)
+        for unit in plan.units:
+            if unit.role == "train":
+                workers.begin(marker_of(plan, unit), stage_unit, plan, unit, paths)
+    except Exception:  # the run meets the same, and tells of it
+        logger.debug("nothing more is staged ahead", exc_info=True)
+
+
+def _plan(job: Job) -> Plan:
+    plan = make_plan(job, [index_input(job, position) for position in range(len(job.inputs))])
+    take_rest(job.output, job.run)  # the note is for a run that ends the generation
+    return plan

@@ -1,0 +1,137 @@
+"""The configuration of `seq2seq prepare` in, the job that its workers are given out: before Beam is imported.
+
+So a mistake in the configuration is told at once, and work can begin while Beam is still on its way.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Sequence
+from typing import Self
+
+import pydantic
+from pydantic import Field
+
+from pipelines.redaction import redacted
+from seq2seq_core import storage
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.preparation.corpora import resolve
+from seq2seq_core.preparation.generation import origins
+from seq2seq_core.preparation.messages import Input, Job, Role
+from seq2seq_core.preparation.recipe import Recipe
+from seq2seq_core.shards.schema import Split
+from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
+from seq2seq_core.tokenizer.model import Tokenizer
+
+_SMALL_BYTES = 32 << 20
+_MOST_LOCAL_THREADS = 16
+
+
+class HeldOutConfig(CorpusConfig):
+    """A validation or test set: files like those of a corpus, or a share of the corpora."""
+
+    share: float | None = Field(
+        None, gt=0.0, lt=0.5, description="this share of the corpora instead of files, by hash of the source side"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _files_or_share(self) -> Self:
+        if self.has_files == (self.share is not None):
+            raise ValueError(f"give files or share; found share={self.share}, files={self.has_files}")
+        return self
+
+
+class PrepareConfig(Recipe):
+    """What `seq2seq prepare` reads, how it cleans, and where the dataset goes."""
+
+    source: str | None = Field(None, description="a Moses pair: file or glob with the source side, a segment a line")
+    target: str | None = Field(None, description="a Moses pair: file or glob with the target side")
+    corpora: tuple[CorpusConfig, ...] = Field((), description="several corpora, or other formats, in order")
+    validation: HeldOutConfig | None = Field(None, description="validation set")
+    test: HeldOutConfig | None = Field(None, description="test set")
+    benchmarks: tuple[CorpusConfig, ...] = Field(
+        (), description="sets that are no part of the dataset and whose rows are kept out of training all the same"
+    )
+    output: str = Field(min_length=1, description="folder of the dataset")
+    report: bool = Field(True, description="write report.html into the folder (needs the extra seq2seq[report])")
+
+    @pydantic.model_validator(mode="after")
+    def _some_corpus(self) -> Self:
+        if (self.source is None) != (self.target is None):
+            raise ValueError(f"both sides are needed; found source={self.source!r}, target={self.target!r}")
+        if (self.source is None) != bool(self.corpora):
+            raise ValueError(
+                f"give source and target, or corpora; found source={self.source!r} and {len(self.corpora)}"
+            )
+        if not all(corpus.has_files for corpus in (*self.corpora, *self.benchmarks)):
+            raise ValueError("a corpus needs source and target, or path, or text; found none of them")
+        if self.keep == "best" and all(corpus.score_field is None for corpus in self.corpora):
+            raise ValueError("keep: best needs the score_field of a corpus; found none")
+        return self
+
+
+def make_job(config: PrepareConfig) -> Job:
+    """List the files and look at given tokenizers: all that can be wrong before any work starts.
+
+    Raises:
+        ConfigError, InputError, StorageError, TokenizerError: Something named in the configuration is not usable.
+    """
+    held_out: dict[Split, HeldOutConfig | None] = {"valid": config.validation, "test": config.test}
+    roles: list[tuple[Role, CorpusConfig]] = [("train", corpus) for corpus in _corpora(config)]
+    roles += [(split, given) for split, given in held_out.items() if given is not None and given.share is None]
+    roles += [("benchmark", benchmark) for benchmark in config.benchmarks]
+    recipe = Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields})
+    names = corpus_names([corpus for _, corpus in roles])
+    given = config.tokenizer.given
+    return Job(
+        output=config.output,
+        recipe=recipe,
+        corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(roles, names, strict=True)),
+        shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
+        inputs=list_inputs(roles),
+        configuration=redacted(config),
+        tokenizer_digests=tuple(Tokenizer.load(url).digest for url in given) if given else (),
+        run=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+    )
+
+
+def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]:
+    """The files of every corpus.
+
+    Raises:
+        ConfigError: A file stands in two corpora.
+    """
+    sources = [(index, role, source) for index, (role, corpus) in enumerate(roles) for source in corpus.sources()]
+    urls = [source.urls for _, role, source in sources if role == "train"]
+    twice = sorted({pair for pair in urls if urls.count(pair) > 1}) if len(set(urls)) < len(urls) else []
+    if twice:
+        advice = "To see its rows more often in training, give the corpus a weight."
+        raise ConfigError("a file stands in two corpora", where="corpora", found=" and ".join(twice[0]), advice=advice)
+    names = origins([source.urls[0] for _, _, source in sources])
+    return tuple(
+        Input(index=position, corpus=index, role=role, origin=names[position], source=source)
+        for position, (index, role, source) in enumerate(sources)
+    )
+
+
+def local_threads(job: Job) -> int:
+    """How many workers the local runner gets: one where starting more would take longer than they save."""
+    left = _SMALL_BYTES
+    for url in (url for input_ in job.inputs for url in input_.source.urls):
+        left -= storage.size(url)
+        if left < 0:
+            return min(usable_cores(), _MOST_LOCAL_THREADS)
+    return 1
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:
+    if config.corpora:
+        return config.corpora
+    return (CorpusConfig(source=config.source, target=config.target),)

@@ -1,0 +1,174 @@
+"""Functions done by processes beside this one. Every test forks in a process of its own, which has no threads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pipelines import local_workers
+
+HEAD = """
+import logging, os, signal, sys, threading, time
+from pipelines import local_workers
+from seq2seq_core.errors import InputError, Seq2SeqError
+
+logging.basicConfig(level=logging.INFO, format="%(processName)s: %(message)s", stream=sys.stdout)
+
+def append(path, text):
+    with open(path, "a") as out:
+        out.write(text)
+    return os.getpid()
+
+def fail():
+    raise InputError("it is damaged", where="a.txt, line 3", found="x")
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def tell(number):
+    logging.getLogger("pipelines.test").info("told %d", number)
+
+def idle(path):
+    append(path, f"{os.getpid()} ")
+    time.sleep(60)
+
+"""
+
+
+def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", HEAD + script, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def lines_of(script: str, *arguments: object) -> list[str]:
+    ended = run(script, *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout.splitlines()
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def await_end(processes: list[int]) -> None:
+    deadline = time.monotonic() + 20
+    while any(map(is_alive, processes)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_without_workers_this_process_does_it() -> None:
+    assert local_workers.call("mine", os.getpid) == os.getpid()
+
+
+def test_a_process_beside_threads_is_not_forked() -> None:
+    script = """
+assert local_workers.can_start()
+thread = threading.Thread(target=time.sleep, args=(1,))
+thread.start()
+assert not local_workers.can_start()
+"""
+    assert lines_of(script) == []
+
+
+def test_other_processes_do_it_and_are_gone_afterwards() -> None:
+    script = """
+with local_workers.started(2):
+    print(local_workers.call("a", pow, 2, 5), local_workers.call("b", os.getpid) != os.getpid())
+print(local_workers.call("b", os.getpid) == os.getpid())
+"""
+    assert lines_of(script) == ["32 True", "True"]
+
+
+def test_what_was_begun_is_done_once_until_it_is_called_for(tmp_path: Path) -> None:
+    script = """
+with local_workers.started(2) as workers:
+    begun = [workers.begin("x", append, sys.argv[1], "x") for _ in range(3)]
+    local_workers.call("x", append, sys.argv[1], "x")
+    assert begun[0] is begun[2]
+    local_workers.call("x", append, sys.argv[1], "again")
+"""
+    assert lines_of(script, tmp_path / "log") == []
+    assert (tmp_path / "log").read_text() == "xagain"
+
+
+def test_an_error_comes_back_as_it_is() -> None:
+    script = """
+with local_workers.started(2):
+    try:
+        local_workers.call("x", fail)
+    except InputError as error:
+        print(error, error.where)
+    print(local_workers.call("y", abs, -1))
+"""
+    assert lines_of(script) == ["a.txt, line 3: it is damaged; found x a.txt, line 3", "1"]
+
+
+def test_what_workers_log_is_logged_here() -> None:
+    script = """
+with local_workers.started(2):
+    for number in range(3):
+        local_workers.call(str(number), tell, number)
+"""
+    told = lines_of(script)
+    assert sorted(line.partition(": ")[2] for line in told) == ["told 0", "told 1", "told 2"]
+    assert all(line.startswith("ForkProcess-") for line in told)
+
+
+def test_a_worker_that_dies_is_an_error_that_says_what_to_do() -> None:
+    script = """
+with local_workers.started(2):
+    for function in (die, os.getpid):
+        try:
+            local_workers.call("x", function)
+        except Seq2SeqError as error:
+            print(error)
+"""
+    message = "a worker process died before its work was done. Most often memory ran out: use fewer workers"
+    assert [line.partition(", as")[0] for line in lines_of(script)] == [message, message]
+
+
+def test_an_error_ends_workers_whatever_they_do(tmp_path: Path) -> None:
+    script = """
+with local_workers.started(2) as workers:
+    for name in "ab":
+        workers.begin(name, idle, sys.argv[1])
+    while not os.path.exists(sys.argv[1]) or len(open(sys.argv[1]).read().split()) < 2:
+        time.sleep(0.01)
+    raise KeyboardInterrupt
+"""
+    began = time.monotonic()
+    ended = run(script, tmp_path / "processes")
+    assert ended.stderr.endswith("KeyboardInterrupt\n")
+    assert time.monotonic() - began < 30
+    await_end([int(number) for number in (tmp_path / "processes").read_text().split()])
+
+
+def test_workers_do_not_outlive_a_process_that_is_killed(tmp_path: Path) -> None:
+    script = """
+with local_workers.started(3) as workers:
+    for name in "abc":
+        workers.begin(name, idle, sys.argv[1])
+    while not os.path.exists(sys.argv[1]) or len(open(sys.argv[1]).read().split()) < 3:
+        time.sleep(0.01)
+    die()
+"""
+    assert run(script, tmp_path / "processes").returncode == -signal.SIGKILL
+    await_end([int(number) for number in (tmp_path / "processes").read_text().split()])
+
+
+def test_an_interrupt_of_the_whole_group_is_left_to_the_process_that_started_them() -> None:
+    script = """
+with local_workers.started(2):
+    process = local_workers.call("x", os.getpid)
+    os.kill(process, signal.SIGINT)
+    print(local_workers.call("y", abs, -2))
+"""
+    assert lines_of(script) == ["2"]
