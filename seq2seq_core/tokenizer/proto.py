@@ -11,12 +11,15 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
 _PIECES, _TRAINER, _NORMALIZER = 1, 2, 3
 _PIECE_TEXT, _PIECE_SCORE, _PIECE_KIND = 1, 2, 3
+_USUAL_BEGIN, _USUAL_SCORE = 0x0A, 0x15  # keys of a text and a score: most pieces have just these, in this order
 _MODEL_TYPE, _SPACE_AS_SUFFIX = 3, 24
+_FLOAT = struct.Struct("<f")
 _RULES, _DUMMY_PREFIX, _ESCAPE_SPACES = 2, 3, 5
 
 
@@ -38,8 +41,7 @@ class PieceKind(IntEnum):
     BYTE = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One entry of a vocabulary.
 
     Attributes:
@@ -104,18 +106,21 @@ def round_scores(data: bytes, step: float) -> bytes:
         if field == _PIECES:
             for inner, _, at, _ in _fields(data, begin, end):
                 if inner == _PIECE_SCORE:
-                    (score,) = struct.unpack_from("<f", data, at)
-                    struct.pack_into("<f", model, at, np.rint(score / step) * step)  # keeps the sign of -0.0
+                    (score,) = _FLOAT.unpack_from(data, at)
+                    _FLOAT.pack_into(model, at, np.rint(score / step) * step)  # keeps the sign of -0.0
     return bytes(model)
 
 
 def _piece(data: bytes, begin: int, end: int) -> Piece:
+    if data[begin] == _USUAL_BEGIN and data[begin + 1] == end - begin - 7 and data[end - 5] == _USUAL_SCORE:
+        (score,) = _FLOAT.unpack_from(data, end - 4)
+        return Piece(data[begin + 2 : end - 5].decode(errors="replace"), score, PieceKind.NORMAL)
     text, score, kind = "", 0.0, int(PieceKind.NORMAL)
     for field, number, at, stop in _fields(data, begin, end):
         if field == _PIECE_TEXT:
             text = data[at:stop].decode(errors="replace")
         elif field == _PIECE_SCORE:
-            (score,) = struct.unpack_from("<f", data, at)
+            (score,) = _FLOAT.unpack_from(data, at)
         elif field == _PIECE_KIND:
             kind = number
     return Piece(text, score, kind)
