@@ -43,6 +43,7 @@ class Trait(IntFlag):
     QUOTE = 8
     DASH = 16
     ACCENT = 32  # one that stands alone
+    BAD_ALONE = 64  # a mojibake by itself, to ftfy
 
 
 SPACES = "\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -50,6 +51,7 @@ QUOTES = "\xab\xb4\xbb\u2018-\u201f\u2039\u203a\u275b-\u275e\u301d-\u301f"
 DASHES = "\u2010-\u2015\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d"
 ACCENTS = "\xa8\xaf\xb4\xb8\u02c6\u02c7\u02cb\u02d8-\u02dd"
 JOINERS = "\u200c\u200d\U000e0020-\U000e007f"
+BAD_ALONE = "\x80-\x9f\xc2\xc3\u0152\u0153"  # C1 controls, capital A with circumflex or tilde, OE
 INVISIBLE = (
     "\x80-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0001"
     "\ufdd0-\ufdef" + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, CODE_POINTS, 1 << 16))
@@ -94,9 +96,14 @@ class Text:
         """The traits of the characters `at` these places."""
         return _traits()[self.codes]
 
+    def have(self, trait: Trait) -> Mask:
+        """Which of the characters `at` these places have any of these traits."""
+        mask: Mask = (self.traits & np.uint8(trait)) != 0
+        return mask
+
     def rows_with(self, trait: Trait) -> Mask:
         """The rows that hold a character with any of these traits."""
-        return self.rows_of(self.at[(self.traits & np.uint8(trait)) != 0])
+        return self.rows_of(self.at[self.have(trait)])
 
     def rows_not_in(self, form: Form) -> Mask:
         """The rows that may not be in a normalisation form: with a character that fails Unicode's quick check."""
@@ -122,18 +129,18 @@ class Text:
         mask = self.rows_with(Trait.SPACE)
         if len(self.controls):
             mask |= self.rows_of(self.controls[is_ascii_space(self.data[self.controls])])
-        is_space = self.data == _SPACE
-        twice = find(is_space, lambda spaces: spaces[1:] & spaces[:-1], beyond=1)
+        twice = find(self.data, lambda data: (data[1:] == _SPACE) & (data[:-1] == _SPACE), beyond=1)
         if len(twice):  # across two rows as well: such rows begin or end with a space
             mask |= self.rows_of(twice)
         filled = np.flatnonzero(np.diff(self.offsets))
-        mask[filled] |= is_space[self.offsets[filled]] | is_space[self.offsets[filled + 1] - 1]
+        firsts, lasts = self.data[self.offsets[filled]], self.data[self.offsets[filled + 1] - 1]
+        mask[filled] |= (firsts == _SPACE) | (lasts == _SPACE)
         return mask
 
 
 def begins_beyond_ascii(data: npt.NDArray[np.uint8]) -> Positions:
     """Where the characters beyond ASCII begin in some UTF-8, ascending."""
-    return np.flatnonzero(data >= 0xC0)
+    return find(data, lambda data: data >= 0xC0)
 
 
 def decode_at(data: npt.NDArray[np.uint8], at: Positions) -> npt.NDArray[np.int32]:
@@ -158,8 +165,10 @@ def _tail(data: npt.NDArray[np.uint8], places: Positions) -> npt.NDArray[np.int3
 
 
 def _is_control(data: npt.NDArray[np.uint8]) -> Mask:
-    result: Mask = (data < _SPACE) | (data == _DELETE)
-    return result
+    deleted: Mask = data == _DELETE
+    if data.min(initial=_SPACE) < _SPACE:
+        deleted |= data < _SPACE
+    return deleted
 
 
 def is_ascii_space(controls: npt.NDArray[np.uint8]) -> Mask:
@@ -189,6 +198,7 @@ def _traits() -> npt.NDArray[np.uint8]:
         ACCENTS: Trait.ACCENT,
         INVISIBLE: Trait.INVISIBLE,
         JOINERS: Trait.INVISIBLE | Trait.JOINER,
+        BAD_ALONE: Trait.BAD_ALONE,
     }
     for ranges, trait in classes.items():
         table[members(ranges)] |= np.uint8(trait)

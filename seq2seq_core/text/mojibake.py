@@ -16,19 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ftfy.badness import BADNESS_RE
 
-from seq2seq_core.text.characters import SPACES, Mask, Text, members
+from seq2seq_core.text.characters import SPACES, Mask, Text, Trait
 
 _VERBOSE_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|#[^\n]*|\s|.", re.DOTALL)
 _UNICODE_CLASSES = {r"\w": r"[0-9A-Za-z_\x{80}-\x{10ffff}]", r"\s": rf"[\s\x0b\x1c-\x1f{SPACES}]"}
 """What Python's shorthands mean, or a little more (all of Unicode's letters take long to compile); RE2 means ASCII."""
-_LONE = members("\x80-\x9f\xc2\xc3\u0152\u0153")
-"""What ftfy calls bad without another character beyond ASCII beside it: C1 controls, Â and Ã, Œ and œ."""
 _FEW = 100  # up to so many rows Python's expression is faster, as Arrow compiles its own at each call (measured)
 
 
 def rows_with_mojibake(text: Text) -> Mask:
     """The rows that ftfy calls bad, and hardly any other; all of them have characters beyond ASCII."""
-    rows = text.rows_of(text.at[_is_beside_another(text) | np.isin(text.codes, _LONE)])
+    rows = text.rows_of(text.at[_is_beside_another(text) | text.have(Trait.BAD_ALONE)])
     suspects = np.count_nonzero(rows)
     if suspects:
         column = text.column.filter(pa.array(rows))

@@ -179,9 +179,17 @@ class LongestWordRule(SuspectRule):
     maximum: int = Field(40, ge=1, description="most characters a word may have")
 
     def suspects(self, texts: Texts) -> Bools:
-        """Rows with so many bytes without a gap (or at the end of such, in the next row)."""
-        length = self.maximum + 1
-        return texts.has_any(find(_gaps(texts), lambda gaps: stretches(~gaps, length), beyond=length - 1))
+        """Rows with so many bytes without a gap, or about so many (or at the end of such, in the next row).
+
+        A word that is too long holds a few blocks of eight bytes in a row, as memory is cut into them: one look at a
+        block is one at eight bytes.
+        """
+        gaps = _gaps(texts)
+        blocks = (self.maximum + 1 - 7) // 8
+        if blocks < 1:
+            return texts.has_any(find(gaps, lambda gaps: stretches(~gaps, self.maximum + 1), beyond=self.maximum))
+        eights = gaps[: len(gaps) // 8 * 8].view(np.uint64)
+        return texts.has_any(find(eights, lambda eights: stretches(eights == 0, blocks), beyond=blocks - 1) * 8)
 
     def exact_value(self, texts: Texts) -> Ints:
         """Characters of the longest word of each row."""

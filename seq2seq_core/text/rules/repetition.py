@@ -36,23 +36,17 @@ class RepeatedCharactersRule(SideRule):
 
     def _ascii_runs(self, texts: Texts) -> tuple[Ints, Ints]:
         """Where each run begins, and its characters."""
-        data = texts.data
-        if not _has_run(data, self.run):
-            return _NOTHING
-        same = data[1:] == data[:-1]
-        same &= data[1:] < 0x80
-        same[_inner(texts.offsets, len(data)) - 1] = False
-        return _runs(same, self.run)
+        windows = _equal_windows(texts.data, self.run)
+        windows = windows[texts.data[windows] < 0x80]
+        return _joined(windows[_within_rows(windows, self.run, texts.offsets)], self.run)
 
     def _wide_runs(self, texts: Texts) -> tuple[Ints, Ints]:
         positions, points = texts.wide
-        if not _has_run(points, self.run):
-            return _NOTHING
-        same = points[1:] == points[:-1]
-        widths = 2 + (points[:-1] >= 0x800).astype(np.int64) + (points[:-1] >= 0x10000)
-        same &= np.diff(positions) == widths
-        same[_inner(texts.wide_offsets, len(points)) - 1] = False
-        begins, sizes = _runs(same, self.run)
+        windows = _equal_windows(points, self.run)
+        width = 2 + (points[windows] >= 0x800).astype(np.int64) + (points[windows] >= 0x10000)
+        stands_close = positions[windows + self.run - 1] - positions[windows] == width * (self.run - 1)
+        windows = windows[stands_close & _within_rows(windows, self.run, texts.wide_offsets)]
+        begins, sizes = _joined(windows, self.run)
         return positions[begins], sizes
 
     def fails(self, value: Floats) -> Bools:
@@ -63,17 +57,22 @@ class RepeatedCharactersRule(SideRule):
         return f"at most {self.maximum:g} in runs of {self.run} or more"
 
 
-_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+def _equal_windows(values: npt.NDArray[Any], size: int) -> Ints:
+    """Where `size` equal values in a row begin."""
+    return find(values, lambda piece: stretches(piece[1:] == piece[:-1], size - 1), beyond=size - 1)
 
 
-def _inner(offsets: Ints, end: int) -> Ints:
-    """The offsets with something before and after."""
-    return offsets[(offsets > 0) & (offsets < end)]
+def _within_rows(windows: Ints, size: int, offsets: Ints) -> Bools:
+    """Which windows of that size end in the row they begin in."""
+    rows = np.searchsorted(offsets, windows, side="right")
+    within: Bools = windows + size <= offsets[rows]
+    return within
 
 
-def _has_run(values: npt.NDArray[Any], shortest: int) -> bool:
-    """Whether so many values in a row are equal."""
-    return len(find(values, lambda piece: stretches(piece[1:] == piece[:-1], shortest - 1), beyond=shortest - 1)) > 0
+def _joined(windows: Ints, size: int) -> tuple[Ints, Ints]:
+    """Windows that overlap the next one as the runs they are part of: where each begins, and its length."""
+    first = np.flatnonzero(np.diff(windows, prepend=-2) != 1)
+    return windows[first], np.diff(first, append=len(windows)) + size - 1
 
 
 def _runs(same: Bools, shortest: int) -> tuple[Ints, Ints]:
