@@ -43,11 +43,11 @@ def run_prepare(call: Call) -> int:
         print(dry_run.run(call.load(dry_run.DryRunConfig)))
         return 0
     config = call.load(prepare_job.PrepareConfig)
-    with head_start(config, is_local=call.engine_options is None):
+    with head_start(config, is_local=call.engine_options is None) as job:
         _import_beam()
         from pipelines import prepare
 
-        prepare.run(config, call.beam_options())
+        prepare.run(config, call.beam_options(), job)
     print(inspection.describe(config.output))
     return 0
 

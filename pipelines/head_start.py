@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pipelines import local_workers
 from pipelines.local_workers import LocalWorkers
 from pipelines.prepare_job import PrepareConfig, local_threads, make_job
-from pipelines.redaction import redacted
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.claims import release, take_rest
-from seq2seq_core.preparation.messages import Job, Plan
-from seq2seq_core.preparation.plan import index_input, make_plan
+from seq2seq_core.preparation.messages import Job
+from seq2seq_core.preparation.plan import index_input, index_name, make_plan
 from seq2seq_core.preparation.stage import marker_of, stage_unit
 
 logger = logging.getLogger(__name__)
@@ -28,26 +27,27 @@ _USED_BY_WORKERS = (build_shard,)  # imported before they are forked
 
 
 @contextlib.contextmanager
-def head_start(config: PrepareConfig, *, is_local: bool) -> Iterator[None]:
-    """Start workers for a preparation, and have them stage its units while the block runs.
+def head_start(config: PrepareConfig, *, is_local: bool) -> Iterator[Job | None]:
+    """Start workers for a preparation, and have them stage its units while the block runs, which is given the job.
 
-    There are none for an engine, for a corpus so small that one worker does, or where a process cannot be forked
-    safely; then the block does everything.
+    There are none, and no job, for an engine, for a corpus so small that one worker does, or where a process cannot be
+    forked safely; then the block does everything.
 
     Raises:
         Seq2SeqError: See `prepare_job.make_job`. What goes wrong in staging ahead, the block meets as well.
     """
     job = make_job(config) if is_local else None
     if job is None or not _is_all_local(job) or local_threads(job) == 1 or not local_workers.can_start():
-        yield
+        yield None
         return
     try:
         with local_workers.started(local_threads(job)) as workers:
             threading.Thread(target=_stage_ahead, args=(workers, job), name="ahead", daemon=True).start()
-            yield
+            yield job
     except (Exception, KeyboardInterrupt) as error:
+        take_rest(config.output, job.run)
         if not isinstance(error, DatasetError):  # which may say that the folder is another run's
-            release(config.output, redacted(config))
+            release(config.output, job.configuration)
         raise
 
 
@@ -57,7 +57,9 @@ def _is_all_local(job: Job) -> bool:
 
 def _stage_ahead(workers: LocalWorkers, job: Job) -> None:
     try:
-        plan = workers.call("plan", _plan, job)
+        positions = range(len(job.inputs))
+        indexed = [workers.begin(index_name(job, position), index_input, job, position) for position in positions]
+        plan = make_plan(job, [begun.result() for begun in indexed])
         held_out = [
             workers.begin(marker_of(plan, unit), stage_unit, plan, unit, [])
             for unit in plan.units
@@ -69,9 +71,3 @@ def _stage_ahead(workers: LocalWorkers, job: Job) -> None:
                 workers.begin(marker_of(plan, unit), stage_unit, plan, unit, paths)
     except Exception:  # the run meets the same, and tells of it
         logger.debug("nothing more is staged ahead", exc_info=True)
-
-
-def _plan(job: Job) -> Plan:
-    plan = make_plan(job, [index_input(job, position) for position in range(len(job.inputs))])
-    take_rest(job.output, job.run)  # the note is for a run that ends the generation
-    return plan

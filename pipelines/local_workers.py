@@ -8,6 +8,7 @@ nearly all. So what takes long is left to processes, and the threads wait for th
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import logging
 import logging.handlers
@@ -22,20 +23,42 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from typing import Any, TypeVar
 
+import pyarrow as pa
+
 from seq2seq_core.errors import Seq2SeqError
 
 R = TypeVar("R")
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _KEPT_BYTES = -1, -3, 1 << 30  # see mallopt(3)
+
 _started: list[LocalWorkers] = []
 
 
-def call(name: str, function: Callable[..., R], *arguments: Any) -> R:
-    """What the function returns; `name` is the work's own (see `LocalWorkers.begin`).
+def begin(name: str, function: Callable[..., R], *arguments: Any) -> Future[R]:
+    """Have a function of a module done, once for every name; without workers it is done when this returns."""
+    if _started:
+        return _started[-1].begin(name, function, *arguments)
+    done: Future[R] = Future()
+    done.set_result(function(*arguments))
+    return done
+
+
+def result(begun: Future[R]) -> R:
+    """What the function returns, when it has.
 
     Raises:
         Seq2SeqError: The process died. What the function raises comes as it is.
     """
-    return _started[-1].call(name, function, *arguments) if _started else function(*arguments)
+    try:
+        return begun.result()
+    except BrokenProcessPool:
+        advice = "Most often memory ran out: do with one worker (-- --direct_num_workers=1)."
+        raise Seq2SeqError("a worker process died before its work was done", advice=advice) from None
+
+
+def are_started() -> bool:
+    """Whether there are workers."""
+    return bool(_started)
 
 
 def can_start() -> bool:
@@ -45,7 +68,7 @@ def can_start() -> bool:
 
 @contextlib.contextmanager
 def started(count: int) -> Iterator[LocalWorkers]:
-    """So many processes, which `call` uses while the block runs; an error in it ends them at once."""
+    """So many processes, which `begin` uses while the block runs; an error in it ends them at once."""
     workers = LocalWorkers(count)
     _started.append(workers)
     try:
@@ -75,25 +98,15 @@ class LocalWorkers:
         self._lock = threading.Lock()
 
     def begin(self, name: str, function: Callable[..., R], *arguments: Any) -> Future[R]:
-        """Have something done, unless it has been begun under this name and nobody has called for it yet."""
+        """Have something done, unless it has been begun under this name."""
         with self._lock:
             if name not in self._begun:
-                self._begun[name] = self._pool.submit(function, *arguments)
+                try:
+                    self._begun[name] = self._pool.submit(function, *arguments)
+                except BrokenProcessPool as broken:
+                    self._begun[name] = Future()
+                    self._begun[name].set_exception(broken)
             return self._begun[name]
-
-    def call(self, name: str, function: Callable[..., R], *arguments: Any) -> R:
-        """What the function returns, whether or not this was begun before; see `call`."""
-        try:
-            return self.begin(name, function, *arguments).result()
-        except BrokenProcessPool:
-            advice = (
-                "Most often memory ran out: use fewer workers, as threads of one process "
-                "(-- --direct_running_mode=multi_threading --direct_num_workers=1)."
-            )
-            raise Seq2SeqError("a worker process died before its work was done", advice=advice) from None
-        finally:
-            with self._lock:
-                self._begun.pop(name, None)
 
     def kill(self) -> None:
         """End them whatever they do."""
@@ -115,8 +128,18 @@ class _Messages(logging.handlers.QueueListener):
 
 def _begin_process(messages: multiprocessing.Queue[logging.LogRecord]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one decides
+    _keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.getLogger().handlers = [logging.handlers.QueueHandler(messages)]
+
+
+def _keep_memory() -> None:
+    """Use again what has been used: asking the kernel for it every time takes as long as some rules (measured)."""
+    pa.set_memory_pool(pa.system_memory_pool())
+    with contextlib.suppress(AttributeError):  # glibc alone has it
+        set_option = ctypes.CDLL(None).mallopt
+        for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
+            set_option(option, _KEPT_BYTES)
 
 
 def _end_with_parent() -> None:

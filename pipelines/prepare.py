@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipelines import beam_options, failures
+from pipelines import beam_options, failures, local_workers
 from pipelines.prepare_job import PrepareConfig, local_threads, make_job
-from pipelines.redaction import redacted
 from pipelines.transforms import message_coder
 from pipelines.transforms.build_shards import BuildShards
 from pipelines.transforms.count_rows import CountRows
@@ -77,7 +76,7 @@ def _search_near(
     return plans | "Near-duplicates" >> search
 
 
-def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
+def run(config: PrepareConfig, beam_arguments: Sequence[str] = (), job: Job | None = None) -> Manifest:
     """Prepare a dataset, or add what is new to it, and return its manifest.
 
     A dataset that is up to date stays as it is. When another run had begun to add a part of what is new here, that
@@ -87,23 +86,25 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     Args:
         config: What to do.
         beam_arguments: Beam's own options; the runner is the local one unless they name another.
+        job: What `make_job` made of the configuration, where that has been called already.
 
     Raises:
         Seq2SeqError: See `prepare_job.make_job`, and `seq2seq_core.errors` for what workers meet.
     """
     beam_options.parse(beam_arguments)  # a mistake there is told of before any file is looked at
-    while not _run_once(config, beam_arguments):
+    while not _run_once(config, beam_arguments, job or make_job(config)):
+        job = None
         logger.info("%s: looking again for what is new", storage.redact(config.output))
     if config.report:
         write_beside(config.output)
     return load_manifest(config.output)
 
 
-def _run_once(config: PrepareConfig, beam_arguments: Sequence[str]) -> bool:
+def _run_once(config: PrepareConfig, beam_arguments: Sequence[str], job: Job) -> bool:
     """Add a generation, or find nothing new; False when it must be tried again."""
     before = _generations(config.output)
-    job = make_job(config)
-    pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments, local_threads(job)))
+    threads = 1 if local_workers.are_started() else local_threads(job)
+    pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments, threads))
     _build(pipeline, job)
     clear_totals(config.output)
     try:
@@ -114,7 +115,7 @@ def _run_once(config: PrepareConfig, beam_arguments: Sequence[str]) -> bool:
         if not isinstance(error, KeyboardInterrupt) and _generations(config.output) > before:
             return False
         if not isinstance(error, DatasetError):  # which may say that the folder is another run's
-            release(config.output, redacted(config))
+            release(config.output, job.configuration)
         raise
     return not take_rest(config.output, job.run)
 

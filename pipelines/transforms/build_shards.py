@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipelines import local_workers
+from pipelines.transforms.beside import BesideDoFn
 from pipelines.transforms.sides import lists
 from seq2seq_core.preparation.build import build_shard, marker_of
 from seq2seq_core.preparation.decisions import Decisions
@@ -47,7 +49,7 @@ class BuildShards(beam.PTransform):  # type: ignore[misc]
             plan
             | "List shards" >> beam.FlatMap(_partitions).with_output_types(Partition)
             | "Spread shards" >> beam.Reshuffle()
-            | "Build" >> beam.Map(_build, every, **self._sides).with_output_types(ShardReport)
+            | "Build" >> beam.ParDo(_BuildDoFn(), every, **self._sides).with_output_types(ShardReport)
             | "Hold results" >> beam.Reshuffle()
         )
 
@@ -56,23 +58,27 @@ def _partitions(plan: Plan) -> tuple[Partition, ...]:
     return plan.partitions
 
 
-def _build(
-    partition: Partition,
-    plan: Plan,
-    units: Iterable[UnitReport],
-    tokenizers: Iterable[TokenizersReport],
-    held_out: Iterable[HeldOutIndex] = (),
-    counts: Iterable[SlotCounts] = (),
-    near: Iterable[DropReport] = (),
-) -> ShardReport:
-    decisions = Decisions(
-        tokenizers=next(iter(tokenizers)),
-        held_out=next(iter(held_out), NO_INDEX),
-        counts=tuple(counts),
-        near=tuple(near),
-    )
-    report = local_workers.call(marker_of(plan, partition), build_shard, plan, partition, list(units), decisions)
-    Metrics.counter("prepare", "rows_kept").inc(report.entry.rows)
-    Metrics.counter("prepare", "rows_duplicate").inc(report.duplicates)
-    Metrics.counter("prepare", "rows_rejected").inc(sum(report.rejected.values()))
-    return report
+class _BuildDoFn(BesideDoFn):
+    def begin(
+        self,
+        partition: Partition,
+        plan: Plan,
+        units: Iterable[UnitReport],
+        tokenizers: Iterable[TokenizersReport],
+        held_out: Iterable[HeldOutIndex] = (),
+        counts: Iterable[SlotCounts] = (),
+        near: Iterable[DropReport] = (),
+    ) -> Future[ShardReport]:
+        decisions = Decisions(
+            tokenizers=next(iter(tokenizers)),
+            held_out=next(iter(held_out), NO_INDEX),
+            counts=tuple(counts),
+            near=tuple(near),
+        )
+        marker = marker_of(plan, partition)
+        return local_workers.begin(marker, build_shard, plan, partition, list(units), decisions)
+
+    def count(self, report: ShardReport) -> None:
+        Metrics.counter("prepare", "rows_kept").inc(report.entry.rows)
+        Metrics.counter("prepare", "rows_duplicate").inc(report.duplicates)
+        Metrics.counter("prepare", "rows_rejected").inc(sum(report.rejected.values()))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 
 import apache_beam as beam
 
+from pipelines import local_workers
+from pipelines.transforms.beside import BesideDoFn
 from seq2seq_core.preparation.caps import count_rows
 from seq2seq_core.preparation.messages import Partition, Plan, SlotCounts, UnitReport
 
@@ -23,7 +26,7 @@ class CountRows(beam.PTransform):  # type: ignore[misc]
             plan
             | "List shards to count" >> beam.FlatMap(_partitions).with_output_types(Partition)
             | "Spread shards to count" >> beam.Reshuffle()
-            | "Count" >> beam.Map(_count, *sides).with_output_types(SlotCounts)
+            | "Count" >> beam.ParDo(_CountDoFn(), *sides).with_output_types(SlotCounts)
             | "Hold counts" >> beam.Reshuffle()
         )
 
@@ -32,5 +35,6 @@ def _partitions(plan: Plan) -> tuple[Partition, ...]:
     return plan.training
 
 
-def _count(partition: Partition, plan: Plan, units: Iterable[UnitReport]) -> SlotCounts:
-    return count_rows(plan, partition, list(units))
+class _CountDoFn(BesideDoFn):
+    def begin(self, partition: Partition, plan: Plan, units: Iterable[UnitReport]) -> Future[SlotCounts]:
+        return local_workers.begin(f"{plan.work}: count {partition.slot}", count_rows, plan, partition, list(units))

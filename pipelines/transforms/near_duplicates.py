@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from pipelines import local_workers
+from pipelines.transforms.beside import BesideDoFn
 from seq2seq_core.preparation.band_files import Texts, write_bands
 from seq2seq_core.preparation.near_duplicates import find_edges, write_drops
 from seq2seq_core.preparation.near_messages import BandsReport, DropReport, EdgesReport, NearPlan
+
+_Read = Callable[..., Iterable[Texts]]
 
 
 class NearDuplicates(beam.PTransform):  # type: ignore[misc]
     """PCollection[NearPlan] of one element (or none) -> PCollection[DropReport], one for each shard, in no order."""
 
-    def __init__(self, read: Callable[..., Iterable[Texts]], **sides: beam.pvalue.AsSideInput) -> None:
+    def __init__(self, read: _Read, **sides: beam.pvalue.AsSideInput) -> None:
         """Where the rows come from.
 
         Args:
@@ -32,13 +37,13 @@ class NearDuplicates(beam.PTransform):  # type: ignore[misc]
             plan
             | "List shards" >> beam.FlatMap(_shards).with_output_types(int)
             | "Spread shards" >> beam.Reshuffle()
-            | "Sign" >> beam.Map(_write_bands, self._read, every, **self._sides).with_output_types(BandsReport)
+            | "Sign" >> beam.ParDo(_SignDoFn(), self._read, every, **self._sides).with_output_types(BandsReport)
         )
         edges = (
             plan
             | "List buckets" >> beam.FlatMap(_buckets).with_output_types(int)
             | "Spread buckets" >> beam.Reshuffle()
-            | "Find edges" >> beam.Map(_find_edges, every, beam.pvalue.AsList(bands)).with_output_types(EdgesReport)
+            | "Find edges" >> beam.ParDo(_FindDoFn(), every, beam.pvalue.AsList(bands)).with_output_types(EdgesReport)
         )
         return (
             plan
@@ -55,12 +60,18 @@ def _buckets(plan: NearPlan) -> range:
     return range(plan.buckets)
 
 
-def _write_bands(shard: int, read: Callable[..., Iterable[Texts]], every: NearPlan, /, **sides: object) -> BandsReport:
-    return write_bands(every, shard, read(shard, **sides))
+class _SignDoFn(BesideDoFn):
+    def begin(self, shard: int, read: _Read, every: NearPlan, /, **sides: object) -> Future[BandsReport]:
+        return local_workers.begin(f"{every.work}: sign {shard}", _write_bands, every, shard, read, sides)
 
 
-def _find_edges(bucket: int, plan: NearPlan, bands: Iterable[BandsReport]) -> EdgesReport:
-    return find_edges(plan, bucket, list(bands))
+def _write_bands(plan: NearPlan, shard: int, read: _Read, sides: Mapping[str, object]) -> BandsReport:
+    return write_bands(plan, shard, read(shard, **sides))
+
+
+class _FindDoFn(BesideDoFn):
+    def begin(self, bucket: int, plan: NearPlan, bands: Iterable[BandsReport]) -> Future[EdgesReport]:
+        return local_workers.begin(f"{plan.work}: find {bucket}", find_edges, plan, bucket, list(bands))
 
 
 def _write_drops(plan: NearPlan, edges: Iterable[EdgesReport]) -> list[DropReport]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 
 import apache_beam as beam
 
+from pipelines import local_workers
+from pipelines.transforms.beside import BesideDoFn
 from seq2seq_core.preparation.messages import IndexedInput, Job, Plan
-from seq2seq_core.preparation.plan import index_input, make_plan
+from seq2seq_core.preparation.plan import index_input, index_name, make_plan
 
 
 class PlanUnits(beam.PTransform):  # type: ignore[misc]
@@ -23,13 +26,14 @@ class PlanUnits(beam.PTransform):  # type: ignore[misc]
         indexed = (
             root
             | "Inputs" >> beam.Create(range(len(self._job.inputs))).with_output_types(int)
-            | "Index" >> beam.Map(_index, beam.pvalue.AsSingleton(job)).with_output_types(IndexedInput)
+            | "Index" >> beam.ParDo(_IndexDoFn(), beam.pvalue.AsSingleton(job)).with_output_types(IndexedInput)
         )
         return job | "Plan" >> beam.Map(_plan, beam.pvalue.AsList(indexed)).with_output_types(Plan)
 
 
-def _index(position: int, job: Job) -> IndexedInput:
-    return index_input(job, position)
+class _IndexDoFn(BesideDoFn):
+    def begin(self, position: int, job: Job) -> Future[IndexedInput]:
+        return local_workers.begin(index_name(job, position), index_input, job, position)
 
 
 def _plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:

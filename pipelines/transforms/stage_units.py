@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipelines import local_workers
+from pipelines.transforms.beside import BesideDoFn
 from seq2seq_core.preparation.messages import Plan, Unit, UnitReport
 from seq2seq_core.preparation.stage import marker_of, stage_unit
 
@@ -35,7 +37,7 @@ class StageUnits(beam.PTransform):  # type: ignore[misc]
             | f"List {kind} units" >> beam.FlatMap(units).with_output_types(Unit)
             | f"Spread {kind} units" >> beam.Reshuffle()
             | f"Stage {kind} units"
-            >> beam.Map(_stage, beam.pvalue.AsSingleton(plan), held_out).with_output_types(UnitReport)
+            >> beam.ParDo(_StageDoFn(), beam.pvalue.AsSingleton(plan), held_out).with_output_types(UnitReport)
         )
 
 
@@ -47,9 +49,11 @@ def _training_units(plan: Plan) -> list[Unit]:
     return [unit for unit in plan.units if unit.role == "train"]
 
 
-def _stage(unit: Unit, plan: Plan, held_out: Iterable[UnitReport]) -> UnitReport:
-    paths = sorted(report.path for report in held_out)
-    report = local_workers.call(marker_of(plan, unit), stage_unit, plan, unit, paths)
-    Metrics.counter("prepare", "rows_read").inc(report.read)
-    Metrics.counter("prepare", "rows_rejected").inc(sum(report.rejected.values()))
-    return report
+class _StageDoFn(BesideDoFn):
+    def begin(self, unit: Unit, plan: Plan, held_out: Iterable[UnitReport]) -> Future[UnitReport]:
+        paths = sorted(report.path for report in held_out)
+        return local_workers.begin(marker_of(plan, unit), stage_unit, plan, unit, paths)
+
+    def count(self, report: UnitReport) -> None:
+        Metrics.counter("prepare", "rows_read").inc(report.read)
+        Metrics.counter("prepare", "rows_rejected").inc(sum(report.rejected.values()))

@@ -35,6 +35,11 @@ def index_input(job: Job, position: int) -> IndexedInput:
     return IndexedInput(index=input_.index, files=files)
 
 
+def index_name(job: Job, position: int) -> str:
+    """What no other input of any run is called by."""
+    return f"{job.run}: index {position}"
+
+
 def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     """See which inputs are new, claim them as the next generation, cut them into units and deal out the shards.
 

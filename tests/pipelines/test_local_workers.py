@@ -18,6 +18,9 @@ from seq2seq_core.errors import InputError, Seq2SeqError
 
 logging.basicConfig(level=logging.INFO, format="%(processName)s: %(message)s", stream=sys.stdout)
 
+def call(name, function, *arguments):
+    return local_workers.result(local_workers.begin(name, function, *arguments))
+
 def append(path, text):
     with open(path, "a") as out:
         out.write(text)
@@ -65,7 +68,9 @@ def await_end(processes: list[int]) -> None:
 
 
 def test_without_workers_this_process_does_it() -> None:
-    assert local_workers.call("mine", os.getpid) == os.getpid()
+    begun = local_workers.begin("mine", os.getpid)
+    assert begun.done()
+    assert local_workers.result(begun) == os.getpid()
 
 
 def test_a_process_beside_threads_is_not_forked() -> None:
@@ -81,32 +86,32 @@ assert not local_workers.can_start()
 def test_other_processes_do_it_and_are_gone_afterwards() -> None:
     script = """
 with local_workers.started(2):
-    print(local_workers.call("a", pow, 2, 5), local_workers.call("b", os.getpid) != os.getpid())
-print(local_workers.call("b", os.getpid) == os.getpid())
+    print(local_workers.are_started(), call("a", pow, 2, 5), call("b", os.getpid) != os.getpid())
+print(local_workers.are_started(), call("b", os.getpid) == os.getpid())
 """
-    assert lines_of(script) == ["32 True", "True"]
+    assert lines_of(script) == ["True 32 True", "False True"]
 
 
-def test_what_was_begun_is_done_once_until_it_is_called_for(tmp_path: Path) -> None:
+def test_what_has_a_name_is_done_once(tmp_path: Path) -> None:
     script = """
 with local_workers.started(2) as workers:
-    begun = [workers.begin("x", append, sys.argv[1], "x") for _ in range(3)]
-    local_workers.call("x", append, sys.argv[1], "x")
-    assert begun[0] is begun[2]
-    local_workers.call("x", append, sys.argv[1], "again")
+    begun = [workers.begin(name, append, sys.argv[1], name) for name in "xxyx"]
+    call("x", append, sys.argv[1], "x")
+    call("z", append, sys.argv[1], "z")
+    assert begun[0] is begun[1] is begun[3]
 """
     assert lines_of(script, tmp_path / "log") == []
-    assert (tmp_path / "log").read_text() == "xagain"
+    assert sorted((tmp_path / "log").read_text()) == ["x", "y", "z"]
 
 
 def test_an_error_comes_back_as_it_is() -> None:
     script = """
 with local_workers.started(2):
     try:
-        local_workers.call("x", fail)
+        call("x", fail)
     except InputError as error:
         print(error, error.where)
-    print(local_workers.call("y", abs, -1))
+    print(call("y", abs, -1))
 """
     assert lines_of(script) == ["a.txt, line 3: it is damaged; found x a.txt, line 3", "1"]
 
@@ -115,7 +120,7 @@ def test_what_workers_log_is_logged_here() -> None:
     script = """
 with local_workers.started(2):
     for number in range(3):
-        local_workers.call(str(number), tell, number)
+        call(str(number), tell, number)
 """
     told = lines_of(script)
     assert sorted(line.partition(": ")[2] for line in told) == ["told 0", "told 1", "told 2"]
@@ -125,14 +130,14 @@ with local_workers.started(2):
 def test_a_worker_that_dies_is_an_error_that_says_what_to_do() -> None:
     script = """
 with local_workers.started(2):
-    for function in (die, os.getpid):
+    for name, function in (("x", die), ("y", os.getpid)):
         try:
-            local_workers.call("x", function)
+            call(name, function)
         except Seq2SeqError as error:
             print(error)
 """
-    message = "a worker process died before its work was done. Most often memory ran out: use fewer workers"
-    assert [line.partition(", as")[0] for line in lines_of(script)] == [message, message]
+    message = "a worker process died before its work was done. Most often memory ran out: do with one worker"
+    assert [line.partition(" (--")[0] for line in lines_of(script)] == [message, message]
 
 
 def test_an_error_ends_workers_whatever_they_do(tmp_path: Path) -> None:
@@ -167,8 +172,8 @@ with local_workers.started(3) as workers:
 def test_an_interrupt_of_the_whole_group_is_left_to_the_process_that_started_them() -> None:
     script = """
 with local_workers.started(2):
-    process = local_workers.call("x", os.getpid)
+    process = call("x", os.getpid)
     os.kill(process, signal.SIGINT)
-    print(local_workers.call("y", abs, -2))
+    print(call("y", abs, -2))
 """
     assert lines_of(script) == ["2"]
