@@ -1,8 +1,7 @@
 """A function and its arguments in, what it returns out: from a process beside this one, where a run has started some.
 
-The workers of Beam's local runner are threads. Python lets one of them go on at a time, and hands over at every call of
-NumPy or Arrow, thousands of times a second: on two cores that takes a third of the time (measured), on more of them
-nearly all. So what takes long is left to processes, and the threads wait for them.
+Threads, as Beam's local runner has them, would wait for one another: Python lets one of them go on at a time, and hands
+over at every call of NumPy or Arrow, thousands of times a second.
 """
 
 from __future__ import annotations
@@ -76,9 +75,10 @@ def started(count: int) -> Iterator[LocalWorkers]:
     except BaseException:
         workers.kill()
         raise
+    else:
+        workers.end()
     finally:
         _started.remove(workers)
-        workers.end()
 
 
 class LocalWorkers:
@@ -90,7 +90,8 @@ class LocalWorkers:
         messages: multiprocessing.Queue[logging.LogRecord] = context.Queue()
         others = multiprocessing.active_children()
         self._pool = ProcessPoolExecutor(count, context, _begin_process, (messages,))
-        self._pool.submit(os.getpid)  # starts them all, before there are threads
+        with _no_interrupt():
+            self._pool.submit(os.getpid)  # starts them all, before there are threads
         self._processes = [child for child in multiprocessing.active_children() if child not in others]
         self._messages = _Messages(messages)
         self._messages.start()
@@ -108,15 +109,16 @@ class LocalWorkers:
                     self._begun[name].set_exception(broken)
             return self._begun[name]
 
-    def kill(self) -> None:
-        """End them whatever they do."""
-        for process in self._processes:
-            process.kill()
-
     def end(self) -> None:
         """Wait until they have ended, and said what they had to say."""
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown()
         self._messages.stop()
+
+    def kill(self) -> None:
+        """End them whatever they do, and wait for nothing: what they were about to say may never come."""
+        for process in self._processes:
+            process.kill()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Messages(logging.handlers.QueueListener):
@@ -126,8 +128,17 @@ class _Messages(logging.handlers.QueueListener):
         logging.getLogger(record.name).handle(record)
 
 
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Processes that are started here never hear of an interrupt: the one that starts them decides."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin_process(messages: multiprocessing.Queue[logging.LogRecord]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one decides
     _keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.getLogger().handlers = [logging.handlers.QueueHandler(messages)]
