@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 from pipelines import local_workers
 from pipelines.local_workers import LocalWorkers
-from pipelines.prepare_job import PrepareConfig, local_threads, make_job
+from pipelines.prepare_job import PrepareConfig, begin_job, local_threads
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.claims import release, take_rest
 from seq2seq_core.preparation.messages import Job
-from seq2seq_core.preparation.plan import index_input, index_name, make_plan
+from seq2seq_core.preparation.plan import index_input, index_name, make_plan, plan_name
 from seq2seq_core.preparation.stage import marker_of, stage_unit
 
 logger = logging.getLogger(__name__)
@@ -34,9 +34,9 @@ def head_start(config: PrepareConfig, *, is_local: bool) -> Iterator[Job | None]
     forked safely; then the block does everything.
 
     Raises:
-        Seq2SeqError: See `prepare_job.make_job`. What goes wrong in staging ahead, the block meets as well.
+        Seq2SeqError: See `prepare_job.begin_job`. What goes wrong in staging ahead, the block meets as well.
     """
-    job = make_job(config) if is_local else None
+    job = begin_job(config) if is_local else None
     if job is None or not _is_all_local(job) or local_threads(job) == 1 or not local_workers.can_start():
         yield None
         return
@@ -59,7 +59,7 @@ def _stage_ahead(workers: LocalWorkers, job: Job) -> None:
     try:
         positions = range(len(job.inputs))
         indexed = [workers.begin(index_name(job, position), index_input, job, position) for position in positions]
-        plan = make_plan(job, [begun.result() for begun in indexed])
+        plan = workers.begin(plan_name(job), make_plan, job, [begun.result() for begun in indexed]).result()
         held_out = [
             workers.begin(marker_of(plan, unit), stage_unit, plan, unit, [])
             for unit in plan.units

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 
 from pipelines import beam_options, failures, local_workers
-from pipelines.prepare_job import PrepareConfig, local_threads, make_job
+from pipelines.prepare_job import PrepareConfig, begin_job, local_threads, make_job
 from pipelines.transforms import message_coder
 from pipelines.transforms.build_shards import BuildShards
 from pipelines.transforms.count_rows import CountRows
@@ -32,7 +32,7 @@ from seq2seq_core.preparation.claims import release, take_rest
 from seq2seq_core.preparation.messages import Job, Outcome, Plan, ShardReport, SlotCounts, UnitReport
 from seq2seq_core.preparation.near_messages import DropReport, NearPlan
 from seq2seq_core.preparation.near_rows import near_plans, rows_to_compare
-from seq2seq_core.preparation.progress import PreparationWatch, clear_totals
+from seq2seq_core.preparation.progress import PreparationWatch
 from seq2seq_core.report.dataset_page import write_beside
 from seq2seq_core.shards.manifest import Manifest, load_manifest
 
@@ -86,13 +86,13 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = (), job: Job | No
     Args:
         config: What to do.
         beam_arguments: Beam's own options; the runner is the local one unless they name another.
-        job: What `make_job` made of the configuration, where that has been called already.
+        job: What `begin_job` made of the configuration, where that has been called already.
 
     Raises:
         Seq2SeqError: See `prepare_job.make_job`, and `seq2seq_core.errors` for what workers meet.
     """
     beam_options.parse(beam_arguments)  # a mistake there is told of before any file is looked at
-    while not _run_once(config, beam_arguments, job or make_job(config)):
+    while not _run_once(config, beam_arguments, job or begin_job(config)):
         job = None
         logger.info("%s: looking again for what is new", storage.redact(config.output))
     if config.report:
@@ -106,7 +106,6 @@ def _run_once(config: PrepareConfig, beam_arguments: Sequence[str], job: Job) ->
     threads = 1 if local_workers.are_started() else local_threads(job)
     pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments, threads))
     _build(pipeline, job)
-    clear_totals(config.output)
     try:
         with watching(PreparationWatch(config.output)):
             failures.run(pipeline)

@@ -20,6 +20,7 @@ from seq2seq_core.errors import ConfigError
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.messages import Input, Job, Role
+from seq2seq_core.preparation.progress import clear_totals
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.shards.schema import Split
 from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
@@ -95,6 +96,13 @@ def make_job(config: PrepareConfig) -> Job:
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in given) if given else (),
         run=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
     )
+
+
+def begin_job(config: PrepareConfig) -> Job:
+    """Make the job and clear away how far earlier runs were out; see `make_job` for the errors."""
+    job = make_job(config)
+    clear_totals(config.output)
+    return job
 
 
 def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]:

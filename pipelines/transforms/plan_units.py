@@ -10,7 +10,7 @@ import apache_beam as beam
 from pipelines import local_workers
 from pipelines.transforms.beside import BesideDoFn
 from seq2seq_core.preparation.messages import IndexedInput, Job, Plan
-from seq2seq_core.preparation.plan import index_input, index_name, make_plan
+from seq2seq_core.preparation.plan import index_input, index_name, make_plan, plan_name
 
 
 class PlanUnits(beam.PTransform):  # type: ignore[misc]
@@ -37,4 +37,4 @@ class _IndexDoFn(BesideDoFn):
 
 
 def _plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
-    return make_plan(job, indexed)
+    return local_workers.result(local_workers.begin(plan_name(job), make_plan, job, list(indexed)))

@@ -36,8 +36,13 @@ def index_input(job: Job, position: int) -> IndexedInput:
 
 
 def index_name(job: Job, position: int) -> str:
-    """What no other input of any run is called by."""
+    """What the work of `index_input` is called by, and no other."""
     return f"{job.run}: index {position}"
+
+
+def plan_name(job: Job) -> str:
+    """What the work of `make_plan` is called by, and no other."""
+    return f"{job.run}: plan"
 
 
 def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:

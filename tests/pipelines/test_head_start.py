@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import signal
 import subprocess
@@ -89,6 +90,27 @@ def test_workers_do_everything_once_and_the_bytes_are_the_same(fresh: Store, und
     assert fresh.tree("out") == undisturbed
     assert told(fresh) == {"_stage False": UNITS, "gather False": SPLITS_AND_SHARDS}
     assert "unit 1 of 6 (train.en): 150 rows read, 2 rejected" in ended.stderr
+
+
+def test_the_progress_is_seen(fresh: Store) -> None:
+    ended = run(fresh, words(fresh), "from pipelines import watch; watch._LOOK_SECONDS = watch._LOG_SECONDS = 0.001")
+    assert ended.returncode == 0
+    assert "building shards: shards 5/5" in ended.stderr
+    assert "prepared: rows 900/900" in ended.stderr
+
+
+def test_what_is_read_as_one_stream_is_told_once(fresh: Store) -> None:
+    what = "from seq2seq_core.text.reading import cutting; cutting._LARGE_BYTES = 0"
+    for side in ("en", "de"):
+        text = storage.read_bytes(fresh.url(f"in/train.{side}"))
+        storage.publish_bytes(fresh.url(f"in/train.{side}.gz"), gzip.compress(text))
+    ended = run(
+        fresh,
+        [word.replace("train.en", "train.en.gz").replace("train.de", "train.de.gz") for word in words(fresh)],
+        what,
+    )
+    assert ended.returncode == 0
+    assert ended.stderr.count("are read by one worker as one stream") == 1
 
 
 def test_with_options_for_beam_there_are_no_workers(fresh: Store, undisturbed: Tree) -> None:
