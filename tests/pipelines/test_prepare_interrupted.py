@@ -22,7 +22,7 @@ MOMENTS = 10
 # Imports once, then forks: the moments fall into the work itself, and not into the start of an interpreter.
 KILLED_AT_RANDOM_MOMENTS = """
 import logging, os, random, signal, sys, time
-from pipelines import cli, prepare
+from pipelines import cli, prepare, prepare_job
 from seq2seq_core import storage
 from seq2seq_core.shards.manifest import MANIFEST_NAME
 import apache_beam.runners.portability.fn_api_runner
@@ -40,7 +40,9 @@ def finish(words):
     assert os.waitpid(start(words), 0)[1] == 0
     return time.monotonic() - began
 
-moments, output, *words = sys.argv[1:]
+moments, workers, output, *words = sys.argv[1:]
+if int(workers):
+    prepare_job._SMALL_BYTES, prepare_job.usable_cores = 0, lambda: int(workers)
 draw = random.Random(4)
 whole = finish([*words, "--output", output])
 for moment in range(int(moments)):
@@ -54,13 +56,14 @@ for moment in range(int(moments)):
 """
 
 
-def test_killed_at_ten_random_moments_the_same_command_ends_in_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_at_ten_random_moments_the_same_command_ends_in_the_same_bytes(workers: int, tmp_path: Path) -> None:
     store = Store(str(tmp_path), {})
     publish_corpus(store)
     command = words(store)
     at = command.index("--output")
     del command[at : at + 2]
-    script = [sys.executable, "-c", KILLED_AT_RANDOM_MOMENTS, str(MOMENTS), store.url("out"), *command]
+    script = [sys.executable, "-c", KILLED_AT_RANDOM_MOMENTS, str(MOMENTS), str(workers), store.url("out"), *command]
     ended = subprocess.run(script, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-4000:]
     undisturbed = store.tree("out")
