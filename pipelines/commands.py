@@ -124,7 +124,7 @@ def run_demo(call: Call) -> int:
 
 def _import_beam() -> None:
     """Import it for a command that runs a pipeline."""
-    from pipelines.beam_import import import_beam
+    from pipelines.running.beam_import import import_beam
 
     import_beam()
 

@@ -10,9 +10,9 @@ import logging
 import threading
 from collections.abc import Iterator
 
-from pipelines import local_workers
-from pipelines.local_workers import LocalWorkers
 from pipelines.prepare_job import PrepareConfig, begin_job, local_threads
+from pipelines.running import local_workers
+from pipelines.running.local_workers import LocalWorkers
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.build import build_shard

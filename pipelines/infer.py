@@ -21,14 +21,15 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 from pydantic import Field
 
-from pipelines import beam_options, failures, redaction
+from pipelines import redaction
+from pipelines.running import beam_options, failures
+from pipelines.running.watch import watching
 from pipelines.transforms.commit_units import CommitUnits
 from pipelines.transforms.open_output import OpenOutput
 from pipelines.transforms.plan_inputs import PlanInputs
 from pipelines.transforms.publish_output import PublishOutput
 from pipelines.transforms.skip_finished import SkipFinished
 from pipelines.transforms.translate_units import TranslateUnits
-from pipelines.watch import watching
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import UnitEntry

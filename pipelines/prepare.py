@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipelines import beam_options, failures, local_workers
 from pipelines.prepare_job import PrepareConfig, begin_job, local_threads, make_job
+from pipelines.running import beam_options, failures, local_workers
+from pipelines.running.watch import watching
 from pipelines.transforms import message_coder
 from pipelines.transforms.build_shards import BuildShards
 from pipelines.transforms.count_rows import CountRows
@@ -25,7 +26,6 @@ from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.sides import lists
 from pipelines.transforms.stage_units import StageUnits
-from pipelines.watch import watching
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.claims import release, take_rest

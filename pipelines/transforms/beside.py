@@ -14,7 +14,7 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 
-from pipelines import local_workers
+from pipelines.running import local_workers
 
 
 class BesideDoFn(beam.DoFn):  # type: ignore[misc]

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from pipelines import local_workers
+from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
 from pipelines.transforms.sides import lists
 from seq2seq_core.preparation.build import build_shard, marker_of

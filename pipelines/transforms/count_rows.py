@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import apache_beam as beam
 
-from pipelines import local_workers
+from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
 from seq2seq_core.preparation.caps import count_rows
 from seq2seq_core.preparation.messages import Partition, Plan, SlotCounts, UnitReport

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from pipelines import local_workers
+from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
 from seq2seq_core.preparation.band_files import Texts, write_bands
 from seq2seq_core.preparation.near_duplicates import find_edges, write_drops

@@ -93,7 +93,9 @@ def test_workers_do_everything_once_and_the_bytes_are_the_same(fresh: Store, und
 
 
 def test_the_progress_is_seen(fresh: Store) -> None:
-    ended = run(fresh, words(fresh), "from pipelines import watch; watch._LOOK_SECONDS = watch._LOG_SECONDS = 0.001")
+    ended = run(
+        fresh, words(fresh), "from pipelines.running import watch; watch._LOOK_SECONDS = watch._LOG_SECONDS = 0.001"
+    )
     assert ended.returncode == 0
     assert "building shards: shards 5/5" in ended.stderr
     assert "prepared: rows 900/900" in ended.stderr

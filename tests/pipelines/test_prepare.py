@@ -13,7 +13,8 @@ import apache_beam as beam
 import pytest
 from apache_beam.metrics import MetricsFilter
 
-from pipelines import beam_options, failures, prepare, prepare_job
+from pipelines import prepare, prepare_job
+from pipelines.running import beam_options, failures
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, DatasetError, InputError, TokenizerError

@@ -14,7 +14,8 @@ from typing import IO, Any
 
 import pytest
 
-from pipelines import failures, prepare, prepare_job
+from pipelines import prepare, prepare_job
+from pipelines.running import failures
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, StorageError

@@ -9,7 +9,7 @@ import pytest
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipelines import beam_options, local_workers
+from pipelines.running import beam_options, local_workers
 from pipelines.transforms.beside import BesideDoFn
 
 

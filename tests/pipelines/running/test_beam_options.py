@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.beam_options import parse
+from pipelines.running.beam_options import parse
 from seq2seq_core.errors import ConfigError
 
 

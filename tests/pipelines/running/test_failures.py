@@ -13,7 +13,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import beam_options, failures
+from pipelines.running import beam_options, failures
 from seq2seq_core.errors import InputError, TokenizerError
 
 
@@ -43,7 +43,7 @@ import logging, os, sys
 logging.basicConfig(level=logging.ERROR, format="%(message)s")
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import {Path(__file__).stem} as steps
-from pipelines import beam_options
+from pipelines.running import beam_options
 
 try:
     steps.run(steps.{function.__name__}, beam_options.parse([], local_threads=2))

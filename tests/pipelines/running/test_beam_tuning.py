@@ -12,7 +12,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import userstate
 from apache_beam.utils.counters import CounterFactory
 
-from pipelines import beam_options, beam_tuning
+from pipelines.running import beam_options, beam_tuning
 
 
 def test_views_are_made_once_and_share_their_values() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import create_runner
 
-from pipelines import beam_tuning
+from pipelines.running import beam_tuning
 from seq2seq_core.errors import ConfigError
 
 LOCAL_RUNNER = "FnApiRunner"

@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-from pipelines import local_workers
+from pipelines.running import local_workers
 
 HEAD = """
 import logging, os, signal, sys, threading, time
-from pipelines import local_workers
+from pipelines.running import local_workers
 from seq2seq_core.errors import InputError, Seq2SeqError
 
 logging.basicConfig(level=logging.INFO, format="%(processName)s: %(message)s", stream=sys.stdout)

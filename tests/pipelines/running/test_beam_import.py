@@ -8,7 +8,7 @@ import sys
 LEFT_OUT = """
 import logging, sys
 logging.disable()
-from pipelines.beam_import import import_beam
+from pipelines.running.beam_import import import_beam
 import_beam()
 assert "apache_beam" in sys.modules
 assert not {"pymongo", "bson", "apache_beam.io.gcp.bigquery"} & sys.modules.keys()

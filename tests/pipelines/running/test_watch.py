@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from pipelines import watch
-from pipelines.watch import watching
+from pipelines.running import watch
+from pipelines.running.watch import watching
 from seq2seq_core.progress import Progress
 
 
