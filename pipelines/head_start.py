@@ -1,6 +1,6 @@
 """A configuration in; its corpora are being staged by local workers while this process still imports Beam.
 
-That and the graph take about two seconds of one core, which is long beside the work on a million rows.
+That and the graph keep one core busy; the others would stand idle meanwhile.
 """
 
 from __future__ import annotations
