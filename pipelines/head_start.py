@@ -30,7 +30,7 @@ _USED_BY_WORKERS = (build_shard,)  # imported before they are forked
 def head_start(config: PrepareConfig, *, is_local: bool) -> Iterator[Job | None]:
     """Start workers for a preparation, and have them stage its units while the block runs, which is given the job.
 
-    There are none, and no job, for an engine, for a corpus so small that one worker does, or where a process cannot be
+    There are none for an engine (nor a job), for a corpus so small that one worker does, or where a process cannot be
     forked safely; then the block does everything.
 
     Raises:
@@ -38,7 +38,7 @@ def head_start(config: PrepareConfig, *, is_local: bool) -> Iterator[Job | None]
     """
     job = begin_job(config) if is_local else None
     if job is None or not _is_all_local(job) or local_threads(job) == 1 or not local_workers.can_start():
-        yield None
+        yield job
         return
     try:
         with local_workers.started(local_threads(job)) as workers:

@@ -39,6 +39,12 @@ def idle(path):
     append(path, f"{os.getpid()} ")
     time.sleep(60)
 
+def await_idle(workers, count, path):
+    for number in range(count):
+        workers.begin(str(number), idle, path)
+    while not os.path.exists(path) or len(open(path).read().split()) < count:
+        time.sleep(0.01)
+
 """
 
 
@@ -143,10 +149,7 @@ with local_workers.started(2):
 def test_an_error_ends_workers_whatever_they_do(tmp_path: Path) -> None:
     script = """
 with local_workers.started(2) as workers:
-    for name in "ab":
-        workers.begin(name, idle, sys.argv[1])
-    while not os.path.exists(sys.argv[1]) or len(open(sys.argv[1]).read().split()) < 2:
-        time.sleep(0.01)
+    await_idle(workers, 2, sys.argv[1])
     raise KeyboardInterrupt
 """
     began = time.monotonic()
@@ -159,10 +162,7 @@ with local_workers.started(2) as workers:
 def test_workers_do_not_outlive_a_process_that_is_killed(tmp_path: Path) -> None:
     script = """
 with local_workers.started(3) as workers:
-    for name in "abc":
-        workers.begin(name, idle, sys.argv[1])
-    while not os.path.exists(sys.argv[1]) or len(open(sys.argv[1]).read().split()) < 3:
-        time.sleep(0.01)
+    await_idle(workers, 3, sys.argv[1])
     die()
 """
     assert run(script, tmp_path / "processes").returncode == -signal.SIGKILL
