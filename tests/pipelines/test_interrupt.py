@@ -35,7 +35,7 @@ def work(words):
     atexit.register(print, "the job server is stopped")
     try:
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(10)
+        time.sleep(90)
     finally:
         logging.getLogger("apache_beam").error("the connection to a worker broke")
         broken = threading.Thread(target=break_down)
@@ -43,14 +43,14 @@ def work(words):
         broken.join()
 
 cli._dispatch = work
-threading.Thread(target=time.sleep, args=(30,)).start()
+threading.Thread(target=time.sleep, args=(120,)).start()
 cli.console()
 """
 
 
 def test_what_was_started_is_stopped_and_nothing_else_is_said_or_waited_for() -> None:
     command = [sys.executable, "-c", WORK_THAT_IS_INTERRUPTED]
-    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=20)
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout, run.stderr) == (130, "the job server is stopped\n", f"{INTERRUPTED}\n")
 
 
