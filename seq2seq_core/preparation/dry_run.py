@@ -6,18 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from seq2seq_core.preparation.examples import pick_examples
 from seq2seq_core.preparation.hashing import Digests, digests, hash_order, pair_digests
-from seq2seq_core.preparation.messages import Corpus, Job
+from seq2seq_core.preparation.messages import Job
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.preparation.sampling import Piece, choose, read_piece
 from seq2seq_core.preparation.stage import key_texts, normalized
+from seq2seq_core.preparation.trial_rules import TrialRule, TrialRules, trial_rules
 from seq2seq_core.shards.manifest import Ledger
 from seq2seq_core.shards.schema import REJECTED_SCHEMA
 from seq2seq_core.text.filters import judge_all, sift
-from seq2seq_core.text.records import Records
+from seq2seq_core.text.records import REJECTS, Records, reject
 from seq2seq_core.text.rules.base import Measure
 
 QUANTILES = (0.0, 0.01, 0.05, 0.5, 0.95, 0.99, 1.0)
@@ -65,10 +67,20 @@ class SampledFile:
 
 @dataclass(frozen=True)
 class DryRun:
-    """A trial of a recipe: the ledger of the sampled rows, what each rule did, and where the rows were read."""
+    """A trial of a recipe.
+
+    Attributes:
+        ledger: Of the sampled rows.
+        trials: What each rule did that is asked while duplicates are still there.
+        later: What those did that are asked afterwards.
+        untried: Steps that cannot be tried on a sample, and why.
+        files: Where the rows were read.
+    """
 
     ledger: Ledger
     trials: tuple[RuleTrial, ...]
+    later: tuple[RuleTrial, ...]
+    untried: tuple[str, ...]
     files: tuple[SampledFile, ...]
 
 
@@ -76,51 +88,98 @@ def try_recipe(job: Job, rows: int) -> DryRun:
     """Read, normalise and judge about `rows` rows of the corpora; duplicates are counted too. Nothing is written.
 
     Raises:
-        InputError, StorageError: A file cannot be read.
+        InputError, StorageError, TokenizerError: A file cannot be read.
     """
+    rules = trial_rules(job)
     findings: list[_Finding] = []
     files: list[SampledFile] = []
     for choice in choose([input_ for input_ in job.inputs if input_.role == "train"], rows):
-        corpus = job.corpora[choice.input.corpus]
-        found = [finding for piece in choice.pieces for finding in _try_piece(piece, corpus, job.recipe)]
+        found = [finding for piece in choice.pieces for finding in _try_piece(piece, choice.input.corpus, job, rules)]
         files.append(SampledFile(choice.input.origin, sum(finding.read for finding in found), choice.manner))
         findings += found
-    rejected = pa.concat_tables([REJECTED_SCHEMA.empty_table(), *(finding.rejected for finding in findings)])
-    trials = tuple(_trials(findings, rejected, [corpus for corpus in job.corpora if corpus.role == "train"]))
-    kept = np.concatenate([np.zeros((0, 16), np.uint8), *(finding.ids for finding in findings)])
-    distinct = len(kept) if job.recipe.deduplicate == "none" else int(hash_order(kept)[1].sum())
+    distinct = _without_duplicates(findings, job.recipe)
+    judged = [_judge_later(finding, records, rules) for finding, records in zip(findings, distinct, strict=True)]
+    asked, asked_later = _asked(job, rules)
+    trials = tuple(_trials(findings, [finding.rejected for finding in findings], asked))
+    later = tuple(_trials(findings, [table for _, table in judged], asked_later))
     ledger = Ledger(
         read=sum(finding.read for finding in findings),
-        kept={"train": distinct},
-        duplicates=len(kept) - distinct,
-        rejected={trial.rule: trial.rejected for trial in trials if trial.rejected},
+        kept={"train": sum(kept for kept, _ in judged)},
+        duplicates=sum(len(finding.kept) for finding in findings) - sum(map(len, distinct)),
+        rejected={trial.rule: trial.rejected for trial in (*trials, *later) if trial.rejected},
     )
-    return DryRun(ledger, trials, tuple(files))
+    return DryRun(ledger, trials, later, rules.untried, tuple(files))
 
 
 @dataclass(frozen=True)
 class _Finding:
-    """What became of one batch of rows."""
+    """What became of one batch of rows.
 
+    Attributes:
+        origin: Where they were read.
+        corpus: Of which corpus they are, a position in `job.corpora`.
+        read: How many there were.
+        rejected: Those rejected before duplicates are looked for (columns of `schema.REJECTED_SCHEMA`).
+        measures: What each rule says of every readable row.
+        kept: Those not rejected.
+    """
+
+    origin: str
+    corpus: int
     read: int
     rejected: pa.Table
     measures: Mapping[str, Measure]
-    ids: Digests
+    kept: Records
 
 
-def _try_piece(piece: Piece, corpus: Corpus, recipe: Recipe) -> Iterator[_Finding]:
-    for raw in read_piece(piece, recipe.max_line_bytes):
-        records = normalized(raw.kept, corpus)
-        measures = judge_all(records, corpus.filters, corpus.sides)
+def _try_piece(piece: Piece, corpus: int, job: Job, rules: TrialRules) -> Iterator[_Finding]:
+    settings = job.corpora[corpus]
+    for raw in read_piece(piece, job.recipe.max_line_bytes):
+        records = normalized(raw.kept, settings)
+        measures = judge_all(records, settings.filters, settings.sides)
+        measures |= {rule.name: rule.ask(records).measure for rule in (*rules.before, *rules.after[corpus])}
         rejects = [raw.rejected]
-        for sifted in sift(records, corpus.filters, corpus.sides):
+        for sifted in sift(records, settings.filters, settings.sides):
             rejects.append(sifted.rejected)
             records = sifted.kept
-        yield _Finding(raw.read, _with_origin(rejects, piece.origin), measures, _ids(records, recipe))
+        records, rejected = _ask(records, rules.before)
+        table = _with_origin([*rejects, *rejected], piece.origin)
+        yield _Finding(piece.origin, corpus, raw.read, table, measures, records)
+
+
+def _ask(records: Records, rules: Sequence[TrialRule]) -> tuple[Records, list[pa.RecordBatch]]:
+    """The rows that pass, and those that do not."""
+    rejects = []
+    for rule in rules:
+        answer = rule.ask(records)
+        sifted = reject(records, answer.measure.failed, rule.name, answer.values, rule.threshold)
+        rejects.append(sifted.rejected)
+        records = sifted.kept
+    return records, rejects
+
+
+def _without_duplicates(findings: Sequence[_Finding], recipe: Recipe) -> list[Records]:
+    """The kept rows of each batch without those that stand in it or another one already, or with a better score."""
+    if recipe.deduplicate == "none" or not findings:
+        return [finding.kept for finding in findings]
+    ids = np.concatenate([_ids(finding.kept, recipe) for finding in findings])
+    scores = np.concatenate([_scores(finding.kept) for finding in findings]) if recipe.keep == "best" else None
+    order, first = hash_order(ids, scores)
+    stays = np.zeros(len(ids), np.bool_)
+    stays[order[first]] = True
+    ends = np.cumsum([len(finding.kept) for finding in findings])
+    masks = np.split(stays, ends[:-1])
+    return [finding.kept.keep(pa.array(mask)) for finding, mask in zip(findings, masks, strict=True)]
+
+
+def _judge_later(finding: _Finding, records: Records, rules: TrialRules) -> tuple[int, pa.Table]:
+    """How many of the rows pass the rules that are asked last, and the others."""
+    kept, rejects = _ask(records, rules.after[finding.corpus])
+    return len(kept), _with_origin(rejects, finding.origin)
 
 
 def _with_origin(rejects: Sequence[pa.RecordBatch], origin: str) -> pa.Table:
-    table = pa.Table.from_batches(rejects)
+    table = pa.Table.from_batches(rejects, REJECTS)
     names = pa.repeat(pa.scalar(origin, pa.string()), table.num_rows)
     return pa.table([names, *table.columns], schema=REJECTED_SCHEMA)
 
@@ -131,15 +190,30 @@ def _ids(records: Records, recipe: Recipe) -> Digests:
     return pair_digests(source, target) if chosen is None else chosen
 
 
-def _trials(findings: Sequence[_Finding], rejected: pa.Table, corpora: Sequence[Corpus]) -> Iterator[RuleTrial]:
-    """The readers' rules that rejected rows, then all that were asked of a corpus, with the thresholds of each."""
+def _scores(records: Records) -> npt.NDArray[np.float64]:
+    return np.full(len(records), -np.inf) if records.score is None else records.score.to_numpy()
+
+
+def _asked(job: Job, rules: TrialRules) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Name and threshold of the rules that training corpora are asked: before duplicates are looked for, and after."""
+    trained = [(corpus, rules.after[i]) for i, corpus in enumerate(job.corpora) if corpus.role == "train"]
+    before = [(name, rule.threshold) for corpus, _ in trained for name, rule in corpus.filters.rules()]
+    before += [(rule.name, rule.threshold) for rule in rules.before]
+    return before, [(rule.name, rule.threshold) for _, after in trained for rule in after]
+
+
+def _trials(
+    findings: Sequence[_Finding], rejects: Sequence[pa.Table], rules: Sequence[tuple[str, str]]
+) -> Iterator[RuleTrial]:
+    """The readers' rules that rejected rows, then those given (name and threshold), with all thresholds of each."""
+    rejected = pa.concat_tables([REJECTED_SCHEMA.empty_table(), *rejects])
     by_rule = {
         rule: rejected.filter(pa.array([name == rule for name in _names(rejected)])) for rule in _rules(rejected)
     }
     asked: dict[str, str] = {}
-    for name, rule in (item for corpus in corpora for item in corpus.filters.rules()):
-        known = asked.setdefault(name, rule.threshold)
-        asked[name] = known if rule.threshold in known.split("; ") else f"{known}; {rule.threshold}"
+    for name, threshold in rules:
+        known = asked.setdefault(name, threshold)
+        asked[name] = known if threshold in known.split("; ") else f"{known}; {threshold}"
     for named in (*(name for name in by_rule if name not in asked), *asked):
         table = by_rule.get(named, rejected.slice(0, 0))
         measures = [finding.measures[named] for finding in findings if named in finding.measures]

@@ -18,6 +18,8 @@ from seq2seq_core.shards.reader import Dataset
 
 logger = logging.getLogger(__name__)
 
+SHARES_NO_NGRAM = "no {} words in a row"
+
 
 def index_held_out(plan: Plan, units: Sequence[UnitReport]) -> HeldOutIndex:
     """Publish the index, unless it has been; nothing where nothing is held out or n-grams are not compared."""
@@ -38,7 +40,7 @@ def without_held_out(plan: Plan, partition: Partition, rows: pa.Table, index: He
         return None
     columns = [(side, rows.column(side).combine_chunks()) for side in config.compared]
     found = shared(columns, load_index(index.path), config.ngram_words)
-    return sieve(rows, found.rows, HELD_OUT_NGRAM, found.values, f"no {config.ngram_words} words in a row")
+    return sieve(rows, found.rows, HELD_OUT_NGRAM, found.values, SHARES_NO_NGRAM.format(config.ngram_words))
 
 
 def _texts(plan: Plan, units: Sequence[UnitReport]) -> Iterator[pa.Array]:

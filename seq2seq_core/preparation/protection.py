@@ -57,10 +57,15 @@ class Shared(NamedTuple):
     values: pa.StringArray
 
 
-def publish_index(url: str, columns: Iterable[pa.Array], words: int) -> int:
-    """Publish the distinct n-grams of some columns of text; how many there are."""
+def index_of(columns: Iterable[pa.Array], words: int) -> Hashes:
+    """The distinct n-grams of some columns of text, ascending."""
     found = [np.unique(_ngrams(comparable(column, words), words).hashes) for column in columns]
-    index = np.unique(np.concatenate([np.zeros(0, np.uint64), *found]))
+    return np.unique(np.concatenate([np.zeros(0, np.uint64), *found]))
+
+
+def publish_index(url: str, columns: Iterable[pa.Array], words: int) -> int:
+    """Publish the index of some columns of text; how many n-grams it has."""
+    index = index_of(columns, words)
     batch = pa.record_batch([pa.array(index)], schema=_FILE_SCHEMA)
     with storage.publish(url) as out, pa.ipc.new_file(out, _FILE_SCHEMA) as sink:
         sink.write_batch(batch)

@@ -86,8 +86,7 @@ def read_piece(piece: Piece, max_line_bytes: int) -> Iterator[Sifted]:
 def _choose(input_: Input, rows: int, length: int, most_cut_bytes: int) -> Choice:
     source = input_.source
     if not source.can_be_cut or source.format not in ("moses", "tsv", "jsonl"):
-        whole = Part(source=source, ranges=tuple((0, None) for _ in source.urls), first_line=1)
-        return Choice(input_, (Piece(input_.origin, whole, rows, 0),), "from the beginning")
+        return Choice(input_, (Piece(input_.origin, Part.whole(source), rows, 0),), "from the beginning")
     count = -(-rows // length)
     size = max(storage.size(url) for url in source.urls)
     if size > most_cut_bytes and len(source.urls) == 1:

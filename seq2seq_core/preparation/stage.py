@@ -29,6 +29,8 @@ from seq2seq_core.text.records import REJECTS, Records, Sifted, reject
 logger = logging.getLogger(__name__)
 
 HELD_OUT = "held_out"
+NOT_HELD_OUT = "source only in training"
+IN_HELD_OUT_FILES = "source in validation or test"
 
 
 def stage_unit(plan: Plan, unit: Unit, held_out: Sequence[str]) -> UnitReport:
@@ -142,7 +144,7 @@ def _deal(
     for value, is_held in _held_out_rules(plan, unit, held_out):
         held = is_held(source)
         values = pa.repeat(pa.scalar(value, pa.string()), pc.sum(held).as_py() or 0)
-        sifted = reject(records, held, HELD_OUT, values, "source only in training")
+        sifted = reject(records, held, HELD_OUT, values, NOT_HELD_OUT)
         rejected.append(sifted.rejected)
         records, source = sifted.kept, source[~held.to_numpy(zero_copy_only=False)]
     target = digests(records.target)
@@ -158,7 +160,7 @@ def _held_out_rules(
 ) -> Iterator[tuple[str, Callable[[Digests], pa.BooleanArray]]]:
     """What says of rows, by the digests they are split by, that they are held out of training; and what to call it."""
     if held_out:
-        yield "source in validation or test", lambda keys: pc.is_in(to_column(keys), value_set=_sources_of(held_out))
+        yield IN_HELD_OUT_FILES, lambda keys: pc.is_in(to_column(keys), value_set=_sources_of(held_out))
     if plan.generation and plan.job.shares and unit.role == "train":
         share = np.cumsum([share for _, share in sorted(plan.job.shares.items())])[-1]
         value = "source in the share of validation or test, which stay as they are"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from seq2seq_core.preparation.dry_run import QUANTILES, DryRun, RuleTrial
 from seq2seq_core.report.excerpt import excerpt
@@ -19,9 +19,10 @@ def describe_dry_run(run: DryRun) -> str:
         f"dry run: {kept:,} of {run.ledger.read:,} sampled rows would be kept; nothing was written",
         *section("sample", _sample(run)),
         *section("ledger of the sample", _ledger(run)),
+        *section("not tried", (f"  {step}" for step in run.untried)),
         *section("measured values, and what share of the rows has no higher one", _measured(run)),
     ]
-    for trial in run.trials:
+    for trial in (*run.trials, *run.later):
         lines += section(_heading(trial, run.ledger.read), _examples(trial))
     return "\n".join(lines)
 
@@ -33,20 +34,25 @@ def _sample(run: DryRun) -> list[str]:
 
 
 def _ledger(run: DryRun) -> list[str]:
-    left = run.ledger.read
+    left, duplicates = run.ledger.read, run.ledger.duplicates
     rows: list[list[Cell]] = [["read", None, "", left, None, ""]]
-    for trial in run.trials:
-        left -= trial.rejected
-        rows.append([trial.rule, trial.rejected, _share(trial.rejected, run), left, trial.failed, trial.threshold])
-    duplicates = run.ledger.duplicates
-    rows.append(["duplicates", duplicates, _share(duplicates, run), left - duplicates, None, "within the sample"])
+    rows += _rejected(run.trials, run, left)
+    left -= sum(trial.rejected for trial in run.trials) + duplicates
+    rows.append(["duplicates", duplicates, _share(duplicates, run), left, None, "within the sample"])
+    rows += _rejected(run.later, run, left)
     return table(rows, ("", "removed", "share", "left", "fail it at all", "what passes"))
+
+
+def _rejected(trials: Sequence[RuleTrial], run: DryRun, left: int) -> Iterator[list[Cell]]:
+    for trial in trials:
+        left -= trial.rejected
+        yield [trial.rule, trial.rejected, _share(trial.rejected, run), left, trial.failed, trial.threshold]
 
 
 def _measured(run: DryRun) -> list[str]:
     rows: list[list[Cell]] = [
         [trial.rule, spread.name, *(f"{value:,.6g}".rjust(8) for value in spread.values), trial.threshold]
-        for trial in run.trials
+        for trial in (*run.trials, *run.later)
         for spread in trial.spreads
     ]
     shares = ["least".rjust(8), *(f"{100 * share:g} %".rjust(8) for share in QUANTILES[1:-1]), "most".rjust(8)]

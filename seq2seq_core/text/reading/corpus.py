@@ -292,6 +292,11 @@ class Part(pydantic.BaseModel):
     ranges: tuple[tuple[int, int | None], ...]
     first_line: int
 
+    @classmethod
+    def whole(cls, source: TextSource) -> Part:
+        """All of a source."""
+        return cls(source=source, ranges=((0, None),) * len(source.urls), first_line=1)
+
 
 def read_part(part: Part, max_line_bytes: int) -> Iterator[Sifted]:
     """The rows of a part in order, in batches of some megabytes.

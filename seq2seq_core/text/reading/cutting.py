@@ -47,7 +47,7 @@ def cut(source: TextSource, indexes: Sequence[FileIndex]) -> list[Part]:
             advice = "in several files" if source.format == "tmx" else "unpacked, or in several files"
             message = "%s: %.1f GB of %s are read by one worker as one stream; %s, by many"
             logger.warning(message, storage.redact(source.urls[0]), size / 1e9, what, advice)
-        return [Part(source=source, ranges=((0, None),) * len(indexes), first_line=1)]
+        return [Part.whole(source)]
     return [
         Part(
             source=source,

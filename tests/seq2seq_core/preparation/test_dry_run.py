@@ -4,6 +4,7 @@ from typing import Any
 
 from seq2seq_core.preparation.dry_run import QUANTILES, DryRun, try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
+from seq2seq_core.text.reading.corpus import CorpusConfig
 
 
 def dirty(workshop: Any, clean: int = 300) -> Any:
@@ -16,7 +17,30 @@ def dirty(workshop: Any, clean: int = 300) -> Any:
 
 
 def trial_of(run: DryRun, rule: str) -> Any:
-    return next(trial for trial in run.trials if trial.rule == rule)
+    return next(trial for trial in (*run.trials, *run.later) if trial.rule == rule)
+
+
+def with_held_out(workshop: Any, **recipe: Any) -> Any:
+    """Known rows stand in a validation set, share seven words with a benchmark, or are long, some of them twice."""
+    rows = workshop.sentences(300)
+    shared = [(f"shared one two three four five six {i}", f"geteilt {i}") for i in range(3)]
+    long = [(f"{'a man in the park ' * 12}{i}", f"{'park ' * 40}{i}") for i in range(2)]
+    train = [*rows, *shared, *long, shared[0], long[0], rows[50]]
+    held_out = [("a man " + source, target) for source, target in workshop.sentences(20, seed=9)]
+    train += [(source, "another text") for source, _ in held_out[:5]]
+    benchmark = [("Shared: one, two - three four FIVE six!", "nichts davon"), ("", "")]
+    corpora = [
+        ("train", workshop.corpus("a", train)),
+        ("valid", workshop.corpus("v", held_out)),
+        ("benchmark", workshop.corpus("b", benchmark)),
+    ]
+    settings = {"protection": {"ngram_words": 7}, "filters": {"tokens": {"maximum": 90}}}
+    return workshop.job(corpora, **settings, **recipe)
+
+
+def given_model(workshop: Any) -> dict[str, str]:
+    workshop.prepare(workshop.job([("train", workshop.corpus("model", workshop.sentences(200)))], output="model"))
+    return {"model": str(workshop.folder / "model" / "tokenizer" / "joint.model")}
 
 
 def test_a_sample_of_everything_gives_the_ledger_of_the_real_run(workshop: Any) -> None:
@@ -26,6 +50,55 @@ def test_a_sample_of_everything_gives_the_ledger_of_the_real_run(workshop: Any) 
     assert run.ledger == real
     assert real.rejected == {"empty": 2, "identical": 3, "not_utf8": 1, "words": 4}
     assert real.duplicates == 6  # the seventh is unreadable
+
+
+def test_what_is_held_out_and_what_a_tokenizer_says_is_tried_as_well(workshop: Any) -> None:
+    job = with_held_out(workshop, tokenizer=given_model(workshop))
+    run = try_recipe(job, 10_000)
+    real = workshop.prepare(job).ledger
+    assert (run.ledger.rejected, run.ledger.duplicates) == (real.rejected, real.duplicates)
+    assert run.ledger.rejected == {"held_out": 5, "held_out_ngram": 3, "tokens": 2}
+    assert run.ledger.duplicates == 3
+    assert run.ledger.kept["train"] == real.kept["train"] == 300
+    assert (run.ledger.balance, run.untried) == (0, ())
+
+
+def test_rules_asked_after_duplicates_are_told_after_them_and_of_all_rows(workshop: Any) -> None:
+    run = try_recipe(with_held_out(workshop, tokenizer=given_model(workshop)), 10_000)
+    ngrams, tokens = trial_of(run, "held_out_ngram"), trial_of(run, "tokens")
+    assert (ngrams.rejected, ngrams.failed) == (3, 9)  # one of them twice; `held_out` has taken five before
+    assert (tokens.rejected, tokens.failed) == (2, 3)
+    assert [spread.name for spread in tokens.spreads] == ["source", "target"]
+    assert ngrams.examples.column("value").to_pylist() == ["source shared one two three four five six"] * 3
+    assert trial_of(run, "held_out").examples.column("value").to_pylist() == ["source in validation or test"] * 5
+    text = describe_dry_run(run)
+    ledger = [line.split() for line in text.split("ledger of the sample")[1].split("\n\n")[0].splitlines()]
+    names = [words[0] for words in ledger if words]
+    assert names[-4:] == ["held_out", "duplicates", "held_out_ngram", "tokens"]
+    assert ledger[-1][:5] == ["tokens", "2", "0.64%", "300", "3"]
+    assert "held_out_ngram: 3 rows (0.96%); what passes: no 7 words in a row" in text
+
+
+def test_what_cannot_be_tried_is_told(workshop: Any) -> None:
+    capped = workshop.corpus("a", workshop.sentences(30)).model_copy(update={"max_rows": 10})
+    settings = {"filters": {"tokens": True}, "near_duplicates": True}
+    run = try_recipe(workshop.job([("train", capped)], shares={"valid": 0.1}, **settings), 10_000)
+    assert [step.split()[0] for step in run.untried] == ["tokens", "held_out_ngram", "near_duplicates", "max_rows"]
+    assert "\n\nnot tried\n  tokens (there is no tokenizer yet)\n" in describe_dry_run(run)
+
+
+def test_of_duplicates_the_one_that_stays_is_judged(workshop: Any) -> None:
+    """Without source in the digest, a long source may win by its score."""
+    lines = ["0.1\tgood\tsame", f"0.9\t{'long ' * 100}\tsame", *(f"1\tword {i}\tWort {i}" for i in range(50))]
+    (workshop.folder / "s.tsv").write_text("".join(f"{line}\n" for line in lines))
+    scored = CorpusConfig(path=str(workshop.folder / "s.tsv"), source_field=2, target_field=3, score_field=1)
+    filters = {"tokens": {"maximum": 90}, "length_ratio": False}
+    for keep, rejected in (("first", {}), ("best", {"tokens": 1})):
+        settings = {"filters": filters, "deduplicate": "target", "keep": keep, "tokenizer": given_model(workshop)}
+        job = workshop.job([("train", scored)], output=keep, **settings)
+        run = try_recipe(job, 1000)
+        assert run.ledger == workshop.prepare(job).ledger
+        assert run.ledger.rejected == rejected
 
 
 def test_without_deduplication_all_rows_stay(workshop: Any) -> None:

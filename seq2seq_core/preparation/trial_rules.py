@@ -1,0 +1,127 @@
+"""A job in; those of its rules that need more than a row's own text, to be asked of sampled rows, out.
+
+They need held-out texts, as far as these are given as files, or a given tokenizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seq2seq_core.preparation.hashing import digests, to_column
+from seq2seq_core.preparation.held_out import SHARES_NO_NGRAM
+from seq2seq_core.preparation.limits import TOKENS
+from seq2seq_core.preparation.messages import Corpus, Job
+from seq2seq_core.preparation.protection import HELD_OUT_NGRAM, ProtectionConfig, index_of, shared
+from seq2seq_core.preparation.stage import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT, clean, key_texts
+from seq2seq_core.text.reading.corpus import Part, read_part
+from seq2seq_core.text.records import Records
+from seq2seq_core.text.rules.base import Measure
+from seq2seq_core.text.rules.lengths import TokensRule
+from seq2seq_core.tokenizer.model import Tokenizer
+
+
+class Answer(NamedTuple):
+    """A rule's verdict on every row, and what is said of each failed one, in order."""
+
+    measure: Measure
+    values: pa.StringArray
+
+
+class TrialRule(NamedTuple):
+    """A rule: its name, what passes, in words, and how rows are asked."""
+
+    name: str
+    threshold: str
+    ask: Callable[[Records], Answer]
+
+
+@dataclass(frozen=True)
+class TrialRules:
+    """The rules of a job.
+
+    Attributes:
+        before: Those asked while duplicates are still there.
+        after: Those asked of what is left without duplicates, for each corpus.
+        untried: Steps of the job that cannot be tried on a sample, and why.
+    """
+
+    before: tuple[TrialRule, ...]
+    after: tuple[tuple[TrialRule, ...], ...]
+    untried: tuple[str, ...]
+
+
+def trial_rules(job: Job) -> TrialRules:
+    """Read all that the rules need.
+
+    Raises:
+        InputError, StorageError, TokenizerError: A file cannot be read.
+    """
+    held_out = [records for records in _held_out_records(job) if len(records)]
+    protection = job.recipe.protection
+    ngrams = [_ngram_rule(held_out, protection, protection.ngram_words)] if held_out and protection.ngram_words else []
+    given = job.recipe.tokenizer.given
+    models = [Tokenizer.load(url) for url in given] if given and _limits_tokens(job) else []
+    after = (
+        (*ngrams, *([_tokens_rule(corpus.filters.tokens, corpus, models)] if models and corpus.filters.tokens else []))
+        for corpus in job.corpora
+    )
+    return TrialRules((_source_rule(held_out),) if held_out else (), tuple(after), tuple(_untried(job)))
+
+
+def _untried(job: Job) -> Iterator[str]:
+    if _limits_tokens(job) and not job.recipe.tokenizer.given:
+        yield f"{TOKENS} (there is no tokenizer yet)"
+    if job.shares and job.protects:
+        yield f"{HELD_OUT_NGRAM} (of the shares of the corpora that become validation and test)"
+    if job.recipe.near_duplicates is not None:
+        yield "near_duplicates (a sample has few of them)"
+    if job.has_caps:
+        yield "max_rows (of the whole corpus)"
+
+
+def _limits_tokens(job: Job) -> bool:
+    return any(corpus.filters.tokens is not None for corpus in job.corpora)
+
+
+def _held_out_records(job: Job) -> Iterator[Records]:
+    """The rows of all sets given as files, as they are compared."""
+    for input_ in job.inputs:
+        if input_.role != "train":
+            for raw in read_part(Part.whole(input_.source), job.recipe.max_line_bytes):
+                yield clean(raw.kept, job.corpora[input_.corpus])[0]
+
+
+def _source_rule(held_out: Sequence[Records]) -> TrialRule:
+    keys = pa.chunked_array([key_texts(records.source, records.target) for records in held_out])
+    known = to_column(digests(keys))
+
+    def ask(records: Records) -> Answer:
+        failed = pc.is_in(to_column(digests(key_texts(records.source, records.target))), value_set=known)
+        count = pc.sum(failed).as_py() or 0
+        return Answer(Measure(failed, {}), pa.repeat(pa.scalar(IN_HELD_OUT_FILES, pa.string()), count))
+
+    return TrialRule(HELD_OUT, NOT_HELD_OUT, ask)
+
+
+def _ngram_rule(held_out: Sequence[Records], config: ProtectionConfig, words: int) -> TrialRule:
+    index = index_of((getattr(records, side) for records in held_out for side in config.compared), words)
+
+    def ask(records: Records) -> Answer:
+        found = shared([(side, getattr(records, side)) for side in config.compared], index, words)
+        return Answer(Measure(found.rows, {}), found.values)
+
+    return TrialRule(HELD_OUT_NGRAM, SHARES_NO_NGRAM.format(words), ask)
+
+
+def _tokens_rule(rule: TokensRule, corpus: Corpus, models: Sequence[Tokenizer]) -> TrialRule:
+    def ask(records: Records) -> Answer:
+        source = pc.list_value_length(models[0].encode_column(records.source)) if corpus.has_source else None
+        measure = rule.measure_lengths(source, pc.list_value_length(models[-1].encode_column(records.target)))
+        return Answer(measure, measure.describe_failed())
+
+    return TrialRule(TOKENS, rule.threshold, ask)
