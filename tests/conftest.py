@@ -26,6 +26,11 @@ from tests.stores import gcs_server, object_store, s3_server, store  # noqa: F40
 settings.register_profile("shared", deadline=None)  # a busy machine is no error
 settings.load_profile("shared")
 
+# Each of several workers has its share of the cores: threads of PyTorch that wait for one another's cores wait long.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if _WORKERS > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
+
 DATA_FOLDER = Path(os.environ.get("SEQ2SEQ_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")).resolve()
 
 
