@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipelines.prepare_job import PrepareConfig, make_job
-from seq2seq_core.preparation.dry_run import try_recipe
+from seq2seq_core.preparation.trial.dry_run import try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
 
 _FLAGS = ("--dry-run", "--dry_run")

@@ -30,8 +30,8 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.claims import release, take_rest
 from seq2seq_core.preparation.messages import Job, Outcome, Plan, ShardReport, SlotCounts, UnitReport
-from seq2seq_core.preparation.near_messages import DropReport, NearPlan
-from seq2seq_core.preparation.near_rows import near_plans, rows_to_compare
+from seq2seq_core.preparation.near.messages import DropReport, NearPlan
+from seq2seq_core.preparation.near.rows import near_plans, rows_to_compare
 from seq2seq_core.preparation.progress import PreparationWatch
 from seq2seq_core.report.dataset_page import write_beside
 from seq2seq_core.shards.manifest import Manifest, load_manifest

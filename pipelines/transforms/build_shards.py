@@ -23,7 +23,7 @@ from seq2seq_core.preparation.messages import (
     TokenizersReport,
     UnitReport,
 )
-from seq2seq_core.preparation.near_messages import DropReport
+from seq2seq_core.preparation.near.messages import DropReport
 
 
 class BuildShards(beam.PTransform):  # type: ignore[misc]

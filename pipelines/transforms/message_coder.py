@@ -5,8 +5,9 @@ from __future__ import annotations
 import apache_beam as beam
 from apache_beam import coders
 
-from seq2seq_core.preparation import messages, near_messages
+from seq2seq_core.preparation import messages
 from seq2seq_core.preparation.messages import Message
+from seq2seq_core.preparation.near import messages as near_messages
 
 _KINDS: tuple[type[Message], ...] = (
     messages.HeldOutIndex,

@@ -21,7 +21,7 @@ from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.held_out import without_held_out
 from seq2seq_core.preparation.limits import within_token_limits
 from seq2seq_core.preparation.messages import Partition, Plan, ShardReport, TokenizersReport, UnitReport
-from seq2seq_core.preparation.near_rows import without_near
+from seq2seq_core.preparation.near.rows import without_near
 from seq2seq_core.preparation.sieve import publish_rejects
 from seq2seq_core.preparation.tags import with_tags
 from seq2seq_core.shards.manifest import TokenizerEntry

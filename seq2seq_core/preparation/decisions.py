@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq2seq_core.preparation.messages import HeldOutIndex, Message, SlotCounts, TokenizersReport
-from seq2seq_core.preparation.near_messages import DropReport
+from seq2seq_core.preparation.near.messages import DropReport
 
 
 class Decisions(Message):

@@ -8,7 +8,7 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core.config import Config
-from seq2seq_core.preparation.minhash import NearDuplicatesConfig
+from seq2seq_core.preparation.near.minhash import NearDuplicatesConfig
 from seq2seq_core.preparation.protection import ProtectionConfig
 from seq2seq_core.text.filters import FiltersConfig
 from seq2seq_core.text.normalize import NormalizeConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from seq2seq_core.preparation.dry_run import QUANTILES, DryRun, RuleTrial
+from seq2seq_core.preparation.trial.dry_run import QUANTILES, DryRun, RuleTrial
 from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.plain_text import Cell, section, table
 

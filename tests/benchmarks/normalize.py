@@ -17,7 +17,7 @@ from collections.abc import Callable
 import ftfy
 import pyarrow as pa
 
-from seq2seq_core.preparation.minhash import NearDuplicatesConfig, bands, signatures
+from seq2seq_core.preparation.near.minhash import NearDuplicatesConfig, bands, signatures
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 
 REPEATS = 5

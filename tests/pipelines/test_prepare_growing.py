@@ -125,6 +125,16 @@ def parts() -> dict[str, Rows]:
     return {"m": rows[:250], "z": rows[200:400], "a": rows[380:]}
 
 
+@pytest.fixture
+def config(tmp_path: Path, parts: dict[str, Rows]) -> prepare_job.PrepareConfig:
+    """Of a dataset with one generation; the files of the second have landed."""
+    config = config_for(tmp_path / "in", tmp_path / "out")
+    land(tmp_path / "in", "m", parts["m"])
+    prepare.run(config)
+    land(tmp_path / "in", "z", parts["z"])
+    return config
+
+
 @pytest.fixture(scope="module")
 def grown(parts: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, bytes]]:
     """The dataset after each landing, by number of generations, undisturbed; manifests aside, which name the folder."""
@@ -176,13 +186,9 @@ def test_replays_change_no_byte(tmp_path: Path, parts: dict[str, Rows], grown: d
 
 
 def test_killed_again_and_again_a_generation_ends_in_the_same_bytes(
-    tmp_path: Path, parts: dict[str, Rows], grown: dict[int, dict[str, bytes]]
+    config: prepare_job.PrepareConfig, tmp_path: Path, grown: dict[int, dict[str, bytes]]
 ) -> None:
-    config = config_for(tmp_path / "in", tmp_path / "out")
-    land(tmp_path / "in", "m", parts["m"])
-    prepare.run(config)
     shown = (tmp_path / "out" / MANIFEST_NAME).read_bytes()
-    land(tmp_path / "in", "z", parts["z"])
     draw = random.Random(3)
     kills = [1, *(draw.randint(2, 9) for _ in range(6))]
     kill_while_running(DIE_AFTER_WRITES, config, tmp_path, *map(str, kills))
@@ -215,12 +221,8 @@ def test_killed_between_commit_and_manifest_the_next_run_shows_it(
 
 
 def test_what_a_killed_run_began_comes_first_then_what_landed_since(
-    tmp_path: Path, parts: dict[str, Rows], grown: dict[int, dict[str, bytes]]
+    config: prepare_job.PrepareConfig, tmp_path: Path, parts: dict[str, Rows], grown: dict[int, dict[str, bytes]]
 ) -> None:
-    config = config_for(tmp_path / "in", tmp_path / "out")
-    land(tmp_path / "in", "m", parts["m"])
-    prepare.run(config)
-    land(tmp_path / "in", "z", parts["z"])
     kill_while_running(DIE_AFTER_WRITES, config, tmp_path, "7")
     land(tmp_path / "in", "a", parts["a"])
     manifest = prepare.run(config)
@@ -246,12 +248,8 @@ def race(folder: Path, *configs: prepare_job.PrepareConfig) -> list[subprocess.C
 
 
 def test_two_runs_with_the_same_new_inputs_do_the_same(
-    tmp_path: Path, parts: dict[str, Rows], grown: dict[int, dict[str, bytes]]
+    config: prepare_job.PrepareConfig, tmp_path: Path, grown: dict[int, dict[str, bytes]]
 ) -> None:
-    config = config_for(tmp_path / "in", tmp_path / "out")
-    land(tmp_path / "in", "m", parts["m"])
-    prepare.run(config)
-    land(tmp_path / "in", "z", parts["z"])
     ended = race(tmp_path, config, config)
     assert [process.returncode for process in ended] == [0, 0], [process.stderr[-3000:] for process in ended]
     assert data_of(tmp_path / "out") == grown[2]
@@ -287,13 +285,13 @@ def test_two_runs_with_different_new_inputs_never_mix_them(tmp_path: Path, parts
 
 
 def test_a_run_that_sees_more_joins_in_and_goes_on(
-    tmp_path: Path, parts: dict[str, Rows], grown: dict[int, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+    config: prepare_job.PrepareConfig,
+    tmp_path: Path,
+    parts: dict[str, Rows],
+    grown: dict[int, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While one run builds the shards of a generation, a file lands and another run starts."""
-    config = config_for(tmp_path / "in", tmp_path / "out")
-    land(tmp_path / "in", "m", parts["m"])
-    prepare.run(config)
-    land(tmp_path / "in", "z", parts["z"])
     at_shard(monkeypatch, lambda: (land(tmp_path / "in", "a", parts["a"]), prepare.run(config)))
     prepare.run(config)
     assert len(load_manifest(str(tmp_path / "out")).generations) == 3
@@ -317,12 +315,9 @@ def at_shard(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None
 
 
 def test_an_orderly_failure_gives_the_next_generation_free(
-    tmp_path: Path, parts: dict[str, Rows], monkeypatch: pytest.MonkeyPatch
+    config: prepare_job.PrepareConfig, tmp_path: Path, parts: dict[str, Rows], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = config_for(tmp_path / "in", tmp_path / "out")
-    land(tmp_path / "in", "m", parts["m"])
-    first = prepare.run(config)
-    land(tmp_path / "in", "z", parts["z"])
+    first = load_manifest(config.output)
 
     def fail() -> None:
         raise StorageError("the disk is full")
@@ -339,12 +334,8 @@ def test_an_orderly_failure_gives_the_next_generation_free(
 
 
 def test_an_error_that_another_run_explains_is_not_the_last_word(
-    tmp_path: Path, parts: dict[str, Rows], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    config: prepare_job.PrepareConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = config_for(tmp_path / "in", tmp_path / "out")
-    land(tmp_path / "in", "m", parts["m"])
-    prepare.run(config)
-    land(tmp_path / "in", "z", parts["z"])
     run = failures.run
 
     def overtaken(pipeline: object) -> None:

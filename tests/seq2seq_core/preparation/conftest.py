@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.band_files import write_bands
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.caps import count_rows
 from seq2seq_core.preparation.corpora import resolve
@@ -20,8 +19,9 @@ from seq2seq_core.preparation.finish import finish
 from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.held_out import index_held_out
 from seq2seq_core.preparation.messages import Input, Job, Plan, Role, UnitReport
-from seq2seq_core.preparation.near_duplicates import find_edges, write_drops
-from seq2seq_core.preparation.near_rows import near_plans, rows_to_compare
+from seq2seq_core.preparation.near.bands import write_bands
+from seq2seq_core.preparation.near.rows import near_plans, rows_to_compare
+from seq2seq_core.preparation.near.search import find_edges, write_drops
 from seq2seq_core.preparation.plan import index_input, make_plan
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.preparation.stage import stage_unit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -11,7 +11,9 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.claims import claim_url, release, take_rest
+from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.finish import finish
+from seq2seq_core.preparation.messages import Plan, ShardReport, UnitReport
 from seq2seq_core.preparation.sweep import sweep
 from seq2seq_core.shards.generations import bring_up_to_date, generation_path, publish_newest
 from seq2seq_core.shards.manifest import MANIFEST_NAME, load_manifest, publish_manifest
@@ -116,16 +118,31 @@ def test_other_inputs_are_refused_while_a_run_is_at_work(workshop: Any, landing:
     assert landing.prepare().generations[1].inputs[0].origin == "c.en"
 
 
-def test_only_one_of_two_runs_adds_a_generation(workshop: Any, landing: Landing, output: str) -> None:
-    """Even when the claim of one was removed under it."""
-    rows = workshop.sentences(150)
+class Built(NamedTuple):
+    """A generation with everything done but its publication."""
+
+    plan: Plan
+    units: list[UnitReport]
+    decisions: Decisions
+    shards: list[ShardReport]
+
+
+def build_second(workshop: Any, landing: Landing, rows: list[tuple[str, str]], left_out: int = 0) -> Built:
+    """A first generation of 50 rows, and a second of the rest, but for its last shards."""
     landing.land("a", rows[:50])
     landing.prepare()
-    landing.land("b", rows[50:100])
+    landing.land("b", rows[50:])
     plan = workshop.plan(landing.job())
     units = workshop.stage(plan)
     decisions = workshop.decide(plan, units)
-    shards = [build_shard(plan, partition, units, decisions) for partition in plan.partitions[:-1]]
+    partitions = plan.partitions[: len(plan.partitions) - left_out]
+    return Built(plan, units, decisions, [build_shard(plan, partition, units, decisions) for partition in partitions])
+
+
+def test_only_one_of_two_runs_adds_a_generation(workshop: Any, landing: Landing, output: str) -> None:
+    """Even when the claim of one was removed under it."""
+    rows = workshop.sentences(150)
+    plan, units, decisions, shards = build_second(workshop, landing, rows[:100], left_out=1)
     storage.remove(claim_url(output, 1))
     landing.rename("b", "c")
     landing.land("c", rows[90:])
@@ -144,14 +161,7 @@ def test_only_one_of_two_runs_adds_a_generation(workshop: Any, landing: Landing,
 
 
 def test_a_run_that_was_overtaken_says_so(workshop: Any, landing: Landing, output: str) -> None:
-    rows = workshop.sentences(150)
-    landing.land("a", rows[:50])
-    landing.prepare()
-    landing.land("b", rows[50:])
-    plan = workshop.plan(landing.job())
-    units = workshop.stage(plan)
-    decisions = workshop.decide(plan, units)
-    shards = [build_shard(plan, partition, units, decisions) for partition in plan.partitions]
+    plan, units, decisions, shards = build_second(workshop, landing, workshop.sentences(150))
     theirs = load_manifest(output)
     entry = theirs.generations[0].model_copy(update={"index": 1, "fingerprint": "f" * 32})
     theirs = theirs.model_copy(update={"fingerprint": "f" * 32, "generations": (*theirs.generations, entry)})
@@ -161,14 +171,7 @@ def test_a_run_that_was_overtaken_says_so(workshop: Any, landing: Landing, outpu
 
 
 def test_an_equal_run_that_commits_first_is_as_good(workshop: Any, landing: Landing, output: str) -> None:
-    rows = workshop.sentences(150)
-    landing.land("a", rows[:50])
-    landing.prepare()
-    landing.land("b", rows[50:])
-    plan = workshop.plan(landing.job())
-    units = workshop.stage(plan)
-    decisions = workshop.decide(plan, units)
-    shards = [build_shard(plan, partition, units, decisions) for partition in plan.partitions]
+    plan, units, decisions, shards = build_second(workshop, landing, workshop.sentences(150))
     second = landing.prepare()
     whole = tree(output)
     assert finish(plan, units, [decisions.tokenizers], shards).ledger == second.ledger

@@ -13,11 +13,11 @@ import pytest
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.band_files import Texts, make_keys, read_bands, split_keys, texts_of, write_bands
 from seq2seq_core.preparation.hashing import digests, pair_digests, ranges, to_column
-from seq2seq_core.preparation.minhash import NearDuplicatesConfig, bands, compared, signatures
-from seq2seq_core.preparation.near_duplicates import find_edges, kept_instead, write_drops
-from seq2seq_core.preparation.near_messages import BandsReport, DropReport, NearPlan
+from seq2seq_core.preparation.near.bands import Texts, make_keys, read_bands, split_keys, texts_of, write_bands
+from seq2seq_core.preparation.near.messages import BandsReport, DropReport, NearPlan
+from seq2seq_core.preparation.near.minhash import NearDuplicatesConfig, bands, compared, signatures
+from seq2seq_core.preparation.near.search import find_edges, kept_instead, write_drops
 
 WORDS = [
     "a",

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.preparation import minhash
-from seq2seq_core.preparation.minhash import NearDuplicatesConfig, bands, compared, signatures
+from seq2seq_core.preparation.near import minhash
+from seq2seq_core.preparation.near.minhash import NearDuplicatesConfig, bands, compared, signatures
 
 WORD = (1 << 64) - 1
 BASE = 0x9E3779B97F4A7C15

@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.connected import Keys
 from seq2seq_core.preparation.hashing import Digests, from_column, halves, to_column
-from seq2seq_core.preparation.minhash import Bands, bands, compared, signatures
-from seq2seq_core.preparation.near_messages import BandsReport, NearPlan
+from seq2seq_core.preparation.near.connected import Keys
+from seq2seq_core.preparation.near.messages import BandsReport, NearPlan
+from seq2seq_core.preparation.near.minhash import Bands, bands, compared, signatures
 from seq2seq_core.shards.schema import ID_BYTES, shard_name
 
 KEY_BYTES = 24

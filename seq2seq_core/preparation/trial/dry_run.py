@@ -13,9 +13,9 @@ from seq2seq_core.preparation.examples import pick_examples
 from seq2seq_core.preparation.hashing import Digests, digests, hash_order, pair_digests
 from seq2seq_core.preparation.messages import Job
 from seq2seq_core.preparation.recipe import Recipe
-from seq2seq_core.preparation.sampling import Piece, choose, read_piece
 from seq2seq_core.preparation.stage import key_texts, normalized
-from seq2seq_core.preparation.trial_rules import TrialRule, TrialRules, trial_rules
+from seq2seq_core.preparation.trial.rules import TrialRule, TrialRules, trial_rules
+from seq2seq_core.preparation.trial.sampling import Piece, choose, read_piece
 from seq2seq_core.shards.manifest import Ledger
 from seq2seq_core.shards.schema import REJECTED_SCHEMA
 from seq2seq_core.text.filters import judge_all, sift

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from seq2seq_core.preparation.messages import Input
-from seq2seq_core.preparation.sampling import Choice, choose, read_piece
+from seq2seq_core.preparation.trial.sampling import Choice, choose, read_piece
 from seq2seq_core.text.reading.corpus import CorpusConfig
 
 ROWS = [(f"source {i} " + "x" * (i % 17), f"target {i}") for i in range(1000)]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seq2seq_core.preparation.dry_run import QUANTILES, DryRun, try_recipe
+from seq2seq_core.preparation.trial.dry_run import QUANTILES, DryRun, try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
 from seq2seq_core.text.reading.corpus import CorpusConfig
 

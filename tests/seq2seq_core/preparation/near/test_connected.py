@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.preparation.connected import Keys, components, number, smallest_connected
+from seq2seq_core.preparation.near.connected import Keys, components, number, smallest_connected
 
 EDGES = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15)), max_size=25)
 

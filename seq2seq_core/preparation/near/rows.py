@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.band_files import Texts, texts_of
 from seq2seq_core.preparation.caps import within_caps
 from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.messages import Partition, Plan, SlotCounts, UnitReport
-from seq2seq_core.preparation.near_duplicates import kept_instead
-from seq2seq_core.preparation.near_messages import DropReport, NearPlan
+from seq2seq_core.preparation.near.bands import Texts, texts_of
+from seq2seq_core.preparation.near.messages import DropReport, NearPlan
+from seq2seq_core.preparation.near.search import kept_instead
 from seq2seq_core.preparation.sieve import Sieved, sieve
 from seq2seq_core.shards.manifest import NEAR_FOLDER, generation_folder
 from seq2seq_core.shards.schema import shard_name

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.band_files import KEY_BYTES, Entries, read_bands, split_keys
-from seq2seq_core.preparation.connected import Keys, components
 from seq2seq_core.preparation.hashing import from_column, to_column
-from seq2seq_core.preparation.near_messages import BandsReport, DropReport, EdgesReport, NearPlan
+from seq2seq_core.preparation.near.bands import KEY_BYTES, Entries, read_bands, split_keys
+from seq2seq_core.preparation.near.connected import Keys, components
+from seq2seq_core.preparation.near.messages import BandsReport, DropReport, EdgesReport, NearPlan
 from seq2seq_core.shards.schema import ID_BYTES, shard_name
 
 _RUN_ENTRIES = 1 << 21

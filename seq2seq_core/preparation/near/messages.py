@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq2seq_core.preparation.messages import Message
-from seq2seq_core.preparation.minhash import NearDuplicatesConfig
+from seq2seq_core.preparation.near.minhash import NearDuplicatesConfig
 
 
 class NearPlan(Message):
