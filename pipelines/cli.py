@@ -22,7 +22,7 @@ from pipelines.commands import COMMANDS
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
 
-_YOUNG_OBJECTS = 100_000  # imports make many that stay: looking for garbage among them takes longer
+_YOUNG_OBJECTS = 500_000  # imports make half as many, which stay: looking for garbage among them takes longer
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 3, 130, 141
 

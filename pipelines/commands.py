@@ -14,6 +14,7 @@ from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError
 
 _PROCESSES = "--processes"
+_DRY_RUN = ("--dry-run", "--dry_run")
 
 
 class ScoreConfig(Config):
@@ -34,18 +35,20 @@ class InspectConfig(Config):
 
 def run_prepare(call: Call) -> int:
     """Raw corpora to a dataset folder."""
-    from pipelines import dry_run, prepare_job
+    from pipelines import prepare_job
     from pipelines.head_start import head_start
-    from seq2seq_core.report import inspection
 
     call = replace(call, options=tuple(_take_strict(call.options)))
-    if dry_run.is_asked(call.options):
+    if any(option.split("=", 1)[0] in _DRY_RUN for option in call.options):
+        from pipelines import dry_run
+
         print(dry_run.run(call.load(dry_run.DryRunConfig)))
         return 0
     config = call.load(prepare_job.PrepareConfig)
     with head_start(config, is_local=call.engine_options is None) as job:
         _import_beam()
         from pipelines import prepare
+        from seq2seq_core.report import inspection
 
         prepare.run(config, call.beam_options(), job)
     print(inspection.describe(config.output))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -11,8 +10,6 @@ from pipelines.prepare_job import PrepareConfig, make_job
 from seq2seq_core.preparation.trial.dry_run import try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
 
-_FLAGS = ("--dry-run", "--dry_run")
-
 
 class DryRunConfig(PrepareConfig):
     """The configuration of a preparation that is only tried: it needs no output folder."""
@@ -20,11 +17,6 @@ class DryRunConfig(PrepareConfig):
     output: str = Field("", description="is not written to")
     dry_run: Literal[True] = Field(True, description="try the rules on a sample and print what they do")
     sample: int = Field(10_000, ge=1, description="rows to try the rules on, spread over the corpora")
-
-
-def is_asked(options: Sequence[str]) -> bool:
-    """Whether a dry run is asked for on the command line."""
-    return any(option.split("=", 1)[0] in _FLAGS for option in options)
 
 
 def run(config: DryRunConfig) -> str:

@@ -7,8 +7,6 @@ import logging
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, StorageError
-from seq2seq_core.report.corpus import look_at_corpus
-from seq2seq_core.report.data import ReportData
 from seq2seq_core.shards.manifest import MANIFEST_NAME, REPORT_NAME
 from seq2seq_core.shards.reader import Dataset
 
@@ -38,6 +36,10 @@ def render_dataset(root: str, made_from: str) -> str:
         ConfigError: A package is not installed.
         DatasetError: A file is missing or damaged.
     """
+    # Here, as a preparation without a page needs none of it.
+    from seq2seq_core.report.corpus import look_at_corpus  # noqa: PLC0415
+    from seq2seq_core.report.data import ReportData  # noqa: PLC0415
+
     page = importlib.import_module("seq2seq_core.report.page")  # here, as it needs packages that may be missing
     dataset = Dataset.open(root)
     ledger = dataset.manifest.ledger
