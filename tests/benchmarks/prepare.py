@@ -4,17 +4,15 @@
 
 The corpus is made of the halves of Multi30k's pairs ($SEQ2SEQ_DATA/multi30k, English and German), or of the pairs of
 two other files (`--source`, `--target`), joined anew. One unigram model, such as `seq2seq prepare` trains, is given
-to everything that is measured. Each row of the table is a process of its own: ours count from the start of the
-interpreter to the last file; SentencePiece gets lists in memory and neither reads nor writes; of peers start-up is left
-out (a run on few pairs is taken off), and they clean nothing. Rows are measured in turn, several times; the table has
-the medians. Engines named in the environment (SEQ2SEQ_FLINK_JAR, SEQ2SEQ_FLINK_MASTER, SEQ2SEQ_SPARK_ENDPOINT) get a
-row each.
+to everything that is measured. Each row of the table is a process of its own, which counts from the start of the
+interpreter to the last file; SentencePiece alone gets lists in memory, neither reads nor writes, and its start-up is
+left out. Peers clean little or nothing. Rows are measured in turn, several times; the table has the medians. Engines
+named in the environment (SEQ2SEQ_FLINK_JAR, SEQ2SEQ_FLINK_MASTER, SEQ2SEQ_SPARK_ENDPOINT) get a row each.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import shutil
@@ -51,7 +49,7 @@ def main() -> None:
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=1_000_000)
-    parser.add_argument("--peer-pairs", type=int, default=100_000, help="pairs that peers and SentencePiece get")
+    parser.add_argument("--alone-pairs", type=int, default=100_000, help="pairs that SentencePiece alone gets")
     parser.add_argument("--pieces", type=int, default=8000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--scaling", action="store_true", help="a tenth of the pairs beside all of them")
@@ -94,7 +92,7 @@ class Bench:
     def __init__(self, folder: Path, arguments: argparse.Namespace) -> None:
         self.folder = folder
         self.arguments = arguments
-        sizes = [FEW_PAIRS, arguments.peer_pairs, arguments.pairs, arguments.pairs // 10]
+        sizes = [FEW_PAIRS, arguments.alone_pairs, arguments.pairs, arguments.pairs // 10]
         original = read_pairs([arguments.source, arguments.target])
         self.files = write_corpus(recombine(original, max(sizes)), folder / "corpus", sizes)
         self.model = folder / "joint.model"
@@ -113,12 +111,13 @@ class Bench:
             Contender("Beam's local processes", peers.ours(self.model, *WORKERS)),
             Contender("with report.html", peers.ours(self.model, report=True)),
             *peers.engines(self.model),
+            *self.peers(),
         ]
         rows = self.alternate(wholes)
         ours = rows[WAYS_ALONE].rate
         print(f"{'':38}{'pairs':>10}{'pairs/s':>11}{'cpu us':>9}{'peak MB':>9}{'ratio':>8}")
-        for row in itertools.chain(rows, self.peer_rows()):
-            print(row.line(ours), flush=True)
+        for row in rows:
+            print(row.line(ours))
         best = max(row.rate for row in rows[:WAYS_ALONE])
         cost = min(row.cost for row in rows[:WAYS_ALONE]) / rows[WAYS_ALONE].cost
         print(
@@ -139,33 +138,26 @@ class Bench:
 
     def measure_alone(self, alone: dict[str, list[tuple[float, float]]]) -> None:
         """Seconds and processor seconds of each way to call SentencePiece, added to those there are."""
-        few = self.arguments.peer_pairs
+        few = self.arguments.alone_pairs
         output = measure(peers.sentencepiece_alone(self.model, self.files[few], few)).output
         for name, cost in json.loads(output).items():
             alone[name].append(cost)
 
     def rows_alone(self, alone: dict[str, list[tuple[float, float]]]) -> list[Row]:
         """The medians of `measure_alone`."""
-        few = self.arguments.peer_pairs
+        few = self.arguments.alone_pairs
         rows = []
         for name, costs in alone.items():
             seconds, used = map(statistics.median, zip(*costs, strict=True))
             rows.append(Row(f"SentencePiece, {name}", few, few / seconds, used, 0))
         return rows
 
-    def peer_rows(self) -> Iterator[Row]:
-        """The peers, by the pairs beyond a few."""
-        arguments = self.arguments
-        if arguments.no_peers:
-            return
-        python = arguments.peers_python or peers.make_environment(self.folder / "peers")
-        for peer in (*peers.foreign(python, self.model), peers.rows_in_beam(self.model)):
-            sizes = [FEW_PAIRS, arguments.peer_pairs] * arguments.repeats
-            runs = [self.run(peer, size) for size in sizes]
-            few, many = runs[::2], runs[1::2]
-            pairs = arguments.peer_pairs - FEW_PAIRS
-            used = median_processor(many) - median_processor(few)
-            yield Row(peer.name, pairs, pairs / (median_seconds(many) - median_seconds(few)), used, median_peak(many))
+    def peers(self) -> Iterator[Contender]:
+        """What others have for the same job."""
+        if not self.arguments.no_peers:
+            python = self.arguments.peers_python or peers.make_environment(self.folder / "peers")
+            yield from peers.foreign(python, self.model)
+            yield peers.rows_in_beam(self.model)
 
     def report_scaling(self) -> None:
         """Few pairs, a tenth and all of them, in turn."""
