@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seq2seq_core import storage
 from seq2seq_core.preparation.hashing import digests, to_column
 from seq2seq_core.preparation.held_out import SHARES_NO_NGRAM
 from seq2seq_core.preparation.limits import TOKENS
@@ -19,6 +20,7 @@ from seq2seq_core.preparation.messages import Corpus, Job
 from seq2seq_core.preparation.protection import HELD_OUT_NGRAM, ProtectionConfig, index_of, shared
 from seq2seq_core.preparation.stage import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT, clean, key_texts
 from seq2seq_core.text.reading.corpus import Part, read_part
+from seq2seq_core.text.reading.index import check_some
 from seq2seq_core.text.records import Records
 from seq2seq_core.text.rules.base import Measure
 from seq2seq_core.text.rules.lengths import TokensRule
@@ -92,6 +94,8 @@ def _held_out_records(job: Job) -> Iterator[Records]:
     """The rows of all sets given as files, as they are compared."""
     for input_ in job.inputs:
         if input_.role != "train":
+            for url in input_.source.urls:
+                check_some(url, storage.size(url))
             for raw in read_part(Part.whole(input_.source), job.recipe.max_line_bytes):
                 yield clean(raw.kept, job.corpora[input_.corpus])[0]
 

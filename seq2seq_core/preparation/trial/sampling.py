@@ -20,6 +20,7 @@ from seq2seq_core.preparation.hashing import digests, halves
 from seq2seq_core.preparation.messages import Input
 from seq2seq_core.text.reading.compression import codec_of
 from seq2seq_core.text.reading.corpus import Part, read_part
+from seq2seq_core.text.reading.index import check_some
 from seq2seq_core.text.reading.lines import BLOCK_BYTES, NEWLINE
 from seq2seq_core.text.records import Sifted
 
@@ -60,7 +61,7 @@ def choose(inputs: Sequence[Input], rows: int, most_cut_bytes: int = _MOST_CUT_B
     Of very many inputs only some are looked at, chosen by digest.
 
     Raises:
-        InputError, StorageError: A file cannot be read.
+        InputError, StorageError: A file cannot be read, or has no byte.
     """
     order = np.argsort(_numbers([input_.origin for input_ in inputs]), kind="stable")[:_MOST_FILES]
     chosen = [inputs[i] for i in sorted(order.tolist())]
@@ -174,4 +175,9 @@ def _numbers(names: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 def _text_bytes(input_: Input) -> int:
-    return sum(storage.size(url) * (_COMPRESSION if codec_of(url) else 1) for url in input_.source.urls)
+    total = 0
+    for url in input_.source.urls:
+        size = storage.size(url)
+        check_some(url, size)
+        total += size * (_COMPRESSION if codec_of(url) else 1)
+    return total

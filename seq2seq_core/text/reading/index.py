@@ -45,7 +45,7 @@ def index_whole(url: str, block_bytes: int = BLOCK_BYTES) -> FileIndex:
         while block := file.read(block_bytes):
             state.update(block)
             size += len(block)
-    _check_some(url, size)
+    check_some(url, size)
     return FileIndex(url=url, bytes=size, fingerprint=state.hexdigest(), lines=None, cuts=(0,), starts=(0,))
 
 
@@ -70,7 +70,7 @@ def index_lines(url: str, lines_a_cut: int, block_bytes: int = BLOCK_BYTES) -> F
             newlines += count
             last = block[-1:]
             size += len(block)
-    _check_some(url, size)
+    check_some(url, size)
     lines = newlines + (last != b"\n")
     if cuts[-1] != size:
         cuts.append(size)
@@ -129,6 +129,7 @@ def _group(rows: Sequence[int], unit_rows: int) -> tuple[tuple[int, ...], tuple[
     return tuple(chosen), tuple(starts)
 
 
-def _check_some(url: str, size: int) -> None:
+def check_some(url: str, size: int) -> None:
+    """Raise an InputError where a file has no byte."""
     if not size:
         raise InputError("the file is empty", where=storage.redact(url), expected="lines of text")

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from seq2seq_core.errors import InputError
+from seq2seq_core.preparation.messages import Role
 from seq2seq_core.preparation.trial.dry_run import QUANTILES, DryRun, try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
 from seq2seq_core.text.reading.corpus import CorpusConfig
@@ -120,6 +124,14 @@ def test_what_rules_measure_is_told_of_all_rows(workshop: Any) -> None:
     examples = words.examples.to_pylist()
     assert len(examples) == 4
     assert {row["value"] for row in examples} == {"source 160, target 151"}
+
+
+@pytest.mark.parametrize("role", ["train", "valid"])
+def test_an_empty_file_is_an_error_as_in_the_real_run(workshop: Any, role: Role) -> None:
+    corpora = [("train", workshop.corpus("a", workshop.sentences(30))), (role, workshop.corpus("b", []))]
+    for run in (lambda job: try_recipe(job, 100), workshop.prepare):
+        with pytest.raises(InputError, match=r"b\.en: the file is empty"):
+            run(workshop.job(corpora))
 
 
 def test_nothing_to_read_is_a_ledger_of_nothing(workshop: Any) -> None:
