@@ -175,6 +175,7 @@ def _numbers(names: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 def _text_bytes(input_: Input) -> int:
+    """About how many bytes of text its files hold, or an InputError where one holds none."""
     total = 0
     for url in input_.source.urls:
         size = storage.size(url)

@@ -10,6 +10,8 @@ from seq2seq_core.preparation.trial.dry_run import QUANTILES, DryRun, try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
 from seq2seq_core.text.reading.corpus import CorpusConfig
 
+SIDES = ("source", "target")
+
 
 def dirty(workshop: Any, clean: int = 300) -> Any:
     rows = workshop.sentences(clean)
@@ -81,6 +83,32 @@ def test_rules_asked_after_duplicates_are_told_after_them_and_of_all_rows(worksh
     assert names[-4:] == ["held_out", "duplicates", "held_out_ngram", "tokens"]
     assert ledger[-1][:5] == ["tokens", "2", "0.64%", "300", "3"]
     assert "held_out_ngram: 3 rows (0.96%); what passes: no 7 words in a row" in text
+
+
+def test_each_side_is_encoded_by_its_own_tokenizer(workshop: Any) -> None:
+    """The source's letters are none of the target's, so the other model would cut it into far more pieces."""
+    rows = [(source, target.upper()) for source, target in workshop.sentences(200)]
+    training = {"tokenizer": {"vocabulary_size": 290, "type": "bpe", "joint": False}}
+    workshop.prepare(workshop.job([("train", workshop.corpus("a", rows))], output="models", **training))
+    given = {f"{side}_model": str(workshop.folder / "models" / "tokenizer" / f"{side}.model") for side in SIDES}
+    job = workshop.job(
+        [("train", workshop.corpus("a", rows))], tokenizer=given, filters={"tokens": {"maximum": 12}, "identical": None}
+    )
+    run = try_recipe(job, 1000)
+    assert 0 < run.ledger.rejected["tokens"] < 200
+    assert run.ledger == workshop.prepare(job).ledger
+
+
+def test_of_text_alone_the_target_is_measured(workshop: Any) -> None:
+    texts = [source for source, _ in workshop.sentences(60)]
+    (workshop.folder / "text.en").write_text("".join(f"{text}\n" for text in texts))
+    corpus = CorpusConfig(text=str(workshop.folder / "text.en"))
+    settings = {"tokenizer": given_model(workshop), "filters": {"tokens": {"maximum": 12}}}
+    job = workshop.job([("train", corpus)], output="alone", **settings)
+    run = try_recipe(job, 1000)
+    assert 0 < run.ledger.rejected["tokens"] < 60
+    assert [spread.name for spread in trial_of(run, "tokens").spreads] == ["target"]
+    assert run.ledger == workshop.prepare(job).ledger
 
 
 def test_what_cannot_be_tried_is_told(workshop: Any) -> None:
