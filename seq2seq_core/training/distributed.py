@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,6 +50,19 @@ class World:
         holder = [mine]
         dist.broadcast_object_list(holder, src=0)
         return holder[0]
+
+    def gather(self, mine: object) -> list[Any]:
+        """Every process's object, by rank, on every process."""
+        if self.size == 1:
+            return [mine]
+        holder: list[object] = [None] * self.size
+        dist.all_gather_object(holder, mine)
+        return holder
+
+    def share(self, tensors: Iterable[Tensor]) -> None:
+        """Fill the tensors of every process with rank 0's, in place."""
+        for tensor in tensors if self.size > 1 else ():
+            dist.broadcast(tensor, src=0)
 
     def wait(self) -> None:
         """Return when every process has come here."""

@@ -12,6 +12,7 @@ from seq2seq_core.errors import CheckpointError, ConfigError
 from seq2seq_core.training.checkpoint import MARKER_NAME, MODEL_FILE, CheckpointConfig, Checkpoints, Retention
 from seq2seq_core.training.progress import Progress
 
+IDENTITY = {"seed": 1}
 ALL = Retention(last=100, best=1, scores={})
 
 
@@ -20,9 +21,9 @@ def files(value: float) -> dict[str, dict[str, torch.Tensor]]:
 
 
 def saved(root: str, *steps: int, retention: Retention = ALL) -> Checkpoints:
-    checkpoints = Checkpoints(root)
+    checkpoints = Checkpoints(root, IDENTITY)
     for step in steps:
-        checkpoints.save(files(float(step)), Progress(step=step, position=step), {"seed": 1}, retention)
+        checkpoints.save(files(float(step)), Progress(step=step, position=step), retention)
     checkpoints.wait()
     return checkpoints
 
@@ -35,17 +36,17 @@ def test_what_is_saved_is_read_back(tmp_path: Path, scheme: str) -> None:
     marker = checkpoints.marker(10)
     assert marker.progress == Progress(step=10, position=10)
     assert marker.identity == {"seed": 1}
-    tensors = checkpoints.tensors(10, MODEL_FILE)
+    tensors = dict(checkpoints.tensors(10, MODEL_FILE))
     assert torch.equal(tensors["w"], torch.full((3, 2), 10.0))
     assert tensors["n"].item() == 7
 
 
 def test_saving_copies_so_that_training_may_go_on(tmp_path: Path) -> None:
-    checkpoints, weights = Checkpoints(str(tmp_path)), torch.ones(4)
-    checkpoints.save({MODEL_FILE: {"w": weights}}, Progress(step=1), {}, ALL)
+    checkpoints, weights = Checkpoints(str(tmp_path), IDENTITY), torch.ones(4)
+    checkpoints.save({MODEL_FILE: {"w": weights}}, Progress(step=1), ALL)
     weights.zero_()
     checkpoints.wait()
-    assert torch.equal(checkpoints.tensors(1, MODEL_FILE)["w"], torch.ones(4))
+    assert torch.equal(dict(checkpoints.tensors(1, MODEL_FILE))["w"], torch.ones(4))
 
 
 def test_a_folder_without_marker_is_no_checkpoint_and_is_swept(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_changed_bytes_are_noticed(tmp_path: Path) -> None:
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match="not the one that was saved"):
-        checkpoints.tensors(5, MODEL_FILE)
+        dict(checkpoints.tensors(5, MODEL_FILE))
 
 
 @pytest.mark.parametrize("text", ["{", json.dumps({"format_version": 1}), json.dumps([])])
@@ -86,8 +87,8 @@ def test_an_error_of_the_background_writing_comes_out(tmp_path: Path, monkeypatc
         raise OSError("disk full")
 
     monkeypatch.setattr(storage, "publish_bytes", refuse)
-    checkpoints = Checkpoints(str(tmp_path))
-    checkpoints.save(files(1.0), Progress(step=1), {}, ALL)
+    checkpoints = Checkpoints(str(tmp_path), IDENTITY)
+    checkpoints.save(files(1.0), Progress(step=1), ALL)
     with pytest.raises(OSError, match="disk full"):
         checkpoints.wait()
     assert checkpoints.steps() == []

@@ -220,7 +220,7 @@ def test_the_average_of_the_last_checkpoints_wins_where_it_is_better(tiny_traini
     changes: Values = {"checkpoints": {"every_steps": 2, "average": {"count": 4, "of": "last"}}}
     result = run(tiny_training, tmp_path, **changes, optimizer__learning_rate=0.3, validation__metric="loss")
     assert result.final is not None
-    mean = averaged([weights(tmp_path / "checkpoints" / f"step-{step:08d}") for step in (14, 16, 18, 20)])
+    mean = averaged(weights(tmp_path / "checkpoints" / f"step-{step:08d}").items() for step in (14, 16, 18, 20))
     single = result.progress.best("loss")
     assert single is not None
     assert result.final.validation is not None
