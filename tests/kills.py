@@ -2,7 +2,7 @@
 
 FOLDER/straight is the undisturbed run. In FOLDER/killed-N the N-th write or meeting of a validation was the last thing
 that the process did; then the same training was started again, and ended. Each is a process forked from this one,
-which has imported all and started no thread, so that a hundred of them take little time.
+which has trained before, so that all is imported, and has no thread left: a hundred of them take little time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ Values = dict[str, Any]
 def main(values_file: str, folder: str, *choice: str) -> None:
     values, root = json.loads(Path(values_file).read_text()), Path(folder)
     count_file = root / "count"
+    _train(values, root / "before")
+    assert threading.active_count() == 1
     _fork(lambda: _straight(values, root / "straight", count_file))
     for moment in map(int, choice) if choice else range(int(count_file.read_text())):
         output = root / f"killed-{moment:03d}"

@@ -11,7 +11,14 @@ import torch
 from seq2seq_core import storage
 from seq2seq_core.config import build
 from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError
-from seq2seq_core.training.checkpoint import MARKER_NAME, MODEL_FILE, OPTIMIZER_FILE, CheckpointConfig, Checkpoints, Retention
+from seq2seq_core.training.checkpoint import (
+    MARKER_NAME,
+    MODEL_FILE,
+    OPTIMIZER_FILE,
+    CheckpointConfig,
+    Checkpoints,
+    Retention,
+)
 from seq2seq_core.training.progress import Progress, Validation
 from tests.processes import tree
 
@@ -97,7 +104,9 @@ def test_a_checkpoint_of_another_run_is_neither_read_nor_replaced_nor_pruned(
     before = tree(tmp_path)
     ours = Checkpoints(str(tmp_path), OTHER)
     assert (ours.present(), ours.steps()) == ([10, 20], [])
-    with pytest.raises(CheckpointError, match=r"those of another run: seed differs; found seed = 1 .* expected seed = 2"):
+    with pytest.raises(
+        CheckpointError, match=r"those of another run: seed differs; found seed = 1 .* expected seed = 2"
+    ):
         dict(ours.tensors(10, MODEL_FILE))
     ours.save(files(1.0), Progress(step=10), ALL)
     with pytest.raises(CheckpointError, match="seed differs"):
@@ -154,7 +163,10 @@ def test_nothing_is_written_once_the_folder_is_another_run_s(tmp_path: Path) -> 
         raise ClaimError("another training is under way here")
 
     checkpoints = Checkpoints(str(tmp_path), IDENTITY, refuse)
-    for act in (lambda: checkpoints.save(files(1.0), Progress(step=1), ALL), lambda: checkpoints.record(Progress(), ALL)):
+    for act in (
+        lambda: checkpoints.save(files(1.0), Progress(step=1), ALL),
+        lambda: checkpoints.record(Progress(), ALL),
+    ):
         act()
         with pytest.raises(ClaimError, match="another training"):
             checkpoints.wait()
@@ -182,7 +194,9 @@ def test_a_missing_file_is_told_with_the_same_advice(tmp_path: Path, name: str) 
     checkpoints.save({**files(1.0), OPTIMIZER_FILE: {"m/w": torch.ones(2)}}, Progress(step=5), ALL)
     checkpoints.wait()
     (tmp_path / "step-00000005" / name).unlink()
-    with pytest.raises(CheckpointError, match=rf"{name}: a file of the checkpoint is missing\. Remove this checkpoint's"):
+    with pytest.raises(
+        CheckpointError, match=rf"{name}: a file of the checkpoint is missing\. Remove this checkpoint's"
+    ):
         dict(checkpoints.tensors(5, name))
 
 
@@ -191,7 +205,9 @@ def test_a_file_that_the_marker_does_not_name_is_not_read(tmp_path: Path) -> Non
         dict(saved(str(tmp_path), 5).tensors(5, OPTIMIZER_FILE))
 
 
-@pytest.mark.parametrize("data", [b"{", json.dumps({"format_version": 1}).encode(), b"[]", b"\0" * 9, b"\xff", b"[" * 9999])
+@pytest.mark.parametrize(
+    "data", [b"{", json.dumps({"format_version": 1}).encode(), b"[]", b"\0" * 9, b"\xff", b"[" * 9999]
+)
 def test_a_damaged_marker_is_named(tmp_path: Path, data: bytes) -> None:
     checkpoints = saved(str(tmp_path), 5, 10)
     (tmp_path / "step-00000005" / MARKER_NAME).write_bytes(data)

@@ -71,7 +71,9 @@ LINES = st.one_of(
     st.sampled_from([b"\0" * 8, b"", b"[" * 9999, b"9" * 9999, b"\xff\xfe", b"null", b"[1]", b'"x"', b"NaN"]),
     st.dictionaries(
         st.sampled_from(["kind", "step", "x"]),
-        st.one_of(st.none(), st.floats(), st.integers(), st.text(), st.booleans(), st.sampled_from(["train", "validation"])),
+        st.one_of(
+            st.none(), st.floats(), st.integers(), st.text(), st.booleans(), st.sampled_from(["train", "validation"])
+        ),
     ).map(lambda row: json.dumps(row).encode()),
 )
 
