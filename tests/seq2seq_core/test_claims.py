@@ -81,6 +81,13 @@ def test_the_claim_of_a_dead_run_is_taken_over(folder: str) -> None:
     assert storage.files_below(folder) == []
 
 
+def test_what_dead_runs_left_goes_with_the_run_that_joined_them(folder: str) -> None:
+    with dead(folder, "a") as holder, held(folder, "a", "training"):
+        killed_before_it_claimed = holder.model_copy(update={"run": "early"})
+        Place(storage.join(folder, ".claim")).note(killed_before_it_claimed, "b")
+    assert storage.files_below(folder) == []
+
+
 def test_of_many_runs_that_find_a_dead_claim_one_takes_it(folder: str) -> None:
     won, barrier = [], threading.Barrier(6)
 

@@ -1,4 +1,4 @@
-"""A training that is killed just before any of its writes, or between two batches of a validation, and started again."""
+"""A training that is killed before any of its writes, or between two batches of a validation, and started again."""
 
 from __future__ import annotations
 

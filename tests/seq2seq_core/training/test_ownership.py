@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -37,9 +36,9 @@ def lineage(**changes: Any) -> Lineage:
 
 
 def test_a_run_of_another_identity_is_refused_with_both_fingerprints(tmp_path: Path) -> None:
-    with owned(str(tmp_path), "aaaa", ALONE, StopFlag()):
-        with pytest.raises(ClaimError) as caught, owned(str(tmp_path), "bbbb", ALONE, StopFlag()):
-            pass
+    second = owned(str(tmp_path), "bbbb", ALONE, StopFlag())
+    with owned(str(tmp_path), "aaaa", ALONE, StopFlag()), pytest.raises(ClaimError) as caught, second:
+        pass
     message = str(caught.value)
     assert "another training is under way here" in message
     assert f"found fingerprint aaaa of process {os.getpid()} on " in message
@@ -75,10 +74,10 @@ def test_an_equal_run_waits_for_its_turn(tmp_path: Path, caplog: pytest.LogCaptu
 
 def test_an_equal_run_that_does_not_end_is_told_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ownership, "WAIT_SECONDS", 0)
-    with owned(str(tmp_path), "aaaa", ALONE, StopFlag()):
-        with pytest.raises(ClaimError, match=r"the same training is under way here; found .*process .*run aaaa"):
-            with owned(str(tmp_path), "aaaa", ALONE, StopFlag()):
-                pass
+    first, second = (owned(str(tmp_path), "aaaa", ALONE, StopFlag()) for _ in range(2))
+    told = pytest.raises(ClaimError, match=r"the same training is under way here; found .*process .*run aaaa")
+    with first, told, second:
+        pass
 
 
 def test_a_signal_ends_the_waiting(tmp_path: Path) -> None:
@@ -166,10 +165,10 @@ def test_a_model_says_of_which_run_it_is(changes: dict[str, Any], is_ours: bool)
 
 
 @pytest.fixture
-def config_file(tmp_path: Path) -> Iterator[Path]:
+def config_file(tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text(to_yaml(CONFIG))
-    yield path
+    return path
 
 
 def test_a_configuration_by_hand_is_not_replaced(config_file: Path) -> None:
