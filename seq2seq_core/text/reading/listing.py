@@ -9,6 +9,7 @@ from typing import Literal
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, InputError
+from seq2seq_core.listing import expand, find_files
 from seq2seq_core.text.reading.compression import without_codec
 from seq2seq_core.text.reading.saved_dataset import is_saved_dataset
 
@@ -23,10 +24,14 @@ _SUFFIXES: dict[str, Format] = {
 }
 
 
-def expand_all(patterns: Iterable[str]) -> list[str]:
-    """All files that some patterns name; a StorageError when one names none."""
-    by_path = {storage.filesystem(url)[1]: url for pattern in patterns for url in storage.expand(pattern)}
-    return [by_path[path] for path in sorted(by_path)]
+def expand_all(patterns: Iterable[str], output: str | None = None) -> list[str]:
+    """All files that some patterns name, outside of the output; a StorageError when one names none."""
+    found = [file.url for pattern in patterns for file in find_files(pattern, output)]
+    by_path = {storage.filesystem(url)[1]: url for url in found}
+    kept: dict[str, str] = {}
+    for path in sorted(by_path):
+        kept.setdefault(storage.identity(by_path[path]), by_path[path])
+    return list(kept.values())
 
 
 def format_of(patterns: Sequence[str]) -> Format:
@@ -84,7 +89,7 @@ def _format_of_one(pattern: str) -> Format:
     is_folder = storage.is_folder(pattern)
     if is_folder and is_saved_dataset(pattern):
         return "arrow"
-    files = storage.expand(pattern) if is_folder or glob.has_magic(pattern) else []
+    files = expand(pattern) if is_folder or glob.has_magic(pattern) else []
     found = {_told_by(file) for file in files}
     format_ = found.pop() if len(found) == 1 else None
     if format_ is None:
