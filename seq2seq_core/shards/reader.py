@@ -217,16 +217,11 @@ def _opened(url: str) -> IO[bytes]:
 @contextlib.contextmanager
 def _reading(where: str) -> Iterator[None]:
     """Tell damage, as Arrow finds it, from a disk or store that does not let us read."""
-    try:
-        yield
-    except OSError as error:
-        if type(error) is not OSError or error.errno is not None:
-            raise StorageError("the file cannot be read", where=where, found=error) from error
-        raise _damaged(where, error) from None
-    except (pa.ArrowException, ValueError) as error:
-        raise _damaged(where, error) from None
-
-
-def _damaged(where: str, error: Exception) -> DatasetError:
-    found = " ".join(str(error).split())  # Arrow's messages have several lines
-    return DatasetError("a damaged Parquet file", where=where, found=found, advice=_ADVICE)
+    with storage.named(where):
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+                raise
+            found = " ".join(str(error).split())  # Arrow's messages have several lines
+            raise DatasetError("a damaged Parquet file", where=where, found=found, advice=_ADVICE) from None

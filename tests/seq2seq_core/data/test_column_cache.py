@@ -282,7 +282,7 @@ def test_a_shard_that_cannot_be_read_is_not_the_fault_of_the_cache(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(Dataset, "open_file", lambda *_: Failing())
-    with pytest.raises(StorageError, match=r"part-00000-of-00003\.parquet: the file cannot be read"):
+    with pytest.raises(StorageError, match=r"part-00000-of-00003\.parquet: the disk does not read or write"):
         read(random_dataset(), tmp_path)
 
 
