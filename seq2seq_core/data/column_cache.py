@@ -71,11 +71,11 @@ def cache_folder() -> Path:
     """Where decoded columns are kept: `$SEQ2SEQ_CACHE`, or `~/.cache/seq2seq`.
 
     Raises:
-        StorageError: Neither is known: a container may have a user without a name and a home.
+        StorageError: It is no local folder, or neither is known: a container may have a user without a home.
     """
     named = os.environ.get("SEQ2SEQ_CACHE")
     try:
-        return Path(named) if named else Path.home() / ".cache" / "seq2seq"
+        return storage.local_path(named) if named else Path.home() / ".cache" / "seq2seq"
     except RuntimeError:
         raise StorageError(
             "no folder for the cache of columns",

@@ -348,6 +348,14 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder() == Path.home() / ".cache" / "seq2seq"
 
 
+def test_the_folder_is_a_local_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQ2SEQ_CACHE", "~/columns")
+    assert cache_folder() == Path.home() / "columns"
+    monkeypatch.setenv("SEQ2SEQ_CACHE", "s3://bucket/columns")
+    with pytest.raises(StorageError, match="a local folder is needed here"):
+        cache_folder()
+
+
 def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEQ2SEQ_CACHE", raising=False)
     monkeypatch.delenv("HOME", raising=False)
