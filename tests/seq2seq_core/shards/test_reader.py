@@ -51,8 +51,8 @@ def test_lengths_come_from_the_length_columns_alone(
 
 
 def test_weights_never_spread_names_over_rows(random_dataset: DatasetMaker) -> None:
-    """Names of 64 KiB: those of 40,000 rows would be more than a column of texts can hold."""
-    dataset, rows, names = random_dataset(), 40_000, ["a" * (1 << 16), "b" * (1 << 16), "other"]
+    """Names of 64 KiB: those of 10,000 rows would be 600 MiB, and a column of texts may have 2 GiB."""
+    dataset, rows, names = random_dataset(), 10_000, ["a" * (1 << 16), "b" * (1 << 16), "other"]
     schema = text_schema(44, 44, with_text=False)
     numbers = np.arange(rows, dtype=np.int32)
     empty = pa.array([[]] * rows, schema.field("source").type)
@@ -62,9 +62,15 @@ def test_weights_never_spread_names_over_rows(random_dataset: DatasetMaker) -> N
     table = pa.Table.from_arrays(
         [ids, origin, pa.array(numbers + 1).cast("int64"), empty, empty, zeros, zeros], schema=schema
     )
-    shard = write_shard(dataset.root, "train/names.parquet", table)
-    grown = with_corpora(dataset, {names[0]: 2.0, names[1]: 0.5, "corpus-1.en": 3.0}, (shard,))
-    weights = grown.weights("train")
+    default = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(default)
+    pa.set_memory_pool(counted)
+    try:
+        shard = write_shard(dataset.root, "train/names.parquet", table)
+        weights = with_corpora(dataset, {names[0]: 2.0, names[1]: 0.5, "corpus-1.en": 3.0}, (shard,)).weights("train")
+    finally:
+        pa.set_memory_pool(default)
+    assert counted.max_memory() < 16 << 20
     assert weights is not None
     before = [n for s in dataset.split("train").shards for n in dataset.read_shard(s)["origin"].to_pylist()]
     expected = [3.0 if name == "corpus-1.en" else 1.0 for name in before] + [2.0, 0.5, 1.0] * (rows // 3) + [2.0]
@@ -209,6 +215,16 @@ def test_too_many_open_files_are_not_damage(random_dataset: DatasetMaker, monkey
     for call in (lambda: dataset.read_shard(shard), lambda: reader.read_ids(f"{dataset.root}/{shard.path}")):
         with pytest.raises(StorageError, match=r"Too many open files$"):
             call()
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
+def test_texts_that_are_not_utf8_are_damage(tmp_path: Path, kind: pa.DataType) -> None:
+    texts = pa.StringArray.from_buffers(2, pa.array([0, 2, 3], pa.int32()).buffers()[1], pa.py_buffer(b"a\xff-"))
+    column = texts if kind == pa.string() else pa.DictionaryArray.from_arrays(pa.array([0, 1, 0], pa.int32()), texts)
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": column}), path)
+    with path.open("rb") as file, pytest.raises(DatasetError, match=r"a damaged Parquet file; found .*UTF8"):
+        list(reader.row_groups(file, str(path), None))
 
 
 def test_ids_of_another_type(random_dataset: DatasetMaker, tmp_path: Path) -> None:
