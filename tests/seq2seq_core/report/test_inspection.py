@@ -15,7 +15,8 @@ from seq2seq_core import storage
 from seq2seq_core.errors import CheckpointError, DatasetError, ModelError, StorageError
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.output import InputEntry, ModelEntry, Output, publish_output
-from seq2seq_core.models.folder import Lineage, load_model, save_model
+from seq2seq_core.models.card import Lineage
+from seq2seq_core.models.folder import load_model, save_model
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.report.inspection import describe
 from seq2seq_core.shards.manifest import load_manifest
