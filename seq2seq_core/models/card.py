@@ -28,6 +28,7 @@ CONFIG_NAME = "config.json"
 
 _MOST_HEADER_BYTES = 100_000_000  # as the safetensors library has it
 _SHOWN_KEYS = 5
+_ADVICE = "Copy the model again, or export it again from its run."
 _log = logging.getLogger(__name__)
 
 
@@ -217,15 +218,21 @@ def _read_file(root: str, entry: FileEntry) -> bytes:
     try:
         data = storage.read_bytes(storage.join(root, entry.path))
     except StorageError as error:
-        raise ModelError("a file of the model cannot be read", where=where, found=error.problem) from None
+        raise ModelError(
+            "a file of the model cannot be read",
+            where=where,
+            found=error.problem,
+            expected=f"{entry.bytes} bytes, xxh3-128 {entry.digest}",
+            advice=_ADVICE,
+        ) from None
     digest = storage.digest_bytes(data)
     if (len(data), digest) != (entry.bytes, entry.digest):
         raise ModelError(
             "a file of the model is damaged",
             where=where,
             found=f"{len(data)} bytes, xxh3-128 {digest}",
-            expected=f"{entry.bytes} bytes, {entry.digest}",
-            advice="Copy the model again, or export it again from its run.",
+            expected=f"{entry.bytes} bytes, xxh3-128 {entry.digest}",
+            advice=_ADVICE,
         )
     return data
 

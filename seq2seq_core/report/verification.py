@@ -100,13 +100,11 @@ def _checkpoint(folder: str) -> _Marker:
 
 def _translation(path: str) -> str:
     output = load_output(path)
-    for unit in output.units:
-        _check_file(storage.join(path, unit.path), unit.bytes, unit.digest, DatasetError)
-        _check_failures(path, unit)
-        marker_url = storage.join(path, MARKER_FOLDER, f"{unit.path}.json")
-        marker = read_marker(marker_url)
-        if marker is not None:
-            _expect(marker_url, "content", marker.model_dump(), unit.model_dump())
+    for entry in output.inputs:
+        for unit in entry.outputs:
+            _check_file(storage.join(path, unit.path), unit.bytes, unit.digest, DatasetError)
+            _check_failures(path, entry.url, unit)
+            _check_marker(path, unit)
     _check_counts(path, output)
     units = output.units
     listed = {OUTPUT_NAME, *(unit.path for unit in units), *(unit.failures for unit in units if unit.failures)}
@@ -115,15 +113,47 @@ def _translation(path: str) -> str:
     return _summary(len(listed), size, counts, _unlisted(path, listed))
 
 
-def _check_failures(path: str, unit: UnitEntry) -> None:
-    """The ledger of a unit has a line for each of its records that failed."""
+class _Failure(pydantic.BaseModel):
+    """What of a line of the ledger tells which record it is about."""
+
+    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
+
+    input: str
+    record: int
+    reason: str
+
+
+def _check_failures(path: str, input_url: str, unit: UnitEntry) -> None:
+    """The ledger of a unit has a line for each of its records that failed, and for no other."""
     if unit.failures is None:
         _expect(storage.join(path, unit.path), "number of failures without a ledger", unit.failed, 0)
         return
     url = storage.join(path, unit.failures)
     if not storage.exists(url):
         raise DatasetError("a file is missing", where=storage.redact(url), expected=f"{unit.failed} failures")
-    _expect(url, "number of failures", storage.read_bytes(url).count(b"\n"), unit.failed)
+    lines = storage.read_bytes(url).splitlines(keepends=True)
+    _expect(url, "number of failures", sum(line.endswith(b"\n") for line in lines), unit.failed)
+    last = unit.first_record - 1
+    for number, line in enumerate(lines, start=1):
+        where = f"{url}:{number}"
+        try:
+            failure = _Failure.model_validate_json(line)
+        except pydantic.ValidationError as error:
+            found = " ".join(str(error).split("\n")[:3])
+            raise DatasetError("a line of the ledger is damaged", where=storage.redact(where), found=found) from None
+        _expect(where, "input", failure.input, input_url)
+        if not last < failure.record < unit.first_record + unit.records:
+            end = unit.first_record + unit.records
+            _expect(where, "record", failure.record, f"one of the unit's, after {last} and before {end}")
+        last = failure.record
+
+
+def _check_marker(path: str, unit: UnitEntry) -> None:
+    """Where the marker still stands, by which a rerun knows that the unit is finished, it says the same."""
+    url = storage.join(path, MARKER_FOLDER, f"{unit.path}.json")
+    marker = read_marker(url)
+    for key in UnitEntry.model_fields if marker else ():
+        _expect(url, key, getattr(marker, key), getattr(unit, key))
 
 
 def _check_counts(path: str, output: Output) -> None:
