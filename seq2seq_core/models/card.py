@@ -209,7 +209,10 @@ def _why_no_model(root: str) -> tuple[str, str]:
     if storage.exists(storage.join(best, CONFIG_NAME)):
         return "this is a run folder; its models stand below it", f"Name {storage.redact(best)}."
     if storage.is_folder(root):
-        return "the model is not finished", "Wait for the run that writes it, or name another folder, like RUN/best."
+        return (
+            "no finished model stands here",
+            "Wait for the run that writes it, or name another folder, like RUN/best.",
+        )
     return "no model stands here", "Check the path: it is a folder like RUN/best."
 
 

@@ -115,9 +115,9 @@ def _published(root: str) -> ModelCard:
         return read_config(root)
     except ModelError as error:
         raise ModelError(
-            f"a {CONFIG_NAME} stands in the way that is none of ours, or damaged",
-            where=storage.redact(root),
-            found=error,
+            "something stands where a file of the model would go, and is none of ours, or damaged",
+            where=storage.redact(storage.join(root, CONFIG_NAME)),
+            found=f"{error.problem} ({error.found})",
             advice="Move it and the files it belongs to away, or choose another output folder.",
         ) from None
 

@@ -57,7 +57,7 @@ def test_normalisation_and_segment_length_are_those_the_model_was_trained_with(
 
 
 def test_folders_without_a_model_or_with_a_damaged_one(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"the model is not finished; found no config\.json"):
+    with pytest.raises(ModelError, match=r"no finished model stands here; found no config\.json"):
         describe_model(str(tmp_path))
     for text, problem in {
         "{": "the file is damaged",

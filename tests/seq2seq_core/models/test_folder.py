@@ -231,7 +231,7 @@ def test_a_missing_and_an_unfinished_folder_are_told_apart(root: str, source: To
         load_model(root)
     save(root, source, target)
     storage.remove(f"{root}/config.json")
-    with pytest.raises(ModelError, match=r"the model is not finished; found no config.json"):
+    with pytest.raises(ModelError, match=r"no finished model stands here; found no config.json"):
         load_model(root)
 
 
