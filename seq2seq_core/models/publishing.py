@@ -84,6 +84,9 @@ def publish_model(root: str, facts: Mapping[str, Any], contents: Mapping[str, Co
     if card == before and not missing:
         return card
     old = before.files if before else {}
+    for path in missing:
+        if path not in old and storage.exists(storage.join(root, path)):
+            raise _in_the_way(storage.join(root, path), "a file that no model of this project names")
     _write_note(root, {**old, **card.files}.values())
     for path, data in missing.items():
         storage.publish_bytes(storage.join(root, path), data)

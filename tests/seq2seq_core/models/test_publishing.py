@@ -86,7 +86,7 @@ def test_the_same_model_again_changes_nothing_and_writes_nothing(root: str, monk
     assert set(before) != SEPARATE, "names hold digests by now"
     with monkeypatch.context() as patch:
         for name in ("publish", "publish_bytes", "remove"):
-            kill_at(patch, storage, name, 0)
+            patch.delattr(storage, name)
         assert publish(root, 2) == card
     assert files(root) == before
 
@@ -233,6 +233,21 @@ def test_what_came_after_a_killed_writer_is_no_file_of_ours(root: str, monkeypat
     with pytest.raises(ModelError, match=r"model\.safetensors: something stands"):
         check_room(root, is_joint=False)
     assert files(root)["model.safetensors"] == b"mine"
+
+
+def test_only_what_the_note_of_a_killed_writer_says_is_removed(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(root, 1)
+    with monkeypatch.context() as patch:
+        kill_at(patch, storage, "publish_bytes", 2)
+        with pytest.raises(KeyboardInterrupt):
+            publish(root, 2)
+    (left,) = (name for name in files(root) if name.startswith("model-"))
+    storage.publish_text(f"{root}/{left}", "mine")
+    with pytest.raises(ModelError, match=rf"{left}: something stands"):
+        publish(root, 2)
+    publish(root, 3)
+    assert_is_step(root, 3)
+    assert files(root)[left] == b"mine"
 
 
 def test_a_note_that_is_none_of_ours_is_refused(root: str) -> None:
