@@ -151,10 +151,10 @@ def read_files(root: str, select: Callable[[ModelCard], Iterable[FileEntry]]) ->
 def read_config(root: str) -> ModelCard:
     """`config.json` alone; see `read_card` for the errors."""
     url = storage.join(root, CONFIG_NAME)
-    if not storage.exists(url):
+    data, where = storage.read_if_there(url), storage.redact(url)
+    if data is None:
         problem, advice = _why_no_model(root)
         raise ModelError(problem, where=storage.redact(root), found=f"no {CONFIG_NAME}", advice=advice)
-    data, where = storage.read_bytes(url), storage.redact(url)
     _check_version(data, where)
     return _parse(ModelCard, data, where)
 

@@ -161,10 +161,11 @@ def _write_note(root: str, files: Iterable[FileEntry]) -> None:
 def _noted(root: str) -> tuple[FileEntry, ...]:
     """What a killed writer was about to write or to remove."""
     url = storage.join(root, _NOTE_NAME)
-    if not storage.exists(url):
+    data = storage.read_if_there(url)
+    if data is None:
         return ()
     try:
-        return _Note.model_validate_json(storage.read_bytes(url), strict=True).files
+        return _Note.model_validate_json(data, strict=True).files
     except pydantic.ValidationError:
         raise _in_the_way(url, "a file that is none of ours, or damaged") from None
 

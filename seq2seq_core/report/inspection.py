@@ -1,22 +1,22 @@
 """A folder of this project in, a page of plain text about what it holds out; only small JSON and YAML files are read.
 
-dataset   dataset.json
-output    output.json
-run       config.yaml beside metrics.jsonl or checkpoints/
-model     config.json
+dataset       dataset.json
+translation   output.json
+run           config.yaml beside metrics.jsonl or checkpoints/
+model         config.json
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any
 
-import pydantic
 import yaml
 
 from seq2seq_core import storage
-from seq2seq_core.errors import CheckpointError, DatasetError, Seq2SeqError, StorageError
+from seq2seq_core.errors import CheckpointError, DatasetError, StorageError
+from seq2seq_core.inference.output import OUTPUT_NAME, load_output
+from seq2seq_core.kinds import Kind, kind_of
 from seq2seq_core.models.card import CONFIG_NAME, count_parameters, read_card
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import describe_lengths
@@ -25,49 +25,10 @@ from seq2seq_core.report.plain_text import Cell, section, size, table
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
 from seq2seq_core.shards.schema import SPLITS
 
-Kind = Literal["dataset", "translation", "run", "model"]
-
 CHECKPOINTS, CHECKPOINT_NAME, MODELS = "checkpoints", "checkpoint.json", ("best", "last")
-_OUTPUT_NAME, _RUN_NAME, _METRICS_NAME = "output.json", "config.yaml", "metrics.jsonl"
+_RUN_NAME, _METRICS_NAME = "config.yaml", "metrics.jsonl"
 _MOST_ROWS = 12
 _SPLITS = ("", "rows", "shards", "tokens", "mean", "median", "99 %", "longest")
-
-
-class _Loose(pydantic.BaseModel):
-    """The keys that are shown, of files other rooms own and check in full."""
-
-    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
-
-
-class _Unit(_Loose):
-    path: str
-    records: int
-    failed: int
-    failures: str | None = None
-
-
-class _Input(_Loose):
-    url: str
-    format: str
-    bytes: int
-    records: int
-    failed: int
-    outputs: tuple[_Unit, ...]
-
-
-class _Translator(_Loose):
-    url: str
-    digest: str
-    lineage: dict[str, Any] | None = None
-
-
-class _Output(_Loose):
-    fingerprint: str
-    model: _Translator
-    records_in: int
-    records_out: int
-    failed: int
-    inputs: tuple[_Input, ...]
 
 
 def describe(path: str) -> str:
@@ -81,18 +42,18 @@ def describe(path: str) -> str:
 
 
 def kind_at(path: str) -> Kind:
-    """What the folder at a path or URL is by the names that stand in it, sound or damaged; see `describe`."""
+    """What the folder at a path or URL is, or was before its manifest was damaged; see `describe` for the errors."""
     if not storage.exists(path):
         raise StorageError("no such file or folder", where=storage.redact(path), advice="Check the path.")
-    for kind, is_one in _KINDS:
-        if is_one(path):
-            return kind
+    kind = kind_of(path) or next((kind for kind, is_one in _BY_NAME if is_one(path)), None)
+    if kind is not None:
+        return kind
     names = storage.list_folder(path)
     raise DatasetError(
         "inspect knows nothing that stands here",
         where=storage.redact(path),
         found=", ".join(names[:_MOST_ROWS]) or ("an empty folder" if storage.is_folder(path) else "a file"),
-        expected=f"a folder with {MANIFEST_NAME}, {_OUTPUT_NAME}, {CONFIG_NAME}, or {_RUN_NAME} and {_METRICS_NAME}",
+        expected=f"a folder with {MANIFEST_NAME}, {OUTPUT_NAME}, {CONFIG_NAME}, or {_RUN_NAME} and {_METRICS_NAME}",
         advice="A folder without them may be the work of a command that has not finished.",
     )
 
@@ -148,7 +109,8 @@ def _dataset(path: str) -> list[str]:
 
 
 def _run(path: str) -> list[str]:
-    config = _read_yaml(storage.join(path, _RUN_NAME))
+    config_url = storage.join(path, _RUN_NAME)
+    config = _read_yaml(config_url) if storage.exists(config_url) else {}
     lines = [f"run {storage.name_of(path)} on {config.get('dataset', 'no dataset')}"]
     lines += section("model", _facts(config.get("model", {})))
     metrics_url = storage.join(path, _METRICS_NAME)
@@ -223,9 +185,8 @@ def _model(path: str) -> list[str]:
 
 
 def _output(path: str) -> list[str]:
-    url = storage.join(path, _OUTPUT_NAME)
-    output = _parse(_Output, storage.read_bytes(url), url, DatasetError)
-    units = [unit for entry in output.inputs for unit in entry.outputs]
+    output = load_output(path)
+    units = output.units
     failed = [unit for unit in units if unit.failed]
     inputs: list[list[Cell]] = [
         [entry.url, entry.format, size(entry.bytes), entry.records, entry.failed] for entry in output.inputs
@@ -241,17 +202,6 @@ def _output(path: str) -> list[str]:
         *section("inputs", table(inputs[:_MOST_ROWS], ("", "format", "size", "records", "failed")) + more),
         *section("failures", table([[unit.failures or unit.path, unit.failed] for unit in failed[:_MOST_ROWS]])),
     ]
-
-
-E = TypeVar("E", bound=_Loose)
-
-
-def _parse(kind: type[E], data: bytes, url: str, error_kind: type[Seq2SeqError]) -> E:
-    try:
-        return kind.model_validate(json.loads(data))
-    except (ValueError, pydantic.ValidationError) as error:
-        found = " ".join(str(error).split("\n")[:3])
-        raise error_kind("the file is damaged, or none of ours", where=storage.redact(url), found=found) from None
 
 
 def _read_yaml(url: str) -> dict[str, Any]:
@@ -274,9 +224,9 @@ def _has(*names: str) -> Callable[[str], bool]:
 
 _is_run_like = _has(_METRICS_NAME, CHECKPOINTS)
 
-_KINDS: tuple[tuple[Kind, Callable[[str], bool]], ...] = (
+_BY_NAME: tuple[tuple[Kind, Callable[[str], bool]], ...] = (
     ("dataset", _has(MANIFEST_NAME)),
-    ("translation", _has(_OUTPUT_NAME)),
+    ("translation", _has(OUTPUT_NAME)),
     ("run", lambda path: _has(_RUN_NAME)(path) and _is_run_like(path)),
     ("model", _has(CONFIG_NAME)),
 )

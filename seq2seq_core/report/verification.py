@@ -19,8 +19,9 @@ from seq2seq_core.errors import CheckpointError, DatasetError, Seq2SeqError
 from seq2seq_core.inference.commit import UnitEntry, read_marker
 from seq2seq_core.inference.output import OUTPUT_NAME, Output, load_output
 from seq2seq_core.inference.records.inputs import MARKER_FOLDER
+from seq2seq_core.kinds import Kind
 from seq2seq_core.models.card import CONFIG_NAME, verify_model
-from seq2seq_core.report.inspection import CHECKPOINT_NAME, CHECKPOINTS, MODELS, Kind, kind_at
+from seq2seq_core.report.inspection import CHECKPOINT_NAME, CHECKPOINTS, MODELS, kind_at
 from seq2seq_core.shards import verify as datasets
 
 _NOTES_SHOWN = 5
@@ -187,10 +188,8 @@ def _expect(url: str, what: str, found: object, expected: object) -> None:
 
 def _unlisted(root: str, listed: Iterable[str]) -> list[str]:
     """Files below a folder that its manifest does not name, hidden ones aside: marks of how the work went."""
-    fs, base = storage.filesystem(root)
-    base = base.rstrip("/")
-    below = {path.removeprefix(base).lstrip("/") for path in fs.find(base)}
-    return sorted(path for path in below - set(listed) if not path.startswith("."))
+    named = set(listed)
+    return [path for path in storage.files_below(root) if path not in named and not path.startswith(".")]
 
 
 def _summary(files: int, size: int, counts: str, others: list[str], called: str = "not named by the manifest") -> str:

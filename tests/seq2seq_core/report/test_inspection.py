@@ -166,6 +166,19 @@ def test_an_output(tmp_path: Path) -> None:
     assert "a-0" not in text
 
 
+def test_work_that_has_only_been_claimed(tmp_path: Path) -> None:
+    for work, expected in {
+        "training": f"run {tmp_path.name} on no dataset",
+        "translation": "no finished translation",
+    }.items():
+        storage.publish_text(str(tmp_path / ".claim" / "claim.json"), json.dumps({"work": work}))
+        try:
+            text = describe(str(tmp_path))
+        except DatasetError as error:
+            text = str(error)
+        assert expected in text
+
+
 def test_nothing_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no such file or folder"):
         describe(str(tmp_path / "none"))
