@@ -263,7 +263,8 @@ def test_another_model_or_another_input_is_another_job(write_echo_model: Callabl
     assert outputs(tmp_path / "out", "b-*") == b"five\n"
     write_echo_model(tmp_path / "model", step=2)
     assert infer.run(settings_).skipped_units == 0
-    assert load_output(str(tmp_path / "out")).model.lineage == {"run": "r", "step": 2, "dataset_digest": "d"}
+    lineage = {"run": "r", "step": 2, "averaged_steps": [2], "dataset": "d", "dataset_digest": "x"}
+    assert load_output(str(tmp_path / "out")).model.lineage == lineage
 
 
 def test_shards_of_another_number_of_units_go_and_foreign_files_stay(echo_model: str, tmp_path: Path) -> None:
