@@ -115,7 +115,7 @@ class Place:
         return [note.holder for note in self._notes() if note.fingerprint == fingerprint]
 
     def leave(self, run: str) -> None:
-        """Take the note of a run away, its claim where no other living run works under that, and what dead ones left."""
+        """Take the note of a run away, its claim where no other living run works under it, and what dead ones left."""
         url = self._note_url(run)
         note, claim = _read_note(url), self.read()
         storage.remove(url)

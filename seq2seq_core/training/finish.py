@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ModelError, StorageError
-from seq2seq_core.models.folder import Lineage, read_card, verify_model
+from seq2seq_core.models.card import Lineage, read_card, verify_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.agreement import LeftError, on_main
 from seq2seq_core.training.averaging import averaged, best_steps
@@ -120,6 +120,8 @@ class Finisher:
 
         An average in best/ that can be made no more stands for itself.
         """
+        if self.config.checkpoints.average.count < 2:
+            return None
         standing = found.standing
         if standing and found.are_gone(standing.steps) and self._is_of_this_end(standing, progress):
             return standing

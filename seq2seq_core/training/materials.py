@@ -8,7 +8,7 @@ import torch
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.models.folder import CONFIG_NAME, load_model
+from seq2seq_core.models.folder import load_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.shards.manifest import MANIFEST_NAME
@@ -54,11 +54,9 @@ def initialize(materials: Materials, folder: str) -> None:
 
     Raises:
         ModelError: There is no whole model.
-        ConfigError: It is a run folder, or its tokenizers or the names and shapes of its weights are not those of this
-            run.
+        ConfigError: Its tokenizers or the names and shapes of its weights are not those of this run.
     """
     where = storage.redact(folder)
-    _check_is_no_run(folder)
     other = load_model(folder)
     for side in ("source", "target"):
         found, expected = (getattr(m, f"{side}_tokenizer").digest for m in (other, materials.dataset))
@@ -82,18 +80,3 @@ def initialize(materials: Materials, folder: str) -> None:
                 advice="Give `model` the architecture in that folder's config.json.",
             )
     materials.model.load_state_dict(theirs)
-
-
-def _check_is_no_run(folder: str) -> None:
-    """Point to the models of a run where the run's folder is named in their place."""
-    if storage.exists(storage.join(folder, CONFIG_NAME)):
-        return
-    found = [
-        url for name in ("best", "last") if storage.exists(storage.join(url := storage.join(folder, name), CONFIG_NAME))
-    ]
-    if found:
-        raise ConfigError(
-            "initialize_from is the folder of a run, not of a model",
-            where=storage.redact(folder),
-            advice=f"Name one of its models: {' or '.join(map(storage.redact, found))}.",
-        )

@@ -18,7 +18,7 @@ from typing import Any
 from seq2seq_core import claims, config, storage
 from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError, ModelError, StorageError
 from seq2seq_core.kinds import CLAIM_FOLDER
-from seq2seq_core.models.folder import Lineage, read_card
+from seq2seq_core.models.card import Lineage, read_card
 from seq2seq_core.training.agreement import Stopped, on_main
 from seq2seq_core.training.config import TrainConfig, identity
 from seq2seq_core.training.distributed import World
@@ -63,13 +63,14 @@ class Ownership:
         while True:
             try:
                 self._held.append(stack.enter_context(claims.held(turn, uuid.uuid4().hex, "training")))
-            except ClaimError as error:
+            except ClaimError:
                 if stop.received is not None:
                     raise Stopped(stop.received) from None
                 if time.monotonic() > until:
-                    raise _busy(output, fingerprint, error) from None
+                    raise _busy(output, fingerprint, turn) from None
                 if not waits:
-                    logger.info("the same training is at work in %s; waiting for it to end", storage.redact(output))
+                    where, who = storage.redact(output), _at_work(turn)
+                    logger.info("the same training is at work in %s, %s; waiting for it to end", where, who)
                 waits = True
                 time.sleep(_LOOK_SECONDS)
             else:
@@ -149,24 +150,20 @@ def is_of_run(lineage: Lineage, ours: Mapping[str, Any]) -> bool:
 
 
 def _check_model(url: str, ours: Mapping[str, Any], *, is_new: bool) -> None:
-    where, advice = storage.redact(url), "Move it, or choose another output folder."
+    where, found = storage.redact(url), "a configuration that this version does not know"
     try:
-        lineage = read_card(url)[1]
+        theirs = _identity_of(read_card(url)[1])
     except (ModelError, StorageError) as error:
-        if is_new:
-            raise CheckpointError(
-                "a model that cannot be read stands where this run's would go", where=where, found=error, advice=advice
-            ) from None
-        return  # the run's own checkpoints stand beside it: it is made again
-    theirs = _identity_of(lineage)
-    if theirs is None:
+        theirs, found = None, str(error)
+    if theirs is not None:
+        check_same_run(theirs, _without_stream(ours), where, "the model is that")
+    elif is_new:  # else the run's own checkpoints stand beside it, and it is made again
         raise CheckpointError(
-            "the model is that of another run",
+            "a model that cannot be read stands where this run's would go",
             where=where,
-            found="a configuration that this version does not know",
-            advice=advice,
+            found=found,
+            advice="Move it, or choose another output folder.",
         )
-    check_same_run(theirs, _without_stream(ours), where, "the model is that")
 
 
 def _identity_of(lineage: Lineage) -> dict[str, Any] | None:
@@ -198,11 +195,17 @@ def _appears(url: str) -> bool:
     return True
 
 
-def _busy(output: str, fingerprint: str, error: ClaimError) -> ClaimError:
+def _busy(output: str, fingerprint: str, turn: str) -> ClaimError:
     return ClaimError(
         "the same training is under way here",
         where=storage.redact(output),
-        found=f"{error.found}, run {fingerprint}",
-        expected=f"nobody for {WAIT_SECONDS} seconds",
+        found=f"fingerprint {fingerprint} of {_at_work(turn)}",
+        expected=f"its end within {WAIT_SECONDS} seconds",
         advice="Run again when it has ended; it makes what this one would.",
     )
+
+
+def _at_work(turn: str) -> str:
+    place = claims.Place(storage.join(turn, CLAIM_FOLDER))
+    found = place.read()
+    return claims.shown(place.holders(found.fingerprint) if found else [])

@@ -5,6 +5,7 @@ output/config.yaml        the resolved configuration
        tensorboard/       the same as curves
        checkpoints/       see `training.checkpoint`
        best/ last/        model folders; best/ is there from the first validation on
+       .claim/            whose the folder is, while a run is at work
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def _run(config: TrainConfig, world: World, stop: StopFlag) -> TrainResult:
             contextlib.closing(Trainer(config, world, stop, opened, ownership)) as trainer,
         ):
             return trainer.run()
-    except Stopped as stopped:  # while it waited for another run
+    except Stopped as stopped:
+        logger.info("stopped by a signal before training began")
         return TrainResult(config.output, Progress(), "signal", stopped.number, None)
 
 

@@ -15,7 +15,7 @@ import torch
 from seq2seq_core import claims
 from seq2seq_core.config import build, to_yaml
 from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError
-from seq2seq_core.models.folder import Lineage
+from seq2seq_core.models.card import Lineage
 from seq2seq_core.training import ownership
 from seq2seq_core.training.agreement import Stopped
 from seq2seq_core.training.config import TrainConfig, identity
@@ -75,7 +75,9 @@ def test_an_equal_run_waits_for_its_turn(tmp_path: Path, caplog: pytest.LogCaptu
 def test_an_equal_run_that_does_not_end_is_told_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ownership, "WAIT_SECONDS", 0)
     first, second = (owned(str(tmp_path), "aaaa", ALONE, StopFlag()) for _ in range(2))
-    told = pytest.raises(ClaimError, match=r"the same training is under way here; found .*process .*run aaaa")
+    told = pytest.raises(
+        ClaimError, match=r"the same training is under way here; found fingerprint aaaa of process \d+ on"
+    )
     with first, told, second:
         pass
 

@@ -371,6 +371,14 @@ def test_training_goes_on_from_a_model_folder(
         run({**tiny_training, "model": shape}, tmp_path / "other", initialize_from=str(output / "best"))
 
 
+def test_the_folder_of_a_run_is_no_model_to_begin_with(
+    tiny_training: Values, tmp_path: Path, learned: tuple[Path, TrainResult]
+) -> None:
+    output, _ = learned
+    with pytest.raises(ModelError, match=rf"{output}: this is a run folder.*Name {output}/best"):
+        run(tiny_training, tmp_path, initialize_from=str(output))
+
+
 def test_a_model_with_another_tokenizer_is_no_beginning(
     tiny_training: Values, tmp_path: Path, learned: tuple[Path, TrainResult], publish_tiny: Callable[..., Manifest]
 ) -> None:
