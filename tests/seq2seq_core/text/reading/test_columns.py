@@ -197,12 +197,6 @@ def test_batches_that_share_dictionaries_stay_together(tmp_path: Path, reading: 
     assert len(cut(source, index_source(source, 1, 100))) == 1
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-def test_a_file_without_rows_has_no_parts(tmp_path: Path, reading: Any, format_: str) -> None:
-    source = reading.source(path=write(tmp_path / f"c.{format_}", WORDS.slice(0, 0), 1))
-    assert cut(source, index_source(source, 1, 100)) == []
-
-
 def test_a_column_of_nothing_has_no_texts(tmp_path: Path, reading: Any) -> None:
     path = write(tmp_path / "c.parquet", pa.table({"source": pa.nulls(2), "target": ["a", "b"]}), 5)
     assert [rule for _, rule, _ in reading.read(path=path).rejects] == ["missing_field"] * 2
