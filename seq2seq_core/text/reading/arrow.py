@@ -154,7 +154,10 @@ class _Spliced:
         block = self._head.read(size)
         wanted = min(size - len(block), self._left)
         self._left -= wanted
-        return block + self._file.read(wanted) if wanted else block
+        found = self._file.read(wanted) if wanted else b""
+        if len(found) < wanted:
+            raise EOFError("the file is shorter than it was when it was looked at")
+        return block + found
 
 
 def _size_of(file: IO[bytes]) -> int:

@@ -30,7 +30,11 @@ _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _KINDS = (  # of files that are no text: the place of the mark, the mark, what it is, what helps
-    (0, b"PK\x03\x04", "a zip archive", "Unpack it."),
+    (0, b"PK\x03\x04", "a zip archive or an office document", "Unpack it, or save its text as UTF-8."),
+    (0, b"\xd0\xcf\x11\xe0", "an office document", "Save its text as UTF-8."),
+    (0, b"%PDF-", "a PDF document", "Save its text as UTF-8."),
+    (0, b"\x04\x22\x4d\x18", "an lz4 archive", "Unpack it."),
+    (0, b"\x1f\x9d", "an archive of compress", "Unpack it."),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it."),
     (257, b"ustar", "a tar archive", "Unpack it."),
     (0, b"PAR1", "a Parquet file", "Set format to parquet, or give it a name that ends in .parquet."),

@@ -164,7 +164,11 @@ def pack(folder: Path) -> dict[str, bytes]:
         "a Parquet file": table,
         "an Arrow file": arrow.getvalue(),
         "a tar archive": tar.getvalue(),
-        "a zip archive": zipped.getvalue(),
+        "a zip archive or an office document": zipped.getvalue(),
+        "an office document": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99),
+        "a PDF document": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
+        "an lz4 archive": b"\x04\x22\x4d\x18\x64\x40\xa7\x00",
+        "an archive of compress": b"\x1f\x9d\x90\x61\x14",
     }
 
 
@@ -176,7 +180,7 @@ def test_files_of_other_kinds_are_refused_by_name(tmp_path: Path, reading: Any) 
                 reading.sources(path=str(tmp_path / name), source_language="en", target_language="de")
 
 
-@pytest.mark.parametrize("line", ["PK\x03\x04 are four letters", "PAR1 is a name", "BZh9 too", "ARROW1"])
+@pytest.mark.parametrize("line", ["PK\x03\x04 are four letters", "PAR1 is a name", "BZh9 too", "ARROW1", "%PDF-1.7"])
 def test_text_that_begins_as_such_a_file_is_text(line: str) -> None:
     assert encoding_of_head(f"{line}\nthe next line\n".encode(), "c.txt") == UTF8
 
