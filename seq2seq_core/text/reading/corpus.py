@@ -252,7 +252,10 @@ class TextSource(pydantic.BaseModel):
 
     @property
     def can_be_cut(self) -> bool:
-        """Whether parts of it can be read on their own: compressed files and XML cannot."""
+        """Whether parts of it can be read on their own, by its names: compressed files and XML cannot.
+
+        Nor can text in another encoding than UTF-8, which only a look at the file tells (`encodings`, `index`).
+        """
         return self.format != "tmx" and all(codec_of(url) is None for url in self.urls)
 
     @property
