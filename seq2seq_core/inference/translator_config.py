@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from pydantic import Field
@@ -15,12 +16,14 @@ from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
 from seq2seq_core.inference.output import ModelEntry
 from seq2seq_core.inference.registry import load_engine
 from seq2seq_core.inference.translator import Translator
+from seq2seq_core.text.languages import is_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.tags import prefix_of
 
 _MODEL_CONFIG = "config.json"
+_log = logging.getLogger(__name__)
 _LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 
 
@@ -73,14 +76,21 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         _fitting(config.segmentation, loaded.source_text),
         config.normalize or loaded.source_text.normalize,
         prefix_of(loaded.source_tokenizer, config.target_language, storage.redact(config.model)),
+        config.target_language or loaded.source_text.target_language,
     )
 
 
 def _fitting(segmentation: SegmentConfig, text: SourceText) -> SegmentConfig:
-    """Segments no longer than what the model has seen, where no other limit is set."""
-    if segmentation.max_segment_pieces is not None or text.longest is None:
-        return segmentation
-    return segmentation.model_copy(update={"max_segment_pieces": text.longest})
+    """Segments no longer than what the model has seen and in its language, where nothing else is set."""
+    known = text.source_language if text.source_language and is_language(text.source_language) else None
+    if segmentation.mode == "document" and not (segmentation.language or known):
+        _log.info("the model does not tell its source language: sentences end as in English (segmentation.language)")
+    return segmentation.model_copy(
+        update={
+            "max_segment_pieces": segmentation.max_segment_pieces or text.longest,
+            "language": segmentation.language or known,
+        }
+    )
 
 
 def describe_model(root: str) -> ModelEntry:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pydantic
 
 from seq2seq_core.text.normalize import NormalizeConfig
+
+_LANGUAGES = ("source_language", "target_language")
 
 
 class SourceText(pydantic.BaseModel):
@@ -13,9 +17,18 @@ class SourceText(pydantic.BaseModel):
     Attributes:
         normalize: How the text was normalised.
         longest: Pieces (without EOS) of the longest source that was trained on; None when it is not known.
+        source_language: The language of all sources; None where it is not told, or they are in several.
+        target_language: The same of the targets.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     normalize: NormalizeConfig = NormalizeConfig()
     longest: int | None = None
+    source_language: str | None = None
+    target_language: str | None = None
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_unknown_languages(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A language that is not known is left out: what is written of a model does not change with what it lacks."""
+        return {name: value for name, value in dump(self).items() if name not in _LANGUAGES or value is not None}

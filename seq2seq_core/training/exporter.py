@@ -10,6 +10,7 @@ from typing import Literal
 from seq2seq_core import storage
 from seq2seq_core.models.folder import Lineage, save_model
 from seq2seq_core.shards.manifest import Manifest
+from seq2seq_core.text.languages import common_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.training.config import TrainConfig
@@ -63,6 +64,8 @@ def source_text(manifest: Manifest, max_source_tokens: int) -> SourceText:
     return SourceText(
         normalize=NormalizeConfig.model_validate(manifest.configuration.get("normalize", {})),
         longest=min(longest, max_source_tokens) or None,
+        source_language=common_language(corpus.source_language for corpus in manifest.corpora),
+        target_language=common_language(corpus.target_language for corpus in manifest.corpora),
     )
 
 

@@ -34,7 +34,7 @@ CONFIGS = st.builds(
     SegmentConfig,
     mode=st.sampled_from(["line", "document"]),
     max_segment_pieces=st.integers(1, 30),
-    language=st.sampled_from(["en", "de", "zh", "xx"]),
+    language=st.sampled_from([None, "en", "de", "zh", "ja", "und"]),
 )
 
 
