@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _UNSPACED = (
-    "\u0e01-\u0e5b\u0e81-\u0fda\u1000-\u109f\u1780-\u17f9\u19e0-\u19ff\u2e80-\u2fd5\u3005-\u303b\u3041-\u30ff"
+    "\u0e01-\u0e5b\u0e81-\u0fda\u1000-\u109f\u1780-\u17f9\u19e0-\u19ff\u2e80-\u2fd5\u3005-\u3029\u3031-\u303b\u3041-\u30ff"
     "\u31f0-\u31ff\u32d0-\u32fe\u3300-\u3357\u3400-\u9fff\ua9e0-\ua9fe\uaa60-\uaa7f\uf900-\ufad9\uff66-\uff9d"
-    "\U00016fe2-\U00016ff6\U0001aff0-\U0001b167\U0001f200\U00020000-\U000323af"
+    "\U00016fe2\U00016fe3\U00016ff0-\U00016ff6\U0001aff0-\U0001b167\U0001f200\U00020000-\U000323af"
 )
 """Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese: what is written without spaces between words."""
 
