@@ -119,8 +119,8 @@ def test_corpora_agree_on_a_language() -> None:
 
 CORPORA = ".de .en .EN .pl .cs .tr .ml .el .mk .ps .pt .so .es .eng .deu .pt_BR .zh-Hans .ceb_Latn"
 FORMATS = (
-    ".md .py .sh .db .js .ts .hs .rs .rb .go .cc .hh .gz .xz .7z .cu .cr .gv .in .mo .po .vb .tf .txt .csv .tsv .xml .pdf"
-    " .log .doc .zip .tar .bin .bak .run .map .src .tgt .html .json . de"
+    ".md .py .sh .db .js .ts .hs .rs .rb .go .cc .hh .gz .xz .7z .cu .cr .gv .in .mo .po .vb .tf .txt .csv .tsv .xml"
+    " .pdf .log .doc .zip .tar .bin .bak .run .map .src .tgt .html .json . de"
 )
 
 

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from seq2seq_core.text.sentences import split_sentences
 
 LANGUAGES = st.sampled_from(["en", "de", "fr", "ru", "ja", "zh", "ko", "th", "ar", "eng_Latn", "pt-BR", "ceb", "und"])
-SCRAPS = st.sampled_from(
-    ["1. ", "a) ", "(ii) ", "Dr. ", "Vol. ", "der 3. ", "http://a.B/c?D!E ", "U.S. ", "e.g. ", "Word. ", "wort ", "5"]
-    + ["「", "」", "。", "と", "！", "？", "。1. ", '"', "'s ", "...", " ", "\u3000", "\u00a0", "\t"]
-)
+WORDS = ["1. ", "a) ", "(ii) ", "Dr. ", "Vol. ", "der 3. ", "http://a.B/c?D!E ", "U.S. ", "e.g. ", "Word. ", "wort "]
+SIGNS = ["5", "「", "」", "。", "と", "！", "？", "。1. ", '"', "'s ", "...", " ", "\u3000", "\u00a0", "\t"]
+SCRAPS = st.sampled_from([*WORDS, *SIGNS])
 TEXTS = st.one_of(st.lists(SCRAPS, max_size=30).map("".join), st.text(st.characters(codec="utf-8"), max_size=40))
 
 
