@@ -102,6 +102,8 @@ class Translator:
         self._normalization = normalization
         self._prefix = prefix
         self._spaced = uses_spaces(target_language)
+        if segmentation.mode == "document" and segmentation.language is None:
+            _log.info("the source language is not known: sentences end as in English (segmentation.language)")
 
     def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
         """Translate thousands of texts in one call; equal segments go through the model once.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 from pydantic import Field
@@ -23,7 +22,6 @@ from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.tags import prefix_of
 
 _MODEL_CONFIG = "config.json"
-_log = logging.getLogger(__name__)
 _LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 
 
@@ -83,8 +81,6 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
 def _fitting(segmentation: SegmentConfig, text: SourceText) -> SegmentConfig:
     """Segments no longer than what the model has seen and in its language, where nothing else is set."""
     known = text.source_language if text.source_language and is_language(text.source_language) else None
-    if segmentation.mode == "document" and not (segmentation.language or known):
-        _log.info("the model does not tell its source language: sentences end as in English (segmentation.language)")
     return segmentation.model_copy(
         update={
             "max_segment_pieces": segmentation.max_segment_pieces or text.longest,

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pydantic
 
 from seq2seq_core.text.normalize import NormalizeConfig
-
-_LANGUAGES = ("source_language", "target_language")
 
 
 class SourceText(pydantic.BaseModel):
@@ -23,12 +19,13 @@ class SourceText(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
-    normalize: NormalizeConfig = NormalizeConfig()
-    longest: int | None = None
     source_language: str | None = None
     target_language: str | None = None
+    normalize: NormalizeConfig = NormalizeConfig()
+    longest: int | None = None
 
     @pydantic.model_serializer(mode="wrap")
-    def _without_unknown_languages(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_unknown_languages(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, object]:
         """A language that is not known is left out: what is written of a model does not change with what it lacks."""
-        return {name: value for name, value in dump(self).items() if name not in _LANGUAGES or value is not None}
+        left_out = {name for name in ("source_language", "target_language") if getattr(self, name) is None}
+        return {name: value for name, value in dump(self).items() if name not in left_out}

@@ -219,6 +219,15 @@ def test_what_stands_between_outputs_follows_the_target(
     assert made.translate([source])[0].text == expected
 
 
+def test_a_document_in_an_unknown_language_is_told(tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        translator(echo(), tokenizer)
+        translator(echo(), tokenizer, mode="document", language="de")
+        assert not caplog.records
+        translator(echo(), tokenizer, mode="document")
+    assert "sentences end as in English" in caplog.text
+
+
 def test_outputs_that_were_cut_or_loop_are_told(tokenizer: Tokenizer) -> None:
     book = {"a cat": "cat " * 30, "the dog": "the dog ran", "dog " * 20: "dog " * 25}
     (loop, fine, repeated) = translator(Speaking(tokenizer, book), tokenizer).translate(list(book))

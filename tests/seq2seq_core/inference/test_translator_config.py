@@ -1,20 +1,16 @@
 from __future__ import annotations
 
 import json
-import logging
-import re
 from pathlib import Path
 
 import pytest
 
-from seq2seq_core import config as configuration
 from seq2seq_core import storage
-from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.errors import ModelError
 from seq2seq_core.inference.engine_config import EchoEngineConfig
-from seq2seq_core.inference.translator_config import TranslatorConfig, _fitting, describe_model, load_translator
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
-from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.training import TokenizerConfig, train
 
 
@@ -58,33 +54,6 @@ def test_normalisation_and_segment_length_are_those_the_model_was_trained_with(m
     assert found.segments > 2
     wide = config.model_copy(update={"segmentation": SegmentConfig(max_segment_pieces=100)})
     assert load_translator(wide).translate(["the dog ran fast! a small cat sat."])[0].segments == 1
-
-
-def test_languages_are_those_of_the_model_unless_told() -> None:
-    config = TranslatorConfig(model="m")
-    japanese = SourceText(source_language="ja", longest=7)
-    assert _fitting(config.segmentation, japanese) == SegmentConfig(language="ja", max_segment_pieces=7)
-    told = SegmentConfig(language="en", max_segment_pieces=3)
-    assert _fitting(told, japanese) == told
-    assert _fitting(config.segmentation, SourceText(source_language="english")) == SegmentConfig()
-
-
-def test_a_document_in_an_unknown_language_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        _fitting(SegmentConfig(), SourceText())
-        _fitting(SegmentConfig(mode="document", language="de"), SourceText())
-        _fitting(SegmentConfig(mode="document"), SourceText(source_language="de"))
-        assert not caplog.records
-        _fitting(SegmentConfig(mode="document"), SourceText())
-    assert "sentences end as in English" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("code", "meant"), [("english", "did you mean en?"), ("German", "did you mean de?"), ("../x", "codes are like en")]
-)
-def test_a_word_that_is_no_language_is_refused_with_close_codes(code: str, meant: str) -> None:
-    with pytest.raises(ConfigError, match=f"segmentation.language.*{re.escape(meant)}"):
-        configuration.build(TranslatorConfig, {"model": "m", "segmentation": {"language": code}})
 
 
 def test_folders_without_a_model_or_with_a_damaged_one(tmp_path: Path) -> None:

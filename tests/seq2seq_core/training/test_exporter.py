@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seq2seq_core.shards.manifest import CorpusEntry, Ledger, Manifest, SplitEntry, TokenizerEntry
+from seq2seq_core.shards.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.exporter import source_text
 
@@ -31,18 +31,3 @@ def test_the_model_learns_of_normalisation_and_the_longest_source(
     text = source_text(manifest(lengths), max_source_tokens=4)
     assert text.longest == longest
     assert text.normalize == NormalizeConfig(unicode="nfc", whitespace=False)
-
-
-def corpus(source: str | None, target: str | None) -> CorpusEntry:
-    return CorpusEntry(name="c", weight=1.0, source_language=source, target_language=target, tag=None, origins=())
-
-
-def test_the_model_learns_of_the_languages_its_corpora_agree_on() -> None:
-    of = manifest((1,))
-    told = of.model_copy(update={"corpora": (corpus("de", "en-GB"), corpus(None, "en-US"))})
-    text = source_text(told, max_source_tokens=4)
-    assert (text.source_language, text.target_language) == ("de", "en")
-    many = of.model_copy(update={"corpora": (corpus("en", "de"), corpus("en", "fr"))})
-    text = source_text(many, max_source_tokens=4)
-    assert (text.source_language, text.target_language) == ("en", None)
-    assert source_text(of, max_source_tokens=4).source_language is None
