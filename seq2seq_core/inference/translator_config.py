@@ -15,7 +15,6 @@ from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
 from seq2seq_core.inference.output import ModelEntry
 from seq2seq_core.inference.registry import load_engine
 from seq2seq_core.inference.translator import Translator
-from seq2seq_core.text.languages import is_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
@@ -80,11 +79,10 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
 
 def _fitting(segmentation: SegmentConfig, text: SourceText) -> SegmentConfig:
     """Segments no longer than what the model has seen and in its language, where nothing else is set."""
-    known = text.source_language if text.source_language and is_language(text.source_language) else None
     return segmentation.model_copy(
         update={
             "max_segment_pieces": segmentation.max_segment_pieces or text.longest,
-            "language": segmentation.language or known,
+            "language": segmentation.language or text.source_language,
         }
     )
 

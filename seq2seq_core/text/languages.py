@@ -50,8 +50,8 @@ def short_code(code: str) -> str:
 
 
 def common_language(codes: Iterable[str | None]) -> str | None:
-    """The code that all agree on, those left aside that say nothing; `en` of `en-GB` and `en-US`; None without one."""
-    told = {code for code in codes if code is not None}
+    """The code that all agree on; `en` of `en-GB` and `en-US`; None without one. What is no code says nothing."""
+    told = {code for code in codes if code is not None and is_language(code)}
     for distinct in (told, {short_code(code) for code in told}):
         if len(distinct) == 1:
             return distinct.pop()

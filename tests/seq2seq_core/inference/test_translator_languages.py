@@ -17,7 +17,7 @@ def test_languages_are_those_of_the_model_unless_told() -> None:
     assert _fitting(config.segmentation, japanese) == SegmentConfig(language="ja", max_segment_pieces=7)
     told = SegmentConfig(language="en", max_segment_pieces=3)
     assert _fitting(told, japanese) == told
-    assert _fitting(config.segmentation, SourceText(source_language="english")) == SegmentConfig()
+    assert _fitting(config.segmentation, SourceText()) == SegmentConfig()
 
 
 @pytest.mark.parametrize(

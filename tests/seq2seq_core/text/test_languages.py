@@ -110,7 +110,7 @@ def test_spaces_between_words_are_a_matter_of_the_script() -> None:
 
 
 def test_corpora_agree_on_a_language() -> None:
-    assert common_language(["en", None, "en"]) == "en"
+    assert common_language(["en", None, "en", "english"]) == "en"
     assert common_language(["pt-BR", "pt-BR"]) == "pt-BR"
     assert common_language(["pt-BR", "por"]) == "pt"
     assert common_language(["en", "de"]) is None
