@@ -124,6 +124,12 @@ def test_a_cut_inside_a_word_stays_closed() -> None:
     assert found.join(["siehe", "aH", "", "", "cG", "jetzt"], spaced=True) == "siehe aHcG jetzt"
 
 
+def test_a_cut_between_sentences_is_open_beside_one_inside_a_word() -> None:
+    found = cut("It is.So it is aHR0cHM6Ly9l.", max_segment_pieces=10, mode="document")
+    assert found.segments == ("It is.", "So it is", "aHR0cH", "M6Ly9l.")
+    assert found.join(["Ja.", "So ist", "aH", "6L"], spaced=True) == "Ja. So ist aH6L"
+
+
 def test_an_output_that_is_empty_leaves_one_gap() -> None:
     found = cut("一。二。三。\n四。", mode="document", language="zh")
     assert found.join(["One.", "", "Three.", "Four."], spaced=True) == "One. Three.\nFour."
