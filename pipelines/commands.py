@@ -73,10 +73,7 @@ def run_translate(call: Call) -> int:
     from pipelines import infer
 
     result = infer.run(call.load(infer.TranslateConfig), call.beam_options())
-    print(
-        f"{result.records_out:,} records of {result.units:,} units translated to {result.output} "
-        f"({result.skipped_units:,} units were finished before)"
-    )
+    print(result.summary())
     return 0
 
 

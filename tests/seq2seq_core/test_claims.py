@@ -81,7 +81,7 @@ def test_the_claim_of_a_dead_run_is_taken_over(folder: str) -> None:
     assert storage.files_below(folder) == []
 
 
-def test_what_dead_runs_left_goes_with_the_run_that_joined_them(folder: str) -> None:
+def test_a_run_that_goes_on_for_a_dead_one_leaves_nothing_of_it(folder: str) -> None:
     with dead(folder, "a") as holder, held(folder, "a", "training"):
         killed_before_it_claimed = holder.model_copy(update={"run": "early"})
         Place(storage.join(folder, ".claim")).note(killed_before_it_claimed, "b")

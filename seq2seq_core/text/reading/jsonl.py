@@ -33,6 +33,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_DOT = re.compile(rb"\\u002[eE]")
 _FEW_LINES = 64
 BAD_JSON = "bad_json"
+_BLANK = "blank"  # of lines that are no rows, on the way through
+_WHITE_SPACE = " \t\r"
 
 _Value = str | float | None
 _Parsed = tuple[list[pa.Array], list[Problem]]
@@ -51,6 +53,8 @@ def read_fields(
 ) -> Iterator[Sifted]:
     """Rows in order; a line that is not a JSON object with what is needed in every field is set aside.
 
+    A blank line is no row, wherever it stands: files end in one, and so does the middle of two files put together.
+
     Args:
         lines: The lines.
         fields: Names of the fields with the texts and the score; see `fields`.
@@ -63,8 +67,13 @@ def read_fields(
     for batch in lines:
         text, problems = decode(batch, max_line_bytes)
         columns, more = _parse_readable(text, wanted) if problems else _parse(text, wanted)
-        yield shape.finish(first_line, columns, problems + more)
+        yield _without_blanks(shape.finish(first_line, columns, problems + more))
         first_line += len(batch)
+
+
+def _without_blanks(sifted: Sifted) -> Sifted:
+    is_row = pc.not_equal(sifted.rejected.column("rule"), _BLANK)
+    return Sifted(sifted.kept, sifted.rejected.filter(is_row))
 
 
 def _parse_readable(text: pa.StringArray, wanted: _Fields) -> _Parsed:
@@ -188,6 +197,8 @@ def _parse_line(row: int, line: str, wanted: _Fields) -> tuple[_Value, ...] | Pr
     try:
         values = json.loads(line)
     except json.JSONDecodeError as error:
+        if not line.strip(_WHITE_SPACE):
+            return Problem(row, _BLANK, "", "")
         return Problem(row, BAD_JSON, f"{error.msg} at character {error.pos + 1}", "a JSON object")
     except (ValueError, RecursionError) as error:
         return Problem(row, BAD_JSON, str(error), "a JSON object")
