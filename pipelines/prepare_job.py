@@ -5,7 +5,6 @@ So a mistake in the configuration is told at once, and work can begin while Beam
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 

@@ -49,7 +49,7 @@ def end_at_once(name: str, environment: Mapping[str, str]) -> None:
 @contextlib.contextmanager
 def ending_at_once(name: str, environment: Mapping[str, str]) -> Iterator[None]:
     """`end_at_once` inside the block."""
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in STOP_SIGNALS}
     end_at_once(name, environment)
     try:
         yield
