@@ -106,10 +106,12 @@ def _killed(ending: Ending, processes: int, output: str) -> TrainingError:
 
 
 def _carries_on(output: str) -> str:
-    from seq2seq_core.training.checkpoint import Checkpoints
+    from seq2seq_core.training.checkpoint import MARKER_NAME
 
+    root = storage.join(output, "checkpoints")
     try:
-        steps = Checkpoints(storage.join(output, "checkpoints")).steps()
+        names = [name for name in storage.list_folder(root) if storage.exists(storage.join(root, name, MARKER_NAME))]
     except Seq2SeqError:
         return "carries on from the newest checkpoint"
-    return f"carries on from step {steps[-1]}" if steps else "begins again: there is no checkpoint yet"
+    steps = [int(name.removeprefix("step-")) for name in names if name.removeprefix("step-").isdecimal()]
+    return f"carries on from step {max(steps)}" if steps else "begins again: there is no checkpoint yet"

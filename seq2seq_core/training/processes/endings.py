@@ -26,6 +26,10 @@ _YIELD_SECONDS, _LOST_SECONDS = 1.0, 5.0
 _LOST = re.compile(r"gloo/|NCCL|Connection (was likely )?(closed|reset)|Broken pipe|Failed to recv|Socket Timeout")
 
 
+class PeerError(TrainingError):
+    """Another process failed, or has left; it is that one that tells why."""
+
+
 def told_once(place_of: Callable[[], Place], work: Callable[[], int], name: str) -> int:
     """Find a process's place and do its part in a training; its exit code, after `name` told what went wrong."""
     place = Place()
@@ -77,7 +81,7 @@ def _for_all(error: Exception, place: Place) -> Exception:
 
     It may have done so before: the signal was taken for one to stop between two steps then, of which there is none now.
     """
-    is_lost = is_loss_of_peers(error.__cause__ or error)
+    is_lost = isinstance(error, PeerError) or is_loss_of_peers(error.__cause__ or error)
     if is_lost and heard:
         end(128 + heard[0])
     if not heard:

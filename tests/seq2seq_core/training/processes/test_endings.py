@@ -8,7 +8,7 @@ import torch.distributed
 
 from seq2seq_core.errors import ConfigError, TrainingError
 from seq2seq_core.training.processes import early, endings
-from seq2seq_core.training.processes.endings import is_loss_of_peers, told_once
+from seq2seq_core.training.processes.endings import PeerError, is_loss_of_peers, told_once
 from seq2seq_core.training.processes.place import Place
 
 GLOO = "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:39348. Hm."
@@ -103,6 +103,11 @@ def test_a_connection_that_is_lost_in_an_error_of_ours_is_waited_for_as_well(
     error.__cause__ = RuntimeError(GLOO)
     assert told_once(place(0), failing(error), "training") == 1
     assert capfd.readouterr().err == "training (rank 0): the processes cannot connect\n"
+    assert sum(slept) == 5
+
+
+def test_the_error_of_another_process_is_left_to_that_one(slept: list[float]) -> None:
+    assert told_once(place(0), failing(PeerError("another process failed")), "training") == 1
     assert sum(slept) == 5
 
 
