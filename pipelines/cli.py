@@ -16,11 +16,14 @@ import textwrap
 import threading
 from collections.abc import Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from pipelines.call import Command, read_call
-from pipelines.commands import COMMANDS
-from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
+from seq2seq_core.machine import open_closed_streams
+
+if TYPE_CHECKING:
+    from pipelines.call import Command
+    from seq2seq_core.config import Key
 
 _YOUNG_OBJECTS = 500_000  # imports make half as many, which stay: looking for garbage among them takes longer
 
@@ -52,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def console() -> int:
     """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage."""
+    open_closed_streams()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     gc.set_threshold(_YOUNG_OBJECTS)
@@ -93,6 +97,9 @@ def _set_up_logging() -> None:
 
 
 def _dispatch(words: list[str]) -> int:
+    from pipelines.call import read_call  # here, as Ctrl-C has to find `main` at work before what takes long to import
+    from pipelines.commands import COMMANDS
+
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0 if words else EXIT_USAGE
@@ -112,6 +119,8 @@ def _complain(error: Seq2SeqError, code: int) -> int:
 
 
 def _overview() -> str:
+    from pipelines.commands import COMMANDS
+
     rows = [f"  {command.name:<10} {command.summary}" for command in COMMANDS.values()]
     return "\n".join(
         [
@@ -126,6 +135,8 @@ def _overview() -> str:
 
 def _help(command: Command) -> str:
     """Usage, notes and every key with its type, default and meaning."""
+    from seq2seq_core import config as configuration
+
     lines = [f"usage: {command.usage}", "", textwrap.fill(command.summary, 100)]
     if command.notes:
         lines += ["", command.notes]
@@ -136,7 +147,7 @@ def _help(command: Command) -> str:
     return "\n".join(lines)
 
 
-def _default(key: configuration.Key) -> str:
+def _default(key: Key) -> str:
     return key.default if key.default == "required" else f"default {key.default}"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -42,6 +41,7 @@ from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, InputFile, Rec
 from seq2seq_core.inference.records.plan import InputPlan, UnitSize
 from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
 from seq2seq_core.inference.work import OnError
+from seq2seq_core.machine import usable_cores
 
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece", "torch")
 
@@ -236,7 +236,7 @@ def _engine_for(engine: EngineConfig, options: PipelineOptions) -> EngineConfig:
     local = options.view_as(DirectOptions)
     if not isinstance(engine, TorchEngineConfig) or engine.threads or local.direct_running_mode == "in_memory":
         return engine
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     return engine.model_copy(update={"threads": max(1, cores // (local.direct_num_workers or cores))})
 
 
