@@ -10,7 +10,7 @@ from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, MARKER_FOLDER,
 from seq2seq_core.inference.records.plan import InputPlan, RecordRange
 from seq2seq_core.shards.schema import shard_name
 
-UNIT_VERSION = 1
+UNIT_VERSION = 2
 """Part of every fingerprint: to be raised when the same input and options would give other bytes."""
 
 
@@ -59,5 +59,5 @@ def cut_units(plan: InputPlan, job: str) -> list[Unit]:
 
 
 def _fingerprint(plan: InputPlan, part: RecordRange, job: str) -> str:
-    parts = [UNIT_VERSION, job, plan.fingerprint, plan.file.format, part.first, part.records]
+    parts = [UNIT_VERSION, job, plan.fingerprint, plan.file.format, part.first, part.records, part.digest]
     return storage.digest_bytes(json.dumps(parts).encode())
