@@ -47,7 +47,7 @@ class Seq2SeqError(Exception):
         if self.expected is not None:
             parts.append(f"expected {self.expected}")
         message = "; ".join(parts)
-        return f"{message}. {self.advice}" if self.advice else message
+        return _on_one_line(f"{message}. {self.advice}" if self.advice else message)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (
@@ -92,8 +92,18 @@ class TrainingError(Seq2SeqError):
     """Training cannot go on."""
 
 
+class ClaimError(Seq2SeqError):
+    """A folder belongs to another run, which is at work there."""
+
+
 class IncompleteError(Seq2SeqError):
     """Work ended, but records were lost or failed."""
+
+
+def _on_one_line(text: str) -> str:
+    """The text as any log takes it: line ends, and what is no Unicode (names of files may hold such), as escapes."""
+    printable = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return printable.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _rebuild(

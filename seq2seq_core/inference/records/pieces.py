@@ -18,7 +18,6 @@ import xxhash
 import zstandard
 
 from seq2seq_core import storage
-from seq2seq_core.errors import StorageError
 from seq2seq_core.inference.records.inputs import MARKER_FOLDER
 from seq2seq_core.inference.records.plan import RecordRange
 from seq2seq_core.text.reading.damage import FAILURES
@@ -81,12 +80,12 @@ def publish_rows(url: str, table: pa.Table) -> None:
 
 def read_piece(url: str) -> pa.Table | None:
     """The rows of a range; None where the piece is damaged or gone."""
+    data = storage.read_if_there(url) or b""
     try:
-        data = storage.read_bytes(url)
         if xxhash.xxh3_128_digest(data[_DIGEST_BYTES:]) != data[:_DIGEST_BYTES]:
             return None
         return pa.ipc.open_stream(pa.py_buffer(data)[_DIGEST_BYTES:]).read_all()
-    except (StorageError, *FAILURES):
+    except FAILURES:
         return None
 
 
@@ -108,6 +107,6 @@ def _read_record(folder: str, name: str) -> PieceRecord | None:
     if not _RECORD_NAME.fullmatch(name):
         return None
     try:
-        return PieceRecord.model_validate_json(storage.read_bytes(storage.join(folder, name)))
-    except (StorageError, pydantic.ValidationError):
+        return PieceRecord.model_validate_json(storage.read_if_there(storage.join(folder, name)) or b"")
+    except pydantic.ValidationError:
         return None

@@ -12,7 +12,6 @@ import dataclasses
 import io
 import itertools
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Literal
 
@@ -20,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from seq2seq_core import storage
+from seq2seq_core import local_disk, storage
 from seq2seq_core.inference.records.columns.footer import read_footer, size_of
 from seq2seq_core.inference.records.inputs import InputFile
 from seq2seq_core.inference.records.plan import BLOCK_BYTES, RecordRange, TimestampUnit, changed
@@ -88,7 +87,7 @@ def open_range(file: InputFile, part: RecordRange) -> Iterator[pq.ParquetFile]:
     Raises:
         InputError: They are not what was planned.
     """
-    with storage.open_input(file.url) as stored, tempfile.SpooledTemporaryFile(_HELD_BYTES) as copy:
+    with storage.open_input(file.url) as stored, _room_for(part.bytes) as copy:
         size, digest = size_of(stored), xxhash.xxh3_128()
         stored.seek(part.offset)
         for block in _blocks(stored, part.bytes):
@@ -161,6 +160,16 @@ def _blocks(stored: IO[bytes], count: int) -> Iterator[bytes]:
     while count and (block := stored.read(min(count, BLOCK_BYTES))):
         yield block
         count -= len(block)
+
+
+@contextlib.contextmanager
+def _room_for(count: int) -> Iterator[IO[bytes]]:
+    """A file for so many bytes, in memory while they are few."""
+    if count <= _HELD_BYTES:
+        yield io.BytesIO()
+        return
+    with local_disk.open_temporary(None) as (file, _):
+        yield file
 
 
 class _Held(io.RawIOBase):
