@@ -168,7 +168,7 @@ def row_groups(
         DatasetError: The file is damaged, lacks a column, or does not hold so many rows.
     """
     try:
-        parquet = pq.ParquetFile(file, pre_buffer=True)
+        parquet = pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
         missing = set(columns or ()) - set(parquet.schema_arrow.names)
         if missing:
             raise DatasetError("missing columns", where=where, found=parquet.schema_arrow.names, expected=columns)

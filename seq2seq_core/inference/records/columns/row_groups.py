@@ -122,7 +122,7 @@ def read_batches(file: InputFile, part: RecordRange, parquet: pq.ParquetFile) ->
             if below < above:
                 yield batch.slice(below, above - below)
     except FAILURES as error:
-        place = f"in row groups {groups.start} to {groups.stop - 1}, after row {position}"
+        place = f"in the row groups {groups.start} to {groups.stop - 1}, after row {position}"
         raise damaged("Parquet", file.url, error, place) from None
 
 

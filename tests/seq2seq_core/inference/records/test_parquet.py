@@ -217,7 +217,7 @@ def test_a_damaged_page_is_named_with_its_rows(tmp_path: Path) -> None:
     (file,) = find_inputs([str(path)], None, "elsewhere")
     first, second, _ = ranges(file, 20)
     assert read_rows(file, first, FIELDS).texts[0] == "old 00000"
-    with pytest.raises(InputError, match=r"a\.parquet: the Parquet file is .* in row groups 2 to 3, after row"):
+    with pytest.raises(InputError, match=r"a\.parquet: the Parquet file is .* in the row groups 2 to 3, after row"):
         read_rows(file, second, FIELDS)
 
 
