@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipelines.call import Call, Command
 from seq2seq_core.config import Config
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.errors import ConfigError, Seq2SeqError
 
 _PROCESSES = "--processes"
 _DRY_RUN = ("--dry-run", "--dry_run")
@@ -30,7 +30,9 @@ class ScoreConfig(Config):
 class InspectConfig(Config):
     """How closely `seq2seq inspect` looks."""
 
-    verify: bool = Field(False, description="recompute a dataset's counts and digests and name the first difference")
+    verify: bool = Field(
+        False, description="read every file, compare it with what its manifest says, and name the first difference"
+    )
 
 
 def run_prepare(call: Call) -> int:
@@ -71,10 +73,7 @@ def run_translate(call: Call) -> int:
     from pipelines import infer
 
     result = infer.run(call.load(infer.TranslateConfig), call.beam_options())
-    print(
-        f"{result.records_out:,} records of {result.units:,} units translated to {result.output} "
-        f"({result.skipped_units:,} units were finished before)"
-    )
+    print(result.summary())
     return 0
 
 
@@ -96,16 +95,29 @@ def run_score(call: Call) -> int:
 
 def run_inspect(call: Call) -> int:
     """What a folder holds, in a page."""
-    from seq2seq_core.report import inspection
-    from seq2seq_core.shards import verify
+    from seq2seq_core.report import inspection, verification
 
+    call = _path_first(call)
     if not call.words:
         raise ConfigError("a path is missing", expected="seq2seq inspect PATH")
-    config = call.load(InspectConfig)
-    print(inspection.describe(call.words[0]))
+    path, config = call.words[0], call.load(InspectConfig)
+    try:
+        print(inspection.describe(path))
+    except Seq2SeqError:
+        if config.verify:
+            verification.verify(path)  # which names the damage exactly
+        raise
     if config.verify:
-        print(verify.verify(call.words[0]).summary())
+        print(verification.verify(path))
     return 0
+
+
+def _path_first(call: Call) -> Call:
+    """`--verify PATH` as `PATH --verify`: the option takes no value, so what stands after it is the path."""
+    options = call.options
+    if call.words or len(options) != 2 or options[0] != "--verify" or options[1] in ("true", "false"):
+        return call
+    return replace(call, words=options[1:], options=options[:1])
 
 
 def run_report(call: Call) -> int:

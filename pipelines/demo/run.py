@@ -17,8 +17,11 @@ from pipelines.demo import corpus
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.config import Config
+from seq2seq_core.errors import StorageError
 from seq2seq_core.metrics.translation import score
+from seq2seq_core.preparation.traces import is_free_for_page
 from seq2seq_core.report.data import Example
+from seq2seq_core.shards.manifest import REPORT_NAME
 from seq2seq_core.text.reading.segments import read_segments
 from seq2seq_core.training.launch import launch
 
@@ -47,6 +50,7 @@ def run(config: DemoConfig) -> int:
     """
     began = time.monotonic()
     stages = _Stages(config.output, config)
+    stages.check_room()
     stages.generate()
     stages.prepare()
     code = stages.train()
@@ -62,6 +66,15 @@ class _Stages:
 
     def __init__(self, root: str, config: DemoConfig) -> None:
         self._root, self._config = root, config
+
+    def check_room(self) -> None:
+        """Refuse a folder in which somebody else's page stands; the stages look after their own files."""
+        if not is_free_for_page(self._at(REPORT_NAME)):
+            raise StorageError(
+                "a file that this program has not written stands where the report would go",
+                where=storage.redact(self._at(REPORT_NAME)),
+                advice="Choose another output folder, or move it away.",
+            )
 
     def generate(self) -> None:
         """The corpus: Moses files, dirt mixed in."""

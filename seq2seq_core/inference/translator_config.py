@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import Field
@@ -15,12 +14,12 @@ from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
 from seq2seq_core.inference.output import ModelEntry
 from seq2seq_core.inference.registry import load_engine
 from seq2seq_core.inference.translator import Translator
+from seq2seq_core.models.card import read_card
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.tags import prefix_of
 
-_MODEL_CONFIG = "config.json"
 _LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 
 
@@ -73,14 +72,18 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         _fitting(config.segmentation, loaded.source_text),
         config.normalize or loaded.source_text.normalize,
         prefix_of(loaded.source_tokenizer, config.target_language, storage.redact(config.model)),
+        config.target_language or loaded.source_text.target_language,
     )
 
 
 def _fitting(segmentation: SegmentConfig, text: SourceText) -> SegmentConfig:
-    """Segments no longer than what the model has seen, where no other limit is set."""
-    if segmentation.max_segment_pieces is not None or text.longest is None:
-        return segmentation
-    return segmentation.model_copy(update={"max_segment_pieces": text.longest})
+    """Segments no longer than what the model has seen and in its language, where nothing else is set."""
+    return segmentation.model_copy(
+        update={
+            "max_segment_pieces": segmentation.max_segment_pieces or text.longest,
+            "language": segmentation.language or text.source_language,
+        }
+    )
 
 
 def describe_model(root: str) -> ModelEntry:
@@ -89,19 +92,6 @@ def describe_model(root: str) -> ModelEntry:
     Raises:
         ModelError: There is no finished model.
     """
-    url = storage.join(root, _MODEL_CONFIG)
-    if not storage.exists(url):
-        raise ModelError(
-            "no finished model stands here",
-            where=storage.redact(root),
-            found=f"no {_MODEL_CONFIG}",
-            advice="Check the path: it is a folder like RUN/best.",
-        )
-    data = storage.read_bytes(url)
-    try:
-        path = json.loads(data)["lineage"]["path"]
-        lineage = json.loads(storage.read_bytes(storage.join(root, path)))
-        shown = {key: lineage[key] for key in _LINEAGE_KEYS if key in lineage}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError("the file is damaged", where=storage.redact(url), found=repr(error)) from None
-    return ModelEntry(url=storage.redact(root), digest=storage.digest_bytes(data), lineage=shown)
+    card, lineage = read_card(root)
+    shown = lineage.model_dump(mode="json", include=set(_LINEAGE_KEYS))
+    return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=shown)

@@ -11,11 +11,11 @@ import xxhash
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.inference.records.content import MAX_RECORD_BYTES, Content, decode_texts
-from seq2seq_core.inference.records.encoding import refuse_wide
 from seq2seq_core.inference.records.inputs import InputFile
 from seq2seq_core.inference.records.plan import BLOCK_BYTES, InputPlan, RecordRange, UnitSize, changed, cut_lines
 from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.text.reading.compression import ByteStream, open_plain, unpacked
+from seq2seq_core.text.reading.encodings import HEAD_BYTES, UTF8, encoding_of_head
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -24,7 +24,7 @@ def plan_lines(file: InputFile, size: UnitSize, *watchers: Callable[[bytes], Non
     """Count, digest and cut a file of lines; watchers see its plain bytes block by block.
 
     Raises:
-        InputError: It is a damaged archive, or its text is of two or four bytes a character.
+        InputError: It is a damaged archive, no text, or text that is not UTF-8.
     """
     with storage.open_input(file.url, block_bytes=BLOCK_BYTES) as stored:
         whole = _Digesting(stored)
@@ -126,15 +126,24 @@ class _Digesting:
 
 
 class _FirstBlock:
-    """Looks at the encoding where a file begins."""
+    """Looks at the encoding where a file begins: the lines of UTF-16 cannot be told apart byte by byte."""
 
     def __init__(self, file: InputFile) -> None:
         self._file: InputFile | None = file
 
     def __call__(self, block: bytes) -> None:
-        if self._file is not None:
-            refuse_wide(block, self._file.where)
-            self._file = None
+        if self._file is None:
+            return
+        encoding = encoding_of_head(block[:HEAD_BYTES], self._file.url)
+        if encoding != UTF8:
+            name = encoding.upper().removesuffix("-LE").removesuffix("-BE")
+            raise InputError(
+                f"the text is {name}",
+                where=self._file.where,
+                expected="UTF-8",
+                advice=f"Convert it: iconv -f {name} -t UTF-8 FILE > NEW.",
+            )
+        self._file = None
 
 
 class _Found(NamedTuple):

@@ -91,14 +91,23 @@ def test_long_ranges_are_cut_like_short_ones(tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_characters_of_two_and_four_bytes_are_named_before_work(tmp_path: Path, encoding: str, suffix: str) -> None:
-    data = "It is Monday, the tenth.\nfünf\n".encode(encoding)
+@pytest.mark.parametrize("text", ["It is Monday, the tenth.\nfünf\n", "Сегодня понедельник.\nПять\n"])
+def test_other_encodings_are_named_before_work(tmp_path: Path, encoding: str, suffix: str, text: str) -> None:
+    data = text.encode(encoding)
     path = tmp_path / f"a.txt{suffix}"
     path.write_bytes(gzip.compress(data) if suffix else data)
     (file,) = find_inputs([str(path)], None, "elsewhere")
     name = encoding.upper().replace("-LE", "LE").replace("-BE", "BE")
-    with pytest.raises(InputError, match=rf"a\.txt{suffix}: the text is {name}; expected UTF-8.*iconv -f {name}"):
+    with pytest.raises(InputError, match=rf"a\.txt{suffix}: the text is {name[:6]}.* expected UTF-8.* iconv -f {name}"):
         plan_lines(file, UnitSize(2, 1000))
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=80), mark=st.sampled_from(["", "\ufeff"]))
+def test_no_text_in_utf8_is_taken_for_another(tmp_path_factory: pytest.TempPathFactory, text: str, mark: str) -> None:
+    path = tmp_path_factory.mktemp("utf8") / "a.txt"
+    path.write_bytes((mark + text).encode())
+    (file,) = find_inputs([str(path)], None, "elsewhere")
+    plan_lines(file, UnitSize(2, 1000))
 
 
 def test_only_the_text_of_a_line_is_translated() -> None:
