@@ -24,6 +24,7 @@ from pipelines import redaction
 from pipelines.running import beam_options, failures
 from pipelines.running.watch import watching
 from pipelines.transforms.commit_units import CommitUnits
+from pipelines.transforms.lay_out import LayOut
 from pipelines.transforms.open_output import OpenOutput
 from pipelines.transforms.plan_inputs import PlanInputs
 from pipelines.transforms.publish_output import PublishOutput
@@ -152,7 +153,8 @@ def _build(root: beam.Pipeline, config: TranslateConfig, files: list[InputFile],
     )
     units = plans | "Open output" >> OpenOutput(config.output, job.fingerprint, fields)
     to_do, finished = units | "Skip finished" >> SkipFinished(config.output)
-    translated = to_do | "Translate units" >> TranslateUnits(translator, job.model.digest, fields)
+    laid_out = to_do | "Lay out" >> LayOut(config.output)
+    translated = laid_out | "Translate units" >> TranslateUnits(translator, job.model.digest, fields)
     committed = translated | "Commit units" >> CommitUnits(config.output, fields, config.on_error)
     entries = (finished, committed) | "All entries" >> beam.Flatten()
     output = entries | "Publish output" >> PublishOutput(config.output, job, plans)
