@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 from collections.abc import Iterator
 from typing import IO, Self
 
 import pydantic
 
-from seq2seq_core.errors import IncompleteError
+from seq2seq_core.errors import IncompleteError, StorageError
 from seq2seq_core.inference.records.content import Content
 from seq2seq_core.inference.records.lines import parse_text, render_text
 from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
 from seq2seq_core.inference.work import Translates
+from seq2seq_core.terminal import cannot_write, silence
 
 EXIT_BROKEN_PIPE = 141
 
@@ -51,12 +50,13 @@ def translate_lines(config: FilterConfig, source: IO[bytes], target: IO[bytes]) 
 
     Raises:
         IncompleteError: At the end, when lines have failed.
+        StorageError: `target` takes no more, or `source` cannot be read.
     """
     translator = load_translator(config)
     try:
         failed = filter_lines(translator, source, target)
     except BrokenPipeError:
-        _close_quietly(target)
+        silence(target)
         return EXIT_BROKEN_PIPE
     if failed:
         raise IncompleteError(f"{failed:,} lines were not translated", where="standard input")
@@ -64,23 +64,21 @@ def translate_lines(config: FilterConfig, source: IO[bytes], target: IO[bytes]) 
 
 
 def filter_lines(translator: Translates, source: IO[bytes], target: IO[bytes]) -> int:
-    """The number of lines that failed; a broken pipe goes to the caller."""
+    """The number of lines that failed; a broken pipe goes to the caller, for other errors see `translate_lines`."""
     first_line, failed = 1, 0
     for data in ready_lines(source):
         content = _parse(data)
         predictions = translator.translate(content.texts)
         failed += _warn(content, predictions, first_line)
-        target.write(render_text(content, predictions))
-        target.flush()
+        _write(target, render_text(content, predictions))
         first_line += len(content)
     return failed
 
 
 def ready_lines(source: IO[bytes]) -> Iterator[bytes]:
     """Blocks of whole lines: as many as stand ready, waiting for one only when none does."""
-    read = getattr(source, "read1", source.read)
     rest = b""
-    while block := read(_READ_BYTES):
+    while block := _read(source):
         whole, newline, tail = block.rpartition(b"\n")
         if newline:
             yield rest + whole + newline
@@ -89,6 +87,24 @@ def ready_lines(source: IO[bytes]) -> Iterator[bytes]:
             rest += block
     if rest:
         yield rest
+
+
+def _read(source: IO[bytes]) -> bytes:
+    try:
+        return bytes(getattr(source, "read1", source.read)(_READ_BYTES))
+    except OSError as error:
+        raise StorageError("it cannot be read", where="standard input", found=error.strerror or error) from error
+
+
+def _write(target: IO[bytes], data: bytes) -> None:
+    try:
+        target.write(data)
+        target.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence(target)
+        raise cannot_write(error) from error
 
 
 def _parse(data: bytes) -> Content[list[bytes]]:
@@ -103,11 +119,3 @@ def _warn(content: Content[list[bytes]], predictions: list[Prediction], first_li
     for record, reason in sorted(reasons.items()):
         _log.warning("line %d is not translated: %s", first_line + record, reason)
     return len(reasons)
-
-
-def _close_quietly(target: IO[bytes]) -> None:
-    """Point the stream elsewhere, or the interpreter's last flush would complain."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, target.fileno())
-        os.close(nowhere)

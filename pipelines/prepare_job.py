@@ -16,6 +16,7 @@ from pydantic import Field
 
 from pipelines.redaction import redacted
 from seq2seq_core import storage
+from seq2seq_core.config import Location
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.generation import origins
@@ -47,15 +48,17 @@ class HeldOutConfig(CorpusConfig):
 class PrepareConfig(Recipe):
     """What `seq2seq prepare` reads, how it cleans, and where the dataset goes."""
 
-    source: str | None = Field(None, description="a Moses pair: file or glob with the source side, a segment a line")
-    target: str | None = Field(None, description="a Moses pair: file or glob with the target side")
+    source: Location | None = Field(
+        None, description="a Moses pair: file or glob with the source side, a segment a line"
+    )
+    target: Location | None = Field(None, description="a Moses pair: file or glob with the target side")
     corpora: tuple[CorpusConfig, ...] = Field((), description="several corpora, or other formats, in order")
     validation: HeldOutConfig | None = Field(None, description="validation set")
     test: HeldOutConfig | None = Field(None, description="test set")
     benchmarks: tuple[CorpusConfig, ...] = Field(
         (), description="sets that are no part of the dataset and whose rows are kept out of training all the same"
     )
-    output: str = Field(min_length=1, description="folder of the dataset")
+    output: Location = Field(description="folder of the dataset")
     report: bool = Field(True, description="write report.html into the folder (needs the extra seq2seq[report])")
 
     @pydantic.model_validator(mode="after")

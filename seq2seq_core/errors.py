@@ -12,6 +12,24 @@ Seq2SeqError              everything this project raises on purpose
 └── IncompleteError       work ended, but records were lost or failed
 """
 
+from __future__ import annotations
+
+import re
+
+_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """The text as one line that any terminal and any log takes: line ends, control characters, and bytes that are no
+    UTF-8 (which Python keeps as halves of surrogate pairs) are escaped.
+    """
+    return _UNSHOWABLE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else match[0].encode("unicode_escape").decode()
+
 
 class Seq2SeqError(Exception):
     """The base of all errors this project raises on purpose.
@@ -47,7 +65,7 @@ class Seq2SeqError(Exception):
         if self.expected is not None:
             parts.append(f"expected {self.expected}")
         message = "; ".join(parts)
-        return f"{message}. {self.advice}" if self.advice else message
+        return shown(f"{message}. {self.advice}" if self.advice else message)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (

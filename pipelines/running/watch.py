@@ -13,7 +13,6 @@ from typing import Protocol
 import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from seq2seq_core.errors import StorageError
 from seq2seq_core.progress import Progress, Watch
 
 _LOOK_SECONDS, _LOG_SECONDS = 1.0, 30.0
@@ -94,13 +93,14 @@ def _follow(watch: Watch, stop: threading.Event, display: _Display) -> None:
             if progress is not None:
                 display.show(progress, last=last)
         pause = max(_LOOK_SECONDS, _MOST_OF_THE_TIME * (time.monotonic() - began))
-    display.close()
+    with _patience():
+        display.close()
 
 
 @contextlib.contextmanager
 def _patience() -> Iterator[None]:
-    """A look that fails says nothing about the work: the next one may not."""
+    """A look that fails says nothing about the work, whatever it fails of: the next one may not."""
     try:
         yield
-    except (OSError, ValueError, StorageError) as error:
-        _log.debug("the progress cannot be read now: %s", error)
+    except Exception as error:  # noqa: BLE001 - the bar must be closed, and no work ends for it
+        _log.debug("the progress cannot be shown now: %s", error)

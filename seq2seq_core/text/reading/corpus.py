@@ -11,7 +11,7 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core import storage
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, Location
 from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.text.reading import arrow, parquet
 from seq2seq_core.text.reading.columns import find_columns
@@ -30,9 +30,10 @@ from seq2seq_core.text.records import Sifted
 
 _COLUMNAR: tuple[Format, ...] = ("parquet", "arrow")
 _WITH_FIELDS: tuple[Format, ...] = ("tsv", "jsonl", *_COLUMNAR)
+_MOST_COLUMNS = 100_000
 _LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 
-Patterns = str | tuple[str, ...]
+Patterns = Location | tuple[Location, ...]
 
 
 class CorpusConfig(Config):
@@ -77,11 +78,12 @@ class CorpusConfig(Config):
     source_language: str | None = Field(None, pattern=_LANGUAGE, description="language of the source side (en, pt-BR)")
     target_language: str | None = Field(None, pattern=_LANGUAGE, description="language of the target side")
     tag: bool = Field(False, description="put >>target_language<< before every source, for multilingual models")
-    weight: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="how often an epoch of training passes over the corpus"
-    )
+    weight: float = Field(1.0, ge=1e-6, le=1000, description="how often an epoch of training passes over the corpus")
     max_rows: int | None = Field(
-        None, ge=1, description="at most so many rows of the corpus stay, a uniform sample of those that could"
+        None,
+        ge=1,
+        le=1 << 40,
+        description="at most so many rows of the corpus stay, a uniform sample of those that could",
     )
     filters: dict[str, Any] | None = Field(None, description="rules for this corpus, on top of the run's filters")
     normalize: dict[str, Any] | None = Field(None, description="normalisers for this corpus, on top of the run's")
@@ -96,7 +98,7 @@ class CorpusConfig(Config):
     def _one_shape(self) -> Self:
         for name in ("source", "target", "path", "text"):
             patterns = _patterns(getattr(self, name))
-            if getattr(self, name) is not None and (not patterns or "" in patterns):
+            if getattr(self, name) is not None and not patterns:
                 raise ValueError(f"{name} names no file")
         pair = self.source is not None or self.target is not None
         given = [pair, self.path is not None, self.text is not None]
@@ -247,7 +249,7 @@ class TextSource(pydantic.BaseModel):
     @property
     def has_header(self) -> bool:
         """Whether the first line names the columns."""
-        return self.format == "tsv" and not self.fields[0].isdigit()
+        return self.format == "tsv" and not _is_number(self.fields[0])
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -368,12 +370,18 @@ def _patterns(given: Patterns | None) -> tuple[str, ...]:
     return () if given is None else (given,) if isinstance(given, str) else given
 
 
+def _is_number(field: str) -> bool:
+    """Whether it is the number of a column, not a name: digits of ASCII alone count."""
+    return field.isascii() and field.isdigit()
+
+
 def _check_fields(format_: Format, fields: Sequence[str]) -> None:
     """Refuse fields that cannot stand together."""
     found = " and ".join(fields)
-    if format_ == "tsv" and len({field.isdigit() for field in fields}) > 1:
+    if format_ == "tsv" and len({_is_number(field) for field in fields}) > 1:
         raise ConfigError("name all columns or number all of them", found=found)
-    if format_ == "tsv" and "0" in fields:
-        raise ConfigError("columns are numbered from 1", found=found)
+    numbers = [field for field in fields if format_ == "tsv" and _is_number(field)]
+    if any(len(number) > len(str(_MOST_COLUMNS)) or not 0 < int(number) <= _MOST_COLUMNS for number in numbers):
+        raise ConfigError("columns are numbered from 1", found=found, expected=f"at most {_MOST_COLUMNS:,}")
     if format_ != "tsv" and any(overlap(one, other) for one, other in itertools.combinations(fields, 2)):
         raise ConfigError("the fields must be different values", found=found)
