@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import re
 
-_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_BYTE = r"\\udc(?=[89a-f][0-9a-f])"  # as Python writes it in quotes
+_UNSHOWABLE = re.compile(rf"{_BYTE}|[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def shown(text: str) -> str:
@@ -27,6 +28,8 @@ def shown(text: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
+    if len(match[0]) > 1:
+        return "\\x"
     code = ord(match[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else match[0].encode("unicode_escape").decode()
 

@@ -35,6 +35,7 @@ _ADVICE = {
     errno.ENFILE: "Raise the system's limit on open files.",
     errno.ENOMEM: "Do less at once: fewer processes, smaller batches or units.",
 }
+_LONGEST_SHOWN = 200
 _MEMORY = ("OutOfMemoryError", "MemoryError")
 _NO_MEMORY = re.compile(r"can't allocate memory|out of memory", re.IGNORECASE)
 _SYSTEM = re.compile(r"\[Errno (\d+)\] (.*?)(?:: '(.*)')?$", re.DOTALL)
@@ -46,6 +47,8 @@ def ours(error: BaseException) -> Seq2SeqError | None:
         return error
     if isinstance(error, OSError) and error.errno is not None:
         return _system(error.errno, error.strerror or str(error), _name(error.filename))
+    if isinstance(error, UnicodeEncodeError | UnicodeDecodeError) and len(error.object) <= _LONGEST_SHOWN:
+        return _unicode(type(error).__name__, repr(error.object))
     lineage = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
     return _by_lineage(lineage, str(error))
 

@@ -127,8 +127,9 @@ def _leave_out_what_is_told() -> None:
 
 
 def _is_foreign(record: logging.LogRecord) -> bool:
-    """Whether a log record is not Beam's traceback of what the user gets to see anyway: our errors, an interrupt."""
-    if record.exc_info and isinstance(record.exc_info[1], Seq2SeqError | KeyboardInterrupt):
+    """Whether a log record is not Beam's traceback of what the user gets to see anyway, in one line."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and (isinstance(error, KeyboardInterrupt) or cause(error) is not None):
         return False
     return cause(RuntimeError(record.getMessage())) is None
 

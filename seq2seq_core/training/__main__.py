@@ -10,7 +10,9 @@ from typing import NoReturn
 import torch.distributed
 
 from seq2seq_core import config as configuration
-from seq2seq_core.errors import ConfigError, Seq2SeqError
+from seq2seq_core import foreign_errors, terminal
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.options import take_config_file
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.launch import train_here
 
@@ -19,28 +21,23 @@ USAGE = "usage: [torchrun --nproc-per-node N -m | python -m] seq2seq_core.traini
 
 def main(words: list[str]) -> int:
     """The exit code: 0, 1 for a failure, 2 for a wrong configuration, or one of `training.stop`."""
+    terminal.make_ready()
+    logging.raiseExceptions = False
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("seq2seq_core").setLevel(logging.INFO)
     if "-h" in words or "--help" in words:
-        sys.stdout.write(_help())
+        terminal.say(_help().rstrip())
         return 0
     try:
-        config_file, options = _split(words)
+        config_file, options = take_config_file(words)
         return train_here(config_file, options)
-    except Seq2SeqError as error:
+    except Exception as error:
+        ours = foreign_errors.ours(error)
+        if ours is None:
+            raise
         rank = os.environ.get("RANK")
-        sys.stderr.write(f"training{f' (rank {rank})' if rank else ''}: {error}\n")
-        return 2 if isinstance(error, ConfigError) else 1
-
-
-def _split(words: list[str]) -> tuple[str | None, list[str]]:
-    """The file of `--config FILE` or `--config=FILE`, and the other words."""
-    for i, word in enumerate(words):
-        if word == "--config" and i + 1 < len(words):
-            return words[i + 1], words[:i] + words[i + 2 :]
-        if word.startswith("--config="):
-            return word.removeprefix("--config="), words[:i] + words[i + 1 :]
-    return None, words
+        terminal.complain(f"training{f' (rank {rank})' if rank else ''}: {ours}")
+        return 2 if isinstance(ours, ConfigError) else 1
 
 
 def _help() -> str:

@@ -78,7 +78,7 @@ class CorpusConfig(Config):
     source_language: str | None = Field(None, pattern=_LANGUAGE, description="language of the source side (en, pt-BR)")
     target_language: str | None = Field(None, pattern=_LANGUAGE, description="language of the target side")
     tag: bool = Field(False, description="put >>target_language<< before every source, for multilingual models")
-    weight: float = Field(1.0, ge=1e-6, le=1000, description="how often an epoch of training passes over the corpus")
+    weight: float = Field(1.0, gt=0, le=1000, description="how often an epoch of training passes over the corpus")
     max_rows: int | None = Field(
         None,
         ge=1,
