@@ -16,6 +16,7 @@ from seq2seq_core.errors import ConfigError
 
 _MOST_VALUES, _MOST_LEVELS = 1_000_000, 100
 _TAG = "tag:yaml.org,2002:"
+_LINE_END = re.compile("[\r\x85\u2028\u2029\ufeff]")
 _VARIABLE = re.compile(r"\$\$\{|\$\{(\w+)(?::-([^}]*))?\}")
 
 # What is no text, by its look: the tag's name, the expression, and the characters it can begin with.
@@ -65,6 +66,16 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, "too many merged keys", node.start_mark)
 
 
+class _Dumper(yaml.SafeDumper):
+    """YAML's safe dumper, but characters that YAML takes for a line end are escaped."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """See `yaml.representer.SafeRepresenter`."""
+        return self.represent_scalar(f"{_TAG}str", data, style='"' if _LINE_END.search(data) else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
 for _name, _look, _first in _LOOKS:
     _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(f"^(?:{_look})$"), list(_first))
 
@@ -108,7 +119,7 @@ def fill_variables(value: Any, where: str) -> Any:
 
 def write(values: Any) -> str:
     """YAML that `read` and `fill_variables` read back."""
-    return yaml.safe_dump(_escaped(values), sort_keys=False, allow_unicode=True)
+    return yaml.dump(_escaped(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _escaped(value: Any) -> Any:

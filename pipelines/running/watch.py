@@ -60,6 +60,7 @@ class _Bar:
         bar.set_postfix_str(progress.parts_text, refresh=False)
         bar.n, bar.total, bar.initial = progress.done, progress.total, progress.before
         bar.start_t = time.time() - progress.seconds  # the rate is that of the phase
+        bar.last_print_t = time.time()  # else it counts as never shown, and its line is not ended
         bar.refresh()
 
     def close(self) -> None:

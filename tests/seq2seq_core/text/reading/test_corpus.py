@@ -357,7 +357,7 @@ def test_globs_are_sorted_and_pair_up(tmp_path: Path) -> None:
         ({"text": "a", "format": "tsv"}, "format tsv has fields; found text"),
         ({"path": "a", "format": "text"}, "found path, expected text"),
         ({"path": []}, "path names no file"),
-        ({"source": ["a", ""], "target": "b"}, "source names no file"),
+        ({"source": ["a", ""], "target": "b"}, r"source\.1: an empty path \(is a variable unset\?\)"),
         ({"text": "a", "text_field": 1}, "give text_field with path alone"),
         ({"path": "a.tsv", "text_field": 1, "source_field": 2}, "without source_field and target_field"),
         ({"path": "a.tsv", "prompt_words": 2}, "prompt_words is for text alone"),
