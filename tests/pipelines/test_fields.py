@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -140,12 +141,8 @@ def test_every_number_has_bounds_on_both_sides(place: Place) -> None:
 @pytest.mark.parametrize("place", NUMBERS, ids=named)
 def test_numbers_on_the_edge_are_taken_or_refused(place: Place) -> None:
     for value in ON_THE_EDGE:
-        try:
-            found = getattr(build(place.kind, place.values(value)), place.name)
-        except ConfigError as error:
-            assert str(error).isprintable()
-        else:
-            assert found == pytest.approx(value, rel=1e-15)
+        with contextlib.suppress(ConfigError):
+            assert getattr(build(place.kind, place.values(value)), place.name) == pytest.approx(value, rel=1e-15)
 
 
 @pytest.mark.parametrize("place", places(), ids=named)
