@@ -14,7 +14,6 @@ from pipelines.prepare_job import PrepareConfig, begin_job, local_threads
 from pipelines.running import local_workers
 from pipelines.running.local_workers import LocalWorkers
 from seq2seq_core import storage
-from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.build import build_shard
 from seq2seq_core.preparation.claims import release, take_rest
 from seq2seq_core.preparation.messages import Job
@@ -44,10 +43,9 @@ def head_start(config: PrepareConfig, *, is_local: bool) -> Iterator[Job | None]
         with local_workers.started(local_threads(job)) as workers:
             threading.Thread(target=_stage_ahead, args=(workers, job), name="ahead", daemon=True).start()
             yield job
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt):
         take_rest(config.output, job.run)
-        if not isinstance(error, DatasetError):  # which may say that the folder is another run's
-            release(config.output, job.configuration)
+        release(config.output, job.run)
         raise
 
 

@@ -27,12 +27,13 @@ from pipelines.transforms.publish_dataset import PublishDataset
 from pipelines.transforms.sides import lists
 from pipelines.transforms.stage_units import StageUnits
 from seq2seq_core import storage
+from seq2seq_core.claims import alive
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.claims import release, take_rest
+from seq2seq_core.preparation.claims import take_rest
 from seq2seq_core.preparation.messages import Job, Outcome, Plan, ShardReport, SlotCounts, UnitReport
 from seq2seq_core.preparation.near.messages import DropReport, NearPlan
 from seq2seq_core.preparation.near.rows import near_plans, rows_to_compare
-from seq2seq_core.preparation.progress import PreparationWatch
+from seq2seq_core.preparation.progress import WORK_FOLDER, PreparationWatch
 from seq2seq_core.report.dataset_page import write_beside
 from seq2seq_core.shards.manifest import Manifest, load_manifest
 
@@ -107,14 +108,12 @@ def _run_once(config: PrepareConfig, beam_arguments: Sequence[str], job: Job) ->
     pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments, threads))
     _build(pipeline, job)
     try:
-        with watching(PreparationWatch(config.output)):
+        with alive(storage.join(config.output, WORK_FOLDER), job.holder), watching(PreparationWatch(config.output)):
             failures.run(pipeline)
     except (Exception, KeyboardInterrupt) as error:
         take_rest(config.output, job.run)
         if not isinstance(error, KeyboardInterrupt) and _generations(config.output) > before:
             return False
-        if not isinstance(error, DatasetError):  # which may say that the folder is another run's
-            release(config.output, job.configuration)
         raise
     return not take_rest(config.output, job.run)
 

@@ -6,9 +6,7 @@ So a mistake in the configuration is told at once, and work can begin while Beam
 from __future__ import annotations
 
 import os
-import socket
-import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import pydantic
@@ -16,6 +14,7 @@ from pydantic import Field
 
 from pipelines.redaction import redacted
 from seq2seq_core import storage
+from seq2seq_core.claims import this_process
 from seq2seq_core.config import Location
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.preparation.corpora import resolve
@@ -89,15 +88,16 @@ def make_job(config: PrepareConfig) -> Job:
     recipe = Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields})
     names = corpus_names([corpus for _, corpus in roles])
     given = config.tokenizer.given
+    _refuse_inside([*(given or ()), *_phrase_files(config.model_dump(mode="json"))], config.output)
     return Job(
         output=config.output,
         recipe=recipe,
         corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(roles, names, strict=True)),
         shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
-        inputs=list_inputs(roles),
+        inputs=list_inputs(roles, config.output),
         configuration=redacted(config),
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in given) if given else (),
-        run=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        holder=this_process(),
     )
 
 
@@ -108,23 +108,57 @@ def begin_job(config: PrepareConfig) -> Job:
     return job
 
 
-def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]]) -> tuple[Input, ...]:
-    """The files of every corpus.
+def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]], output: str) -> tuple[Input, ...]:
+    """The files of every corpus; what stands in the output is none of them.
 
     Raises:
-        ConfigError: A file stands in two corpora.
+        ConfigError: A file stands in two corpora, however it is spelt, or in the output folder.
     """
-    sources = [(index, role, source) for index, (role, corpus) in enumerate(roles) for source in corpus.sources()]
-    urls = [source.urls for _, role, source in sources if role == "train"]
-    twice = sorted({pair for pair in urls if urls.count(pair) > 1}) if len(set(urls)) < len(urls) else []
-    if twice:
-        advice = "To see its rows more often in training, give the corpus a weight."
-        raise ConfigError("a file stands in two corpora", where="corpora", found=" and ".join(twice[0]), advice=advice)
+    sources = [(index, role, source) for index, (role, corpus) in enumerate(roles) for source in corpus.sources(output)]
+    _refuse_inside([url for _, _, source in sources for url in source.urls], output)
+    _refuse_twice([source.urls for _, role, source in sources if role == "train"])
     names = origins([source.urls[0] for _, _, source in sources])
     return tuple(
         Input(index=position, corpus=index, role=role, origin=names[position], source=source)
         for position, (index, role, source) in enumerate(sources)
     )
+
+
+def _refuse_twice(sources: Sequence[tuple[str, ...]]) -> None:
+    """Refuse a file, or a pair of files, that is read as two, by whatever names."""
+    spellings: dict[tuple[str, ...], list[str]] = {}
+    for urls in sources:
+        known = spellings.setdefault(tuple(map(storage.identity, urls)), [])
+        known.append(" with ".join(map(storage.redact, urls)))
+    twice = next((names for names in spellings.values() if len(names) > 1), None)
+    if twice:
+        advice = "To see its rows more often in training, give the corpus a weight."
+        found = " and ".join(dict.fromkeys(twice))
+        raise ConfigError("a file stands in two corpora", where="corpora", found=found, advice=advice)
+
+
+def _refuse_inside(urls: Sequence[str], output: str) -> None:
+    """Refuse what is named by itself and stands where the dataset goes: it would be touched."""
+    inside = next((url for url in urls if storage.is_within(url, output)), None)
+    if inside is not None:
+        raise ConfigError(
+            "an input stands in the output folder",
+            where=storage.redact(inside),
+            found=f"output {storage.redact(output)}",
+            advice="Choose an output folder outside of the inputs.",
+        )
+
+
+def _phrase_files(values: object) -> Iterator[str]:
+    """The files of phrases that rules name, wherever they stand in a configuration."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if key == "phrases" and isinstance(value, Mapping) and isinstance(value.get("file"), str):
+                yield value["file"]
+            yield from _phrase_files(value)
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _phrase_files(value)
 
 
 def local_threads(job: Job) -> int:

@@ -16,22 +16,14 @@ from __future__ import annotations
 
 import re
 
-_BYTE = r"\\udc(?=[89a-f][0-9a-f])"  # as Python writes it in quotes
-_UNSHOWABLE = re.compile(rf"{_BYTE}|[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def shown(text: str) -> str:
-    """The text as one line that any terminal and any log takes: line ends, control characters, and bytes that are no
-    UTF-8 (which Python keeps as halves of surrogate pairs) are escaped.
+    """The text as one line that every terminal and log takes: line ends, control characters, and what is no Unicode
+    (names of files may hold such) are escaped.
     """
-    return _UNSHOWABLE.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    if len(match[0]) > 1:
-        return "\\x"
-    code = ord(match[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else match[0].encode("unicode_escape").decode()
+    return _UNSHOWABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class Seq2SeqError(Exception):
@@ -111,6 +103,10 @@ class CheckpointError(Seq2SeqError):
 
 class TrainingError(Seq2SeqError):
     """Training cannot go on."""
+
+
+class ClaimError(Seq2SeqError):
+    """A folder belongs to another run, which is at work there."""
 
 
 class IncompleteError(Seq2SeqError):

@@ -7,10 +7,10 @@ there still ends in one line that says what is known, not in a traceback.
 from __future__ import annotations
 
 import builtins
-import errno
 import re
 from collections.abc import Callable
 
+from seq2seq_core import local_disk
 from seq2seq_core.errors import InputError, Seq2SeqError, StorageError
 
 # Errors that tell of data or of another process, by the module and class that they descend from: no library is
@@ -27,14 +27,7 @@ _LIBRARIES = frozenset(
         "grpc.FutureTimeoutError",
     }
 )
-_ADVICE = {
-    errno.ENOSPC: "Make room, and run the same command again.",
-    errno.EDQUOT: "Make room, and run the same command again.",
-    errno.EFBIG: "Raise the limit on the size of files (ulimit -f).",
-    errno.EMFILE: "Raise the limit on open files (ulimit -n).",
-    errno.ENFILE: "Raise the system's limit on open files.",
-    errno.ENOMEM: "Do less at once: fewer processes, smaller batches or units.",
-}
+_LESS = "Do less at once: fewer processes, smaller batches or units."
 _LONGEST_SHOWN = 200
 _MEMORY = ("OutOfMemoryError", "MemoryError")
 _NO_MEMORY = re.compile(r"can't allocate memory|out of memory", re.IGNORECASE)
@@ -84,7 +77,13 @@ def _by_lineage(lineage: list[str], message: str) -> Seq2SeqError | None:
 
 
 def _system(number: int, problem: str, path: str | None) -> StorageError:
-    return StorageError("the system refuses", where=path, found=problem, advice=_ADVICE.get(number))
+    try:
+        with local_disk.named(path or "a file or connection"):
+            raise OSError(number, problem, path)
+    except StorageError as told:
+        return told
+    except OSError:
+        return StorageError("the system refuses", where=path, found=problem)
 
 
 def _plain_system(kind: str, message: str) -> StorageError:
@@ -92,7 +91,7 @@ def _plain_system(kind: str, message: str) -> StorageError:
 
 
 def _memory(kind: str, message: str) -> Seq2SeqError:
-    return Seq2SeqError("memory ran out", found=message or kind, advice=_ADVICE[errno.ENOMEM])
+    return Seq2SeqError("memory ran out", found=message or kind, advice=_LESS)
 
 
 def _recursion(kind: str, message: str) -> Seq2SeqError:

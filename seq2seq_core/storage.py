@@ -1,9 +1,9 @@
-"""URLs in, bytes and digests out: every file of this project is opened, listed, published and hashed here.
+"""URLs in, bytes and digests out: every file of this project is opened, published and hashed here.
 
-A path is a local path or any URL fsspec knows (`s3://`, `gs://`, `memory://`). Nothing becomes visible before
-it is whole: on local disks a temporary file in the same folder is renamed, on object stores one PUT (or one
-completed multipart upload) makes the object. `create_exclusively` is the one lock-free agreement that local
-disks and object stores share: of several writers exactly one succeeds.
+A path is a local path or any URL fsspec knows (`s3://`, `gs://`, `memory://`). What has no `://` is a local path,
+whatever else it holds. Nothing becomes visible before it is whole: on local disks a temporary file in the same folder
+is renamed, on object stores one PUT (or one completed multipart upload) makes the object. `create_exclusively` is the
+one lock-free agreement that local disks and object stores share: of several writers exactly one succeeds.
 
 Endpoints and credentials are those of the store's own library (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID` and its other
 variables and files for s3fs, application default credentials for gcsfs) or of fsspec's configuration
@@ -14,11 +14,9 @@ again when a store is busy or does not answer.
 from __future__ import annotations
 
 import contextlib
-import glob as local_glob
 import os
 import posixpath
 import re
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +26,7 @@ import fsspec
 import xxhash
 from fsspec.implementations.local import LocalFileSystem
 
+from seq2seq_core import local_disk
 from seq2seq_core.errors import StorageError
 
 _EXTRAS = "For s3:// install seq2seq[s3], for gs:// seq2seq[gcs]."
@@ -35,12 +34,20 @@ _BLOCK_BYTES = 1 << 20
 _CREDENTIALS = re.compile(r"(?<=://)[^/@]+@")
 _STORE_LIBRARIES = frozenset({"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "requests"})
 _MOST_CONFLICTS = 5
+_LOCAL_PREFIX = re.compile("^(file|local)://")
+_LOCAL = LocalFileSystem()
 
 
 def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """The file system behind a URL, and the path it knows the file by."""
+    path = _path_of(url)
+    if path is not None:
+        return _LOCAL, path
+    first = url.partition("::")[0]
+    if "://" not in first and first not in fsspec.available_protocols():
+        raise StorageError("no file system for this URL", where=redact(url), found=repr(first), advice=_EXTRAS)
     try:
-        with _named(url):
+        with named(url):
             fs, path = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise StorageError("no file system for this URL", where=redact(url), found=error, advice=_EXTRAS) from None
@@ -50,15 +57,37 @@ def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 def is_local(url: str) -> bool:
     """Whether the URL is a file of this machine."""
-    return isinstance(filesystem(url)[0], LocalFileSystem)
+    return _path_of(url) is not None
 
 
 def local_path(url: str) -> Path:
     """The path of a local URL; a StorageError for any other."""
-    fs, path = filesystem(url)
-    if not isinstance(fs, LocalFileSystem):
+    path = _path_of(url)
+    if path is None:
         raise StorageError("a local folder is needed here", where=redact(url))
     return Path(path)
+
+
+def identity(url: str) -> str:
+    """What a file or folder is known by, however it is spelt: its real path, without links, or its whole URL."""
+    path = _path_of(url)
+    if path is not None:
+        return os.path.realpath(path)
+    fs, path = filesystem(url)
+    return str(fs.unstrip_protocol(path)).rstrip("/")
+
+
+def as_url(fs: fsspec.AbstractFileSystem, path: str, like: str) -> str:
+    """A path of the file system, written as a user wrote another one there: relative stays relative, a URL a URL."""
+    if "://" in like:
+        return str(fs.unstrip_protocol(path))
+    return path if os.path.isabs(like) or like.startswith("~") else os.path.relpath(path)
+
+
+def is_within(url: str, folder: str) -> bool:
+    """Whether a file or folder is the folder, or stands below it, by their identities."""
+    inner, outer = identity(url), identity(folder).rstrip("/")
+    return inner == outer or inner.startswith(f"{outer}/")
 
 
 def redact(url: str) -> str:
@@ -70,7 +99,7 @@ def join(root: str, *parts: str) -> str:
     """A URL below `root`; parts that climb out of it or start anew are refused."""
     for part in parts:
         normal = posixpath.normpath(part)
-        if normal.startswith(("/", "..")) or "://" in part or "\\" in part:
+        if normal.startswith("/") or ".." in normal.split("/") or "://" in part or "\0" in part:
             raise StorageError("a path leaves its folder", where=redact(root), found=part, expected="a relative path")
     return "/".join([root.rstrip("/") or "/", *parts]) if root else posixpath.join(*parts)
 
@@ -82,38 +111,48 @@ def name_of(url: str) -> str:
 
 def exists(url: str) -> bool:
     """Whether a file or folder stands there."""
-    with _named(url):
+    with named(url):
         fs, path = filesystem(url)
         return bool(fs.exists(path))
 
 
 def is_folder(url: str) -> bool:
     """Whether a folder (or, on object stores, anything below that prefix) stands there."""
-    with _named(url):
+    with named(url):
         fs, path = filesystem(url)
         return bool(fs.isdir(path))
 
 
 def size(url: str) -> int:
     """The size of a file in bytes."""
-    with _named(url):
+    with named(url):
         fs, path = filesystem(url)
         return int(fs.size(path))
 
 
 def open_input(url: str, block_bytes: int | None = None) -> IO[bytes]:
     """A file opened for reading bytes, seekable; the caller closes it."""
-    with _named(url):
+    with named(url):
         fs, path = filesystem(url)
+        if fs is _LOCAL:
+            return local_disk.open_input(path, url)
         options: dict[str, Any] = {} if block_bytes is None else {"block_size": block_bytes}
         return cast(IO[bytes], fs.open(path, "rb", **options))
 
 
 def read_bytes(url: str) -> bytes:
     """The whole of a small file."""
-    with _named(url):
+    with named(url):
         fs, path = filesystem(url)
         return cast(bytes, fs.cat_file(path))
+
+
+def read_if_there(url: str) -> bytes | None:
+    """The whole of a small file; None when there is none, or it vanishes meanwhile."""
+    fs, path = filesystem(url)
+    with named(url), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return cast(bytes, fs.cat_file(path))
+    return None
 
 
 def read_text(url: str) -> str:
@@ -124,30 +163,9 @@ def read_text(url: str) -> str:
         raise StorageError("the file is not UTF-8", where=redact(url), found=error) from None
 
 
-def expand(pattern: str) -> list[str]:
-    """The files a path or glob names, sorted, as URLs of the same kind; a folder names all files below it.
-
-    Raises:
-        StorageError: Nothing is there.
-    """
-    with _named(pattern):
-        fs, path = filesystem(pattern)
-        if fs.isfile(path):
-            return [pattern]
-        if fs.isdir(path):
-            found = cast(list[str], fs.find(path))
-        elif local_glob.has_magic(path):
-            found = [entry for entry in cast(list[str], fs.glob(path)) if not fs.isdir(entry)]
-        else:
-            found = []
-    if not found:
-        raise StorageError("no such file", where=redact(pattern), advice="Check the path or pattern.")
-    return sorted(_as_url(fs, entry, pattern) for entry in found)
-
-
 def list_folder(url: str) -> list[str]:
     """Names of the direct entries of a folder, sorted; empty when it does not exist."""
-    with _named(url):
+    with named(url):
         fs, path = filesystem(url)
         path = path.rstrip("/")
         try:
@@ -157,9 +175,17 @@ def list_folder(url: str) -> list[str]:
     return sorted(posixpath.basename(entry) for entry in entries if entry != path)
 
 
+def files_below(url: str) -> list[str]:
+    """All files below a folder, relative to it, sorted; empty when it does not exist."""
+    with named(url):
+        fs, path = filesystem(url)
+        base = path.rstrip("/")
+        return sorted(entry.removeprefix(base).lstrip("/") for entry in cast(list[str], fs.find(path)))
+
+
 def remove(url: str) -> None:
     """Delete a file, or a folder with all below it; nothing happens when it is not there."""
-    with _named(url):
+    with named(url):
         fs, path = filesystem(url)
         with contextlib.suppress(FileNotFoundError):
             fs.rm(path, recursive=True)
@@ -167,7 +193,7 @@ def remove(url: str) -> None:
 
 def remove_empty_folder(url: str) -> None:
     """Delete a folder in which nothing stands, where the store has folders; nothing happens to any other."""
-    with _named(url):
+    with named(url):
         fs, path = filesystem(url)
         with contextlib.suppress(OSError):
             fs.rmdir(path)
@@ -191,24 +217,30 @@ def publish(url: str, *, durable: bool = True) -> Iterator[IO[bytes]]:
     When the block raises, nothing appears. What is not durable may be cut short, or gone, after the machine has lost
     its power (not after the end of a process), but is not waited for: whoever comes back to it compares its size.
     """
-    fs, path = filesystem(url)
-    if isinstance(fs, LocalFileSystem):
-        with _publish_locally(url, path, durable=durable) as out:
+    fs, path = _writable(url)
+    if fs is _LOCAL:
+        with local_disk.publish(path, url, durable=durable) as out:
             yield out
         return
-    with tempfile.NamedTemporaryFile() as whole:
-        yield cast(IO[bytes], whole)
+    with local_disk.open_temporary(None) as (whole, name):
+        yield whole
         whole.flush()
-        with _named(url):
-            fs.put_file(whole.name, path)  # one PUT, or one multipart upload that is aborted when a part fails
+        with named(url):
+            fs.put_file(name, path)  # one PUT, or one multipart upload that is aborted when a part fails
+
+
+def append(url: str, data: bytes) -> None:
+    """Write at the end of a local file, which is made where it is missing; a StorageError for any other."""
+    with local_disk.open_append(str(local_path(url)), url) as out:
+        out.write(data)
 
 
 def create_exclusively(url: str, data: bytes) -> bool:
     """Create a small file if none of that name exists; False when another writer was first."""
-    with _named(url):
-        fs, path = filesystem(url)
-        if isinstance(fs, LocalFileSystem):
-            return _link_locally(path, data)
+    fs, path = _writable(url)
+    if fs is _LOCAL:
+        return local_disk.create_exclusively(path, data, url)
+    with named(url):
         return _create_in_store(fs, path, data)
 
 
@@ -227,18 +259,11 @@ def digest_file(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _named(url: str) -> Iterator[None]:
+def named(url: str) -> Iterator[None]:
     """Turn the errors of operating systems and stores into one that names the URL."""
     try:
-        yield
-    except FileNotFoundError:
-        raise StorageError("no such file", where=redact(url), advice="Check the path.") from None
-    except PermissionError as error:
-        raise StorageError("access is denied", where=redact(url), found=error.strerror or error) from error
-    except IsADirectoryError:
-        raise StorageError("a folder stands here", where=redact(url), expected="a file") from None
-    except (NotADirectoryError, FileExistsError):
-        raise StorageError("a file stands where a folder is needed", where=redact(url)) from None
+        with local_disk.named(redact(url)):
+            yield
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in _STORE_LIBRARIES and not isinstance(error, OSError):
             raise
@@ -246,45 +271,23 @@ def _named(url: str) -> Iterator[None]:
         raise StorageError("the store refuses", where=redact(url), found=error, advice=advice) from error
 
 
-@contextlib.contextmanager
-def _publish_locally(url: str, path: str, *, durable: bool) -> Iterator[IO[bytes]]:
-    temporary = _temporary_beside(path)
-    try:
-        with _named(url):
-            os.makedirs(os.path.dirname(temporary), exist_ok=True)
-            file = open(temporary, "w+b")  # noqa: SIM115
-        with file:
-            yield file
-            with _named(url):
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-        with _named(url):
-            os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.unlink(temporary)
+def _path_of(url: str) -> str | None:
+    """The absolute path of a file of this machine; None for any other."""
+    bare = _LOCAL_PREFIX.sub("", url)
+    if bare == url and "://" in url:
+        return None
+    if bare == "~" or bare.startswith("~/"):
+        bare = os.path.expanduser(bare)
+    while bare.startswith("./"):
+        bare = bare[2:].lstrip("/")
+    path = os.path.join(os.getcwd(), "" if bare == "." else bare)
+    return path.rstrip("/") or "/"
 
 
-def _link_locally(path: str, data: bytes) -> bool:
-    temporary = _temporary_beside(path)
-    os.makedirs(os.path.dirname(temporary), exist_ok=True)
-    try:
-        with open(temporary, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.unlink(temporary)
-    return True
-
-
-def _temporary_beside(path: str) -> str:
-    return os.path.join(os.path.dirname(path) or ".", f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
+def _writable(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    if _path_of(url) is None and "::" in url:
+        raise StorageError("nothing can be written through a chain of file systems", where=redact(url))
+    return filesystem(url)
 
 
 def _create_in_store(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
@@ -329,10 +332,3 @@ def _error_code(error: OSError) -> str | None:
 
 def _protocol(fs: fsspec.AbstractFileSystem) -> str:
     return fs.protocol if isinstance(fs.protocol, str) else str(fs.protocol[0])
-
-
-def _as_url(fs: fsspec.AbstractFileSystem, path: str, like: str) -> str:
-    """A path of the file system, written as the user wrote the pattern: relative stays relative, a URL a URL."""
-    if "://" in like:
-        return str(fs.unstrip_protocol(path))
-    return path if os.path.isabs(like) else os.path.relpath(path)

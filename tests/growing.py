@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from seq2seq_core import storage
+from seq2seq_core.claims import Holder, this_process
 from seq2seq_core.preparation.messages import Job
 from seq2seq_core.shards.manifest import Manifest
 from seq2seq_core.text.reading.corpus import CorpusConfig
@@ -35,18 +37,22 @@ class Landing:
     def job(self, run: str = "host-1-aa", **settings: Any) -> Job:
         corpus = CorpusConfig(name="news", source=str(self.folder / "*.en"), target=str(self.folder / "*.de"))
         job: Job = self._workshop.job([("train", corpus), *self._others], **(self._settings | settings))
-        return job.model_copy(update={"output": self._output, "run": run})
+        return job.model_copy(update={"output": self._output, "holder": _holder(run)})
 
     def prepare(self, **settings: Any) -> Manifest:
         manifest: Manifest = self._workshop.prepare(self.job(**settings))
         return manifest
 
 
+@functools.cache
+def _holder(run: str) -> Holder:
+    """This process, under the name of a run."""
+    return this_process().model_copy(update={"run": run})
+
+
 def tree(output: str) -> dict[str, str]:
     """Digests of all files; input URLs in manifests are left as they are."""
-    base = storage.filesystem(output)[1]
-    urls = storage.expand(output)
-    return {storage.filesystem(url)[1].removeprefix(base): storage.digest_file(url) for url in urls}
+    return {f"/{path}": storage.digest_file(storage.join(output, path)) for path in storage.files_below(output)}
 
 
 def rows_of(output: str, manifest: Manifest, split: Any = "train", columns: Any = None) -> list[dict[str, Any]]:

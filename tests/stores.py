@@ -39,12 +39,8 @@ class Store:
 
     def tree(self, *parts: str) -> dict[str, bytes]:
         """Every file of a folder below the root; in manifests the root is called ROOT."""
-        folder = storage.filesystem(self.url(*parts))[1]
-        urls = {
-            storage.filesystem(url)[1].removeprefix(folder).lstrip("/"): url for url in storage.expand(self.url(*parts))
-        }
         root = self.root.encode()
-        files = {name: storage.read_bytes(url) for name, url in urls.items()}
+        files = {name: storage.read_bytes(self.url(*parts, name)) for name in storage.files_below(self.url(*parts))}
         return {name: data.replace(root, b"ROOT") if name.endswith(".json") else data for name, data in files.items()}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from seq2seq_core import storage
-from seq2seq_core.errors import StorageError
 from seq2seq_core.inference.commit import read_marker
 from seq2seq_core.inference.planning import PLAN_PATH
 from seq2seq_core.inference.records.inputs import MARKER_FOLDER
@@ -57,14 +56,8 @@ class TranslationWatch:
 
     def _marked(self) -> list[str]:
         """The markers that stand there now, of units not yet known to be finished."""
-        folder = storage.join(self._root, MARKER_FOLDER)
-        try:
-            found = storage.expand(folder)
-        except StorageError:
-            return []
-        start = len(storage.filesystem(folder)[1].rstrip("/")) + 1
-        paths = (f"{MARKER_FOLDER}/{storage.filesystem(url)[1][start:]}" for url in found)
-        return [path for path in paths if path in self._open]
+        found = storage.files_below(storage.join(self._root, MARKER_FOLDER))
+        return [path for name in found if (path := f"{MARKER_FOLDER}/{name}") in self._open]
 
 
 def clear_plan(root: str) -> None:

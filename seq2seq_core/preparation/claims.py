@@ -2,21 +2,20 @@
 
 `_work/claim-00001.json` is created only if absent and says who adds generation 1 from which inputs. A run that finds
 the claim of another finishes that generation with it, when all of its inputs are new here too: everything is named
-by content, so both do the same. Otherwise it ends and says so: one generation is never made of two runs' work.
+by content, so both do the same. Otherwise the claim of a run that lives is respected, and that of a dead one taken
+over (`seq2seq_core.claims`): one generation is never made of two runs' work.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 import logging
 import re
-from typing import Any
 
 import pydantic
 
-from seq2seq_core import storage
-from seq2seq_core.errors import DatasetError
+from seq2seq_core import claims, storage
+from seq2seq_core.claims import Claim, Holder, Place
+from seq2seq_core.errors import ClaimError
 from seq2seq_core.preparation.generation import Generation, Read, chosen_generation, source_entry
 from seq2seq_core.preparation.messages import Job, Message, Plan
 from seq2seq_core.preparation.progress import WORK_FOLDER
@@ -24,19 +23,13 @@ from seq2seq_core.shards.manifest import Manifest, SourceEntry
 
 logger = logging.getLogger(__name__)
 
-_CLAIM = re.compile(r"claim-\d{5}\.json")
 
+class About(Message):
+    """What a claim says of the generation it is for."""
 
-class Claim(Message):
-    """What a run is about to add; `holder` and `since` are for people."""
-
-    fingerprint: str
     recipe_fingerprint: str
     shards: int
     inputs: tuple[SourceEntry, ...]
-    configuration: dict[str, Any]
-    holder: str
-    since: str
 
 
 def claim(job: Job, reads: list[Read], latest: Manifest | None, own: Generation) -> Generation:
@@ -49,36 +42,45 @@ def claim(job: Job, reads: list[Read], latest: Manifest | None, own: Generation)
         own: What this run would add.
 
     Raises:
-        DatasetError: Another run adds, or was killed while it added, something else.
+        ClaimError: Another run is at work on something else.
     """
-    url = claim_url(job.output, own.number)
-    text = _claim_of(job, own).model_dump_json()
-    while not storage.create_exclusively(url, text.encode()):
-        found = _read(url)
+    place = place_of(job.output, own.number)
+    wanted = _claim_of(job, own)
+    while True:
+        place.note(job.holder, own.fingerprint)
+        if place.create(wanted):
+            return own
+        found = place.read()
         if found is None:  # the other run has just ended
             continue
         if found.fingerprint == own.fingerprint:
             return own
-        theirs = chosen_generation(job, reads, latest, found.inputs, found.shards)
-        if theirs is None or theirs.fingerprint != found.fingerprint:
-            raise _refuse(job, url, found, own)
-        logger.info("going on with what %s has begun", found.holder)
-        return theirs
-    return own
+        about = _about(place, found)
+        theirs = chosen_generation(job, reads, latest, about.inputs, about.shards)
+        if theirs is not None and theirs.fingerprint == found.fingerprint:
+            place.note(job.holder, theirs.fingerprint)
+            logger.info("going on with what %s has begun", claims.shown(place.holders(found.fingerprint)))
+            return theirs
+        holders = place.holders(found.fingerprint)
+        if any(holder.is_alive for holder in holders):
+            place.leave(job.run)
+            raise _refuse(job, found, holders, about, own)
+        place.take_over(found)
 
 
 def check_claim(plan: Plan) -> None:
     """Make sure, before files of a generation are written or published, that it still is this run's.
 
     Raises:
-        DatasetError: Somebody has removed the claim, and another run has claimed something else.
+        ClaimError: Another run has claimed something else.
     """
-    found = _read(claim_url(plan.job.output, plan.generation))
+    place = place_of(plan.job.output, plan.generation)
+    found = place.read()
     if found is not None and found.fingerprint != plan.fingerprint:
-        raise DatasetError(
+        raise ClaimError(
             "another run has taken over",
             where=storage.redact(plan.job.output),
-            found=f"fingerprint {found.fingerprint} of {found.holder}",
+            found=f"fingerprint {found.fingerprint} of {claims.shown(place.holders(found.fingerprint))}",
             expected=f"fingerprint {plan.fingerprint}",
             advice="Run again when it has ended.",
         )
@@ -86,21 +88,15 @@ def check_claim(plan: Plan) -> None:
 
 def withdraw(output: str, generation: Generation) -> None:
     """Remove the claim of a generation that turns out to stand already."""
-    url = claim_url(output, generation.number)
-    found = _read(url)
+    place = place_of(output, generation.number)
+    found = place.read()
     if found is not None and found.fingerprint == generation.fingerprint:
-        storage.remove(url)
+        place.take_over(found)
 
 
-def release(output: str, configuration: dict[str, Any]) -> None:
-    """Give a claimed folder free again, if it was claimed with this configuration: another may be tried there."""
-    work = storage.join(output, WORK_FOLDER)
-    for name in storage.list_folder(work):
-        if _CLAIM.fullmatch(name):
-            url = storage.join(work, name)
-            found = _read(url)
-            if found is not None and found.configuration == configuration:
-                storage.remove(url)
+def release(output: str, run: str) -> None:
+    """Give free what a run has claimed, but for what another run has joined."""
+    claims.leave(storage.join(output, WORK_FOLDER), run)
 
 
 def take_rest(output: str, run: str) -> bool:
@@ -112,48 +108,44 @@ def take_rest(output: str, run: str) -> bool:
     return bool(notes)
 
 
-def claim_url(output: str, number: int) -> str:
-    """Where the claim of a generation stands."""
-    return storage.join(output, WORK_FOLDER, f"claim-{number:05d}.json")
+def place_of(output: str, number: int) -> Place:
+    """Where the claim of a generation stands, with the notes of the runs that make it."""
+    return Place(storage.join(output, WORK_FOLDER), f"claim-{number:05d}.json")
 
 
 def _claim_of(job: Job, generation: Generation) -> Claim:
-    return Claim(
-        fingerprint=generation.fingerprint,
+    about = About(
         recipe_fingerprint=generation.recipe_fingerprint,
         shards=generation.shards,
         inputs=tuple(source_entry(job, read) for read in generation.reads),
-        configuration=job.configuration,
-        holder=job.run,
-        since=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )
+    return Claim(work="preparation", fingerprint=generation.fingerprint, about=about.model_dump(mode="json"))
 
 
-def _read(url: str) -> Claim | None:
-    if not storage.exists(url):
-        return None
+def _about(place: Place, found: Claim) -> About:
     try:
-        return Claim.model_validate(json.loads(storage.read_text(url)))
-    except (json.JSONDecodeError, pydantic.ValidationError):
-        raise DatasetError("the claim of a run is damaged", where=storage.redact(url), advice="Remove it.") from None
+        return About.model_validate(found.about)
+    except pydantic.ValidationError:
+        advice = "Remove it when no run is at work there."
+        raise ClaimError("the claim of a run is damaged", where=storage.redact(place.url), advice=advice) from None
 
 
-def _refuse(job: Job, url: str, found: Claim, own: Generation) -> DatasetError:
-    where, holder = storage.redact(job.output), f"{found.holder} since {found.since}"
-    if found.recipe_fingerprint != own.recipe_fingerprint:
-        return DatasetError(
-            "a preparation of another configuration is under way here, or was killed",
+def _refuse(job: Job, found: Claim, holders: list[Holder], about: About, own: Generation) -> ClaimError:
+    where, who = storage.redact(job.output), claims.shown([holder for holder in holders if holder.is_alive])
+    if about.recipe_fingerprint != own.recipe_fingerprint:
+        return ClaimError(
+            "a preparation of another configuration is under way here",
             where=where,
-            found=f"fingerprint {found.recipe_fingerprint}, claimed by {holder}",
+            found=f"fingerprint {about.recipe_fingerprint}, claimed by {who}",
             expected=f"fingerprint {own.recipe_fingerprint}",
-            advice=f"Choose a new output folder, or, when no other run is at work, remove {storage.redact(url)}.",
+            advice="Choose a new output folder, or run again when it has ended.",
         )
     own_keys = {read.key for read in own.reads}
-    missing = [entry.origin for entry in found.inputs if entry.key not in own_keys]
-    return DatasetError(
-        "a preparation of other inputs is under way here, or was killed",
+    missing = [entry.origin for entry in about.inputs if entry.key not in own_keys]
+    return ClaimError(
+        "a preparation of other inputs is under way here",
         where=where,
-        found=f"fingerprint {found.fingerprint}, claimed by {holder}, with {', '.join(missing[:3])} (not among these)",
+        found=f"fingerprint {found.fingerprint}, claimed by {who}, with {', '.join(missing[:3])} (not among these)",
         expected=f"fingerprint {own.fingerprint}",
-        advice=f"Run again when it has ended, or, when no other run is at work, remove {storage.redact(url)}.",
+        advice="Run again when it has ended.",
     )

@@ -13,6 +13,7 @@ from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.claims import check_claim
 from seq2seq_core.preparation.messages import Accounted, Outcome, Plan, ShardReport, TokenizersReport, UnitReport
 from seq2seq_core.preparation.sweep import sweep
+from seq2seq_core.preparation.tokenizers import nothing_left
 from seq2seq_core.shards import generations
 from seq2seq_core.shards.manifest import CorpusEntry, GenerationEntry, Ledger, Manifest, SplitEntry, load_manifest
 from seq2seq_core.shards.schema import SPLITS, Split
@@ -30,6 +31,8 @@ def finish(
 
     Raises:
         DatasetError: A unit or shard is missing or there twice, the ledger does not add up, or another run was first.
+        InputError: No training row is left; of later generations that is none.
+        ClaimError: Another run has taken over.
     """
     output = plan.job.output
     if plan.is_done:
@@ -80,6 +83,8 @@ def make_manifest(
         raise DatasetError(
             "the ledger does not add up", where=storage.redact(plan.job.output), found=ledger.model_dump()
         )
+    if plan.generation == 0 and not ledger.kept.get("train"):
+        raise nothing_left(ledger.read, ledger.rejected)
     _check_sizes(plan.job.output, units, ordered)
     own = Manifest(
         fingerprint=plan.fingerprint,

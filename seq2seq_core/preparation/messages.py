@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pydantic
+from pydantic import Field
 
 from seq2seq_core import storage
+from seq2seq_core.claims import Holder, this_process
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.shards.manifest import (
     Ledger,
@@ -81,7 +83,7 @@ class Job(Message):
         shares: Share of the corpora that goes to validation or test, by hash of the source side.
         configuration: The resolved configuration, for the manifest.
         tokenizer_digests: Of given tokenizers, source and target; empty when they are trained.
-        run: Who does it, for others that meet its traces: host, process and a random part.
+        holder: Who does it, for others that meet its traces.
     """
 
     output: str
@@ -91,7 +93,12 @@ class Job(Message):
     inputs: tuple[Input, ...]
     configuration: dict[str, Any]
     tokenizer_digests: tuple[str, ...]
-    run: str = "unknown"
+    holder: Holder = Field(default_factory=this_process)
+
+    @property
+    def run(self) -> str:
+        """A name that no other run has."""
+        return self.holder.run
 
     @property
     def has_held_out_files(self) -> bool:

@@ -15,6 +15,7 @@ from seq2seq_core.preparation.claims import claim, withdraw
 from seq2seq_core.preparation.generation import Generation, Read, next_generation, origins, read_of, source_entry
 from seq2seq_core.preparation.messages import IndexedInput, Job, Partition, Plan, TokenizersReport, Unit
 from seq2seq_core.preparation.progress import WORK_FOLDER, publish_totals
+from seq2seq_core.preparation.traces import refuse_strangers, write_down
 from seq2seq_core.shards import generations
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest
 from seq2seq_core.shards.schema import SPLITS, Split
@@ -51,8 +52,8 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     Readers see the newest generation from here on, should a run have been killed before it could show them.
 
     Raises:
-        DatasetError: The folder holds a dataset of another configuration or something else, or another run is at work
-            there on something else.
+        DatasetError: The folder holds a dataset of another configuration, or something else.
+        ClaimError: Another run is at work there on something else.
     """
     ordered = sorted(indexed, key=lambda entry: entry.index)
     if [entry.index for entry in ordered] != [input_.index for input_ in job.inputs]:
@@ -65,9 +66,11 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
         if own is None and latest is not None:
             return _nothing_new(job, latest)
         if own is not None:
+            refuse_strangers(_plan(job, reads, own, latest), latest)
             agreed = claim(job, reads, latest, own)
             if not storage.exists(storage.join(job.output, generations.generation_path(agreed.number))):
                 plan = _plan(job, reads, agreed, latest)
+                write_down(plan)
                 _note_rest(job, agreed)
                 publish_totals(plan)
                 return plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -77,12 +77,18 @@ def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int, counts: Sequ
         for unit in units:
             for rule, count in unit.rejected.items():
                 rejected[rule] = rejected.get(rule, 0) + count
-        raise InputError(
-            "no training row is left",
-            found=f"{sum(unit.read for unit in units)} rows read, rejected by rule: {rejected or 'none'}",
-            advice="Look at the files in rejected/ of the output folder, and at the thresholds of `filters`.",
-        )
+        raise nothing_left(sum(unit.read for unit in units), rejected)
     return pa.concat_tables(parts)
+
+
+def nothing_left(read: int, rejected: Mapping[str, int]) -> InputError:
+    """What to say of corpora of which no row is left to train on."""
+    by_rule = ", ".join(f"{rule} {count:,}" for rule, count in sorted(rejected.items()))
+    return InputError(
+        "no training row is left",
+        found=f"{read:,} rows read, rejected by rule: {by_rule or 'none'}",
+        advice="Look at the files in rejected/ of the output folder, and at the thresholds of `filters`.",
+    )
 
 
 def _texts(rows: pa.Table, columns: Sequence[str]) -> Iterator[str]:

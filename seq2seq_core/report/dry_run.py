@@ -24,6 +24,8 @@ def describe_dry_run(run: DryRun) -> str:
     ]
     for trial in (*run.trials, *run.later):
         lines += section(_heading(trial, run.ledger.read), _examples(trial))
+    if not sum(run.ledger.kept.values()):
+        lines += ["", "no row of the sample is left to train on: a preparation of nothing else would fail"]
     return "\n".join(lines)
 
 

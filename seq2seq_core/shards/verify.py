@@ -252,9 +252,7 @@ def _of(entry: GenerationEntry) -> str:
 
 
 def _unlisted(root: str, listed: Iterable[str]) -> tuple[str, ...]:
-    fs, base = storage.filesystem(root)
-    base = base.rstrip("/")
-    below = {path.removeprefix(base).lstrip("/") for path in fs.find(base)}
+    below = set(storage.files_below(root))
     return tuple(sorted(path for path in below - set(listed) if not path.startswith(f"{NEAR_FOLDER}/")))
 
 

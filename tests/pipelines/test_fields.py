@@ -173,7 +173,7 @@ def test_no_text_is_other_than_utf8(place: Place) -> None:
     value: object = "caf\udce9"
     if strict.mentions(place.field.annotation, tuple):
         value = [value]
-    assert r"the text is not UTF-8; found 'caf\xe9'" in refused(place, value)
+    assert r"the text is not UTF-8; found 'caf\udce9'" in refused(place, value)
 
 
 def test_every_command_was_looked_at() -> None:

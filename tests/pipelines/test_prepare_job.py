@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from pipelines.prepare_job import usable_cores
+import pytest
+
+from pipelines.prepare_job import PrepareConfig, make_job, usable_cores
+from seq2seq_core.errors import ConfigError
 
 WITHOUT_BEAM = """
 import sys
@@ -35,3 +40,36 @@ def test_help_a_dry_run_and_mistakes_do_not_wait_for_beam(tmp_path: Path) -> Non
     wrong = run("--source", str(tmp_path / "none"), "--target", str(source), "--output", str(tmp_path / "out"))
     assert (wrong.returncode, "no such file" in wrong.stderr, "Traceback" in wrong.stderr) == (1, True, False)
     assert run(*pair, "--output", str(tmp_path / "out"), "--shard", "2").returncode == 2
+
+
+def test_a_file_is_known_by_its_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.tsv").write_text("one\teins\n")
+    Path("link.tsv").symlink_to("a.tsv")
+    for other in ("./a.tsv", "link.tsv", str(tmp_path / "a.tsv"), f"file://{tmp_path}/a.tsv"):
+        config = PrepareConfig.model_validate({"corpora": [{"path": "a.tsv"}, {"path": other}], "output": "out"})
+        with pytest.raises(ConfigError, match=rf"a file stands in two corpora; found a\.tsv and {re.escape(other)}"):
+            make_job(config)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"corpora": [{"path": "out/raw/a.tsv"}]},
+        {"corpora": [{"path": "b.tsv"}], "tokenizer": {"model": "out/tokenizer/joint.model"}},
+        {"corpora": [{"path": "b.tsv"}], "filters": {"phrases": {"file": "out/words"}}},
+        {"corpora": [{"path": "b.tsv", "filters": {"phrases": {"file": "link/words"}}}]},
+        {"corpora": [{"path": "b.tsv"}], "validation": {"path": "out/raw/a.tsv"}},
+        {"corpora": [{"path": "b.tsv"}], "benchmarks": [{"path": "out/raw/a.tsv"}]},
+    ],
+)
+def test_nothing_that_is_read_stands_where_the_dataset_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("out/raw/a.tsv", "out/tokenizer/joint.model", "out/words", "b.tsv"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("one\teins\n")
+    Path("link").symlink_to("out")
+    with pytest.raises(ConfigError, match="an input stands in the output folder"):
+        make_job(PrepareConfig.model_validate({**values, "output": "out"}))

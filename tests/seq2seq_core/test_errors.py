@@ -16,3 +16,9 @@ def test_an_error_survives_a_process_border() -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is InputError
     assert str(copy) == str(error)
+
+
+def test_a_message_is_one_line_that_every_terminal_can_take() -> None:
+    error = InputError("odd\nname", where="caf\udce9.txt", found="a\r\nb")
+    assert str(error) == "caf\\udce9.txt: odd\\nname; found a\\r\\nb"
+    assert str(error).encode()

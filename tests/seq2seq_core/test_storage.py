@@ -12,7 +12,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core import storage
+from seq2seq_core import listing, storage
 from seq2seq_core.errors import StorageError
 from tests.stores import STORES, fresh_store
 
@@ -87,13 +87,13 @@ def test_of_racing_writers_exactly_one_creates(root: str) -> None:
 def test_expand_sorts_files_of_globs_and_folders(root: str) -> None:
     for name in ("b.txt", "a.txt", "c.bin"):
         storage.publish_bytes(storage.join(root, "in", name), b"")
-    names = [storage.name_of(url) for url in storage.expand(storage.join(root, "in/*.txt"))]
+    names = [storage.name_of(url) for url in listing.expand(storage.join(root, "in/*.txt"))]
     assert names == ["a.txt", "b.txt"]
-    assert len(storage.expand(storage.join(root, "in"))) == 3
-    for url in storage.expand(storage.join(root, "in/*.txt")):
+    assert len(listing.expand(storage.join(root, "in"))) == 3
+    for url in listing.expand(storage.join(root, "in/*.txt")):
         assert storage.read_bytes(url) == b""
     with pytest.raises(StorageError, match=r"none.*no such file"):
-        storage.expand(storage.join(root, "none*"))
+        listing.expand(storage.join(root, "none*"))
 
 
 def test_remove_takes_folders_and_missing_things(root: str) -> None:
@@ -114,7 +114,7 @@ def test_what_another_thread_does_is_seen_at_once(root: str) -> None:
     in_thread(storage.publish_bytes, url, b"one")
     assert storage.exists(url)
     assert storage.list_folder(storage.join(root, "in")) == ["x", "y"]
-    assert len(storage.expand(storage.join(root, "in"))) == len(storage.expand(storage.join(root, "in/*"))) == 2
+    assert len(listing.expand(storage.join(root, "in"))) == len(listing.expand(storage.join(root, "in/*"))) == 2
     in_thread(storage.publish_bytes, url, b"other")
     assert (storage.size(url), storage.read_bytes(url)) == (5, b"other")
     in_thread(storage.remove, url)
@@ -144,15 +144,62 @@ def test_missing_files_are_named(root: str) -> None:
     assert storage.list_folder(url) == []
 
 
-@pytest.mark.parametrize("part", ["../x", "/etc/passwd", "a/../../x", "s3://b/x", "a\\..\\x"])
+@pytest.mark.parametrize("part", ["../x", "/etc/passwd", "a/../../x", "s3://b/x", "..", "a\0b"])
 def test_paths_never_leave_their_folder(part: str) -> None:
     with pytest.raises(StorageError, match="leaves its folder"):
         storage.join("/data/set", part)
 
 
-def test_join_keeps_roots() -> None:
+def test_join_keeps_roots_and_odd_names() -> None:
+    assert storage.join("/d", "..and then.txt", "a\\b", "...") == "/d/..and then.txt/a\\b/..."
     assert storage.join("s3://b/c/", "d", "e") == "s3://b/c/d/e"
     assert storage.join("", "d") == "d"
+
+
+@pytest.mark.parametrize("name", ["a::b.txt", "s3::x", "file:x", "memory:y", "zip::a.txt", "a:b", "~x", "c#d?e%20"])
+def test_a_path_without_a_scheme_is_local_whatever_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for url in (name, f"./{name}", f"{tmp_path}/in/{name}", f"file://{tmp_path}/deep/{name}"):
+        storage.publish_text(url, url)
+        assert storage.read_text(url) == url
+        assert storage.is_local(url)
+        assert [storage.read_text(found) for found in listing.expand(url)] == [url]
+    assert storage.create_exclusively(f"{name}.claim", b"")
+    found = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert found == sorted([name, name, name, f"{name}.claim"])
+
+
+@pytest.mark.parametrize("url", ["nosuch::memory://a/b", "a::s3://b/c"])
+def test_a_chain_begins_with_a_file_system_that_is_known(url: str) -> None:
+    with pytest.raises(StorageError, match="no file system for this URL"):
+        storage.exists(url)
+
+
+def test_nothing_is_written_through_a_chain() -> None:
+    for write in (storage.publish_bytes, storage.create_exclusively):
+        with pytest.raises(StorageError, match="through a chain of file systems"):
+            write("simplecache::memory://chained/x", b"")
+
+
+def test_one_file_has_one_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "l").symlink_to("d")
+    spellings = ["d/x", "./d/x", "l/x", f"{tmp_path}/d/x", "d/../l/x", f"file://{tmp_path}/l/x"]
+    assert {storage.identity(url) for url in spellings} == {os.path.realpath(tmp_path / "d" / "x")}
+    assert storage.is_within("l/x", "d")
+    assert not storage.is_within("dd/x", "d")
+    assert storage.is_within("memory://a/b", "memory://a/")
+
+
+def test_what_is_there_or_not_is_read_in_one_look(root: str) -> None:
+    url = storage.join(root, "x")
+    assert storage.read_if_there(url) is None
+    storage.publish_bytes(url, b"1")
+    assert storage.read_if_there(url) == b"1"
+    assert storage.files_below(root) == ["x"]
 
 
 def test_secrets_are_not_shown() -> None:
@@ -172,7 +219,7 @@ def test_not_utf8_is_an_error(root: str) -> None:
 def test_relative_globs_stay_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.txt").touch()
-    assert storage.expand("*.txt") == ["a.txt"]
+    assert listing.expand("*.txt") == ["a.txt"]
     assert storage.is_local("a.txt")
     assert storage.local_path("a.txt") == tmp_path / "a.txt"
 
@@ -215,4 +262,4 @@ def test_only_what_has_to_be_durable_is_waited_for(
     with storage.publish(str(tmp_path / "file"), durable=durable) as out:
         out.write(b"whole")
     assert (tmp_path / "file").read_bytes() == b"whole"
-    assert len(synchronised) == durable
+    assert len(synchronised) == (2 if durable else 0)  # the file, and its name in the folder

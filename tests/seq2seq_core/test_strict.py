@@ -124,7 +124,7 @@ def test_a_number_for_a_name_asks_for_quotes(value: float) -> None:
 def test_text_that_is_not_utf8_is_shown_and_refused(name: str) -> None:
     value: Any = "caf\udce9"
     wrapped = {"names": [value], "anything": {value: 1}}.get(name, value)
-    with pytest.raises(ConfigError, match=rf"{name}.*: the text is not UTF-8; found 'caf\\xe9'"):
+    with pytest.raises(ConfigError, match=rf"{name}.*: the text is not UTF-8; found 'caf\\udce9'"):
         build(Every, {name: wrapped})
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import logging
 import posixpath
 import re
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from typing import Literal
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, InputError
+from seq2seq_core.listing import find_files
 from seq2seq_core.text.reading.compression import codec_of, without_codec
 
 RecordFormat = Literal["text", "jsonl", "parquet"]
@@ -22,7 +21,6 @@ FAILURE_FOLDER = "failures"
 _SUFFIXES: dict[str, RecordFormat] = {".txt": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _STANDARD_SUFFIX: dict[RecordFormat, str] = {"text": ".txt", "jsonl": ".jsonl", "parquet": ".parquet"}
 _LANGUAGE_SUFFIX = re.compile(r"\.([a-z]{2}(_[A-Z]{2})?|src|tgt)")
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,9 @@ class InputFile:
 
 
 def find_inputs(patterns: Sequence[str], record_format: RecordFormat | None, output: str) -> list[InputFile]:
-    """All files the patterns name, in order, each once.
+    """All files the patterns name, in order, each once, however it is spelt.
 
-    Below a folder or a glob, folders are mirrored in the output; what starts with `.` or `_` there is passed over.
+    Below a folder or a glob, folders are mirrored in the output; see `listing` for what is passed over there.
 
     Args:
         patterns: Paths, globs, folders or URLs.
@@ -68,32 +66,13 @@ def find_inputs(patterns: Sequence[str], record_format: RecordFormat | None, out
     """
     found: dict[str, InputFile] = {}
     for pattern in patterns:
-        for url, relative in _expand(pattern):
-            found.setdefault(url, _describe(url, relative, record_format))
+        for file in find_files(pattern, output):
+            found.setdefault(file.identity, _describe(file.url, file.below, record_format))
     files = list(found.values())
     _refuse_collisions(files)
-    for file in files:
-        _refuse_inside(file, output)
+    for described in files:
+        _refuse_inside(described, output)
     return files
-
-
-def _expand(pattern: str) -> list[tuple[str, str]]:
-    """The files of a pattern, each with its path below the pattern's folder."""
-    fs, path = storage.filesystem(pattern)
-    is_folder = fs.isdir(path)
-    base = path.rstrip("/") if is_folder else posixpath.dirname(path)
-    while not is_folder and not fs.isfile(path) and glob.has_magic(base):
-        base = posixpath.dirname(base)
-    urls = storage.expand(pattern)
-    below = [storage.filesystem(url)[1].removeprefix(base).lstrip("/") for url in urls]
-    if not is_folder:
-        return list(zip(urls, below, strict=True))
-    shown = [(url, name) for url, name in zip(urls, below, strict=True) if not re.search(r"(^|/)[._]", name)]
-    if len(shown) < len(urls):
-        _log.info("%s: %d hidden files passed over", storage.redact(pattern), len(urls) - len(shown))
-    if not shown:
-        raise InputError("the folder holds nothing to translate", where=storage.redact(pattern))
-    return shown
 
 
 def _describe(url: str, relative: str, record_format: RecordFormat | None) -> InputFile:
@@ -135,9 +114,7 @@ def _refuse_collisions(files: Sequence[InputFile]) -> None:
 
 
 def _refuse_inside(file: InputFile, output: str) -> None:
-    input_fs, path = storage.filesystem(file.url)
-    output_fs, folder = storage.filesystem(output)
-    if type(input_fs) is type(output_fs) and path.startswith(folder.rstrip("/") + "/"):
+    if storage.is_within(file.url, output):
         raise ConfigError(
             "an input stands in the output folder",
             where=file.where,

@@ -148,24 +148,28 @@ class CorpusConfig(Config):
         """What to call it when it has no name: after its first path."""
         return stem_of(min(_patterns(self.path or self.text or self.source), default="corpus"))
 
-    def resolved_format(self) -> Format:
+    def resolved_format(self, output: str | None = None) -> Format:
         """The format given, or the one the file names tell of."""
         if self.format is not None or self.path is None:
             return self.format or ("text" if self.text is not None else "moses")
-        return format_of(_patterns(self.path))
+        return format_of(_patterns(self.path), output)
 
-    def sources(self) -> list[TextSource]:
-        """The files, sorted by name; a StorageError or InputError when there are none or sides do not pair up."""
-        format_ = self.resolved_format()
+    def sources(self, output: str | None = None) -> list[TextSource]:
+        """The files, sorted by name, but for those in the output of a run; see `listing` for what else is passed over.
+
+        Raises:
+            StorageError, InputError: There are none, or the sides do not pair up.
+        """
+        format_ = self.resolved_format(output)
         fields = self._fields(format_)
         if format_ != "arrow" and self.split is not None:
             raise ConfigError("only a saved dataset has splits", found=f"split {self.split} and format {format_}")
         if self.path is not None:
-            urls: list[tuple[str, ...]] = [(url,) for url in self._files(format_)]
+            urls: list[tuple[str, ...]] = [(url,) for url in self._files(format_, output)]
         elif self.text is not None:
-            urls = [(url,) for url in expand_all(_patterns(self.text))]
+            urls = [(url,) for url in expand_all(_patterns(self.text), output)]
         else:
-            urls = pair_files(expand_all(_patterns(self.source)), expand_all(_patterns(self.target)))
+            urls = pair_files(expand_all(_patterns(self.source), output), expand_all(_patterns(self.target), output))
         return [
             TextSource(
                 format=format_,
@@ -178,13 +182,13 @@ class CorpusConfig(Config):
             for names in urls
         ]
 
-    def _files(self, format_: Format) -> list[str]:
+    def _files(self, format_: Format, output: str | None) -> list[str]:
         """The files of `path`."""
         patterns = _patterns(self.path)
         folders = [url for url in patterns if format_ == "arrow" and storage.is_folder(url) and is_saved_dataset(url)]
         if self.split is not None and len(folders) < len(patterns):
             raise ConfigError("only a saved dataset has splits", found=f"split {self.split} and files")
-        files = expand_all([pattern for pattern in patterns if pattern not in folders])
+        files = expand_all([pattern for pattern in patterns if pattern not in folders], output)
         files += [url for folder in folders for url in data_files(folder, self.split)]
         packed = next((url for url in files if format_ in _COLUMNAR and codec_of(url)), None)
         if packed is not None:

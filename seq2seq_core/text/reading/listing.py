@@ -9,6 +9,7 @@ from typing import Literal
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, InputError
+from seq2seq_core.listing import find_files
 from seq2seq_core.text.reading.compression import without_codec
 from seq2seq_core.text.reading.saved_dataset import is_saved_dataset
 
@@ -23,19 +24,23 @@ _SUFFIXES: dict[str, Format] = {
 }
 
 
-def expand_all(patterns: Iterable[str]) -> list[str]:
-    """All files that some patterns name; a StorageError when one names none."""
-    by_path = {storage.filesystem(url)[1]: url for pattern in patterns for url in storage.expand(pattern)}
-    return [by_path[path] for path in sorted(by_path)]
+def expand_all(patterns: Iterable[str], output: str | None = None) -> list[str]:
+    """All files that some patterns name, outside of the output; a StorageError when one names none."""
+    found = [file.url for pattern in patterns for file in find_files(pattern, output)]
+    by_path = {storage.filesystem(url)[1]: url for url in found}
+    kept: dict[str, str] = {}
+    for path in sorted(by_path):
+        kept.setdefault(storage.identity(by_path[path]), by_path[path])
+    return list(kept.values())
 
 
-def format_of(patterns: Sequence[str]) -> Format:
+def format_of(patterns: Sequence[str], output: str | None = None) -> Format:
     """The format that file names tell of; where a folder or glob does not, the files it names are asked.
 
     Raises:
         ConfigError: No format, or several.
     """
-    found = {_format_of_one(pattern) for pattern in patterns}
+    found = {_format_of_one(pattern, output) for pattern in patterns}
     if len(found) > 1:
         names = ", ".join(sorted(found))
         raise ConfigError("the files of one corpus have several formats", found=names, advice="Make several corpora.")
@@ -77,15 +82,15 @@ def stem_of(pattern: str) -> str:
     return folder if folder and not glob.has_magic(folder) else "corpus"
 
 
-def _format_of_one(pattern: str) -> Format:
+def _format_of_one(pattern: str, output: str | None) -> Format:
     told = _told_by(pattern)
     if told is not None:
         return told
     is_folder = storage.is_folder(pattern)
     if is_folder and is_saved_dataset(pattern):
         return "arrow"
-    files = storage.expand(pattern) if is_folder or glob.has_magic(pattern) else []
-    found = {_told_by(file) for file in files}
+    files = find_files(pattern, output) if is_folder or glob.has_magic(pattern) else []
+    found = {_told_by(file.url) for file in files}
     format_ = found.pop() if len(found) == 1 else None
     if format_ is None:
         raise ConfigError(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
+from seq2seq_core.listing import expand
 from seq2seq_core.text.reading.compression import open_plain
 from seq2seq_core.text.reading.lines import decode, read_lines
 
@@ -19,7 +20,7 @@ def read_segments(patterns: Sequence[str]) -> list[str]:
         StorageError: A pattern names no file.
         InputError: A line is not UTF-8, or an archive is damaged.
     """
-    return [line for pattern in patterns for url in storage.expand(pattern) for line in _read_file(url)]
+    return [line for pattern in patterns for url in expand(pattern) for line in _read_file(url)]
 
 
 def _read_file(url: str) -> list[str]:

@@ -119,7 +119,7 @@ def find_a_name(element: int) -> bytes:
 
 
 FOREIGN = [
-    (run_out_of_space, "StorageError: out/unit-3: the system refuses; found No space left on device. Make room"),
+    (run_out_of_space, "StorageError: out/unit-3: the disk is full; found No space left on device. Make room"),
     (find_damage, "StorageError: a file cannot be read or written; found Corrupt snappy compressed data."),
     (find_a_name, "InputError: a text or a name is not UTF-8; found"),
 ]

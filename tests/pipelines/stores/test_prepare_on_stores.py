@@ -85,4 +85,4 @@ def test_killed_at_random_moments_the_same_command_ends_in_the_same_bytes(
 
 def written(store: Store) -> list[str]:
     """What lies below the output folder."""
-    return storage.expand(store.url("out")) if storage.list_folder(store.url("out")) else []
+    return storage.files_below(store.url("out"))

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from seq2seq_core import storage
-from seq2seq_core.errors import DatasetError
+from seq2seq_core.claims import Holder, this_process
+from seq2seq_core.errors import ClaimError, DatasetError
 from seq2seq_core.preparation.build import build_shard
-from seq2seq_core.preparation.claims import claim_url, release, take_rest
+from seq2seq_core.preparation.claims import place_of, release, take_rest
 from seq2seq_core.preparation.decisions import Decisions
 from seq2seq_core.preparation.finish import finish
 from seq2seq_core.preparation.messages import Plan, ShardReport, UnitReport
 from seq2seq_core.preparation.sweep import sweep
 from seq2seq_core.shards.generations import bring_up_to_date, generation_path, publish_newest
 from seq2seq_core.shards.manifest import MANIFEST_NAME, load_manifest, publish_manifest
+from seq2seq_core.shards.schema import shard_name
 from seq2seq_core.shards.verify import verify
 from tests.growing import Landing, tree
+
+
+@pytest.fixture
+def dead() -> Holder:
+    """A run whose process has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return this_process().model_copy(update={"run": "dead", "process": process.pid})
 
 
 def test_a_generation_that_was_committed_but_not_shown_is_shown(workshop: Any, landing: Landing, output: str) -> None:
@@ -107,14 +120,14 @@ def test_other_inputs_are_refused_while_a_run_is_at_work(workshop: Any, landing:
     plan = workshop.plan(landing.job("host-7-beef"))
     landing.rename("b", "c")
     landing.land("c", workshop.sentences(50, seed=2))
-    where = claim_url(output, 1)
-    message = rf"other inputs is under way.*{plan.fingerprint}, claimed by host-7-beef since .*with b\.en .*{where}"
-    with pytest.raises(DatasetError, match=message):
+    who = rf"process {os.getpid()} on \S+ since [0-9T:+-]+"
+    message = rf"other inputs is under way.*{plan.fingerprint}, claimed by {who}, with b\.en .*expected fingerprint"
+    with pytest.raises(ClaimError, match=message):
         workshop.plan(landing.job())
-    release(output, {"not": "this"})
-    with pytest.raises(DatasetError, match="under way"):
+    release(output, "host-1-aa")
+    with pytest.raises(ClaimError, match="under way"):
         workshop.plan(landing.job())
-    release(output, plan.job.configuration)
+    release(output, plan.job.run)
     assert landing.prepare().generations[1].inputs[0].origin == "c.en"
 
 
@@ -143,14 +156,14 @@ def test_only_one_of_two_runs_adds_a_generation(workshop: Any, landing: Landing,
     """Even when the claim of one was removed under it."""
     rows = workshop.sentences(150)
     plan, units, decisions, shards = build_second(workshop, landing, rows[:100], left_out=1)
-    storage.remove(claim_url(output, 1))
+    storage.remove(place_of(output, 1).url)
     landing.rename("b", "c")
     landing.land("c", rows[90:])
     other = workshop.plan(landing.job())
     assert other.fingerprint != plan.fingerprint
-    with pytest.raises(DatasetError, match="another run has taken over"):
+    with pytest.raises(ClaimError, match="another run has taken over"):
         build_shard(plan, plan.partitions[-1], units, decisions)
-    storage.remove(claim_url(output, 1))
+    storage.remove(place_of(output, 1).url)
     shards.append(build_shard(plan, plan.partitions[-1], units, decisions))
     manifest = landing.prepare()
     assert verify(output).unlisted == ()
@@ -194,7 +207,7 @@ def test_a_claim_for_what_stands_already_is_withdrawn(
 
     monkeypatch.setattr(storage, "create_exclusively", create_late)
     assert workshop.plan(landing.job()).is_done
-    assert not storage.exists(claim_url(output, 1))
+    assert not storage.exists(place_of(output, 1).url)
 
 
 def test_sweeping_leaves_alone_what_a_later_generation_is_made_of(workshop: Any, landing: Landing, output: str) -> None:
@@ -218,12 +231,46 @@ def test_sweeping_leaves_alone_what_a_later_generation_is_made_of(workshop: Any,
     assert tree(output) == before
     manifest = landing.prepare()
     left = set(tree(output))
-    assert {path.lstrip("/") for path in left} & set(others) == {
-        "_work/rest-00001-host-9-cc.json",
-        "train/notes/mine.txt",
-    }
+    foreign = {"train/generation-00001-0badc0de/part-00000-of-00003.parquet", "train/notes/mine.txt"}
+    assert {path.lstrip("/") for path in left} & set(others) == {"_work/rest-00001-host-9-cc.json", *foreign}
     sweep(output, manifest.model_copy(update={"generations": (*manifest.generations, manifest.generations[-1])}))
-    assert {path.lstrip("/") for path in tree(output)} & set(others) == {"train/notes/mine.txt"}
+    assert {path.lstrip("/") for path in tree(output)} & set(others) == foreign
     if "://" not in output:
         assert not Path(output, "_work").exists()
-        assert not Path(output, "train", "generation-00001-0badc0de").exists()
+
+
+def test_what_an_abandoned_run_left_goes_when_its_generation_stands(
+    workshop: Any, landing: Landing, output: str, dead: Holder
+) -> None:
+    """The shards of a killed run, whole and half written, are known by what it noted."""
+    rows = workshop.sentences(120)
+    landing.land("a", rows[:50])
+    killed = workshop.plan(landing.job(shards=5).model_copy(update={"holder": dead}))
+    units = workshop.stage(killed)
+    build_shard(killed, killed.partitions[0], units, workshop.decide(killed, units))
+    half = f"train/.{shard_name(4, 5)}.{'b' * 32}.tmp"
+    storage.publish_text(storage.join(output, half), "half")
+    landing.prepare()
+    assert verify(output).unlisted == ()
+    assert "_work" not in storage.list_folder(output)
+
+
+def test_the_claim_of_a_killed_run_with_another_configuration_is_taken_over(
+    workshop: Any, landing: Landing, output: str, dead: Holder
+) -> None:
+    landing.land("a", workshop.sentences(50))
+    workshop.plan(landing.job(deduplicate="none").model_copy(update={"holder": dead}))
+    assert landing.prepare().ledger.kept == {"train": 50}
+
+
+def test_an_interrupted_run_leaves_the_claim_to_the_one_it_had_joined(
+    workshop: Any, landing: Landing, output: str
+) -> None:
+    landing.land("a", workshop.sentences(50))
+    first, second = workshop.plan(landing.job("host-1-aa")), workshop.plan(landing.job("host-2-bb"))
+    assert first.fingerprint == second.fingerprint
+    release(output, second.job.run)
+    with pytest.raises(ClaimError, match="another configuration is under way"):
+        workshop.plan(landing.job("host-3-cc", deduplicate="none"))
+    release(output, first.job.run)
+    workshop.plan(landing.job("host-3-cc", deduplicate="none"))

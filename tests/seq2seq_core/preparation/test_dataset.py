@@ -186,7 +186,9 @@ def test_an_unreadable_row_ends_the_run_when_told_so(workshop: Any) -> None:
 
 def test_nothing_left_names_the_rules(workshop: Any) -> None:
     plan = workshop.plan(workshop.job([("train", workshop.corpus("c", [("same", "same")] * 4))]))
-    with pytest.raises(InputError, match=r"no training row is left; found 4 rows read.*'identical': 4"):
+    with pytest.raises(
+        InputError, match=r"no training row is left; found 4 rows read, rejected by rule: identical 4\."
+    ):
         tokenizers.make_tokenizers(plan, workshop.stage(plan))
 
 
@@ -236,22 +238,50 @@ def test_a_lost_or_doubled_report_is_noticed(workshop: Any) -> None:
         make_manifest(plan, units, [made], shards)
 
 
-def test_leftovers_of_killed_attempts_are_swept_and_nothing_else(workshop: Any) -> None:
+FOREIGN = ("notes.txt", "train/part-00000-of-00007.parquet", "part-00000-of-00001.parquet", "joint.model", "_work/x")
+
+
+def test_nothing_of_others_is_ever_swept(workshop: Any) -> None:
+    """Raw files have the names that Beam and this program give to theirs."""
     job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], shards=1)
-    train = Path(job.output, "train")
-    train.mkdir(parents=True)
-    Path(job.output, "_work").mkdir()
-    (train / f".part-00000-of-00001.parquet.{'a' * 32}.tmp").touch()
-    (train / "part-00000-of-00007.parquet").touch()
-    (train / "notes.txt").touch()
+    temporary = f"train/.part-00000-of-00001.parquet.{'a' * 32}.tmp"
+    for name in (*FOREIGN, temporary):
+        storage.publish_text(storage.join(job.output, name), name)
     workshop.prepare(job)
-    assert sorted(path.name for path in train.iterdir()) == ["notes.txt", "part-00000-of-00001.parquet"]
-    assert sorted(path.name for path in Path(job.output).iterdir()) == [
-        "dataset.json",
-        "generations",
-        "tokenizer",
-        "train",
-    ]
+    workshop.prepare(job)
+    for name in FOREIGN:
+        assert storage.read_text(storage.join(job.output, name)) == name
+    assert not storage.exists(storage.join(job.output, temporary))
+
+
+@pytest.mark.parametrize(
+    "name", ["train/part-00000-of-00001.parquet", "tokenizer/joint.model", "rejected/part-00000-of-00001.parquet"]
+)
+def test_a_file_of_others_that_stands_in_the_way_is_named_before_any_work(workshop: Any, name: str) -> None:
+    job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], shards=1)
+    Path(job.output, "_work").mkdir(parents=True)
+    storage.publish_text(storage.join(job.output, name), "mine")
+    with pytest.raises(DatasetError, match=rf"{name}: a file that this program has not written stands where the"):
+        workshop.plan(job)
+    assert storage.files_below(job.output) == [name]
+    assert storage.read_text(storage.join(job.output, name)) == "mine"
+
+
+def test_a_page_of_others_is_not_overwritten(workshop: Any) -> None:
+    job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], shards=1)
+    storage.publish_text(storage.join(job.output, "report.html"), "<html>mine</html>")
+    with pytest.raises(DatasetError, match=r"report\.html: a file that this program has not written"):
+        workshop.plan(job)
+
+
+def test_nothing_left_is_an_error_with_a_given_tokenizer_too(workshop: Any, tmp_path: Path) -> None:
+    first = workshop.job([("train", workshop.corpus("a", workshop.sentences(60)))], output="first")
+    workshop.prepare(first)
+    given = {"model": f"{first.output}/tokenizer/joint.model"}
+    blank = workshop.job([("train", workshop.corpus("b", [("same", "same")] * 4))], output="second", tokenizer=given)
+    with pytest.raises(InputError, match=r"no training row is left; found 4 rows read, rejected by rule: identical 4"):
+        workshop.prepare(blank)
+    assert not storage.exists(f"{blank.output}/dataset.json")
 
 
 def test_a_dataset_on_an_object_store(workshop: Any) -> None:

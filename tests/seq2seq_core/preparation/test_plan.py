@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seq2seq_core.errors import DatasetError, InputError
+from seq2seq_core.errors import ClaimError, DatasetError, InputError
 from seq2seq_core.preparation.claims import release
 from seq2seq_core.preparation.plan import index_input, make_plan
 
@@ -70,13 +70,13 @@ def test_a_folder_in_use_is_refused_with_both_fingerprints(workshop: Any) -> Non
     plan = workshop.plan(first)
     assert workshop.plan(first) == plan
     with pytest.raises(
-        DatasetError, match=rf"under way here.*{plan.recipe_fingerprint}, claimed by .*; expected fing.*Choose a new"
+        ClaimError, match=rf"under way here.*{plan.recipe_fingerprint}, claimed by .*; expected fing.*Choose a new"
     ):
         workshop.plan(second)
-    release(second.output, second.configuration)
-    with pytest.raises(DatasetError):
+    release(second.output, second.run)
+    with pytest.raises(ClaimError):
         workshop.plan(second)
-    release(first.output, first.configuration)
+    release(first.output, first.run)
     assert workshop.plan(second).fingerprint != plan.fingerprint
 
 

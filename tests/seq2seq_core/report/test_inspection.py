@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from seq2seq_core import storage
+from seq2seq_core import listing, storage
 from seq2seq_core.errors import CheckpointError, DatasetError, ModelError, StorageError
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.output import InputEntry, ModelEntry, Output, publish_output
@@ -102,7 +102,7 @@ def make_run(root: Path, model_folder: str) -> str:
             (root / "checkpoints" / name / file).write_text("{}")
     best = root / "best"
     best.mkdir()
-    for url in storage.expand(model_folder):
+    for url in listing.expand(model_folder):
         storage.publish_bytes(str(best / Path(url).relative_to(model_folder)), storage.read_bytes(url))
     return str(root)
 
@@ -200,7 +200,7 @@ def test_damage_is_named(name: str, content: str, kind: type[Exception], tmp_pat
 
 
 def test_damaged_weights_are_named(model_folder: str, tmp_path: Path) -> None:
-    for url in storage.expand(model_folder):
+    for url in listing.expand(model_folder):
         storage.publish_bytes(str(tmp_path / Path(url).relative_to(model_folder)), storage.read_bytes(url))
     (tmp_path / "model.safetensors").write_bytes(b"\x10")
     with pytest.raises(ModelError, match=r"model\.safetensors: the weights are damaged"):

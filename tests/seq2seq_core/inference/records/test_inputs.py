@@ -97,15 +97,24 @@ def test_names_this_program_needs_are_refused(tmp_path: Path) -> None:
         find_inputs([root], None, OUTPUT)
 
 
-def test_inputs_inside_the_output_folder_are_refused(tmp_path: Path) -> None:
+def test_inputs_inside_the_output_folder_are_refused_by_name_and_passed_over_in_a_search(tmp_path: Path) -> None:
     root = touch(tmp_path, "a.txt", "out/b.txt", "outside.txt")
     with pytest.raises(ConfigError, match="stands in the output folder"):
-        find_inputs([root], None, f"{root}/out")
-    assert len(find_inputs([f"{root}/*.txt"], None, f"{root}/out")) == 2
+        find_inputs([f"{root}/out/b.txt"], None, f"{root}/out")
+    for pattern in (root, f"{root}/**/*.txt", f"{root}/*.txt"):
+        assert [file.name for file in find_inputs([pattern], None, f"{root}/out")] == ["a", "outside"]
+
+
+def test_one_file_by_two_spellings_is_one_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = touch(tmp_path, "docs/a.txt")
+    (tmp_path / "link.txt").symlink_to("docs/a.txt")
+    monkeypatch.chdir(tmp_path)
+    spellings = ["docs/a.txt", "./docs/a.txt", f"{root}/docs/a.txt", f"file://{root}/docs/a.txt", "docs", "link.txt"]
+    assert [file.url for file in find_inputs(spellings, None, OUTPUT)] == ["docs/a.txt"]
 
 
 def test_nothing_there_and_nothing_but_hidden_files(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="no such file"):
+    with pytest.raises(StorageError, match="the folder is empty"):
         find_inputs([str(tmp_path)], None, OUTPUT)
-    with pytest.raises(InputError, match="nothing to translate"):
+    with pytest.raises(StorageError, match="nothing is left to read; found 2 files, all passed over"):
         find_inputs([touch(tmp_path, "_SUCCESS", ".x/a.txt")], None, OUTPUT)

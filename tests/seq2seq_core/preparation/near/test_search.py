@@ -13,6 +13,7 @@ import pytest
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.listing import expand
 from seq2seq_core.preparation.hashing import digests, pair_digests, ranges, to_column
 from seq2seq_core.preparation.near.bands import Texts, make_keys, read_bands, split_keys, texts_of, write_bands
 from seq2seq_core.preparation.near.messages import BandsReport, DropReport, NearPlan
@@ -136,7 +137,7 @@ def test_later_generations_are_compared_with_all_earlier_ones_which_always_stay(
     for number, shards in enumerate(generations):
         plan = plan_of(tmp_path / str(number), shards, earlier=tuple(earlier))
         assert drops(run(plan, shards, limit), shards) == plain_drops(generations[: number + 1])
-        earlier.append(tuple(storage.expand(plan.folder)))
+        earlier.append(tuple(expand(plan.folder)))
     assert plan.generation == 2
 
 
@@ -144,7 +145,7 @@ def test_the_kept_row_was_not_dropped_before(tmp_path: Path) -> None:
     pairs = sentences(120, seed=3)
     first, second = Shards(pairs[:80], 2), Shards(pairs[80:], 2)
     gone = drops(run(plan_of(tmp_path / "0", first), first), first)
-    plan = plan_of(tmp_path / "1", second, earlier=(tuple(storage.expand(str(tmp_path / "0" / "near"))),))
+    plan = plan_of(tmp_path / "1", second, earlier=(tuple(expand(str(tmp_path / "0" / "near"))),))
     kept = set(drops(run(plan, second), second).values())
     assert not kept & set(gone)
     assert kept & {id_.tobytes() for id_ in first.ids}
@@ -192,7 +193,7 @@ def test_other_settings_than_those_of_earlier_generations_are_refused(tmp_path: 
     shards = Shards(sentences(10, seed=5), 1)
     first = plan_of(tmp_path / "0", shards)
     run(first, shards)
-    earlier = (tuple(storage.expand(first.folder)),)
+    earlier = (tuple(expand(first.folder)),)
     other = CONFIG.model_copy(update={"seed": 1})
     with pytest.raises(DatasetError, match=r"settings have changed.*\"seed\": 0.*\"seed\": 1"):
         run(plan_of(tmp_path / "1", shards, config=other, earlier=earlier), shards)

@@ -1,0 +1,87 @@
+"""A folder in, which of this project's kinds it is out: a dataset, a run, a model, a translation, or none of ours.
+
+The kind is told by what stands in the folder, and by what its manifest says, as others use the same names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from typing import Literal, NamedTuple
+
+from seq2seq_core import storage
+
+Kind = Literal["dataset", "run", "model", "translation"]
+Work = Literal["preparation", "training", "translation"]
+
+CLAIM_FOLDER = ".claim"
+CLAIM_NAME = "claim.json"
+PREPARATION_FOLDER = "_work"
+RECORDS: dict[str, tuple[str, ...]] = {"translation": ("output.json", "failures")}
+"""What in a folder of a kind tells of its content, and is none itself."""
+
+
+class _Telltale(NamedTuple):
+    """A name that stands in folders of a kind, and what makes sure."""
+
+    kind: Kind
+    name: str
+    is_ours: Callable[[str, str], bool]
+
+
+def kind_of(url: str, names: Collection[str] | None = None) -> Kind | None:
+    """What a folder is, finished or begun; None where it is none of ours.
+
+    Args:
+        url: The folder.
+        names: What stands in it, where that is known already.
+    """
+    present = storage.list_folder(url) if names is None else names
+    found = (telltale for telltale in _TELLTALES if telltale.name in present)
+    return next((telltale.kind for telltale in found if telltale.is_ours(url, telltale.name)), None)
+
+
+def _has_keys(*keys: str) -> Callable[[str, str], bool]:
+    """Whether a JSON file is an object with these keys."""
+
+    def look(url: str, name: str) -> bool:
+        values = _read(storage.join(url, name))
+        return isinstance(values, dict) and values.keys() >= set(keys)
+
+    return look
+
+
+def _is_claimed_for(work: Work) -> Callable[[str, str], bool]:
+    """Whether a run has claimed the folder for such work, be it at work or killed."""
+
+    def look(url: str, name: str) -> bool:
+        values = _read(storage.join(url, name, CLAIM_NAME))
+        return isinstance(values, dict) and values.get("work") == work
+
+    return look
+
+
+def _is_prepared(url: str, name: str) -> bool:
+    return any(entry.startswith("claim-") for entry in storage.list_folder(storage.join(url, name)))
+
+
+def _has_checkpoints(url: str, name: str) -> bool:
+    return storage.is_folder(storage.join(url, name)) and storage.exists(storage.join(url, "config.yaml"))
+
+
+def _read(url: str) -> object:
+    try:
+        return json.loads(storage.read_if_there(url) or b"null")
+    except (ValueError, RecursionError):
+        return None
+
+
+_TELLTALES = (
+    _Telltale("dataset", "dataset.json", _has_keys("format_version", "source_tokenizer", "splits", "ledger")),
+    _Telltale("dataset", PREPARATION_FOLDER, _is_prepared),
+    _Telltale("translation", "output.json", _has_keys("format_version", "records_in", "records_out", "inputs")),
+    _Telltale("translation", CLAIM_FOLDER, _is_claimed_for("translation")),
+    _Telltale("run", "checkpoints", _has_checkpoints),
+    _Telltale("run", CLAIM_FOLDER, _is_claimed_for("training")),
+    _Telltale("model", "config.json", _has_keys("format_version", "architecture", "weights", "lineage")),
+)
