@@ -50,7 +50,7 @@ def dry_run(world: World) -> list[str]:
 
 
 def train(world: World) -> list[str]:
-    return ["train", "--config", world.at("train.yaml"), "--dataset", world.at("dataset"), "--output", world.at("run")]
+    return ["train", "--output", world.at("run"), "--config", world.at("train.yaml"), "--dataset", world.at("dataset")]
 
 
 def translate(world: World) -> list[str]:
@@ -94,9 +94,7 @@ COMMANDS: list[Call] = [
 
 
 @pytest.fixture(scope="session")
-def whole_world(
-    tmp_path_factory: pytest.TempPathFactory, tiny_training: dict[str, Any], write_echo_model: Callable[..., str]
-) -> Path:
+def whole_world(tmp_path_factory: pytest.TempPathFactory, tiny_training: dict[str, Any]) -> Path:
     root = tmp_path_factory.mktemp("world")
     rows = {side: [f"{side} number {i} is {i * i}" for i in range(60)] for side in ("source", "target")}
     pq.write_table(pa.table(rows), root / "corpus.parquet", compression="snappy")
@@ -104,15 +102,19 @@ def whole_world(
     publish_tiny_dataset(str(root / "dataset"), {"train": 60, "valid": 4})
     values = {**tiny_training, "limits": {"max_steps": 2}, "validation": {"metric": "loss"}}
     (root / "train.yaml").write_text(yaml.safe_dump({k: v for k, v in values.items() if k != "dataset"}))
-    write_echo_model(root / "model")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SEQ2SEQ_CACHE", str(root / "cache"))
+        assert cli.main(train(World(root, {"run": str(root / "trained")}))) == 0
+    (root / "trained" / "best").rename(root / "model")
+    shutil.rmtree(root / "trained")
     return root
 
 
 @pytest.fixture
 def world(whole_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(terminal, "_closed", set())
     root = tmp_path / "world"
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(root / "cache"))
     shutil.copytree(whole_world, root)
     return World(root)
 
