@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pipelines.call import STANDARD_INPUT, Call, Command
 from seq2seq_core.config import Config, Location
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.errors import ConfigError, Seq2SeqError
 from seq2seq_core.strict import check_location
 from seq2seq_core.terminal import binary, say
 
@@ -36,7 +36,9 @@ class ScoreConfig(Config):
 class InspectConfig(Config):
     """How closely `seq2seq inspect` looks."""
 
-    verify: bool = Field(False, description="recompute a dataset's counts and digests and name the first difference")
+    verify: bool = Field(
+        False, description="read every file, compare it with what its manifest says, and name the first difference"
+    )
 
 
 def run_prepare(call: Call) -> int:
@@ -102,16 +104,19 @@ def run_score(call: Call) -> int:
 
 def run_inspect(call: Call) -> int:
     """What a folder holds, in a page."""
-    from seq2seq_core.report import inspection
-    from seq2seq_core.shards import verify
+    from seq2seq_core.report import inspection, verification
 
     if not call.words:
         raise ConfigError("a path is missing", expected="seq2seq inspect PATH")
-    path = _location(call.words[0])
-    config = call.load(InspectConfig)
-    say(inspection.describe(path))
+    path, config = _location(call.words[0]), call.load(InspectConfig)
+    try:
+        say(inspection.describe(path))
+    except Seq2SeqError:
+        if config.verify:
+            verification.verify(path)  # which names the damage exactly
+        raise
     if config.verify:
-        say(verify.verify(path).summary())
+        say(verification.verify(path))
     return 0
 
 

@@ -31,6 +31,7 @@ from pipelines.transforms.publish_output import PublishOutput
 from pipelines.transforms.skip_finished import SkipFinished
 from pipelines.transforms.translate_units import TranslateUnits
 from seq2seq_core import storage
+from seq2seq_core.claims import held
 from seq2seq_core.config import Location
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import UnitEntry
@@ -120,7 +121,10 @@ def build(root: beam.Pipeline, config: TranslateConfig) -> Translation:
     Raises:
         Seq2SeqError: What can be seen before any work starts: no such input, two inputs of one output, no model.
     """
-    files, job = _find_files(config), make_job(config)
+    return _build(root, config, _find_files(config), make_job(config))
+
+
+def _build(root: beam.Pipeline, config: TranslateConfig, files: list[InputFile], job: Job) -> Translation:
     translator = TranslatorConfig.model_validate(
         {name: getattr(config, name) for name in TranslatorConfig.model_fields}
     )
@@ -149,14 +153,18 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
 
     Raises:
         IncompleteError: All is written, but some records could not be translated.
+        ClaimError: Another translation is at work in the output folder.
         Seq2SeqError: See `build`, and `seq2seq_core.errors` for what workers meet.
     """
     pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments))
-    build(pipeline, config)
-    clear_plan(config.output)
-    with watching(TranslationWatch(config.output)):
-        result = failures.run(pipeline)
-    output = load_output(config.output)
+    files, job = _find_files(config), make_job(config)
+    _build(pipeline, config, files, job)
+    with held(config.output, _fingerprint(files, job), "translation") as claim:
+        clear_plan(config.output)
+        with watching(TranslationWatch(config.output)):
+            result = failures.run(pipeline)
+        claim.check()
+        output = load_output(config.output)
     if output.failed:
         raise IncompleteError(
             f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
@@ -184,6 +192,12 @@ def make_job(config: TranslateConfig) -> Job:
         configuration=redaction.redacted(config),
         software={name: importlib.metadata.version(name) for name in _SOFTWARE},
     )
+
+
+def _fingerprint(files: Sequence[InputFile], job: Job) -> str:
+    """Names what runs have in common that may share an output folder: the model, the options and the inputs."""
+    inputs = sorted([storage.identity(file.url), file.format] for file in files)
+    return storage.digest_bytes(json.dumps([job.fingerprint, inputs]).encode())
 
 
 def _find_files(config: TranslateConfig) -> list[InputFile]:

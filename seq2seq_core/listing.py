@@ -69,7 +69,11 @@ def find_files(pattern: str, output: str | None = None) -> list[Found]:
     with storage.named(pattern):
         entries = _entries(fs, path, pattern)
     files = sorted(
-        Found(storage.as_url(fs, entry, pattern), entry.removeprefix(entries.base).lstrip("/"), _identity(fs, entry))
+        Found(
+            storage.as_url(fs, entry, pattern) if entries.is_search else pattern,
+            entry.removeprefix(entries.base).lstrip("/"),
+            _identity(fs, entry),
+        )
         for entry in entries.paths
     )
     for file in files:

@@ -30,6 +30,7 @@ _SPECIAL = (
     (stat.S_ISBLK, "a device stands here"),
     (stat.S_ISDIR, "a folder stands here"),
 )
+_NO_TEMPORARY_FOLDER = "No usable temporary directory"  # as Python says it to us, and to libraries that ask for one
 _CARRY_ON = "run the same command again: it carries on from what is finished."
 _ADVICE = {
     errno.ENOSPC: ("the disk is full", f"Make room there and {_CARRY_ON}"),
@@ -50,7 +51,13 @@ def named(url: str) -> Iterator[None]:
     """Turn the errors of the operating system into one that names the URL and says what to do."""
     try:
         yield
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if (error.strerror or "").startswith(_NO_TEMPORARY_FOLDER):
+            raise StorageError(
+                "there is no folder for temporary files",
+                found=error.strerror,
+                advice="Set TMPDIR to a folder that can be written, and has room.",
+            ) from None
         raise StorageError("no such file", where=url, advice="Check the path.") from None
     except PermissionError as error:
         raise StorageError("access is denied", where=url, found=error.strerror or error) from error
@@ -226,11 +233,8 @@ def _temporary_folder() -> str:
     """TMPDIR, or what the system has for it."""
     import tempfile  # noqa: PLC0415 (it looks for a folder when asked, and few ask)
 
-    try:
+    with named("TMPDIR"):
         return tempfile.gettempdir()
-    except FileNotFoundError as error:
-        advice = "Set TMPDIR to a folder that can be written, and has room."
-        raise StorageError("there is no folder for temporary files", found=error.strerror, advice=advice) from None
 
 
 def _unlink(path: str) -> None:

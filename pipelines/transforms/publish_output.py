@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import apache_beam as beam
 
+from seq2seq_core.inference.belongings import sweep
 from seq2seq_core.inference.commit import UnitEntry
-from seq2seq_core.inference.output import Job, Output, publish_output, reconcile, sweep
+from seq2seq_core.inference.output import Job, Output, confirm, publish_output, reconcile
 from seq2seq_core.inference.planning import in_order
 from seq2seq_core.inference.records.plan import InputPlan
 
@@ -32,6 +33,7 @@ class PublishOutput(beam.PTransform):  # type: ignore[misc]
 def _publish(entries: list[UnitEntry], plans: list[InputPlan], root: str, job: Job) -> Output:
     plans = in_order(plans)
     output = reconcile(plans, job, entries)
+    confirm(root, output)
     publish_output(root, output)
     sweep(root, plans, output)
     return output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2seq_core import storage
-from seq2seq_core.data.column_cache import Piece, Tokens, cache_folder, open_shard
+from seq2seq_core.data.column_cache import Piece, Tokens, cache_folder, open_shards
 from seq2seq_core.shards.reader import Dataset, Lengths
 from seq2seq_core.shards.schema import Split
 
@@ -25,7 +27,7 @@ class Ragged(NamedTuple):
 
 
 class TokenColumn:
-    """One side of all rows of a split, in the order of its shards."""
+    """One side of all rows of a split, in the order of its shards; a piece holds those of one generation."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._pieces = pieces
@@ -37,12 +39,15 @@ class TokenColumn:
     @property
     def lengths(self) -> npt.NDArray[np.int32]:
         """Tokens of every row."""
-        return np.concatenate([np.zeros(0, np.int32), *(np.diff(p.offsets).astype(np.int32) for p in self._pieces)])
+        lengths = np.empty(len(self), np.int32)
+        for piece, (begin, end) in zip(self._pieces, itertools.pairwise(self._starts.tolist()), strict=True):
+            np.subtract(piece.offsets[1:], piece.offsets[:-1], out=lengths[begin:end], casting="same_kind")
+        return lengths
 
     def gather(self, rows: npt.NDArray[np.int64]) -> Ragged:
         """The tokens of rows (numbers from 0 on), in the order asked for.
 
-        The loop is over the shards that are touched.
+        The loop is over the generations that are touched.
 
         Raises:
             IndexError: A number is not that of a row.
@@ -81,7 +86,9 @@ class TokenColumns:
             StorageError: The cache cannot be written.
         """
         shards = dataset.split(split).shards
-        opened = [open_shard(dataset, shard, cache or cache_folder()) for shard in shards]
+        folder = cache or cache_folder()
+        generations = itertools.groupby(shards, operator.attrgetter("generation"))
+        opened = [open_shards(dataset, tuple(group), folder) for _, group in generations]
         source, target = (TokenColumn([pieces[side] for pieces in opened]) for side in (0, 1))
         return cls(source, target, storage.digest_bytes("\n".join(shard.digest for shard in shards).encode()))
 

@@ -30,6 +30,11 @@ Rows = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
 """How often an epoch passes over each row."""
 
+MOST_ROWS = 1 << 32
+"""Numbers of rows are kept, and sorted, in 32 bits; so many rows take 100 GB of memory in every process."""
+
+_EPOCH = "an epoch, by the weights of its corpora,"
+
 STREAM_VERSION = 1
 """Counts changes of the algorithm below: positions of one version mean nothing in another."""
 
@@ -111,16 +116,22 @@ class BatchPlan:
         config: How rows become global batches.
         seed: Of every random choice.
         weights: float64, one a row; None: every row once an epoch.
+
+    Raises:
+        TrainingError: No row is left to train on, or there are more than `MOST_ROWS`.
     """
 
     def __init__(self, lengths: Lengths, config: PlanConfig, seed: int, weights: Weights | None = None) -> None:
+        _check_rows("the split", len(lengths.source))
         self.lengths = lengths
         self.config = config
         self._seed = seed
         kept = (lengths.source <= config.max_source_tokens) & (lengths.target <= config.max_target_tokens)
         self._kept = np.flatnonzero(kept).astype(np.uint32)
         self._weights = None if weights is None else weights[self._kept]
-        self.rows_per_epoch = len(self._kept) if self._weights is None else round(float(self._weights.sum()))
+        rows_per_epoch = len(self._kept) if self._weights is None else float(self._weights.sum())
+        _check_rows(_EPOCH, rows_per_epoch)
+        self.rows_per_epoch = round(rows_per_epoch)
         self.dropped_rows = len(kept) - len(self._kept)
         if not len(self._kept):
             raise TrainingError(
@@ -205,6 +216,16 @@ def micro_batches(rows: Rows, lengths: Lengths, max_tokens: int) -> list[Rows]:
     return [rows[begin:end] for begin, end in itertools.pairwise(edges)]
 
 
+def _check_rows(what: str, rows: float) -> None:
+    if not rows <= MOST_ROWS:
+        raise TrainingError(
+            f"{what} has too many rows",
+            found=f"{rows:,.0f}",
+            expected=f"at most {MOST_ROWS:,}",
+            advice="Lower the weights or max_rows of its corpora, or prepare parts of them as datasets of their own.",
+        )
+
+
 def _widths(lengths: Lengths, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
     widths: npt.NDArray[np.int32] = np.maximum(lengths.source[rows], lengths.target[rows]) + np.int32(1)
     return widths
@@ -241,6 +262,7 @@ def _repeats(bits: np.random.Philox, weights: Weights) -> Rows:
     repeats = (whole + (chances < weights - whole)).astype(np.int64)
     if not repeats.any():
         repeats[np.argmax(weights - chances)] = 1
+    _check_rows(_EPOCH, int(repeats.sum()))
     return repeats
 
 

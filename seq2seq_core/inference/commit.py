@@ -9,6 +9,7 @@ import pydantic
 
 from seq2seq_core import storage
 from seq2seq_core.inference.records.content import RecordFailure
+from seq2seq_core.inference.records.inputs import MARKER_FOLDER
 from seq2seq_core.inference.unit import Unit
 
 
@@ -39,14 +40,22 @@ class UnitEntry(pydantic.BaseModel):
 def find_finished(root: str, unit: Unit) -> UnitEntry | None:
     """The entry of a unit whose output is committed with this fingerprint and still there; None for any other."""
     entry = read_marker(storage.join(root, unit.marker_path))
-    if entry is None or entry.fingerprint != unit.fingerprint:
-        return None
-    output = storage.join(root, entry.path)
-    if not storage.exists(output) or storage.size(output) != entry.bytes:
-        return None
-    if entry.failures is not None and not storage.exists(storage.join(root, entry.failures)):
+    if entry is None or entry.fingerprint != unit.fingerprint or not _is_there(root, entry):
         return None
     return entry
+
+
+def still_stands(root: str, entry: UnitEntry) -> bool:
+    """Whether a finished unit is what its marker says, and its files are there."""
+    marker = storage.join(root, MARKER_FOLDER, f"{entry.path}.json")
+    return read_marker(marker) == entry and _is_there(root, entry)
+
+
+def _is_there(root: str, entry: UnitEntry) -> bool:
+    output = storage.join(root, entry.path)
+    if not storage.exists(output) or storage.size(output) != entry.bytes:
+        return False
+    return entry.failures is None or storage.exists(storage.join(root, entry.failures))
 
 
 def commit(root: str, unit: Unit, data: bytes, failures: Sequence[RecordFailure]) -> UnitEntry:
@@ -78,10 +87,9 @@ def commit(root: str, unit: Unit, data: bytes, failures: Sequence[RecordFailure]
 
 def read_marker(url: str) -> UnitEntry | None:
     """A marker; None where none stands, or one this version cannot read."""
-    if not storage.exists(url):
-        return None
+    data = storage.read_if_there(url)
     try:
-        return UnitEntry.model_validate_json(storage.read_bytes(url))
+        return None if data is None else UnitEntry.model_validate_json(data)
     except pydantic.ValidationError:
         return None
 

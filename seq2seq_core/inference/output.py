@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pydantic
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, IncompleteError
-from seq2seq_core.inference.commit import UnitEntry
-from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, MARKER_FOLDER, RecordFormat
+from seq2seq_core.inference.commit import UnitEntry, still_stands
+from seq2seq_core.inference.records.inputs import RecordFormat
 from seq2seq_core.inference.records.plan import InputPlan
 from seq2seq_core.inference.unit import Unit, cut_units
 
 OUTPUT_NAME = "output.json"
 FORMAT_VERSION = 1
 
-_NUMBERED = re.compile(r"(.*)-\d{5,}-of-\d{5,}(.*)")
-_TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{32}\.tmp")
-_FOLDERS = {"": "", MARKER_FOLDER: ".json", FAILURE_FOLDER: ".jsonl"}
+_LOOKS_AT_ONCE = 16
+
+_log = logging.getLogger(__name__)
 
 
 class _Entry(pydantic.BaseModel):
@@ -108,16 +109,16 @@ def fingerprint(units: Iterable[Unit]) -> str:
 
 
 def withdraw(root: str, planned: str) -> None:
-    """Remove the manifest of another run before its outputs are replaced; that of this run stays."""
+    """Remove the manifest of another run before its outputs are replaced, and say so; that of this run stays."""
     url = storage.join(root, OUTPUT_NAME)
     if not storage.exists(url):
         return
-    try:
-        if load_output(root).fingerprint == planned:
-            return
-    except DatasetError:
-        pass
-    storage.remove(url)
+    found = load_output(root)
+    if found.fingerprint != planned:
+        _log.info(
+            "%s: the translation that stands here is of another model, configuration or input", storage.redact(root)
+        )
+        storage.remove(url)
 
 
 def reconcile(plans: Sequence[InputPlan], job: Job, finished: Iterable[UnitEntry]) -> Output:
@@ -154,27 +155,28 @@ def reconcile(plans: Sequence[InputPlan], job: Job, finished: Iterable[UnitEntry
     )
 
 
+def confirm(root: str, output: Output) -> None:
+    """Look at all markers once more: what the manifest will say is what stands there.
+
+    Raises:
+        IncompleteError: Another run has replaced an output meanwhile, or somebody has removed it.
+    """
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        stands = pool.map(lambda entry: still_stands(root, entry), output.units)
+        gone = next((entry for entry, is_there in zip(output.units, stands, strict=True) if not is_there), None)
+    if gone is not None:
+        raise IncompleteError(
+            "an output was replaced or removed while the others were made",
+            where=storage.redact(storage.join(root, gone.path)),
+            expected=f"fingerprint {gone.fingerprint}",
+            advice="Run the same command again, alone in this folder.",
+        )
+
+
 def publish_output(root: str, output: Output) -> None:
     """Make a translation visible as finished: the last step of all."""
     text = json.dumps(output.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True)
     storage.publish_text(storage.join(root, OUTPUT_NAME), text + "\n")
-
-
-def sweep(root: str, plans: Sequence[InputPlan], output: Output) -> None:
-    """Remove what earlier or killed runs on the same inputs left: other numbers of units, temporary files.
-
-    Files that belong to none of these inputs are not touched.
-    """
-    kept = {unit.path for unit in output.units}
-    stems = {(plan.file.name, plan.file.suffix) for plan in plans}
-    folders = {name.rpartition("/")[0] for name, _ in stems}
-    for kind, ending in _FOLDERS.items():
-        for folder in sorted(folders):
-            below = "/".join(part for part in (kind, folder) if part)
-            for name in storage.list_folder(storage.join(root, below) if below else root):
-                path = f"{folder}/{name}" if folder else name
-                if _is_stale(path, ending, stems, kept):
-                    storage.remove(storage.join(root, *([kind] if kind else []), path))
 
 
 def _check_counts(units: dict[str, Unit], entries: Sequence[UnitEntry]) -> None:
@@ -201,17 +203,3 @@ def _input_entry(plan: InputPlan, outputs: Sequence[UnitEntry]) -> InputEntry:
         failed=sum(entry.failed for entry in outputs),
         outputs=tuple(outputs),
     )
-
-
-def _is_stale(path: str, ending: str, stems: set[tuple[str, str]], kept: set[str]) -> bool:
-    """Whether a file stands for a unit of these inputs and is no output (marker, ledger) of this run."""
-    folder, _, name = path.rpartition("/")
-    temporary = _TEMPORARY.fullmatch(name)
-    bare = temporary[1] if temporary else name
-    if not bare.endswith(ending):
-        return False
-    target = f"{folder}/{bare}".lstrip("/").removesuffix(ending)
-    numbered = _NUMBERED.fullmatch(target)
-    if not numbered or (numbered[1], numbered[2]) not in stems:
-        return False
-    return temporary is not None or target not in kept

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
+from seq2seq_core.inference.belongings import take_places
 from seq2seq_core.inference.output import fingerprint, withdraw
 from seq2seq_core.inference.records.fields import Fields
 from seq2seq_core.inference.records.inputs import MARKER_FOLDER, InputFile
@@ -42,9 +43,11 @@ def open_output(root: str, plans: Sequence[InputPlan], job: str, fields: Fields)
 
     Raises:
         InputError: None of the inputs seems to have a text where it is looked for.
+        DatasetError: A file that is not ours stands where an output would go.
     """
     _refuse_all_doubtful(plans, fields)
     units = [unit for plan in in_order(plans) for unit in cut_units(plan, job)]
+    take_places(root, units)
     withdraw(root, fingerprint(units))
     rows = [[unit.marker_path, unit.fingerprint, unit.part.records] for unit in units]
     storage.publish_text(storage.join(root, PLAN_PATH), json.dumps(rows))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from seq2seq_core import storage
-from seq2seq_core.errors import ModelError
 from seq2seq_core.inference.echo_engine import EchoEngine
 from seq2seq_core.inference.engine import Engine
 from seq2seq_core.inference.engine_config import EchoEngineConfig, EngineConfig
+from seq2seq_core.models.card import place, read_files
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.model import Tokenizer
 
@@ -42,15 +40,6 @@ def load_engine(config: EngineConfig, model_root: str) -> LoadedEngine:
 
 def _load_echo(config: EchoEngineConfig, model_root: str) -> LoadedEngine:
     """The echo engine speaks the source language, so the source tokenizer is all it needs of a model folder."""
-    url = storage.join(model_root, "config.json")
-    if not storage.exists(url):
-        raise ModelError("no model stands here", where=storage.redact(model_root), found="no config.json")
-    data = storage.read_bytes(url)
-    try:
-        card = json.loads(data)
-        path = str(card["source_tokenizer"]["path"])
-        text = SourceText.model_validate(card.get("source_text", {}))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError("the file is damaged", where=storage.redact(url), found=repr(error)) from None
-    tokenizer = Tokenizer.load(storage.join(model_root, path))
-    return LoadedEngine(EchoEngine(config), tokenizer, tokenizer, storage.digest_bytes(data), text)
+    card, files = read_files(model_root, lambda card: [card.source_tokenizer])
+    tokenizer = Tokenizer(files[card.source_tokenizer.path], place(model_root, card.source_tokenizer))
+    return LoadedEngine(EchoEngine(config), tokenizer, tokenizer, card.digest, card.source_text)

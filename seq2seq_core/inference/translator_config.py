@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import Field
@@ -15,12 +14,12 @@ from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
 from seq2seq_core.inference.output import ModelEntry
 from seq2seq_core.inference.registry import load_engine
 from seq2seq_core.inference.translator import Translator
+from seq2seq_core.models.card import read_card
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.tags import prefix_of
 
-_MODEL_CONFIG = "config.json"
 _LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 
 
@@ -89,19 +88,6 @@ def describe_model(root: str) -> ModelEntry:
     Raises:
         ModelError: There is no finished model.
     """
-    url = storage.join(root, _MODEL_CONFIG)
-    if not storage.exists(url):
-        raise ModelError(
-            "no finished model stands here",
-            where=storage.redact(root),
-            found=f"no {_MODEL_CONFIG}",
-            advice="Check the path: it is a folder like RUN/best.",
-        )
-    data = storage.read_bytes(url)
-    try:
-        path = json.loads(data)["lineage"]["path"]
-        lineage = json.loads(storage.read_bytes(storage.join(root, path)))
-        shown = {key: lineage[key] for key in _LINEAGE_KEYS if key in lineage}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError("the file is damaged", where=storage.redact(url), found=repr(error)) from None
-    return ModelEntry(url=storage.redact(root), digest=storage.digest_bytes(data), lineage=shown)
+    card, lineage = read_card(root)
+    shown = lineage.model_dump(mode="json", include=set(_LINEAGE_KEYS))
+    return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=shown)

@@ -1,26 +1,19 @@
 """A trained model in, a folder that inference can use alone out, and back.
 
-    config.json             architecture, vocabulary sizes, how source text was made; name, size and digest of each file
+    config.json             see `models.card`
     model.safetensors       the weights, float32, a tied table once
     tokenizer/joint.model   or tokenizer/source.model and tokenizer/target.model
     lineage.json            where the model comes from
 
-`config.json` is published last and alone says which files count. A file that the published one names is never
-overwritten with other content: the new content goes to a name with a part of its digest (`model-0f3a….safetensors`),
-and what is no longer named is removed after the new `config.json` stands. So a writer killed at any moment leaves the
-old model or the new one, whole. A reader that was overtaken finds a file gone or changed, and begins anew with the new
-`config.json`. A folder has one writer at a time.
+How the files are replaced by those of a newer model stands in `models.publishing`. A reader that was overtaken finds a
+file gone or changed, and begins anew with the new `config.json`. Nothing of a foreign folder is believed: the
+architecture's numbers are held against the weights before anything of their size is built.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import posixpath
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
 
 import pydantic
 import safetensors
@@ -29,86 +22,32 @@ import torch
 from torch import Tensor
 
 from seq2seq_core import storage
-from seq2seq_core.errors import ConfigError, ModelError, StorageError
+from seq2seq_core.errors import ConfigError, ModelError, TokenizerError
+from seq2seq_core.models.card import (
+    CONFIG_NAME,
+    FileEntry,
+    Lineage,
+    ModelCard,
+    as_json,
+    parse_lineage,
+    place,
+    read_files,
+)
 from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.models.publishing import LINEAGE_NAME, WEIGHTS_NAME, Content, publish_model, tokenizer_names
 from seq2seq_core.models.registry import ArchitectureConfig, build_model
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.model import Tokenizer
 
-FORMAT_VERSION = 1
-CONFIG_NAME = "config.json"
-
-_WEIGHTS_NAME = "model.safetensors"
-_LINEAGE_NAME = "lineage.json"
-_JOINT_NAME, _SOURCE_NAME, _TARGET_NAME = (f"tokenizer/{side}.model" for side in ("joint", "source", "target"))
-_DIGITS_IN_NAME = 16
-_OURS = re.compile(rf"(model|lineage|tokenizer/(joint|source|target))(-[0-9a-f]{{{_DIGITS_IN_NAME}}})?\.\w+")
 _NAMED_DIFFERENCES = 3
 
 _UNKNOWN_TEXT = SourceText()
-_log = logging.getLogger(__name__)
-
-
-class _Entry(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class Lineage(_Entry):
-    """Where a model comes from.
-
-    Attributes:
-        run: Name of the training run.
-        step: Optimizer steps taken.
-        averaged_steps: Steps of the checkpoints whose weights were averaged; empty when none were.
-        dataset_digest: `Manifest.digest` of the dataset.
-        dataset: URL of the dataset, without credentials.
-        metrics: Validation results by name.
-        configuration: The resolved training configuration.
-        software: Versions by package name.
-    """
-
-    run: str
-    step: int
-    averaged_steps: tuple[int, ...] = ()
-    dataset_digest: str
-    dataset: str
-    metrics: dict[str, float] = {}
-    configuration: dict[str, Any] = {}
-    software: dict[str, str] = {}
-
-
-class FileEntry(_Entry):
-    """A file of the folder; `path` is relative to it, `digest` xxh3-128 of its bytes."""
-
-    path: str
-    bytes: int
-    digest: str
-
-
-class ModelCard(_Entry):
-    """What `config.json` says."""
-
-    format_version: int = FORMAT_VERSION
-    task: Literal["text"] = "text"
-    architecture: ArchitectureConfig
-    source_vocabulary: int
-    target_vocabulary: int
-    source_text: SourceText = SourceText()
-    weights: FileEntry
-    source_tokenizer: FileEntry
-    target_tokenizer: FileEntry
-    lineage: FileEntry
-
-    @property
-    def files(self) -> dict[str, FileEntry]:
-        """The files that belong to the model, by path."""
-        entries = (self.weights, self.source_tokenizer, self.target_tokenizer, self.lineage)
-        return {entry.path: entry for entry in entries}
+_ARCHITECTURE: pydantic.TypeAdapter[ArchitectureConfig] = pydantic.TypeAdapter(ArchitectureConfig)
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready for inference; `digest` is the xxh3-128 of its `config.json` and so names all its files."""
+    """A model ready for inference; `digest` is `ModelCard.digest`."""
 
     model: Seq2Seq
     architecture: ArchitectureConfig
@@ -128,74 +67,123 @@ def save_model(
     lineage: Lineage,
     source_text: SourceText = _UNKNOWN_TEXT,
 ) -> str:
-    """Publish a model in the folder `root`, replacing an older one; the digest of its `config.json`.
+    """Publish a model in the folder `root`, replacing an older one; its `ModelCard.digest`.
 
     Raises:
-        ModelError: The weights are not those of this architecture and these vocabularies.
+        ModelError: The weights are not those of this architecture and these vocabularies, or files that are none of
+            ours stand in the way.
     """
     tensors = _weights(model)
     vocabularies = source_tokenizer.vocabulary_size, target_tokenizer.vocabulary_size
     _check_weights(tensors, _empty(architecture, *vocabularies), "the model to be saved")
-    taken = _published_files(root)
-    joint = source_tokenizer.digest == target_tokenizer.digest
-    card = ModelCard(
-        architecture=architecture,
-        source_vocabulary=vocabularies[0],
-        target_vocabulary=vocabularies[1],
-        source_text=source_text,
-        weights=_publish(root, _WEIGHTS_NAME, safetensors.torch.save(tensors), taken),
-        source_tokenizer=_publish(root, _JOINT_NAME if joint else _SOURCE_NAME, source_tokenizer.data, taken),
-        target_tokenizer=_publish(root, _JOINT_NAME if joint else _TARGET_NAME, target_tokenizer.data, taken),
-        lineage=_publish(root, _LINEAGE_NAME, _json(lineage), taken),
-    )
-    data = _json(card)
-    storage.publish_bytes(storage.join(root, CONFIG_NAME), data)
-    _sweep(root, card)
-    return storage.digest_bytes(data)
+    source_name, target_name = tokenizer_names(is_joint=source_tokenizer.digest == target_tokenizer.digest)
+    facts = {
+        "architecture": architecture.model_dump(mode="json"),
+        "source_vocabulary": vocabularies[0],
+        "target_vocabulary": vocabularies[1],
+        "source_text": source_text,
+    }
+    contents = {
+        "weights": Content(WEIGHTS_NAME, safetensors.torch.save(tensors)),
+        "source_tokenizer": Content(source_name, source_tokenizer.data),
+        "target_tokenizer": Content(target_name, target_tokenizer.data),
+        "lineage": Content(LINEAGE_NAME, as_json(lineage)),
+    }
+    return publish_model(root, facts, contents).digest
 
 
 def load_model(root: str, device: str = "cpu") -> LoadedModel:
     """Read the model in the folder `root` onto a device, in evaluation mode.
 
     Raises:
-        ModelError: The folder is missing or unfinished, a file is missing or damaged, the weights do not fit.
+        ModelError: The folder is missing, unfinished or none of ours, a file is missing or damaged, or the files do
+            not fit each other.
         ConfigError: There is no such device.
     """
     target = _device(device)
-    data, card, files = _read(root, lambda card: card.files.values())
-    source_tokenizer = Tokenizer(files[card.source_tokenizer.path], _where(root, card.source_tokenizer.path))
-    target_tokenizer = Tokenizer(files[card.target_tokenizer.path], _where(root, card.target_tokenizer.path))
-    _check_vocabulary(root, card.source_tokenizer, source_tokenizer, card.source_vocabulary)
-    _check_vocabulary(root, card.target_tokenizer, target_tokenizer, card.target_vocabulary)
-    where = _where(root, card.weights.path)
+    card, files = read_files(root, lambda card: card.files.values())
+    architecture = _architecture(root, card)
+    source_tokenizer = _tokenizer(root, card.source_tokenizer, files, card.source_vocabulary)
+    target_tokenizer = _tokenizer(root, card.target_tokenizer, files, card.target_vocabulary)
+    where = place(root, card.weights)
     try:
         tensors = safetensors.torch.load(files[card.weights.path])
     except safetensors.SafetensorError as error:
         raise ModelError("the weights are damaged", where=where, found=error) from None
-    model = _empty(card.architecture, card.source_vocabulary, card.target_vocabulary)
+    _check_numbers(architecture, tensors, where)
+    model = _outlined(architecture, card, where)
     _check_weights(tensors, model, where)
+    _check_longest(root, card, model)
     model.load_state_dict(tensors, assign=True)
-    lineage = _parse(Lineage, files[card.lineage.path], _where(root, card.lineage.path))
     return LoadedModel(
         model=model.to(target).eval(),
-        architecture=card.architecture,
+        architecture=architecture,
         source_tokenizer=source_tokenizer,
         target_tokenizer=target_tokenizer,
         source_text=card.source_text,
-        lineage=lineage,
-        digest=storage.digest_bytes(data),
+        lineage=parse_lineage(root, card, files),
+        digest=card.digest,
     )
 
 
-def read_card(root: str) -> tuple[ModelCard, Lineage]:
-    """What a model folder says of itself, without its weights; see `load_model` for the errors."""
-    _, card, files = _read(root, lambda card: [card.lineage])
-    return card, _parse(Lineage, files[card.lineage.path], _where(root, card.lineage.path))
+def _architecture(root: str, card: ModelCard) -> ArchitectureConfig:
+    try:
+        return _ARCHITECTURE.validate_python(card.architecture, strict=True)
+    except pydantic.ValidationError as error:
+        where = storage.redact(storage.join(root, CONFIG_NAME))
+        found = " ".join(str(error).split("\n")[1:3])
+        raise ModelError("no such architecture", where=where, found=found) from None
 
 
-def verify_model(root: str) -> ModelCard:
-    """Compare every file of a model folder with its digest; see `load_model` for the errors."""
-    return _read(root, lambda card: card.files.values())[1]
+def _tokenizer(root: str, entry: FileEntry, files: Mapping[str, bytes], vocabulary: int) -> Tokenizer:
+    where = place(root, entry)
+    try:
+        tokenizer = Tokenizer(files[entry.path], where)
+    except TokenizerError as error:
+        raise ModelError("a tokenizer of the model is damaged", where=where, found=error.problem) from None
+    if tokenizer.vocabulary_size != vocabulary:
+        raise ModelError(
+            "the tokenizer is not the one of the model",
+            where=where,
+            found=f"{tokenizer.vocabulary_size} pieces",
+            expected=vocabulary,
+        )
+    return tokenizer
+
+
+def _check_numbers(architecture: ArchitectureConfig, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Refuse numbers that weights of these shapes cannot have, before anything of their size is built."""
+    dimensions = [size for tensor in tensors.values() for size in tensor.shape]
+    for numbers, most, of in (
+        (architecture.layer_counts, len(tensors), "weights there are"),
+        (architecture.dimensions, max(dimensions, default=0), "largest dimension of a weight"),
+    ):
+        for name, number in numbers.items():
+            if number > most:
+                raise ModelError(
+                    f"the weights do not fit the architecture: {name} cannot be that large",
+                    where=where,
+                    found=number,
+                    expected=f"at most {most}, the {of}",
+                )
+
+
+def _outlined(architecture: ArchitectureConfig, card: ModelCard, where: str) -> Seq2Seq:
+    try:
+        return _empty(architecture, card.source_vocabulary, card.target_vocabulary)
+    except ConfigError as error:
+        raise ModelError("the vocabularies do not fit the architecture", where=where, found=error) from None
+
+
+def _check_longest(root: str, card: ModelCard, model: Seq2Seq) -> None:
+    longest = card.source_text.longest
+    if longest is not None and model.max_length is not None and longest + 1 > model.max_length:
+        raise ModelError(
+            "the positions of the model do not reach over the longest source it was trained on",
+            where=storage.redact(storage.join(root, CONFIG_NAME)),
+            found=f"source_text.longest = {longest}",
+            expected=f"at most {model.max_length - 1}, with EOS {model.max_length} positions",
+        )
 
 
 def _weights(model: Seq2Seq) -> dict[str, Tensor]:
@@ -229,120 +217,6 @@ def _check_weights(tensors: Mapping[str, Tensor], model: Seq2Seq, where: str) ->
 
 def _describe(tensor: Tensor) -> str:
     return f"{'x'.join(map(str, tensor.shape))} {str(tensor.dtype).removeprefix('torch.')}"
-
-
-def _check_vocabulary(root: str, entry: FileEntry, tokenizer: Tokenizer, expected: int) -> None:
-    if tokenizer.vocabulary_size != expected:
-        raise ModelError(
-            "the tokenizer is not the one of the model",
-            where=_where(root, entry.path),
-            found=f"{tokenizer.vocabulary_size} pieces",
-            expected=expected,
-        )
-
-
-def _published_files(root: str) -> dict[str, FileEntry]:
-    """The files the published `config.json` names; none when there is no readable one."""
-    if not storage.exists(storage.join(root, CONFIG_NAME)):
-        return {}
-    try:
-        return _read_config(root)[1].files
-    except ModelError as error:
-        _log.warning("%s It is replaced.", error)
-        return {}
-
-
-def _publish(root: str, name: str, data: bytes, taken: Mapping[str, FileEntry]) -> FileEntry:
-    """Write a file under its plain name or, where a published model has other content there, with its digest."""
-    digest = storage.digest_bytes(data)
-    if name in taken and taken[name].digest != digest:
-        stem, suffix = posixpath.splitext(name)
-        name = f"{stem}-{digest[:_DIGITS_IN_NAME]}{suffix}"
-    storage.publish_bytes(storage.join(root, name), data)
-    return FileEntry(path=name, bytes=len(data), digest=digest)
-
-
-def _sweep(root: str, card: ModelCard) -> None:
-    """Remove files of earlier models, also those a killed writer left; other files of the folder stay."""
-    paths = storage.list_folder(root)
-    paths += [f"tokenizer/{name}" for name in storage.list_folder(storage.join(root, "tokenizer"))]
-    for path in paths:
-        if _OURS.fullmatch(path) and path not in card.files:
-            storage.remove(storage.join(root, path))
-
-
-def _read(root: str, select: Callable[[ModelCard], Iterable[FileEntry]]) -> tuple[bytes, ModelCard, dict[str, bytes]]:
-    """`config.json` as bytes and parsed, and the selected files by path, all of one model."""
-    data, card = _read_config(root)
-    while True:
-        try:
-            return data, card, {entry.path: _read_file(root, entry) for entry in select(card)}
-        except ModelError:
-            before = data
-            data, card = _read_config(root)
-            if data == before:
-                raise
-            _log.info("%s was replaced while it was being read", storage.redact(root))
-
-
-def _read_config(root: str) -> tuple[bytes, ModelCard]:
-    url = storage.join(root, CONFIG_NAME)
-    if not storage.exists(url):
-        unfinished = storage.is_folder(root)
-        raise ModelError(
-            "the model is not finished" if unfinished else "no model stands here",
-            where=storage.redact(root),
-            found=f"no {CONFIG_NAME}",
-            advice="Wait for the run that writes it, or name another folder." if unfinished else "Check the path.",
-        )
-    data = storage.read_bytes(url)
-    return data, _parse(ModelCard, data, storage.redact(url))
-
-
-def _read_file(root: str, entry: FileEntry) -> bytes:
-    where = _where(root, entry.path)
-    try:
-        data = storage.read_bytes(storage.join(root, entry.path))
-    except StorageError as error:
-        raise ModelError("a file of the model cannot be read", where=where, found=error.problem) from None
-    digest = storage.digest_bytes(data)
-    if digest != entry.digest:
-        raise ModelError(
-            "a file of the model is damaged",
-            where=where,
-            found=f"{len(data)} bytes, xxh3-128 {digest}",
-            expected=f"{entry.bytes} bytes, {entry.digest}",
-            advice="Copy the model again, or export it again from its run.",
-        )
-    return data
-
-
-E = TypeVar("E", bound=_Entry)
-
-
-def _parse(kind: type[E], data: bytes, where: str) -> E:
-    try:
-        values = json.loads(data)
-        if kind is ModelCard and isinstance(values, dict) and values.get("format_version") != FORMAT_VERSION:
-            raise ModelError(
-                "another format version",
-                where=where,
-                found=values.get("format_version"),
-                expected=FORMAT_VERSION,
-                advice="Use the version of this software that wrote the model, or export it again.",
-            )
-        return kind.model_validate(values)
-    except (ValueError, pydantic.ValidationError) as error:
-        raise ModelError("the file is damaged", where=where, found=" ".join(str(error).split("\n")[:3])) from None
-
-
-def _json(entry: _Entry) -> bytes:
-    text = json.dumps(entry.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True)
-    return (text + "\n").encode()
-
-
-def _where(root: str, path: str) -> str:
-    return storage.redact(storage.join(root, path))
 
 
 def _device(name: str) -> torch.device:

@@ -56,6 +56,16 @@ class RnnConfig(Config):
             raise ValueError(f"width ({self.width}) is odd, bidirectional ({self.bidirectional}) needs it even")
         return self
 
+    @property
+    def layer_counts(self) -> dict[str, int]:
+        """Numbers of layers, each with weights of its own."""
+        return {"encoder_layers": self.encoder_layers, "decoder_layers": self.decoder_layers}
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """Numbers that are dimensions of weights, or parts of them."""
+        return {"embedding_width": self.embedding_width, "width": self.width}
+
     def build(self, source_vocabulary: int, target_vocabulary: int) -> RnnSeq2Seq:
         """A freshly initialised model; see `Embeddings` for the ConfigError."""
         return RnnSeq2Seq(self, source_vocabulary, target_vocabulary)

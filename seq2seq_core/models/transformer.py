@@ -64,6 +64,17 @@ class TransformerConfig(Config):
             raise ValueError(f"width ({self.width}) is odd, positions ({self.positions}) need it even")
         return self
 
+    @property
+    def layer_counts(self) -> dict[str, int]:
+        """Numbers of layers, each with weights of its own."""
+        return {"encoder_layers": self.encoder_layers, "decoder_layers": self.decoder_layers}
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """Numbers that are dimensions of weights, or parts of them."""
+        widths = {"width": self.width, "feed_forward_width": self.feed_forward_width, "heads": self.heads}
+        return widths | ({"max_positions": self.max_positions} if self.positions == "learned" else {})
+
     def build(self, source_vocabulary: int, target_vocabulary: int) -> Transformer:
         """A freshly initialised model; see `Embeddings` for the ConfigError."""
         return Transformer(self, source_vocabulary, target_vocabulary)

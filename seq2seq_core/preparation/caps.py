@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.messages import Partition, Plan, SlotCounts, UnitReport
@@ -45,7 +46,7 @@ def within_caps(plan: Plan, partition: Partition, rows: pa.Table, counts: Sequen
     caps = np.array([np.iinfo(np.int64).max if c.max_rows is None else c.max_rows for c in plan.job.corpora])
     places = before[corpus] + _occurrences(corpus, len(plan.job.corpora))
     beyond = places >= caps[corpus]
-    values = pa.array([f"row {place}" for place in (places[beyond] + 1).tolist()], pa.string())
+    values = pc.binary_join_element_wise("row", pa.array(places[beyond] + 1).cast(pa.string()), " ")
     return sieve(rows, pa.array(beyond), MAX_ROWS, values, "at most max_rows of the corpus")
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from seq2seq_core import config as configuration
 from seq2seq_core.preparation.messages import Corpus, Role
 from seq2seq_core.preparation.recipe import Recipe
 from seq2seq_core.text import filters
-from seq2seq_core.text.normalize import NormalizeConfig
+from seq2seq_core.text.normalize import overridden
 from seq2seq_core.text.reading.corpus import CorpusConfig
 from seq2seq_core.tokenizer.tags import tag_of
 
@@ -30,7 +29,7 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
         target_language=config.target_language,
         tag=tag_of(config.target_language) if config.tag and config.target_language else None,
         has_source=not config.is_text_alone,
-        normalize=_normalization(config, recipe, name),
+        normalize=overridden(recipe.normalize, config.normalize, f"corpus {name}: normalize"),
         filters=_filters(config, role, recipe, name),
     )
     filters.check(corpus.filters, corpus.sides, f"corpus {name}")
@@ -40,10 +39,3 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
 def _filters(config: CorpusConfig, role: Role, recipe: Recipe, name: str) -> filters.FiltersConfig:
     own = filters.merge(recipe.filters, config.filters or {}, f"corpus {name}: filters")
     return filters.resolve(own) if role == "train" else filters.only_empty()
-
-
-def _normalization(config: CorpusConfig, recipe: Recipe, name: str) -> NormalizeConfig:
-    if not config.normalize:
-        return recipe.normalize
-    values = {**recipe.normalize.model_dump(), **config.normalize}
-    return configuration.build(NormalizeConfig, values, where=f"corpus {name}: normalize")

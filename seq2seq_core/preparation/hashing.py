@@ -41,6 +41,13 @@ def from_column(column: pa.FixedSizeBinaryArray) -> Digests:
     return octets.reshape(-1, width)
 
 
+def hexadecimal(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
+    """The bytes of each row as text, two digits a byte; for a column without nulls."""
+    octets = from_column(column)
+    digits = np.frombuffer(b"0123456789abcdef", np.uint8)[np.stack([octets >> 4, octets & 15], axis=-1)]
+    return to_column(digits.reshape(len(octets), 2 * octets.shape[1])).cast(pa.binary()).cast(pa.string())
+
+
 def halves(rows: Digests) -> tuple[Words, Words]:
     """The first and the last eight bytes of each digest as big-endian numbers."""
     words = np.ascontiguousarray(rows).view(">u8").astype(np.uint64)

@@ -1,24 +1,23 @@
 """A folder of this project in, a page of plain text about what it holds out; only small JSON and YAML files are read.
 
-dataset   dataset.json
-output    output.json
-run       config.yaml beside metrics.jsonl or checkpoints/
-model     config.json
+dataset       dataset.json
+translation   output.json
+run           config.yaml beside metrics.jsonl or checkpoints/
+model         config.json
 """
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Callable
-from math import prod
-from typing import Any, TypeVar
+from typing import Any
 
-import pydantic
 import yaml
 
 from seq2seq_core import storage
-from seq2seq_core.errors import CheckpointError, DatasetError, ModelError, Seq2SeqError, StorageError
+from seq2seq_core.errors import CheckpointError, DatasetError, StorageError
+from seq2seq_core.inference.output import OUTPUT_NAME, load_output
+from seq2seq_core.kinds import Kind, kind_of
+from seq2seq_core.models.card import CONFIG_NAME, count_parameters, read_card
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import describe_lengths
 from seq2seq_core.report.metrics import load_metrics
@@ -26,73 +25,10 @@ from seq2seq_core.report.plain_text import Cell, section, size, table
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
 from seq2seq_core.shards.schema import SPLITS
 
-_OUTPUT_NAME, _MODEL_NAME, _RUN_NAME, _METRICS_NAME = "output.json", "config.json", "config.yaml", "metrics.jsonl"
-_CHECKPOINTS, _CHECKPOINT_NAME, _MODELS = "checkpoints", "checkpoint.json", ("best", "last")
+CHECKPOINTS, CHECKPOINT_NAME, MODELS = "checkpoints", "checkpoint.json", ("best", "last")
+_RUN_NAME, _METRICS_NAME = "config.yaml", "metrics.jsonl"
 _MOST_ROWS = 12
 _SPLITS = ("", "rows", "shards", "tokens", "mean", "median", "99 %", "longest")
-
-
-class _Loose(pydantic.BaseModel):
-    """The keys that are shown, of files other rooms own and check in full."""
-
-    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
-
-
-class _File(_Loose):
-    path: str
-    bytes: int
-    digest: str
-
-
-class _Model(_Loose):
-    architecture: dict[str, Any]
-    source_vocabulary: int
-    target_vocabulary: int
-    weights: _File
-    source_tokenizer: _File
-    target_tokenizer: _File
-    lineage: _File
-
-
-class _Lineage(_Loose):
-    run: str
-    step: int
-    averaged_steps: tuple[int, ...] = ()
-    dataset: str
-    dataset_digest: str
-    metrics: dict[str, float] = {}
-    software: dict[str, str] = {}
-
-
-class _Unit(_Loose):
-    path: str
-    records: int
-    failed: int
-    failures: str | None = None
-
-
-class _Input(_Loose):
-    url: str
-    format: str
-    bytes: int
-    records: int
-    failed: int
-    outputs: tuple[_Unit, ...]
-
-
-class _Translator(_Loose):
-    url: str
-    digest: str
-    lineage: dict[str, Any] | None = None
-
-
-class _Output(_Loose):
-    fingerprint: str
-    model: _Translator
-    records_in: int
-    records_out: int
-    failed: int
-    inputs: tuple[_Input, ...]
 
 
 def describe(path: str) -> str:
@@ -102,17 +38,22 @@ def describe(path: str) -> str:
         StorageError: Nothing is there.
         DatasetError, ModelError, CheckpointError, InputError: It is none of ours, unfinished, or damaged.
     """
+    return "\n".join(_DESCRIBED[kind_at(path)](path))
+
+
+def kind_at(path: str) -> Kind:
+    """What the folder at a path or URL is, or was before its manifest was damaged; see `describe` for the errors."""
     if not storage.exists(path):
         raise StorageError("no such file or folder", where=storage.redact(path), advice="Check the path.")
-    for is_one, describe_one in _KINDS:
-        if is_one(path):
-            return "\n".join(describe_one(path))
+    kind = kind_of(path) or next((kind for kind, is_one in _BY_NAME if is_one(path)), None)
+    if kind is not None:
+        return kind
     names = storage.list_folder(path)
     raise DatasetError(
         "inspect knows nothing that stands here",
         where=storage.redact(path),
         found=", ".join(names[:_MOST_ROWS]) or ("an empty folder" if storage.is_folder(path) else "a file"),
-        expected=f"a folder with {MANIFEST_NAME}, {_OUTPUT_NAME}, {_MODEL_NAME}, or {_RUN_NAME} and {_METRICS_NAME}",
+        expected=f"a folder with {MANIFEST_NAME}, {OUTPUT_NAME}, {CONFIG_NAME}, or {_RUN_NAME} and {_METRICS_NAME}",
         advice="A folder without them may be the work of a command that has not finished.",
     )
 
@@ -168,28 +109,29 @@ def _dataset(path: str) -> list[str]:
 
 
 def _run(path: str) -> list[str]:
-    config = _read_yaml(storage.join(path, _RUN_NAME))
+    config_url = storage.join(path, _RUN_NAME)
+    config = _read_yaml(config_url) if storage.exists(config_url) else {}
     lines = [f"run {storage.name_of(path)} on {config.get('dataset', 'no dataset')}"]
     lines += section("model", _facts(config.get("model", {})))
     metrics_url = storage.join(path, _METRICS_NAME)
     if storage.exists(metrics_url):
         lines += _progress(metrics_url)
-    folder = storage.join(path, _CHECKPOINTS)
+    folder = storage.join(path, CHECKPOINTS)
     steps = [
-        name for name in storage.list_folder(folder) if storage.exists(storage.join(folder, name, _CHECKPOINT_NAME))
+        name for name in storage.list_folder(folder) if storage.exists(storage.join(folder, name, CHECKPOINT_NAME))
     ]
     lines += section("checkpoints", [f"  {', '.join(steps)}"] if steps else [])
-    found = [name for name in _MODELS if storage.exists(storage.join(path, name, _MODEL_NAME))]
+    found = [name for name in MODELS if storage.exists(storage.join(path, name, CONFIG_NAME))]
     models = [_summary(storage.join(path, name)) for name in found]
     return lines + section("models", table(models, ("", "step", "checkpoints", "loss", "BLEU", "chrF", "digest")))
 
 
 def _summary(path: str) -> list[Cell]:
     """A model of a run in one row."""
-    _, lineage, digest = _read_model(path)
+    card, lineage = read_card(path)
     averaged = f"{len(lineage.averaged_steps)} averaged" if lineage.averaged_steps else "one"
     scores = (lineage.metrics.get(name) for name in ("loss", "bleu", "chrf"))
-    return [f"{storage.name_of(path)}/", lineage.step, averaged, *scores, digest]
+    return [f"{storage.name_of(path)}/", lineage.step, averaged, *scores, card.digest]
 
 
 def _progress(url: str) -> list[str]:
@@ -222,9 +164,8 @@ def _progress(url: str) -> list[str]:
 
 
 def _model(path: str) -> list[str]:
-    model, lineage, digest = _read_model(path)
-    parameters = _count_parameters(storage.join(path, model.weights.path))
-    files = {file.path: file for file in (model.weights, model.source_tokenizer, model.target_tokenizer, model.lineage)}
+    model, lineage = read_card(path)
+    parameters = count_parameters(storage.join(path, model.weights.path))
     vocabulary = f"{model.source_vocabulary:,} source and {model.target_vocabulary:,} target pieces"
     origin = {
         "run": lineage.run,
@@ -235,38 +176,17 @@ def _model(path: str) -> list[str]:
         **{f"validation {name}": f"{value:.4f}" for name, value in lineage.metrics.items()},
     }
     return [
-        f"model {digest}: {parameters:,} parameters, {vocabulary}",
+        f"model {model.digest}: {parameters:,} parameters, {vocabulary}",
         *section("architecture", _facts(model.architecture)),
         *section("lineage", _facts(origin)),
-        *section("files", table([[f.path, size(f.bytes), f.digest] for f in files.values()])),
+        *section("files", table([[f.path, size(f.bytes), f.digest] for f in model.files.values()])),
         *section("software", _facts(lineage.software)),
     ]
 
 
-def _read_model(path: str) -> tuple[_Model, _Lineage, str]:
-    """What a model folder says of itself, and the digest that names it."""
-    url = storage.join(path, _MODEL_NAME)
-    data = storage.read_bytes(url)
-    model = _parse(_Model, data, url, ModelError)
-    lineage_url = storage.join(path, model.lineage.path)
-    return model, _parse(_Lineage, storage.read_bytes(lineage_url), lineage_url, ModelError), storage.digest_bytes(data)
-
-
-def _count_parameters(url: str) -> int:
-    """The numbers in a safetensors file, by its header: a little-endian length of 8 bytes, then JSON."""
-    with storage.open_input(url) as file:
-        try:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, storage.size(url))))
-            return sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-        except (struct.error, ValueError, AttributeError, KeyError, TypeError) as error:
-            raise ModelError("the weights are damaged", where=storage.redact(url), found=error) from None
-
-
 def _output(path: str) -> list[str]:
-    url = storage.join(path, _OUTPUT_NAME)
-    output = _parse(_Output, storage.read_bytes(url), url, DatasetError)
-    units = [unit for entry in output.inputs for unit in entry.outputs]
+    output = load_output(path)
+    units = output.units
     failed = [unit for unit in units if unit.failed]
     inputs: list[list[Cell]] = [
         [entry.url, entry.format, size(entry.bytes), entry.records, entry.failed] for entry in output.inputs
@@ -282,17 +202,6 @@ def _output(path: str) -> list[str]:
         *section("inputs", table(inputs[:_MOST_ROWS], ("", "format", "size", "records", "failed")) + more),
         *section("failures", table([[unit.failures or unit.path, unit.failed] for unit in failed[:_MOST_ROWS]])),
     ]
-
-
-E = TypeVar("E", bound=_Loose)
-
-
-def _parse(kind: type[E], data: bytes, url: str, error_kind: type[Seq2SeqError]) -> E:
-    try:
-        return kind.model_validate(json.loads(data))
-    except (ValueError, pydantic.ValidationError) as error:
-        found = " ".join(str(error).split("\n")[:3])
-        raise error_kind("the file is damaged, or none of ours", where=storage.redact(url), found=found) from None
 
 
 def _read_yaml(url: str) -> dict[str, Any]:
@@ -313,11 +222,17 @@ def _has(*names: str) -> Callable[[str], bool]:
     return lambda path: any(storage.exists(storage.join(path, name)) for name in names)
 
 
-_is_run_like = _has(_METRICS_NAME, _CHECKPOINTS)
+_is_run_like = _has(_METRICS_NAME, CHECKPOINTS)
 
-_KINDS: tuple[tuple[Callable[[str], bool], Callable[[str], list[str]]], ...] = (
-    (_has(MANIFEST_NAME), _dataset),
-    (_has(_OUTPUT_NAME), _output),
-    (lambda path: _has(_RUN_NAME)(path) and _is_run_like(path), _run),
-    (_has(_MODEL_NAME), _model),
+_BY_NAME: tuple[tuple[Kind, Callable[[str], bool]], ...] = (
+    ("dataset", _has(MANIFEST_NAME)),
+    ("translation", _has(OUTPUT_NAME)),
+    ("run", lambda path: _has(_RUN_NAME)(path) and _is_run_like(path)),
+    ("model", _has(CONFIG_NAME)),
 )
+_DESCRIBED: dict[Kind, Callable[[str], list[str]]] = {
+    "dataset": _dataset,
+    "translation": _output,
+    "run": _run,
+    "model": _model,
+}

@@ -61,9 +61,9 @@ class ShardEntry(_Entry):
     """A Parquet file; `path` is relative to the dataset folder, `digest` xxh3-128 of its bytes."""
 
     path: str
-    rows: int
-    source_tokens: int
-    target_tokens: int
+    rows: pydantic.NonNegativeInt
+    source_tokens: pydantic.NonNegativeInt
+    target_tokens: pydantic.NonNegativeInt
     bytes: int
     digest: str
     generation: int = 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, NamedTuple
 
@@ -15,10 +16,14 @@ import pyarrow.parquet as pq
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, StorageError
 from seq2seq_core.shards.manifest import Manifest, RejectedEntry, ShardEntry, SplitEntry, TokenizerEntry, load_manifest
-from seq2seq_core.shards.schema import Split
+from seq2seq_core.shards.schema import ID_BYTES, Split
 from seq2seq_core.tokenizer.model import Tokenizer
 
+_BLOCK_BYTES = 1 << 22
 _ADVICE = "Restore the file, or prepare the dataset again; `seq2seq inspect --verify` checks all files."
+
+
+FileEntry = ShardEntry | RejectedEntry | TokenizerEntry
 
 
 class Lengths(NamedTuple):
@@ -75,11 +80,9 @@ class Dataset:
     def lengths(self, split: Split) -> Lengths:
         """Lengths of all rows of a split in order; no other column is read."""
         columns = ["source_length", "target_length"]
-        tables = [self.read_shard(entry, columns) for entry in self.split(split).shards]
-        source, target = (
-            np.concatenate([np.zeros(0, np.int32), *(table.column(column).to_numpy() for table in tables)])
-            for column in columns
-        )
+        none = np.zeros(0, np.int32)
+        pieces = [[table.column(c).to_numpy() for c in columns] for table in self._tables(split, columns)]
+        source, target = (np.concatenate([none, *side]) for side in zip((none, none), *pieces, strict=True))
         return Lengths(source, target)
 
     def weights(self, split: Split) -> npt.NDArray[np.float64] | None:
@@ -87,11 +90,9 @@ class Dataset:
         by_origin = {origin: corpus.weight for corpus in self.manifest.corpora for origin in corpus.origins}
         if all(weight == 1 for weight in by_origin.values()):
             return None
-        tables = [self.read_shard(entry, ["origin"]) for entry in self.split(split).shards]
-        origins = pa.concat_tables(tables).column("origin").cast(pa.string()).combine_chunks().dictionary_encode()
-        values = np.array([by_origin.get(origin, 1.0) for origin in origins.dictionary.to_pylist()], np.float64)
-        spread: npt.NDArray[np.float64] = values[origins.indices.to_numpy()]
-        return spread
+        tables = self._tables(split, ["origin"])
+        pieces = [_spread(chunk, by_origin) for table in tables for chunk in table.column("origin").chunks]
+        return np.concatenate([np.zeros(0), *pieces])
 
     def references(self, split: Split) -> References:
         """The texts of a split in order.
@@ -100,15 +101,21 @@ class Dataset:
             DatasetError: The split keeps no texts, as training splits do.
         """
         columns = ["source_text", "target_text"]
-        tables = [self.read_shard(entry, columns) for entry in self.split(split).shards]
+        tables = list(self._tables(split, columns))
         sources, targets = ([text for t in tables for text in t.column(column).to_pylist()] for column in columns)
         return References(sources, targets)
+
+    def _tables(self, split: Split, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of all rows of a split in order, row group by row group."""
+        for entry in self.split(split).shards:
+            yield from self.row_groups(entry, columns)
 
     def read_shard(self, entry: ShardEntry | RejectedEntry, columns: Sequence[str] | None = None) -> pa.Table:
         """Columns (all if None) of one Parquet file.
 
         Raises:
             DatasetError: The file is missing, damaged or lacks a column or row.
+            StorageError: It cannot be opened or read.
         """
         return pa.concat_tables(self.row_groups(entry, columns))
 
@@ -117,18 +124,20 @@ class Dataset:
         with self.open_file(entry) as file:
             yield from row_groups(file, storage.redact(storage.join(self.root, entry.path)), entry.rows, columns)
 
-    def open_file(self, entry: ShardEntry | RejectedEntry) -> IO[bytes]:
+    def blocks(self, entry: FileEntry) -> Iterator[bytes]:
+        """All bytes of a file of the dataset, some at a time; errors as in `read_shard`."""
+        with self.open_file(entry) as file, _reading(storage.redact(storage.join(self.root, entry.path))):
+            while block := file.read(_BLOCK_BYTES):
+                yield block
+
+    def open_file(self, entry: FileEntry) -> IO[bytes]:
         """The bytes of a file of the dataset; the caller closes it.
 
         Raises:
-            DatasetError: The file is missing or cannot be opened.
-            StorageError: The manifest names a path outside the folder.
+            DatasetError: The file is missing.
+            StorageError: It cannot be opened, or the manifest names a path outside the folder.
         """
-        url = storage.join(self.root, entry.path)
-        try:
-            return storage.open_input(url)
-        except StorageError as error:
-            raise DatasetError(error.problem, where=error.where, found=error.found, advice=_ADVICE) from None
+        return _opened(storage.join(self.root, entry.path))
 
     def _tokenizer(self, entry: TokenizerEntry) -> Tokenizer:
         url = storage.join(self.root, entry.path)
@@ -148,13 +157,14 @@ def read_ids(url: str) -> pa.Array:
 
     Raises:
         DatasetError: The file is missing or damaged.
+        StorageError: It cannot be opened or read.
     """
-    try:
-        with storage.open_input(url) as file:
-            tables = row_groups(file, storage.redact(url), None, ["id"])
-            return pa.concat_arrays([table.column("id").combine_chunks() for table in tables])
-    except StorageError as error:
-        raise DatasetError(error.problem, where=error.where, found=error.found, advice=_ADVICE) from None
+    where = storage.redact(url)
+    with _opened(url) as file:
+        ids = pa.concat_arrays([t.column("id").combine_chunks() for t in row_groups(file, where, None, ["id"])])
+    if ids.type != pa.binary(ID_BYTES):
+        raise DatasetError("wrong type of column id", where=where, found=ids.type, expected=pa.binary(ID_BYTES))
+    return ids
 
 
 def row_groups(
@@ -166,8 +176,9 @@ def row_groups(
 
     Raises:
         DatasetError: The file is damaged, lacks a column, or does not hold so many rows.
+        StorageError: It cannot be read.
     """
-    try:
+    with _reading(where):
         parquet = pq.ParquetFile(file, pre_buffer=True)
         missing = set(columns or ()) - set(parquet.schema_arrow.names)
         if missing:
@@ -175,8 +186,42 @@ def row_groups(
         if rows is not None and parquet.metadata.num_rows != rows:
             raise DatasetError("wrong number of rows", where=where, found=parquet.metadata.num_rows, expected=rows)
         for index in range(parquet.num_row_groups):
-            yield parquet.read_row_group(index, columns=columns)
+            yield _validated(parquet.read_row_group(index, columns=columns))
         if not parquet.num_row_groups:
             yield parquet.read(columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError("a damaged Parquet file", where=where, found=error, advice=_ADVICE) from None
+
+
+def _validated(table: pa.Table) -> pa.Table:
+    """The table, when texts are UTF-8 and indices have values, which reading alone does not ask."""
+    table.validate(full=True)
+    return table
+
+
+def _spread(origins: pa.Array, by_origin: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """The weight of each row: looked up once for each origin, never spread into texts."""
+    encoded = origins if pa.types.is_dictionary(origins.type) else origins.dictionary_encode()
+    weights = np.array([by_origin.get(origin, 1.0) for origin in encoded.dictionary.to_pylist()], np.float64)
+    spread: npt.NDArray[np.float64] = weights[encoded.indices.to_numpy()]
+    return spread
+
+
+def _opened(url: str) -> IO[bytes]:
+    try:
+        return storage.open_input(url)
+    except StorageError as error:
+        if storage.exists(url):  # no rights, too many open files, a store that does not answer
+            raise
+        raise DatasetError(error.problem, where=error.where, found=error.found, advice=_ADVICE) from None
+
+
+@contextlib.contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Tell damage, as Arrow finds it, from a disk or store that does not let us read."""
+    with storage.named(where):
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+                raise
+            found = " ".join(str(error).split())  # Arrow's messages have several lines
+            raise DatasetError("a damaged Parquet file", where=where, found=found, advice=_ADVICE) from None

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
@@ -22,20 +23,17 @@ from seq2seq_core.shards.manifest import (
     REPORT_NAME,
     GenerationEntry,
     Ledger,
-    RejectedEntry,
     ShardEntry,
     SplitEntry,
     TokenizerEntry,
     read_manifest,
 )
-from seq2seq_core.shards.reader import Dataset
+from seq2seq_core.shards.reader import Dataset, FileEntry
 from seq2seq_core.shards.schema import SPLITS, Split, text_schema
 from seq2seq_core.shards.writer import length_histogram, merge_histograms
 
 _SIDES = ("source", "target")
 _NOTES_SHOWN = 5
-
-_FileEntry = ShardEntry | RejectedEntry | TokenizerEntry
 
 _log = logging.getLogger(__name__)
 
@@ -81,8 +79,7 @@ def verify(root: str) -> Verification:
     dataset = Dataset.open(root)
     manifest = dataset.manifest
     tokenizers = {entry.path: entry for entry in (manifest.source_tokenizer, manifest.target_tokenizer)}
-    for tokenizer in tokenizers.values():
-        _check_file(dataset, tokenizer)
+    sizes = [_check_file(dataset, tokenizer) for tokenizer in tokenizers.values()]
     _check_tokenizers(dataset)
     for name, split in manifest.splits.items():
         _check_split(dataset, name, split)
@@ -90,10 +87,11 @@ def verify(root: str) -> Verification:
     _check_ledgers(dataset)
     committed = _check_generations(dataset)
     shards = [shard for split in manifest.splits.values() for shard in split.shards]
-    listed: list[_FileEntry] = [*tokenizers.values(), *shards, *manifest.rejected]
+    listed: list[FileEntry] = [*tokenizers.values(), *shards, *manifest.rejected]
+    sizes += [*(shard.bytes for shard in shards), *(entry.bytes for entry in manifest.rejected)]
     return Verification(
         files=len(listed) + len(committed) + 1,
-        bytes=sum(storage.size(storage.join(root, entry.path)) for entry in listed),
+        bytes=sum(sizes),
         rows=sum(shard.rows for shard in shards),
         source_tokens=sum(shard.source_tokens for shard in shards),
         target_tokens=sum(shard.target_tokens for shard in shards),
@@ -102,14 +100,19 @@ def verify(root: str) -> Verification:
     )
 
 
-def _check_file(dataset: Dataset, entry: _FileEntry) -> None:
+def _check_file(dataset: Dataset, entry: FileEntry) -> int:
+    """Compare a file with its entry; its size in bytes."""
     url = storage.join(dataset.root, entry.path)
     _log.debug("verifying %s", storage.redact(url))
     if not storage.exists(url):
         raise DatasetError("a file is missing", where=storage.redact(url), expected="the file, as the manifest says")
+    state, size = xxhash.xxh3_128(), storage.size(url)
     if not isinstance(entry, TokenizerEntry):
-        _expect(url, "bytes", storage.size(url), entry.bytes)
-    _expect(url, "digest", storage.digest_file(url), entry.digest)
+        _expect(url, "bytes", size, entry.bytes)
+    for block in dataset.blocks(entry):
+        state.update(block)
+    _expect(url, "digest", state.hexdigest(), entry.digest)
+    return size
 
 
 def _check_tokenizers(dataset: Dataset) -> None:
@@ -123,17 +126,15 @@ def _check_tokenizers(dataset: Dataset) -> None:
 
 
 def _check_split(dataset: Dataset, name: Split, split: SplitEntry) -> None:
-    histograms: dict[str, list[tuple[int, ...]]] = {side: [] for side in _SIDES}
+    histograms: dict[str, tuple[int, ...]] = dict.fromkeys(_SIDES, ())
     for shard in split.shards:
         _check_file(dataset, shard)
         lengths = _shard_lengths(dataset, name, shard)
         for side in _SIDES:
-            histograms[side].append(length_histogram(lengths[side]))
+            histograms[side] = merge_histograms([histograms[side], length_histogram(lengths[side])])
     url = storage.join(dataset.root, MANIFEST_NAME)
     for side, listed in zip(_SIDES, (split.source_lengths, split.target_lengths), strict=True):
-        for bin_, (found, expected) in enumerate(
-            itertools.zip_longest(merge_histograms(histograms[side]), listed, fillvalue=0)
-        ):
+        for bin_, (found, expected) in enumerate(itertools.zip_longest(histograms[side], listed, fillvalue=0)):
             _expect(url, f"{side}_lengths[{bin_}] of split {name}", found, expected)
 
 

@@ -120,9 +120,16 @@ def _canonical(table: pa.Table) -> pa.Table:
     table = table.replace_schema_metadata(None)
     for index, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
-            values = table.column(index).cast(field.type.value_type).combine_chunks()
-            table = table.set_column(index, field, values.dictionary_encode().cast(field.type))
+            table = table.set_column(index, field, _in_order_of_appearance(table.column(index), field.type))
     return table.combine_chunks()
+
+
+def _in_order_of_appearance(column: pa.ChunkedArray, kind: pa.DictionaryType) -> pa.Array:
+    """The same values over a dictionary of those that occur, found without writing out the text of every row."""
+    names = column.unify_dictionaries().combine_chunks()
+    values = names.dictionary.dictionary_encode()
+    indices = values.indices.take(names.indices).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(indices.indices, values.dictionary.take(indices.dictionary)).cast(kind)
 
 
 def _checked_lengths(table: pa.Table, side: str, url: str) -> npt.NDArray[np.int64]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from seq2seq_core.text.accents import repair_accents
 from seq2seq_core.text.characters import DASHES, SPACES, Form, Mask, Text, Trait
@@ -53,6 +54,15 @@ class NormalizeConfig(Config):
     quotes: bool = Field(False, description="Unicode quotation marks become ASCII's ' and \"")
     dashes: bool = Field(False, description="Unicode dashes, hyphens and the minus sign become ASCII's -")
     case: Literal["lower", "none"] = Field("none", description="lower: all letters in lower case")
+
+
+def overridden(config: NormalizeConfig, own: Mapping[str, Any] | None, where: str) -> NormalizeConfig:
+    """What a run says of all corpora, with what one of them says of itself over it, key by key.
+
+    Raises:
+        ConfigError: A key is unknown, or a value does not fit; `where` names the place.
+    """
+    return configuration.build(NormalizeConfig, {**config.model_dump(), **own}, where=where) if own else config
 
 
 class _Step(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pydantic
+from pydantic import Field
 
 from seq2seq_core.text.normalize import NormalizeConfig
 
@@ -18,4 +19,4 @@ class SourceText(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     normalize: NormalizeConfig = NormalizeConfig()
-    longest: int | None = None
+    longest: int | None = Field(None, ge=1, lt=1 << 31)

@@ -12,6 +12,7 @@ from seq2seq_core.data.loader import LoaderConfig
 from seq2seq_core.data.plan import PlanConfig
 from seq2seq_core.models.registry import ArchitectureConfig
 from seq2seq_core.models.transformer import TransformerConfig
+from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.checkpoint import CheckpointConfig
 from seq2seq_core.training.distributed import DeviceName
 from seq2seq_core.training.optimizer import OptimizerConfig
@@ -22,7 +23,7 @@ from seq2seq_core.training.validate import ValidationConfig
 
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
-    **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume"), True),
+    **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
     "validation": {"every_steps", "every_epochs", "patience", "max_batch_tokens"},
 }
 """Keys that may change between a run and its resumption: they decide how far, where and how it is watched."""
@@ -44,6 +45,9 @@ class TrainConfig(Config):
     limits: LimitsConfig = Field(LimitsConfig(), description="where training ends at the latest")
     validation: ValidationConfig = Field(ValidationConfig(), description="when and how the valid split is looked at")
     checkpoints: CheckpointConfig = Field(CheckpointConfig(), description="what is saved and kept")
+    normalize: NormalizeConfig | None = Field(
+        None, description="how the model's texts are normalised; needed where the training corpora were not all alike"
+    )
     precision: Precision = Field("auto", description="of forward passes; auto: bfloat16 on GPUs that compute in it")
     device: DeviceName = Field("auto", description="auto: a GPU for each process if there are any")
     seed: int = Field(1, ge=0, description="of initial weights, dropout and the order of the data")

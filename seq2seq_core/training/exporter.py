@@ -5,28 +5,44 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from seq2seq_core import storage
-from seq2seq_core.models.folder import Lineage, save_model
+from seq2seq_core.models.card import Lineage
+from seq2seq_core.models.folder import save_model
+from seq2seq_core.models.publishing import check_room
 from seq2seq_core.shards.manifest import Manifest
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.materials import Materials
+from seq2seq_core.training.normalization import agreed_normalization
 from seq2seq_core.training.progress import Validation
+
+ModelName = Literal["best", "last"]
+MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
 
 
 class Exporter:
     """Writes model folders into a run folder; only the main process does."""
 
     def __init__(self, config: TrainConfig, materials: Materials) -> None:
+        """Find out, before any work, what the models will say and whether there is room for them.
+
+        Raises:
+            ConfigError: The training corpora were normalised in different ways, and `normalize` does not choose.
+            ModelError: Files that are none of ours stand where a model would go.
+        """
         self._config = config
         self._materials = materials
+        manifest = materials.dataset.manifest
+        self._source_text = source_text(manifest, config.data.max_source_tokens, config.normalize)
+        for name in MODEL_NAMES:
+            check_room(storage.join(config.output, name), is_joint=manifest.is_joint)
 
     def export(
         self,
-        name: Literal["best", "last"],
+        name: ModelName,
         step: int,
         validation: Validation | None,
         averaged_steps: Sequence[int] = (),
@@ -49,19 +65,22 @@ class Exporter:
             self._materials.dataset.source_tokenizer,
             self._materials.dataset.target_tokenizer,
             lineage,
-            source_text(self._materials.dataset.manifest, self._config.data.max_source_tokens),
+            self._source_text,
         )
 
 
-def source_text(manifest: Manifest, max_source_tokens: int) -> SourceText:
+def source_text(manifest: Manifest, max_source_tokens: int, chosen: NormalizeConfig | None = None) -> SourceText:
     """How the dataset's source side was made, and the longest of it that is trained on.
 
     The manifest's last bin of lengths stands for all greater ones, so a length from there is a lower bound.
+
+    Raises:
+        ConfigError: The training corpora were normalised in different ways, or in none that is `chosen`.
     """
     lengths = manifest.splits["train"].source_lengths if "train" in manifest.splits else ()
     longest = max((length for length, rows in enumerate(lengths) if rows), default=0)
     return SourceText(
-        normalize=NormalizeConfig.model_validate(manifest.configuration.get("normalize", {})),
+        normalize=agreed_normalization(manifest.configuration, chosen),
         longest=min(longest, max_source_tokens) or None,
     )
 

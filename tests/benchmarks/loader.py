@@ -63,7 +63,7 @@ def measure(folder: str, rows: int, shards: int, batch_tokens: int) -> None:
         dataset = dataset_of(folder, tables)
     with timed("decode shards into the cache", tokens) as decoding:
         TokenColumns.open(dataset, "train", Path(folder) / "cache")
-    with timed("open the cache (every digest checked)", tokens):
+    with timed("open the cache (compared once a day)", tokens):
         columns = TokenColumns.open(dataset, "train", Path(folder) / "cache")
     with timed("plan an epoch", tokens) as planning:
         plan = BatchPlan(columns.lengths, PlanConfig(batch_tokens=batch_tokens), seed=1)

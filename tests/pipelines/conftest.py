@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from seq2seq_core.tokenizer.training import TokenizerConfig, train
+from tests.model_folders import write_model_folder
 
 CORPUS = ["hello world", "a small cat sat.", "the quick brown fox", "one, two and three?"] * 5
 
@@ -33,9 +33,5 @@ def write_echo_model(echo_tokenizer: bytes) -> Callable[..., str]:
 
 def _write_echo_model(tokenizer: bytes, folder: Path, step: int = 1) -> str:
     """Another step is another model, with another digest."""
-    (folder / "tokenizer").mkdir(parents=True, exist_ok=True)
-    (folder / "tokenizer" / "joint.model").write_bytes(tokenizer)
-    (folder / "lineage.json").write_text(json.dumps({"run": "r", "step": step, "dataset_digest": "d", "metrics": {}}))
-    card = {"source_tokenizer": {"path": "tokenizer/joint.model"}, "lineage": {"path": "lineage.json"}, "step": step}
-    (folder / "config.json").write_text(json.dumps(card))
+    write_model_folder(folder, tokenizer, step)
     return str(folder)

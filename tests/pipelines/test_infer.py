@@ -22,9 +22,10 @@ from apache_beam.testing.util import assert_that
 
 from pipelines import infer
 from pipelines.infer import TranslateConfig
+from seq2seq_core import claims, storage
 from seq2seq_core import config as configuration
-from seq2seq_core import storage
 from seq2seq_core.errors import (
+    ClaimError,
     ConfigError,
     DatasetError,
     IncompleteError,
@@ -262,7 +263,8 @@ def test_another_model_or_another_input_is_another_job(write_echo_model: Callabl
     assert outputs(tmp_path / "out", "b-*") == b"five\n"
     write_echo_model(tmp_path / "model", step=2)
     assert infer.run(settings_).skipped_units == 0
-    assert load_output(str(tmp_path / "out")).model.lineage == {"run": "r", "step": 2, "dataset_digest": "d"}
+    lineage = {"run": "r", "step": 2, "averaged_steps": [2], "dataset": "d", "dataset_digest": "x"}
+    assert load_output(str(tmp_path / "out")).model.lineage == lineage
 
 
 def test_shards_of_another_number_of_units_go_and_foreign_files_stay(echo_model: str, tmp_path: Path) -> None:
@@ -271,13 +273,13 @@ def test_shards_of_another_number_of_units_go_and_foreign_files_stay(echo_model:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a-notes.txt").write_bytes(b"mine")
     (tmp_path / "out" / "other-00000-of-00007.txt").write_bytes(b"of another input")
-    (tmp_path / "out" / f".a-00000-of-00009.txt.{'0' * 32}.tmp").write_bytes(b"of a killed run")
     for unit_records in (1, 2):
         with pytest.raises(IncompleteError):
             infer.run(config(echo_model, tmp_path / "in", tmp_path / "out", unit_records=unit_records))
     assert sorted(tree(tmp_path / "out")) == [
         ".units/a-00000-of-00002.txt.json",
         ".units/a-00001-of-00002.txt.json",
+        ".units/files.json",
         ".units/plan.json",
         "a-00000-of-00002.txt",
         "a-00001-of-00002.txt",
@@ -320,7 +322,7 @@ def test_wrong_inputs_are_errors_before_any_work(echo_model: str, tmp_path: Path
     (tmp_path / "f.txt.gz").write_bytes(gzip.compress(b"one\n" * 1000)[:-20])
     cases: list[tuple[type[Seq2SeqError], str, str, dict[str, Any]]] = [
         (StorageError, "no such file", "nothing.txt", {}),
-        (StorageError, "no such file", "empty", {}),
+        (StorageError, "the folder is empty", "empty", {}),
         (InputError, "found fields body.*text_field", "a.jsonl", {}),
         (InputError, "'translation' is there already", "b.jsonl", {}),
         (ConfigError, "no place for more fields", "c.txt", {"include": ["score"]}),
@@ -377,3 +379,36 @@ def test_local_workers_share_the_cores(
     assert found == TorchEngineConfig(threads=threads)
     given_ = TorchEngineConfig(threads=5)
     assert infer._engine_for(given_, PipelineOptions(arguments)) == given_
+
+
+def test_a_file_of_others_in_the_way_of_an_output_is_named(echo_model: str, tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_bytes(b"one\n")
+    (tmp_path / "out").mkdir()
+    for name in ("book-00000-of-00001.txt", "book-00003-of-00009.txt"):
+        (tmp_path / "out" / name).write_bytes(b"by hand")
+    with pytest.raises(DatasetError, match=r"book-00000-of-00001\.txt: a file that this program has not written"):
+        infer.run(config(echo_model, tmp_path / "book.txt", tmp_path / "out"))
+    assert set(tree(tmp_path / "out").values()) == {b"by hand"}
+
+
+def test_an_output_below_the_input_is_no_input_of_the_next_run(echo_model: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "docs" / name).write_bytes(b"one\n")
+    settings = config(echo_model, tmp_path / "docs", tmp_path / "docs" / "out")
+    assert [infer.run(settings).skipped_units for _ in range(2)] == [0, 2]
+    whole = tree(tmp_path / "docs")
+    (tmp_path / "docs" / "out" / "output.json").unlink()  # as after a kill
+    assert infer.run(settings).skipped_units == 2
+    assert tree(tmp_path / "docs") == whole
+
+
+def test_two_translations_of_different_settings_do_not_share_a_folder(echo_model: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one\n")
+    out = tmp_path / "out"
+    with claims.held(str(out), "of another", "translation"):
+        with pytest.raises(ClaimError, match=r"another translation is under way here; found fingerprint of another of"):
+            infer.run(config(echo_model, tmp_path / "a.txt", out))
+        assert {path.split("/")[0] for path in tree(out)} == {".claim"}
+    infer.run(config(echo_model, tmp_path / "a.txt", out))
+    assert not (out / ".claim").exists()

@@ -7,6 +7,7 @@ import resource
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -154,3 +155,14 @@ def test_no_folder_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("tempfile.gettempdir", fail)
     with pytest.raises(StorageError, match=r"no folder for temporary files; .*TMPDIR"):
         storage.publish_bytes("memory://somewhere/x", b"x")
+
+
+def test_a_library_that_finds_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the words of this Python: libraries ask it while they are imported."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [os.devnull])
+    with (
+        pytest.raises(StorageError, match=r"^there is no folder for temporary files; found No usable .*TMPDIR"),
+        local_disk.named("a file"),
+    ):
+        tempfile.mkdtemp()

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.preparation.caps import within_caps
 from seq2seq_core.preparation.gather import gather
+from seq2seq_core.preparation.hashing import hexadecimal
 from seq2seq_core.preparation.messages import Partition, Plan, SlotCounts, UnitReport
 from seq2seq_core.preparation.near.bands import Texts, texts_of
 from seq2seq_core.preparation.near.messages import DropReport, NearPlan
@@ -58,7 +59,7 @@ def without_near(plan: Plan, partition: Partition, rows: pa.Table, drops: Sequen
     (report,) = (drop for drop in drops if drop.index == partition.index)
     kept = kept_instead(rows.column("id").combine_chunks(), report)
     found = pc.is_valid(kept)
-    values = pa.array([f"row {row.hex()} stays" for row in kept.filter(found).to_pylist()], pa.string())
+    values = pc.binary_join_element_wise("row", hexadecimal(kept.filter(found)), "stays", " ")
     return sieve(rows, found, NEAR_DUPLICATE, values, f"less alike than {config.threshold:.2f}")
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from seq2seq_core.data.column_cache import Piece
 from seq2seq_core.data.columns import TokenColumn, TokenColumns
+from seq2seq_core.shards.manifest import CorpusEntry, publish_manifest
 from seq2seq_core.shards.reader import Dataset
 
 DatasetMaker = Callable[..., Dataset]
@@ -84,4 +88,70 @@ def test_the_cache_folder_is_configurable(
 ) -> None:
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "elsewhere"))
     TokenColumns.open(random_dataset(), "valid")
-    assert len(list((tmp_path / "elsewhere").glob("columns-1/*/source.tokens.npy"))) == 1
+    assert len(list((tmp_path / "elsewhere").glob("columns-2/*/source.tokens"))) == 1
+
+
+def test_a_generation_costs_what_it_adds(
+    random_dataset: DatasetMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = in_generations(random_dataset((20, 10, 5, 0, 30)), (0, 0, 1, 1, 2))
+    first = in_generations(whole, (0, 0))
+    with caplog.at_level(logging.INFO):
+        assert len(TokenColumns.open(first, "train", tmp_path / "cache")) == 30
+        assert caplog.text.count("decoding") == 2
+        columns = TokenColumns.open(whole, "train", tmp_path / "cache")
+    assert caplog.text.count("decoding") == 5
+    expected = [row for shard in whole.split("train").shards for row in whole.read_shard(shard)["source"].to_pylist()]
+    flat, lengths = columns.source.gather(np.arange(65))
+    assert [row.tolist() for row in np.split(flat, np.cumsum(lengths)[:-1])] == expected
+    assert np.array_equal(columns.lengths.target, whole.lengths("train").target)
+
+
+def in_generations(dataset: Dataset, generations: tuple[int, ...]) -> Dataset:
+    """The first training shards, each as part of a generation."""
+    split = dataset.split("train")
+    shards = zip(split.shards, generations, strict=False)
+    train = split.model_copy(update={"shards": tuple(s.model_copy(update={"generation": g}) for s, g in shards)})
+    splits = {**dataset.manifest.splits, "train": train}
+    return Dataset(dataset.root, dataset.manifest.model_copy(update={"splits": splits}))
+
+
+FEW_FILES = """
+import itertools, resource, sys
+from pathlib import Path
+from seq2seq_core.data.columns import TokenColumns
+from seq2seq_core.data.loader import Loader, LoaderConfig, evaluation_batches
+from seq2seq_core.data.plan import BatchPlan, PlanConfig
+from seq2seq_core.shards.reader import Dataset
+from seq2seq_core.shards.verify import verify
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[3]),) * 2)
+root, cache = sys.argv[1:3]
+dataset = Dataset.open(root)
+for _ in range(2):  # made, then found
+    columns = TokenColumns.open(dataset, "train", Path(cache))
+plan = BatchPlan(columns.lengths, PlanConfig(batch_tokens=400, max_source_tokens=20, max_target_tokens=20), 1)
+loader = Loader(columns, plan, LoaderConfig(max_tokens_per_device=50), rank=0, world=1)
+steps = list(itertools.islice(loader.steps(), plan.batches_in_epoch(0)))
+print(sum(step.rows for step in steps), len(dataset.lengths("train").source), len(dataset.weights("train")))
+print(sum(len(found.rows) for found in evaluation_batches(columns, 100)), verify(root).rows)
+maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if cache in line]
+print(len(maps) <= 4 * len({s.generation for s in dataset.split("train").shards}))
+"""
+
+
+@pytest.mark.parametrize(("shards", "generations", "limit"), [(300, 1, 256), (60, 60, 80)])
+def test_more_shards_than_a_process_may_open_files(
+    random_dataset: DatasetMaker, tmp_path: Path, shards: int, generations: int, limit: int
+) -> None:
+    dataset = random_dataset((2,) * shards)
+    grown = in_generations(dataset, tuple(number % generations for number in range(shards)))
+    corpus = CorpusEntry(
+        name="a", weight=2.0, source_language=None, target_language=None, tag=None, origins=("corpus-0.en",)
+    )
+    publish_manifest(dataset.root, grown.manifest.model_copy(update={"corpora": (corpus,)}))
+    words = [sys.executable, "-c", FEW_FILES, dataset.root, str(tmp_path / "cache"), str(limit)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    rows = 2 * shards
+    expected = [f"{rows} {rows} {rows}", f"{rows} {rows + 7}", "True"]
+    assert (done.stdout.splitlines(), done.stderr) == (expected, "")

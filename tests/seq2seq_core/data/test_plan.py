@@ -177,6 +177,19 @@ def test_no_row_left_is_an_error() -> None:
         BatchPlan(Lengths(*np.zeros((2, 0), np.int32)), CONFIG, seed=1)
 
 
+def test_more_rows_than_numbers_of_32_bits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = np.broadcast_to(np.int32(1), (2**32 + 1,))  # takes no memory
+    with pytest.raises(TrainingError, match="the split has too many rows; found 4,294,967,297; expected at most"):
+        BatchPlan(Lengths(one, one), CONFIG, seed=1)
+    for weight in (2.0**31, float("inf"), float("nan")):
+        with pytest.raises(TrainingError, match="an epoch, by the weights of its corpora, has too many rows"):
+            BatchPlan(lengths_of(3, most=9), CONFIG, 1, np.full(3, weight))
+    plan = BatchPlan(lengths_of(8, most=9), CONFIG, 1, np.full(8, 0.25))  # two on average, and now and then more
+    monkeypatch.setattr(planning, "MOST_ROWS", plan.rows_per_epoch)
+    with pytest.raises(TrainingError, match="an epoch, by the weights of its corpora, has too many rows"):
+        plan.batches_in_epoch(50)
+
+
 def test_the_fingerprint_names_configuration_and_seed() -> None:
     lengths = lengths_of(10)
     other = CONFIG.model_copy(update={"window_rows": 31})

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from seq2seq_core.errors import DatasetError, IncompleteError
-from seq2seq_core.inference.commit import UnitEntry
+from seq2seq_core.inference.commit import UnitEntry, commit, read_marker
 from seq2seq_core.inference.output import (
     OUTPUT_NAME,
     Job,
     ModelEntry,
+    confirm,
     fingerprint,
     load_output,
     publish_output,
     reconcile,
-    sweep,
     withdraw,
 )
 from seq2seq_core.inference.records.inputs import InputFile
@@ -81,9 +82,28 @@ def test_another_runs_manifest_is_withdrawn_and_ones_own_stays(tmp_path: Path) -
     assert (tmp_path / OUTPUT_NAME).exists()
     withdraw(str(tmp_path), fingerprint(UNITS[1:]))
     assert not (tmp_path / OUTPUT_NAME).exists()
-    (tmp_path / OUTPUT_NAME).write_text("damaged")
-    withdraw(str(tmp_path), fingerprint(UNITS))
-    assert not (tmp_path / OUTPUT_NAME).exists()
+
+
+def test_markers_are_looked_at_again_before_the_manifest_says_what_they_say(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    for unit in UNITS:
+        commit(root, unit, b"text", [])
+    output = reconcile(
+        PLANS, JOB, [read_marker(f"{root}/{unit.marker_path}") or pytest.fail("no marker") for unit in UNITS]
+    )
+    confirm(root, output)
+    unit = UNITS[1]
+    for damage in ("replaced", "other marker", "removed"):
+        commit(root, unit, b"text", [])
+        confirm(root, output)
+        if damage == "replaced":
+            commit(root, dataclasses.replace(unit, fingerprint="of another run"), b"text", [])
+        elif damage == "other marker":
+            (tmp_path / unit.marker_path).unlink()
+        else:
+            (tmp_path / unit.path).unlink()
+        with pytest.raises(IncompleteError, match=rf"{unit.path}: an output was replaced or removed while"):
+            confirm(root, output)
 
 
 def test_manifests_that_are_missing_or_damaged(tmp_path: Path) -> None:
@@ -92,33 +112,3 @@ def test_manifests_that_are_missing_or_damaged(tmp_path: Path) -> None:
     (tmp_path / OUTPUT_NAME).write_text('{"format_version": 1}')
     with pytest.raises(DatasetError, match="the manifest is damaged"):
         load_output(str(tmp_path))
-
-
-def test_the_sweep_takes_stale_files_of_these_inputs_and_no_others(tmp_path: Path) -> None:
-    stale = [
-        "a-00002-of-00003.txt",
-        ".units/a-00002-of-00003.txt.json",
-        "failures/a-00002-of-00003.txt.jsonl",
-        f".a-00000-of-00002.txt.{'f' * 32}.tmp",
-        f".units/x/.b-00000-of-00001.jsonl.json.{'0' * 32}.tmp",
-        "x/b-00000-of-123456.jsonl",
-    ]
-    kept = [
-        "a-00000-of-00002.txt",
-        ".units/a-00000-of-00002.txt.json",
-        "failures/a-00000-of-00002.txt.jsonl",
-        "x/b-00000-of-00001.jsonl",
-        "a-00002-of-00003.txt.gz",
-        "b-00002-of-00003.jsonl",
-        "x/a-00002-of-00003.txt",
-        "a-2-of-3.txt",
-        "aa-00002-of-00003.txt",
-        ".hidden.tmp",
-        "y/a-00002-of-00003.txt",
-    ]
-    for name in stale + kept:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    sweep(str(tmp_path), PLANS, reconcile(PLANS, JOB, entries()))
-    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert found == set(kept)

@@ -17,7 +17,8 @@ from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.inference.engine_config import EchoEngineConfig, EngineConfig, TorchEngineConfig
 from seq2seq_core.inference.registry import load_engine
-from seq2seq_core.models.folder import Lineage, load_model, save_model
+from seq2seq_core.models.card import Lineage
+from seq2seq_core.models.folder import load_model, save_model
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.rnn import RnnConfig
 from seq2seq_core.models.transformer import TransformerConfig

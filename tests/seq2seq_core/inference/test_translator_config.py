@@ -1,35 +1,36 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from seq2seq_core import storage
 from seq2seq_core.errors import ModelError
 from seq2seq_core.inference.engine_config import EchoEngineConfig
 from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
+from seq2seq_core.models.card import read_card
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
+from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.training import TokenizerConfig, train
+from tests.model_folders import write_model_folder
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tokenizer() -> bytes:
+    return train(iter(["a small cat sat.", "the dog ran fast!"] * 5), TokenizerConfig(vocabulary_size=310, type="bpe"))
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    data = train(iter(["a small cat sat.", "the dog ran fast!"] * 5), TokenizerConfig(vocabulary_size=310, type="bpe"))
-    (folder / "joint.model").write_bytes(data)
-    lineage = {"run": "r", "step": 3, "averaged_steps": [2, 3], "dataset": "d", "dataset_digest": "x", "metrics": {}}
-    (folder / "lineage.json").write_text(json.dumps(lineage))
-    card = {"source_tokenizer": {"path": "joint.model"}, "lineage": {"path": "lineage.json"}}
-    (folder / "config.json").write_text(json.dumps(card))
+    write_model_folder(folder, tokenizer, step=3)
     return folder
 
 
 def test_a_model_is_described_by_its_digest_and_where_it_comes_from(model: Path) -> None:
     found = describe_model(str(model))
-    assert found.digest == storage.digest_file(str(model / "config.json"))
-    assert found.lineage == {"run": "r", "step": 3, "averaged_steps": [2, 3], "dataset": "d", "dataset_digest": "x"}
+    assert found.digest == read_card(str(model))[0].digest
+    assert found.lineage == {"run": "r", "step": 3, "averaged_steps": [3], "dataset": "d", "dataset_digest": "x"}
 
 
 def test_a_translator_of_the_model_that_was_described(model: Path) -> None:
@@ -42,12 +43,11 @@ def test_a_translator_of_the_model_that_was_described(model: Path) -> None:
         load_translator(config, "00")
 
 
-def test_normalisation_and_segment_length_are_those_the_model_was_trained_with(model: Path, tmp_path: Path) -> None:
-    card = json.loads((model / "config.json").read_text())
-    card["source_text"] = {"normalize": {"unicode": "none", "whitespace": False}, "longest": 4}
-    for name in ("joint.model", "lineage.json"):
-        (tmp_path / name).write_bytes((model / name).read_bytes())
-    (tmp_path / "config.json").write_text(json.dumps(card))
+def test_normalisation_and_segment_length_are_those_the_model_was_trained_with(
+    tokenizer: bytes, tmp_path: Path
+) -> None:
+    text = SourceText(normalize=NormalizeConfig(unicode="none", whitespace=False), longest=4)
+    write_model_folder(tmp_path, tokenizer, source_text=text)
     config = TranslatorConfig(model=str(tmp_path), engine=EchoEngineConfig())
     (found,) = load_translator(config).translate(["the  dog ran fast! a small cat sat."])
     assert found.text == "the  dog ran fast! a small cat sat."
@@ -59,7 +59,13 @@ def test_normalisation_and_segment_length_are_those_the_model_was_trained_with(m
 def test_folders_without_a_model_or_with_a_damaged_one(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no finished model stands here; found no config\.json"):
         describe_model(str(tmp_path))
-    for text in ("{", "[]", "{}", '{"lineage": 3}'):
+    for text, problem in {
+        "{": "the file is damaged",
+        "[]": "the file is damaged",
+        "{}": "the model is none of this project; found no keys",
+        '{"lineage": 3}': "the model is none of this project; found keys lineage",
+        '{"format_version": 1, "lineage": 3}': "the file is damaged",
+    }.items():
         (tmp_path / "config.json").write_text(text)
-        with pytest.raises(ModelError, match="the file is damaged"):
+        with pytest.raises(ModelError, match=problem):
             describe_model(str(tmp_path))

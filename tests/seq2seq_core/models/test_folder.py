@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import sentencepiece
 import torch
 
 from seq2seq_core import storage
-from seq2seq_core.errors import ConfigError, ModelError, StorageError
-from seq2seq_core.models import folder
-from seq2seq_core.models.folder import Lineage, LoadedModel, load_model, read_card, save_model, verify_model
+from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.models import card as cards
+from seq2seq_core.models.card import Lineage, read_card, verify_model
+from seq2seq_core.models.folder import LoadedModel, load_model, save_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.registry import ArchitectureConfig, build_model
 from seq2seq_core.models.rnn import RnnConfig
 from seq2seq_core.models.transformer import TransformerConfig
+from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.model import Tokenizer
 
 RNN = RnnConfig(embedding_width=6, width=8, decoder_layers=2)
@@ -119,8 +122,8 @@ def test_what_is_saved_is_loaded(
     assert loaded.architecture == architecture
     assert (loaded.source_tokenizer.digest, loaded.target_tokenizer.digest) == (source.digest, target.digest)
     assert loaded.lineage == lineage(5)
-    assert loaded.digest == digest == storage.digest_bytes(storage.read_bytes(f"{root}/config.json"))
     card, origin = read_card(root)
+    assert loaded.digest == digest == card.digest
     assert origin == lineage(5)
     assert card == verify_model(root)
     assert (card.source_vocabulary, card.target_vocabulary) == (source.vocabulary_size, target.vocabulary_size)
@@ -185,71 +188,23 @@ def test_a_model_of_another_architecture_is_not_saved(root: str, source: Tokeniz
     assert not storage.exists(root)
 
 
-def test_a_newer_model_replaces_an_older_one_and_leaves_other_files(
-    root: str, source: Tokenizer, target: Tokenizer
-) -> None:
-    save(root, source, target, step=1)
-    storage.publish_text(f"{root}/README.md", "mine")
-    storage.publish_text(f"{root}/model-card.txt", "mine")
-    for step in (2, 3, 3, 4):
-        save(root, source, target, step=step)
-        assert_is_step(load_model(root), step)
-        assert len(names(root)) == len(BOTH_WAYS) + 2
-    save(root, source, source, step=5)
-    assert_is_step(load_model(root), 5)
-    assert names(root) >= {"README.md", "model-card.txt", "tokenizer/joint.model"}
-    assert len(names(root)) == 4 + 2
-
-
-def kill_at(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, call: int) -> None:
-    """Let the calls before `call` do their work, and that one raise."""
-    real: Callable[..., Any] = getattr(module, name)
-    calls = iter(range(1000))
-
-    def killed(*arguments: Any) -> Any:
-        if next(calls) == call:
-            raise KeyboardInterrupt
-        return real(*arguments)
-
-    monkeypatch.setattr(module, name, killed)
-
-
-@pytest.mark.parametrize("name", ["publish_bytes", "remove"])
-@pytest.mark.parametrize("call", range(5))
-def test_a_writer_killed_anywhere_leaves_one_whole_model(
-    root: str, name: str, call: int, source: Tokenizer, target: Tokenizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    save(root, source, target, step=1)
-    with monkeypatch.context() as patch:
-        kill_at(patch, storage, name, call)
-        try:
-            save(root, target, source, step=2)
-            expected = 2
-        except KeyboardInterrupt:
-            expected = 1 if name == "publish_bytes" else 2
-    assert_is_step(load_model(root), expected)
-    save(root, source, target, step=3)
-    assert_is_step(load_model(root), 3)
-    assert len(names(root)) == len(BOTH_WAYS), "what a killed writer left is gone"
-
-
 @pytest.mark.parametrize("writes", [1, 2])
 def test_a_reader_overtaken_by_writers_gets_one_whole_model(
     root: str, writes: int, source: Tokenizer, target: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(root, source, target, step=1)
-    real = folder._read_config
+    real = cards.read_config
     steps = iter(range(2, 2 + writes))
 
     def read_and_be_overtaken(root: str) -> Any:
         result = real(root)
         if (step := next(steps, None)) is not None:
-            monkeypatch.setattr(folder, "_read_config", real)
+            monkeypatch.setattr(cards, "read_config", real)
             save(root, source, target, step=step)
-            monkeypatch.setattr(folder, "_read_config", read_and_be_overtaken)
+            monkeypatch.setattr(cards, "read_config", read_and_be_overtaken)
         return result
 
-    monkeypatch.setattr(folder, "_read_config", read_and_be_overtaken)
+    monkeypatch.setattr(cards, "read_config", read_and_be_overtaken)
     assert_is_step(load_model(root), 1 + writes)
 
 
@@ -276,7 +231,7 @@ def test_a_missing_and_an_unfinished_folder_are_told_apart(root: str, source: To
         load_model(root)
     save(root, source, target)
     storage.remove(f"{root}/config.json")
-    with pytest.raises(ModelError, match=r"the model is not finished; found no config.json"):
+    with pytest.raises(ModelError, match=r"no finished model stands here; found no config.json"):
         load_model(root)
 
 
@@ -285,24 +240,48 @@ def rewrite(root: str, **changes: object) -> None:
     storage.publish_text(f"{root}/config.json", json.dumps(values | changes))
 
 
-def test_a_damaged_config_is_refused_and_can_be_replaced(
-    root: str, source: Tokenizer, target: Tokenizer, caplog: pytest.LogCaptureFixture
-) -> None:
-    for changes, message in [
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
         ({"format_version": 7}, "config.json: another format version; found 7; expected 1"),
+        ({"format_version": True}, "config.json: the file is damaged"),
         ({"task": "chess"}, "config.json: the file is damaged.*task"),
-        ({"architecture": {"family": "conv"}}, "config.json: the file is damaged.*architecture"),
-    ]:
-        save(root, source, target)
-        rewrite(root, **changes)
-        with pytest.raises(ModelError, match=message):
-            load_model(root)
-    storage.publish_text(f"{root}/config.json", "{")
+        ({"architecture": {"family": "conv"}}, "config.json: no such architecture.*conv"),
+        (
+            {"lineage": {"path": "../secret.json", "bytes": 1, "digest": "0"}},
+            "config.json: .*damaged.* leaves its fold",
+        ),
+        ({"lineage": {"path": "a\0b", "bytes": 1, "digest": "0"}}, "config.json: the file is damaged.*lineage"),
+        ({"lineage": {"path": " ", "bytes": 1, "digest": "0"}}, "config.json: the file is damaged.*lineage"),
+    ],
+)
+def test_a_damaged_config_is_refused(
+    root: str, changes: dict[str, Any], message: str, source: Tokenizer, target: Tokenizer
+) -> None:
+    save(root, source, target)
+    rewrite(root, **changes)
+    with pytest.raises(ModelError, match=message):
+        load_model(root)
+
+
+@pytest.mark.parametrize("text", ["{", "", "[]", "3", "[" * 100_000, '{"format_version": 1, "task": "\\ud800"}'])
+def test_a_config_that_is_no_json_object_is_refused(root: str, text: str) -> None:
+    storage.publish_text(f"{root}/config.json", text)
     with pytest.raises(ModelError, match=r"config.json: the file is damaged"):
         load_model(root)
-    save(root, source, target, step=6)
-    assert "config.json: the file is damaged" in caplog.text
-    assert_is_step(load_model(root), 6)
+
+
+def test_the_folder_of_another_program_is_told_from_a_damaged_one(root: str) -> None:
+    storage.publish_text(f"{root}/config.json", '{"model_type": "marian", "vocab_size": 58101}')
+    message = r"none of this project; found keys model_type, vocab_size; expected format_version 1.*RUN/best"
+    with pytest.raises(ModelError, match=message):
+        load_model(root)
+
+
+def test_a_run_folder_leads_to_its_best_model(root: str, source: Tokenizer, target: Tokenizer) -> None:
+    save(f"{root}/best", source, target)
+    with pytest.raises(ModelError, match=r"this is a run folder.*Name \S+/best\."):
+        load_model(root)
 
 
 def test_a_config_that_does_not_fit_its_files_is_refused(root: str, source: Tokenizer, target: Tokenizer) -> None:
@@ -316,11 +295,98 @@ def test_a_config_that_does_not_fit_its_files_is_refused(root: str, source: Toke
         load_model(root)
 
 
-def test_a_config_cannot_reach_out_of_its_folder(root: str, source: Tokenizer, target: Tokenizer) -> None:
-    save(root, source, target)
-    rewrite(root, lineage={"path": "../secret.json", "bytes": 1, "digest": "0"})
-    with pytest.raises(StorageError, match=r"a path leaves its folder; found ../secret.json"):
+WRONG = [0, -1, 1, 3, 10**9, 1 << 31, 1 << 62, 1 << 63, 10**30, 10**400, 0.5, 2.0, 1e308, float("nan"), float("inf")]
+WRONG += ["8", "", "all", True, False, None, [], [8], {}, {"width": 8}]
+
+
+def leaves(values: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values that hold no others, and of what holds them."""
+    if path:
+        yield path
+    for key in values if isinstance(values, dict) else ():
+        yield from leaves(values[key], (*path, key))
+
+
+def changed(values: Any, path: tuple[Any, ...], value: object) -> Any:
+    if not path:
+        return value
+    return {**values, path[0]: changed(values[path[0]], path[1:], value)}
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [RNN, TRANSFORMER, TRANSFORMER.model_copy(update={"positions": "learned", "max_positions": 9})],
+    ids=["rnn", "transformer", "learned"],
+)
+def test_no_value_of_a_foreign_config_is_believed(
+    architecture: ArchitectureConfig, tmp_path: Path, source: Tokenizer, target: Tokenizer
+) -> None:
+    """Whatever stands in place of any value: one ModelError, or a model that works, and no waiting for either."""
+    root = str(tmp_path)
+    text = SourceText(longest=8)
+    save_model(root, build(architecture, source, target), architecture, source, target, lineage(5), text)
+    values, refused = json.loads(storage.read_text(f"{root}/config.json")), 0
+    for path in leaves(values):
+        for value in WRONG:
+            (tmp_path / "config.json").write_text(json.dumps(changed(values, path, value)))
+            began = time.monotonic()
+            try:
+                assert torch.isfinite(logits(load_model(root).model)).all()
+            except ModelError:
+                refused += 1
+            assert time.monotonic() - began < 10, (path, value)
+    assert refused > 800
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "encoder_layers",
+            10**9,
+            r"encoder_layers cannot be that large; found 1000000000; expected at most \d+, the wei",
+        ),
+        ("decoder_layers", 10**9, "decoder_layers cannot be that large"),
+        (
+            "width",
+            1 << 40,
+            "width cannot be that large; found 1099511627776; expected at most 24, the largest dimension",
+        ),
+        ("heads", 10**30, "width .* is not a multiple of heads|heads cannot be that large"),
+        ("tie_embeddings", "all", "vocabularies do not fit the architecture.*20 source and 24 target"),
+        ("tie_embeddings", "none", "1 weights do not fit.*output.weight missing"),
+        ("positions", "learned", "max_positions cannot be that large; found 512"),
+    ],
+)
+def test_numbers_that_the_weights_do_not_have_are_named(
+    name: str, value: object, message: str, tmp_path: Path, source: Tokenizer, target: Tokenizer
+) -> None:
+    save(str(tmp_path), source, target)
+    rewrite(str(tmp_path), architecture=TRANSFORMER.model_dump() | {name: value})
+    with pytest.raises(ModelError, match=message):
+        load_model(str(tmp_path))
+
+
+def test_learned_positions_reach_over_the_longest_source(tmp_path: Path, source: Tokenizer, target: Tokenizer) -> None:
+    root, architecture = str(tmp_path), TRANSFORMER.model_copy(update={"positions": "learned", "max_positions": 9})
+    save_model(
+        root, build(architecture, source, target), architecture, source, target, lineage(1), SourceText(longest=8)
+    )
+    assert load_model(root).source_text.longest == 8
+    rewrite(root, source_text={"normalize": {}, "longest": 9})
+    with pytest.raises(
+        ModelError, match=r"positions of the model do not reach.*found source_text.longest = 9.*at most 8"
+    ):
         load_model(root)
+
+
+def test_a_tokenizer_that_is_none_is_named(tmp_path: Path, source: Tokenizer, target: Tokenizer) -> None:
+    save(str(tmp_path), source, target)
+    (tmp_path / "tokenizer" / "source.model").write_bytes(b"rubbish")
+    entry = {"path": "tokenizer/source.model", "bytes": 7, "digest": storage.digest_bytes(b"rubbish")}
+    rewrite(str(tmp_path), source_tokenizer=entry)
+    with pytest.raises(ModelError, match=r"source.model: a tokenizer of the model is damaged; found not a Sentence"):
+        load_model(str(tmp_path))
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])

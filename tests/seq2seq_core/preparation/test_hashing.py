@@ -13,6 +13,7 @@ from seq2seq_core.preparation.hashing import (
     fractions,
     from_column,
     hash_order,
+    hexadecimal,
     pair_digests,
     ranges,
     to_column,
@@ -26,6 +27,13 @@ def test_digests_are_those_of_the_bytes(texts: list[str]) -> None:
     rows = digests(pa.array(texts, pa.string()))
     assert [row.tobytes() for row in rows] == [xxhash.xxh3_128_digest(text.encode()) for text in texts]
     assert from_column(to_column(rows)[1:]).tolist() == rows[1:].tolist()
+
+
+@given(TEXTS, st.integers(0, 2))
+def test_hexadecimal_digits(texts: list[str], begin: int) -> None:
+    column = to_column(digests(pa.array(texts, pa.string())))[begin:]
+    found = hexadecimal(column)
+    assert (found.type, found.to_pylist()) == (pa.string(), [row.hex() for row in column.to_pylist()])
 
 
 def test_a_pair_is_more_than_its_text_joined() -> None:

@@ -15,7 +15,8 @@ from seq2seq_core import listing, storage
 from seq2seq_core.errors import CheckpointError, DatasetError, ModelError, StorageError
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.output import InputEntry, ModelEntry, Output, publish_output
-from seq2seq_core.models.folder import Lineage, load_model, save_model
+from seq2seq_core.models.card import Lineage
+from seq2seq_core.models.folder import load_model, save_model
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.report.inspection import describe
 from seq2seq_core.shards.manifest import load_manifest
@@ -163,6 +164,19 @@ def test_an_output(tmp_path: Path) -> None:
         assert line in lines
     assert ["failures/a-1.jsonl", "3"] in lines
     assert "a-0" not in text
+
+
+def test_work_that_has_only_been_claimed(tmp_path: Path) -> None:
+    for work, expected in {
+        "training": f"run {tmp_path.name} on no dataset",
+        "translation": "no finished translation",
+    }.items():
+        storage.publish_text(str(tmp_path / ".claim" / "claim.json"), json.dumps({"work": work}))
+        try:
+            text = describe(str(tmp_path))
+        except DatasetError as error:
+            text = str(error)
+        assert expected in text
 
 
 def test_nothing_there_is_an_error(tmp_path: Path) -> None:

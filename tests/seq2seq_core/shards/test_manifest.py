@@ -69,6 +69,15 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, change: dict[str, object], 
     assert MANIFEST_NAME in str(caught.value)
 
 
+@pytest.mark.parametrize("count", ["rows", "source_tokens", "target_tokens"])
+def test_negative_counts_are_damage(tmp_path: Path, count: str) -> None:
+    values = manifest().model_dump(mode="json")
+    values["splits"]["train"]["shards"][0][count] = -1
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(values))
+    with pytest.raises(DatasetError, match="damaged"):
+        load_manifest(str(tmp_path))
+
+
 def test_half_a_manifest_is_damaged(tmp_path: Path) -> None:
     (tmp_path / MANIFEST_NAME).write_text(json.dumps(manifest().model_dump(mode="json"))[:50])
     with pytest.raises(DatasetError, match="damaged"):

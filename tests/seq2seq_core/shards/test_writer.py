@@ -44,6 +44,23 @@ def test_equal_rows_give_equal_bytes(tmp_path: Path, random_table: TableMaker) -
     assert first.digest != write_shard(str(tmp_path), "c.parquet", random_table(50, 1)).digest
 
 
+NAMES = st.lists(st.sampled_from("abcd"), min_size=1, max_size=5)
+CHUNKS = st.lists(NAMES.flatmap(lambda n: st.tuples(st.just(n), st.lists(st.integers(0, len(n) - 1)))), max_size=4)
+
+
+@given(CHUNKS)
+def test_dictionaries_stand_in_order_of_appearance(chunks: list[tuple[list[str], list[int]]]) -> None:
+    """As if the texts of all rows had been written out and read again."""
+    kind = pa.dictionary(pa.int32(), pa.string())
+    arrays = [pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(names)) for names, codes in chunks]
+    column = pa.chunked_array(arrays, kind)
+    texts = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    found = writer._canonical(pa.table({"origin": column})).column("origin").combine_chunks()
+    assert found.type == kind
+    assert found.indices.to_pylist() == texts.indices.to_pylist()
+    assert found.dictionary.to_pylist() == texts.dictionary.to_pylist()
+
+
 @pytest.mark.parametrize("store", ["local", "memory"])
 def test_the_entry_says_what_was_written(tmp_path: Path, random_table: TableMaker, store: str) -> None:
     root = str(tmp_path) if store == "local" else f"memory://{uuid.uuid4().hex}"

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from seq2seq_core.errors import ConfigError
 from seq2seq_core.shards.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.exporter import source_text
 
 
-def manifest(source_lengths: tuple[int, ...]) -> Manifest:
+def manifest(source_lengths: tuple[int, ...], **configuration: Any) -> Manifest:
     tokenizer = TokenizerEntry(path="tokenizer/joint.model", digest="t", vocabulary_size=100)
     return Manifest(
         fingerprint="f",
@@ -17,7 +20,7 @@ def manifest(source_lengths: tuple[int, ...]) -> Manifest:
         rejected=(),
         ledger=Ledger(read=0, kept={}, duplicates=0, rejected={}),
         inputs=(),
-        configuration={"normalize": {"unicode": "nfc", "whitespace": False}},
+        configuration={"normalize": {"unicode": "nfc", "whitespace": False}, **configuration},
         software={},
     )
 
@@ -31,3 +34,17 @@ def test_the_model_learns_of_normalisation_and_the_longest_source(
     text = source_text(manifest(lengths), max_source_tokens=4)
     assert text.longest == longest
     assert text.normalize == NormalizeConfig(unicode="nfc", whitespace=False)
+
+
+def test_what_a_corpus_was_normalised_with_reaches_the_model() -> None:
+    corpora = [{"source": "a", "normalize": {"case": "lower"}}, {"path": "b", "normalize": {"case": "lower"}}]
+    found = source_text(manifest((), corpora=corpora), max_source_tokens=4).normalize
+    assert found == NormalizeConfig(unicode="nfc", whitespace=False, case="lower")
+
+
+def test_corpora_that_were_normalised_in_different_ways_need_a_choice() -> None:
+    of_two = manifest((), corpora=[{"source": "a", "normalize": {"case": "lower"}}, {"source": "b"}])
+    with pytest.raises(ConfigError, match=r"case: lower \(corpora.0\), none \(corpora.1\)"):
+        source_text(of_two, max_source_tokens=4)
+    chosen = NormalizeConfig(unicode="nfc", whitespace=False, case="none")
+    assert source_text(of_two, 4, chosen).normalize == chosen

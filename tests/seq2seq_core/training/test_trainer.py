@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from seq2seq_core import storage
 from seq2seq_core.config import build, load
-from seq2seq_core.errors import CheckpointError, ConfigError, TrainingError
+from seq2seq_core.errors import CheckpointError, ConfigError, ModelError, TrainingError
+from seq2seq_core.models.card import read_card
 from seq2seq_core.models.folder import load_model
 from seq2seq_core.shards.manifest import Manifest
 from seq2seq_core.training.averaging import averaged
@@ -66,6 +68,11 @@ def assert_same_weights(one: Path | str, other: Path | str) -> None:
 def rows(output: Path, kind: str) -> list[dict[str, Any]]:
     lines = (output / "metrics.jsonl").read_text().splitlines()
     return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+
+def model_files(output: Path) -> dict[str, bytes]:
+    paths = [path for name in ("best", "last") for path in (output / name).rglob("*") if path.is_file()]
+    return {str(path.relative_to(output)): path.read_bytes() for path in paths}
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +135,42 @@ def test_the_resolved_configuration_is_kept(learned: tuple[Path, TrainResult]) -
 def test_a_finished_run_is_left_as_it_is(learned: tuple[Path, TrainResult]) -> None:
     output, result = learned
     before, metrics = weights(output / "best"), (output / "metrics.jsonl").read_bytes()
+    models, digests = model_files(output), [read_card(str(output / name))[0].digest for name in ("best", "last")]
     again = train(load(TrainConfig, str(output / "config.yaml")))
+    assert model_files(output) == models
+    assert [read_card(str(output / name))[0].digest for name in ("best", "last")] == digests
     assert again.progress == result.progress
     assert again.final is not None
     assert result.final is not None
     assert again.final.steps == result.final.steps
     assert all(torch.equal(tensor, before[name]) for name, tensor in weights(output / "best").items())
     assert (output / "metrics.jsonl").read_bytes() == metrics
+
+
+def test_a_finished_run_ends_in_the_same_model_whatever_has_changed_around_it(
+    learned: tuple[Path, TrainResult], tmp_path: Path
+) -> None:
+    """Its lineage may be another one, told from another place; the model is not."""
+    shutil.copytree(learned[0], tmp_path / "moved")
+    digest = read_card(str(tmp_path / "moved" / "best"))[0].digest
+    settings = load(
+        TrainConfig, str(learned[0] / "config.yaml"), {"output": str(tmp_path / "moved"), "report_every_steps": 7}
+    )
+    train(settings)
+    card, lineage = read_card(str(tmp_path / "moved" / "best"))
+    assert lineage.configuration["report_every_steps"] == 7
+    assert card.digest == digest
+    assert len(model_files(tmp_path / "moved")) == len(model_files(learned[0]))
+
+
+@pytest.mark.parametrize("name", ["best/config.json", "last/model.safetensors"])
+def test_files_of_someone_else_where_a_model_would_go_are_refused_before_training(
+    tiny_training: Values, tmp_path: Path, name: str
+) -> None:
+    storage.publish_text(str(tmp_path / name), '{"model_type": "marian"}')
+    with pytest.raises(ModelError, match=f"{name.split('/')[0]}.*Move it.* away, or choose another output folder"):
+        run(tiny_training, tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()] == [name]
 
 
 @pytest.mark.parametrize("family", ["transformer", "rnn"])

@@ -1,0 +1,111 @@
+"""The units of a run in; a note of every file it writes to the output folder, so that nothing else is ever touched.
+
+The note (`.units/files.json`) is written before the first output. What no note, marker or manifest of ours names is
+somebody else's, whatever it is called: where it stands in the way of an output, the run ends before any work.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import pydantic
+
+from seq2seq_core import storage
+from seq2seq_core.errors import DatasetError
+from seq2seq_core.inference.output import OUTPUT_NAME, Output, load_output
+from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, MARKER_FOLDER
+from seq2seq_core.inference.records.plan import InputPlan
+from seq2seq_core.inference.unit import Unit
+
+NOTE_PATH = f"{MARKER_FOLDER}/files.json"
+
+_MARKER = re.compile(rf"{re.escape(MARKER_FOLDER)}/(.*-\d{{5,}}-of-\d{{5,}}.*)\.json")
+_NUMBERED = re.compile(r"(.*)-\d{5,}-of-\d{5,}(.*)")
+_TEMPORARY = re.compile(r"(.*/)?\.(.+)\.[0-9a-f]{32}\.tmp")
+_PATHS = pydantic.TypeAdapter(list[str])
+
+
+def take_places(root: str, units: Sequence[Unit]) -> None:
+    """Note the outputs of a run, if none of their places is somebody else's.
+
+    Raises:
+        DatasetError: One is; the first is named.
+    """
+    present = set(storage.files_below(root))
+    ours = _recorded(root, present)
+    wanted = {path for unit in units for path in (unit.path, unit.failures_path)}
+    strangers = sorted((wanted - _all_files(ours)) & present)
+    if OUTPUT_NAME in present and _manifest(root) is None:
+        strangers.append(OUTPUT_NAME)
+    if strangers:
+        raise DatasetError(
+            "a file that this program has not written stands where an output would go",
+            where=storage.redact(storage.join(root, strangers[0])),
+            found=f"{len(strangers)} such files" if len(strangers) > 1 else None,
+            advice="Choose another output folder, or move it away.",
+        )
+    _note(root, ours | {unit.path for unit in units})
+
+
+def sweep(root: str, plans: Sequence[InputPlan], output: Output) -> None:
+    """Remove what earlier or killed runs on the same inputs left: other numbers of units, temporary files.
+
+    Files that belong to none of these inputs, or are not ours, are not touched.
+    """
+    present = set(storage.files_below(root))
+    ours = _recorded(root, present)
+    kept = {unit.path for unit in output.units}
+    stems = {(plan.file.name, plan.file.suffix) for plan in plans}
+    stale = {path for path in ours - kept if _stem(path) in stems}
+    half = {path for path in present if _is_half(path, _all_files({p for p in ours if _stem(p) in stems}))}
+    for path in sorted((_all_files(stale) & present) | half):
+        storage.remove(storage.join(root, path))
+    _note(root, ours - stale)
+
+
+def _recorded(root: str, present: Iterable[str]) -> set[str]:
+    """The outputs that the note, markers and the manifest name."""
+    data = storage.read_if_there(storage.join(root, NOTE_PATH))
+    try:
+        noted = set(_PATHS.validate_json(data)) if data is not None else set()
+    except pydantic.ValidationError:
+        noted = set()
+    marked = {found[1] for path in present if (found := _MARKER.fullmatch(path))}
+    manifest = _manifest(root)
+    return noted | marked | {unit.path for unit in (manifest.units if manifest else ())}
+
+
+def _manifest(root: str) -> Output | None:
+    try:
+        return load_output(root)
+    except DatasetError:
+        return None
+
+
+def _note(root: str, outputs: set[str]) -> None:
+    storage.publish_text(storage.join(root, NOTE_PATH), json.dumps(sorted(outputs), indent=0))
+
+
+def _all_files(outputs: Iterable[str]) -> set[str]:
+    """Outputs with their markers and their ledgers of failures."""
+    return {path for output in outputs for path in _files_of(output)}
+
+
+def _files_of(output: str) -> Iterator[str]:
+    yield output
+    yield f"{MARKER_FOLDER}/{output}.json"
+    yield f"{FAILURE_FOLDER}/{output}.jsonl"
+
+
+def _stem(output: str) -> tuple[str, str] | None:
+    """Name and suffix of the input that an output is of."""
+    found = _NUMBERED.fullmatch(output)
+    return (found[1], found[2]) if found else None
+
+
+def _is_half(path: str, files: set[str]) -> bool:
+    """Whether a file is the beginning of one of ours that was never published."""
+    found = _TEMPORARY.fullmatch(path)
+    return found is not None and f"{found[1] or ''}{found[2]}" in files
