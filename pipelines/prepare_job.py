@@ -88,13 +88,14 @@ def make_job(config: PrepareConfig) -> Job:
     recipe = Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields})
     names = corpus_names([corpus for _, corpus in roles])
     given = config.tokenizer.given
-    _refuse_inside([*(given or ()), *_phrase_files(config.model_dump(mode="json"))], config.output)
+    output = config.output or None  # a dry run needs none
+    _refuse_inside([*(given or ()), *_phrase_files(config.model_dump(mode="json"))], output)
     return Job(
         output=config.output,
         recipe=recipe,
         corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(roles, names, strict=True)),
         shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
-        inputs=list_inputs(roles, config.output),
+        inputs=list_inputs(roles, output),
         configuration=redacted(config),
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in given) if given else (),
         holder=this_process(),
@@ -108,7 +109,7 @@ def begin_job(config: PrepareConfig) -> Job:
     return job
 
 
-def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]], output: str) -> tuple[Input, ...]:
+def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]], output: str | None) -> tuple[Input, ...]:
     """The files of every corpus; what stands in the output is none of them.
 
     Raises:
@@ -137,10 +138,10 @@ def _refuse_twice(sources: Sequence[tuple[str, ...]]) -> None:
         raise ConfigError("a file stands in two corpora", where="corpora", found=found, advice=advice)
 
 
-def _refuse_inside(urls: Sequence[str], output: str) -> None:
+def _refuse_inside(urls: Sequence[str], output: str | None) -> None:
     """Refuse what is named by itself and stands where the dataset goes: it would be touched."""
-    inside = next((url for url in urls if storage.is_within(url, output)), None)
-    if inside is not None:
+    inside = None if output is None else next((url for url in urls if storage.is_within(url, output)), None)
+    if output is not None and inside is not None:
         raise ConfigError(
             "an input stands in the output folder",
             where=storage.redact(inside),

@@ -135,7 +135,8 @@ def to_yaml(config: Config) -> str:
 
 def _read_yaml(path: str) -> dict[str, Any]:
     try:
-        data = storage.read_bytes(strict.check_location(path))
+        with storage.open_input(strict.check_location(path)) as file:  # it may be a pipe, as the shell's <(...)
+            data = file.read()
     except ValueError as error:
         raise ConfigError(f"the configuration cannot be read: {error}", where="--config") from None
     except StorageError as error:

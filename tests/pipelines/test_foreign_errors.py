@@ -164,6 +164,11 @@ def test_all_is_well(command: Call, world: World, call: Any) -> None:
     assert call(command(world)).code == 0
 
 
+def test_a_dry_run_needs_no_output(world: World, call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(world.root)
+    assert call(["prepare", "--dry-run", "--corpora", "[{path: corpus.parquet}]"]).code == 0
+
+
 STREAMS = ["stdin", "stdout", "stderr"]
 
 
