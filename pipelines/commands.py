@@ -79,10 +79,7 @@ def run_translate(call: Call) -> int:
     from pipelines import infer
 
     result = infer.run(call.load(infer.TranslateConfig), call.beam_options())
-    say(
-        f"{result.records_out:,} records of {result.units:,} units translated to {result.output} "
-        f"({result.skipped_units:,} units were finished before)"
-    )
+    say(result.summary())
     return 0
 
 

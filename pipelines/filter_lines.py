@@ -113,9 +113,12 @@ def _parse(data: bytes) -> Content[list[bytes]]:
 
 
 def _warn(content: Content[list[bytes]], predictions: list[Prediction], first_line: int) -> int:
-    """Say which lines failed and why; their number."""
+    """Say which lines failed, or came out doubtful, and why; the number of those that failed."""
     reasons = {failure.record: failure.reason for failure in content.failures}
     reasons |= {record: found.error for record, found in enumerate(predictions) if found.error is not None}
     for record, reason in sorted(reasons.items()):
         _log.warning("line %d is not translated: %s", first_line + record, reason)
+    for record, found in enumerate(predictions):
+        if found.doubt is not None and record not in reasons:
+            _log.warning("line %d: %s", first_line + record, found.doubt)
     return len(reasons)

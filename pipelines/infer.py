@@ -105,7 +105,7 @@ class Translation:
 
 @dataclass(frozen=True)
 class TranslateResult:
-    """How a run ended: `records_out = records_in`, of which `failed` were not translated."""
+    """How a run ended: `records_out = records_in`, of which `failed` were not translated; see `output.Output`."""
 
     output: str
     records_in: int
@@ -113,6 +113,24 @@ class TranslateResult:
     failed: int
     units: int
     skipped_units: int
+    cut: int
+    looping: int
+
+    def summary(self) -> str:
+        """The last line a user reads."""
+        text = (
+            f"{self.records_out:,} records of {self.units:,} units translated to {self.output} "
+            f"({self.skipped_units:,} units were finished before)"
+        )
+        doubts = doubtful(self.cut, self.looping)
+        return f"{text}; {doubts}" if doubts else text
+
+
+def doubtful(cut: int, looping: int) -> str | None:
+    """How many outputs ended at the length limit or repeat themselves; None where all are sound."""
+    counts = ((cut, "cut at the length limit"), (looping, "repeating themselves"))
+    told = [f"{count:,} {what}" for count, what in counts if count]
+    return f"of the outputs {' and '.join(told)}" if told else None
 
 
 def build(root: beam.Pipeline, config: TranslateConfig) -> Translation:
@@ -169,6 +187,7 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         raise IncompleteError(
             f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
             where=storage.redact(config.output),
+            found=doubtful(output.cut, output.looping),
             advice=f"See {storage.redact(storage.join(config.output, FAILURE_FOLDER))} for the reasons.",
         )
     return TranslateResult(
@@ -178,6 +197,8 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         failed=output.failed,
         units=len(output.units),
         skipped_units=_count(result, "units_skipped"),
+        cut=output.cut,
+        looping=output.looping,
     )
 
 

@@ -140,8 +140,10 @@ def _refuse_twice(sources: Sequence[tuple[str, ...]]) -> None:
 
 def _refuse_inside(urls: Sequence[str], output: str | None) -> None:
     """Refuse what is named by itself and stands where the dataset goes: it would be touched."""
-    inside = None if output is None else next((url for url in urls if storage.is_within(url, output)), None)
-    if output is not None and inside is not None:
+    if output is None:
+        return
+    inside = next((url for url in urls if storage.is_within(url, output)), None)
+    if inside is not None:
         raise ConfigError(
             "an input stands in the output folder",
             where=storage.redact(inside),

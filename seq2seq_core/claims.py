@@ -118,13 +118,17 @@ class Place:
         return [note.holder for note in notes if note.fingerprint == fingerprint]
 
     def leave(self, run: str) -> None:
-        """Take the note of a run away, and its claim with it where no other run works under that."""
+        """Take the note of a run away, and its claim with it where no other run lives that works under it."""
         url = self._note_url(run)
         note, claim = _read_note(url), self.read()
         storage.remove(url)
-        is_ours = note is not None and claim is not None and note.fingerprint == claim.fingerprint
-        if is_ours and claim is not None and not self.holders(claim.fingerprint):
+        if note is None or claim is None or note.fingerprint != claim.fingerprint:
+            return
+        left = self.holders(claim.fingerprint)
+        if not any(holder.is_alive for holder in left):
             storage.remove(self.url)
+            for holder in left:
+                storage.remove(self._note_url(holder.run))
 
     def take_over(self, found: Claim) -> None:
         """Take the claim of dead runs away with their notes, if it still is the one that was found."""

@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 
 from seq2seq_core.config import Config
 
+_LONGEST_OUTPUT = 1 << 20
+
 
 class SearchConfig(Config):
     """How hypotheses are searched. The limits depend on the sentence alone, never on its batch."""
@@ -33,7 +35,8 @@ class SearchConfig(Config):
 
     def max_length(self, source_length: int) -> int:
         """Output tokens, EOS included, after which a hypothesis is cut; `source_length` counts pieces without EOS."""
-        return int(self.max_length_ratio * source_length) + self.max_length_extra
+        limit = min(self.max_length_ratio * source_length, float(_LONGEST_OUTPUT))  # no product is too large for an int
+        return min(int(limit) + self.max_length_extra, _LONGEST_OUTPUT)
 
 
 @dataclass(frozen=True)

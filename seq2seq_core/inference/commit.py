@@ -21,8 +21,11 @@ class UnitEntry(pydantic.BaseModel):
         first_record: Its first record in the input, from 0.
         records: Records read and written.
         failed: Those of them that were not translated.
+        cut: Those whose output ended at the length limit, rather than by itself.
+        looping: Those whose output says the same over and over, as the source does not.
         digest: xxh3-128 of the output's bytes.
         failures: The ledger of the failed records, relative to the output folder; None without any.
+        failures_digest: xxh3-128 of its bytes.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +38,9 @@ class UnitEntry(pydantic.BaseModel):
     bytes: int
     digest: str
     failures: str | None
+    cut: int = 0
+    looping: int = 0
+    failures_digest: str | None = None
 
 
 def find_finished(root: str, unit: Unit) -> UnitEntry | None:
@@ -58,10 +64,12 @@ def _is_there(root: str, entry: UnitEntry) -> bool:
     return entry.failures is None or storage.exists(storage.join(root, entry.failures))
 
 
-def commit(root: str, unit: Unit, data: bytes, failures: Sequence[RecordFailure]) -> UnitEntry:
+def commit(
+    root: str, unit: Unit, data: bytes, failures: Sequence[RecordFailure], *, cut: int = 0, looping: int = 0
+) -> UnitEntry:
     """Publish a unit. Killed at any moment, it is finished or to be done again; done twice, it is the same."""
     marker = storage.join(root, unit.marker_path)
-    ledger = storage.join(root, unit.failures_path)
+    ledger, lines = storage.join(root, unit.failures_path), ledger_lines(unit, failures)
     entry = UnitEntry(
         path=unit.path,
         fingerprint=unit.fingerprint,
@@ -71,6 +79,9 @@ def commit(root: str, unit: Unit, data: bytes, failures: Sequence[RecordFailure]
         bytes=len(data),
         digest=storage.digest_bytes(data),
         failures=unit.failures_path if failures else None,
+        cut=cut,
+        looping=looping,
+        failures_digest=storage.digest_bytes(lines) if failures else None,
     )
     earlier = read_marker(marker)
     # An earlier marker must not stand beside an output it does not describe.
@@ -78,7 +89,7 @@ def commit(root: str, unit: Unit, data: bytes, failures: Sequence[RecordFailure]
         storage.remove(marker)
     storage.publish_bytes(storage.join(root, unit.path), data)
     if failures:
-        storage.publish_bytes(ledger, ledger_lines(unit, failures))
+        storage.publish_bytes(ledger, lines)
     elif storage.exists(ledger):
         storage.remove(ledger)
     storage.publish_text(marker, entry.model_dump_json(indent=1) + "\n")

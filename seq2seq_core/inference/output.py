@@ -47,6 +47,8 @@ class InputEntry(_Entry):
     fingerprint: str
     records: int
     failed: int
+    cut: int = 0
+    looping: int = 0
     outputs: tuple[UnitEntry, ...]
 
 
@@ -63,7 +65,10 @@ class Job(_Entry):
 
 
 class Output(_Entry):
-    """All of an output folder: `records_out = records_in`, of which `failed` were not translated."""
+    """All of an output folder: `records_out = records_in`, of which `failed` were not translated.
+
+    The outputs of `cut` records ended at the length limit, those of `looping` ones repeat themselves.
+    """
 
     format_version: int = FORMAT_VERSION
     fingerprint: str
@@ -71,6 +76,8 @@ class Output(_Entry):
     records_in: int
     records_out: int
     failed: int
+    cut: int = 0
+    looping: int = 0
     inputs: tuple[InputEntry, ...]
     configuration: dict[str, Any]
     software: dict[str, str]
@@ -149,6 +156,8 @@ def reconcile(plans: Sequence[InputPlan], job: Job, finished: Iterable[UnitEntry
         records_in=sum(plan.records for plan in plans),
         records_out=sum(entry.records for entry in entries),
         failed=sum(entry.failed for entry in entries),
+        cut=sum(entry.cut for entry in entries),
+        looping=sum(entry.looping for entry in entries),
         inputs=inputs,
         configuration=job.configuration,
         software=job.software,
@@ -201,5 +210,7 @@ def _input_entry(plan: InputPlan, outputs: Sequence[UnitEntry]) -> InputEntry:
         fingerprint=plan.fingerprint,
         records=plan.records,
         failed=sum(entry.failed for entry in outputs),
+        cut=sum(entry.cut for entry in outputs),
+        looping=sum(entry.looping for entry in outputs),
         outputs=tuple(outputs),
     )

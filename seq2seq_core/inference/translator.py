@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
-from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.decoding.loops import find_loops
+from seq2seq_core.errors import ModelError, Seq2SeqError
 from seq2seq_core.inference.engine import Engine, TokenIds
+from seq2seq_core.text.languages import uses_spaces
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.text.segment import SegmentConfig, Segmented, segment
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -34,13 +36,14 @@ class Prediction:
     """What inference says of one record.
 
     Attributes:
-        text: The best output; empty for a blank record and for a failed one.
+        text: The best output; a blank record as it was; empty for a failed one.
         score: Log probability of all its segments / their length in pieces ** length penalty; None where the model
             had nothing to do or failed.
         n_best: The best outputs and their scores, best first, `text` included; the k-th of a record with several
             segments joins the k-th of each (the last, where a segment has fewer). Empty where `score` is None.
         segments: Number of segments the record was cut into.
         finished: False when the length limit cut the output of a segment.
+        looping: Whether the output of a segment repeats itself, as its source does not; see `find_loops`.
         error: Why the record failed; None when it did not.
     """
 
@@ -50,6 +53,19 @@ class Prediction:
     segments: int = 0
     finished: bool = True
     error: str | None = None
+    looping: bool = False
+
+    @property
+    def cut(self) -> bool:
+        """Whether the length limit cut the output of a segment."""
+        return not self.finished
+
+    @property
+    def doubt(self) -> str | None:
+        """What makes the output doubtful; None where nothing does."""
+        if self.looping:
+            return "the output repeats itself" + (" up to the length limit" if self.cut else "")
+        return "the output was cut at the length limit" if self.cut else None
 
 
 class Translator:
@@ -64,6 +80,7 @@ class Translator:
         segmentation: SegmentConfig,
         normalization: NormalizeConfig = _USUAL_NORMALIZATION,
         prefix: TokenIds = _NO_PREFIX,
+        target_language: str | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -75,6 +92,7 @@ class Translator:
             segmentation: How texts are cut.
             normalization: What is done to a segment before it is encoded: the same as in the training data.
             prefix: Piece ids that stand before every segment, such as the tag of the target language.
+            target_language: Of the outputs, for the spaces between them; None where it is not known.
         """
         self._engine = engine
         self._source_tokenizer = source_tokenizer
@@ -83,15 +101,18 @@ class Translator:
         self._segmentation = segmentation
         self._normalization = normalization
         self._prefix = prefix
+        self._spaced = uses_spaces(target_language)
+        if segmentation.mode == "document" and segmentation.language is None:
+            _log.info("the source language is not known: sentences end as in English (segmentation.language)")
 
     def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
         """Translate thousands of texts in one call; equal segments go through the model once.
 
-        A blank or missing text gets an empty prediction, and one that fails a prediction with the reason in
-        `error`; the others are as if it had not been there.
+        A missing text gets an empty prediction and a blank one itself, and one that fails a prediction with the reason
+        in `error`; the others are as if it had not been there.
 
         Raises:
-            Exception: The engine fails even on an empty sequence: it, not a record, is broken.
+            Seq2SeqError: The engine fails even on an empty sequence: it, not a record, is broken.
         """
         predictions = [Prediction()] * len(texts)
         usable: dict[int, str] = {}
@@ -102,6 +123,8 @@ class Translator:
                     usable[i] = text
                 else:
                     predictions[i] = Prediction(error=reason)
+            elif text:
+                predictions[i] = Prediction(text)
         found = self._translate(list(usable.values()))
         for i, prediction in zip(usable, found, strict=True):
             predictions[i] = prediction
@@ -113,8 +136,8 @@ class Translator:
         # What normalisation leaves nothing of is no work for a model.
         sequences = {text: encoded[text] for record in records for text in record.segments if encoded.has(text)}
         outcomes = dict(zip(sequences, self._generate(list(sequences.values())), strict=True))
-        decoded = self._decode(outcomes)
-        return [self._assemble(record, outcomes, decoded) for record in records]
+        decoded, looping = self._decode(outcomes), _looping(outcomes, sequences)
+        return [self._assemble(record, outcomes, decoded, encoded, looping) for record in records]
 
     def _generate(self, sequences: list[TokenIds]) -> list[_Outcome]:
         """Run the engine; when it raises, find the sequences it raises for."""
@@ -122,11 +145,24 @@ class Translator:
             return []
         try:
             return [*self._engine.generate(sequences, self._search)]
-        except Exception:  # noqa: BLE001 - whatever an engine raises, one record must not lose the others
-            _log.warning("the engine failed on %d segments; they are tried apart", len(sequences), exc_info=True)
-            # An engine that cannot do even this is broken as a whole: that is for the caller, not for a ledger.
-            self._engine.generate([np.zeros(0, np.int32)], self._search)
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises, one record must not lose the others
+            _log.debug("the engine failed on %d segments", len(sequences), exc_info=True)
+            self._check_engine()
+            _log.warning("the engine failed on %d segments, which are tried apart: %s", len(sequences), _reason(error))
         return [outcome for half in _halves(sequences) for outcome in self._isolate(half)]
+
+    def _check_engine(self) -> None:
+        """Raise when the engine is broken as a whole: that is for the caller, not for a ledger."""
+        try:
+            self._engine.generate([np.zeros(0, np.int32)], self._search)
+        except Seq2SeqError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                "the engine fails on every input, even an empty one",
+                found=_reason(error),
+                advice="Try another device or model, or see the log at debug level.",
+            ) from error
 
     def _isolate(self, sequences: list[TokenIds]) -> list[_Outcome]:
         """Halve until each sequence that fails stands alone."""
@@ -135,7 +171,7 @@ class Translator:
         except Exception as error:  # noqa: BLE001 - as above
             _log.debug("the engine failed on %d segments", len(sequences), exc_info=True)
             if len(sequences) == 1:
-                return [str(error) if isinstance(error, Seq2SeqError) else f"{type(error).__name__}: {error}"]
+                return [_reason(error)]
         return [outcome for half in _halves(sequences) for outcome in self._isolate(half)]
 
     def _decode(self, outcomes: Mapping[str, _Outcome]) -> dict[str, list[str]]:
@@ -146,7 +182,12 @@ class Translator:
         return {text: [next(texts) for _ in found] for text, found in done.items()}
 
     def _assemble(
-        self, record: Segmented, outcomes: Mapping[str, _Outcome], decoded: Mapping[str, list[str]]
+        self,
+        record: Segmented,
+        outcomes: Mapping[str, _Outcome],
+        decoded: Mapping[str, list[str]],
+        encoded: _Encoded,
+        looping: Collection[str],
     ) -> Prediction:
         """Join the outputs of a record's segments."""
         found: list[list[Hypothesis]] = []
@@ -159,11 +200,18 @@ class Translator:
         if not any(found):
             return Prediction(text=record.join([""] * len(found)), segments=len(found))
         n_best = []
+        sources = [encoded.normalized(text) for text in record.segments]
         for rank in range(max(map(len, found))):
             outputs = [_at(decoded.get(text, [""]), rank) for text in record.segments]
-            n_best.append((record.join(outputs), self._score([_at(row, rank) for row in found if row])))
-        finished = all(row[0].finished for row in found if row)
-        return Prediction(n_best[0][0], n_best[0][1], tuple(n_best), len(found), finished)
+            joined = record.join(outputs, self._spaced, sources)
+            n_best.append((joined, self._score([_at(row, rank) for row in found if row])))
+        return Prediction(
+            *n_best[0],
+            n_best=tuple(n_best),
+            segments=len(found),
+            finished=all(row[0].finished for row in found if row),
+            looping=any(text in looping for text in record.segments),
+        )
 
     def _score(self, hypotheses: list[Hypothesis]) -> float:
         """The score of one output made of all the hypotheses' tokens."""
@@ -179,15 +227,21 @@ class _Encoded:
         self._normalization = normalization
         self._prefix = prefix
         self._known: dict[str, TokenIds] = {}
+        self._normalized: dict[str, str] = {}
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Encode texts; their lengths in pieces, with the prefix."""
         normalized = normalize(pa.array(texts, pa.string()), self._normalization).to_pylist()
         self._known.update(zip(texts, self._tokenizer.encode(normalized), strict=True))
+        self._normalized.update(zip(texts, normalized, strict=True))
         return [len(self._prefix) + len(self._known[text]) for text in texts]
 
     def __getitem__(self, text: str) -> TokenIds:
         return np.concatenate([self._prefix, self._known[text]])
+
+    def normalized(self, text: str) -> str:
+        """What was encoded of a text."""
+        return self._normalized[text]
 
     def has(self, text: str) -> bool:
         """Whether normalisation leaves anything of a text."""
@@ -201,6 +255,20 @@ def _unreadable(text: str) -> str | None:
     except UnicodeEncodeError as error:
         return f"the text is not valid Unicode: {text[error.start]!r} at character {error.start}"
     return None
+
+
+def _reason(error: Exception) -> str:
+    """Why an engine failed, on one line."""
+    if isinstance(error, Seq2SeqError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).strip().split(chr(10))[0]}"
+
+
+def _looping(outcomes: Mapping[str, _Outcome], sequences: Mapping[str, TokenIds]) -> set[str]:
+    """The segments whose best output has fallen into a loop."""
+    best = {text: found[0].tokens for text, found in outcomes.items() if found and not isinstance(found, str)}
+    loops = find_loops([*best.values()], [sequences[text] for text in best])
+    return {text for text, loop in zip(best, loops.tolist(), strict=True) if loop}
 
 
 def _halves(sequences: list[TokenIds]) -> list[list[TokenIds]]:

@@ -72,14 +72,18 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         _fitting(config.segmentation, loaded.source_text),
         config.normalize or loaded.source_text.normalize,
         prefix_of(loaded.source_tokenizer, config.target_language, storage.redact(config.model)),
+        config.target_language or loaded.source_text.target_language,
     )
 
 
 def _fitting(segmentation: SegmentConfig, text: SourceText) -> SegmentConfig:
-    """Segments no longer than what the model has seen, where no other limit is set."""
-    if segmentation.max_segment_pieces is not None or text.longest is None:
-        return segmentation
-    return segmentation.model_copy(update={"max_segment_pieces": text.longest})
+    """Segments no longer than what the model has seen and in its language, where nothing else is set."""
+    return segmentation.model_copy(
+        update={
+            "max_segment_pieces": segmentation.max_segment_pieces or text.longest,
+            "language": segmentation.language or text.source_language,
+        }
+    )
 
 
 def describe_model(root: str) -> ModelEntry:

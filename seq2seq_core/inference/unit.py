@@ -10,7 +10,7 @@ from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, MARKER_FOLDER,
 from seq2seq_core.inference.records.plan import InputPlan, RecordRange
 from seq2seq_core.shards.schema import shard_name
 
-UNIT_VERSION = 1
+UNIT_VERSION = 2
 """Part of every fingerprint: to be raised when the same input and options would give other bytes."""
 
 

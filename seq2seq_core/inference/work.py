@@ -80,4 +80,12 @@ def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error
             advice="Repair it, or keep its place and go on (--on_error keep).",
         )
     data = render_content(unit.file, translated.content, translated.predictions, fields)
-    return commit(root, unit, data, translated.failures)
+    outputs = [prediction for prediction in translated.predictions if prediction is not None]
+    return commit(
+        root,
+        unit,
+        data,
+        translated.failures,
+        cut=sum(output.cut for output in outputs),
+        looping=sum(output.looping for output in outputs),
+    )

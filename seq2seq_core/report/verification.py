@@ -132,7 +132,8 @@ def _check_failures(path: str, input_url: str, unit: UnitEntry) -> None:
     url = storage.join(path, unit.failures)
     if not storage.exists(url):
         raise DatasetError("a file is missing", where=storage.redact(url), expected=f"{unit.failed} failures")
-    lines = storage.read_bytes(url).splitlines(keepends=True)
+    data = storage.read_bytes(url)
+    lines = data.splitlines(keepends=True)
     _expect(url, "number of failures", sum(line.endswith(b"\n") for line in lines), unit.failed)
     last = unit.first_record - 1
     for number, line in enumerate(lines, start=1):
@@ -147,6 +148,8 @@ def _check_failures(path: str, input_url: str, unit: UnitEntry) -> None:
             end = unit.first_record + unit.records
             _expect(where, "record", failure.record, f"one of the unit's, after {last} and before {end}")
         last = failure.record
+    if unit.failures_digest is not None:
+        _expect(url, "digest", storage.digest_bytes(data), unit.failures_digest)
 
 
 def _check_marker(path: str, unit: UnitEntry) -> None:

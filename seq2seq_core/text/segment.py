@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import sentencex  # type: ignore[import-untyped]
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from seq2seq_core.config import Config
+from seq2seq_core.text.gaps import fit_gap, is_inside_word
+from seq2seq_core.text.languages import close_codes, is_language
+from seq2seq_core.text.sentences import split_sentences
 
 Count = Callable[[Sequence[str]], Sequence[int]]
 """The number of pieces of each text."""
 
 _MAX_SEGMENT_PIECES = 250
-_WORD = re.compile(r"\s+|\S+\s*")
+_USUAL_LANGUAGE = "en"
+_CLAUSE_ENDS = "\uff0c\u3001\uff1b\uff1a"  # the commas, semicolon and colon of Chinese and Japanese
+_WORD = re.compile(rf"\s+|[^\s{_CLAUSE_ENDS}]+[{_CLAUSE_ENDS}\u300d\u300f\u201d\u2019\uff09]*\s*|[{_CLAUSE_ENDS}]+\s*")
+"""Words with the space behind them; where there is no space, clauses."""
 
 
 class SegmentConfig(Config):
@@ -33,7 +39,18 @@ class SegmentConfig(Config):
         description="longest segment in source pieces, longer ones are cut at sentences, words, characters; "
         "default: the longest the model was trained on (250 where that is not known)",
     )
-    language: str = Field("en", description="language of the texts (ISO 639), for the ends of sentences")
+    language: str | None = Field(
+        None, description="language of the texts (ISO 639), for the ends of sentences; default: the model's, or else en"
+    )
+
+    @field_validator("language")
+    @classmethod
+    def _is_known(cls, language: str | None) -> str | None:
+        if language is not None and not is_language(language):
+            close = ", ".join(close_codes(language))
+            meant = f"; did you mean {close}?" if close else ""
+            raise ValueError(f"no language of ISO 639 has the code {language!r}{meant} (codes are like en, deu, pt-BR)")
+        return language
 
 
 @dataclass(frozen=True)
@@ -42,15 +59,41 @@ class Segmented:
 
     Attributes:
         segments: What is to be translated, without white space at either end, never empty.
-        gaps: The white space between (line ends and blank lines too), kept as it was.
+        gaps: The white space between (line ends and blank lines too), as it was.
+        inside: The places of those gaps that are cuts inside a word.
     """
 
     segments: tuple[str, ...]
     gaps: tuple[str, ...]
+    inside: frozenset[int] = frozenset()
 
-    def join(self, outputs: Sequence[str]) -> str:
-        """The text with an output in the place of each segment."""
-        return "".join(part for pair in zip(self.gaps, (*outputs, ""), strict=True) for part in pair)
+    def join(self, outputs: Sequence[str], spaced: bool | None = None, sources: Sequence[str] | None = None) -> str:
+        """The text with an output in the place of each segment, and gaps that fit the outputs.
+
+        A gap between two outputs that are what their segments were, and one inside a word, stays as it is; for others
+        see `fit_gap`. An output that is empty has no gaps of its own: those before and behind it are one.
+
+        Args:
+            outputs: One a segment.
+            spaced: Whether the language of the outputs uses spaces; None where that is not known.
+            sources: What the outputs were made of, one a segment; the segments themselves unless given.
+        """
+        same = [output == source for output, source in zip(outputs, sources or self.segments, strict=True)]
+        parts: list[str] = []
+        gap, last = self.gaps[0], -1
+        for place, (output, following) in enumerate(zip(outputs, self.gaps[1:], strict=True)):
+            if not output:
+                gap += following
+                continue
+            if (
+                last >= 0
+                and not (same[last] and same[place])
+                and not self.inside.issuperset(range(last + 1, place + 1))
+            ):
+                gap = fit_gap(gap, outputs[last], output, spaced)
+            parts += (gap, output)
+            gap, last = following, place
+        return "".join((*parts, gap))
 
 
 def segment(texts: Sequence[str], config: SegmentConfig, count: Count) -> list[Segmented]:
@@ -67,7 +110,7 @@ def segment(texts: Sequence[str], config: SegmentConfig, count: Count) -> list[S
     limit = config.max_segment_pieces or _MAX_SEGMENT_PIECES
 
     def sentences(chunk: str) -> list[str]:
-        return _sentences(chunk, config.language)
+        return split_sentences(chunk, config.language or _USUAL_LANGUAGE)
 
     # Chunks partition their text: white space belongs to them until the very end.
     chunks = [_lines(text) for text in texts]
@@ -76,9 +119,10 @@ def segment(texts: Sequence[str], config: SegmentConfig, count: Count) -> list[S
     lengths = _Lengths(count)
     for split in (sentences, _WORD.findall):
         chunks = _shorten(chunks, split, lengths, limit)
+    words = chunks
     while (halved := _shorten(chunks, _halves, lengths, limit, pack=False)) != chunks:
         chunks = halved
-    return [_strip(text, row) for text, row in zip(texts, chunks, strict=True)]
+    return [_strip(*row) for row in zip(texts, chunks, words, strict=True)]
 
 
 class _Lengths:
@@ -128,12 +172,6 @@ def _lines(text: str) -> list[str]:
     return [*(line + "\n" for line in whole), last]
 
 
-def _sentences(line: str, language: str) -> list[str]:
-    """The sentences of one line with the space behind them; the line itself should the splitter lose anything."""
-    found: list[str] = sentencex.segment(language, line)
-    return found if "".join(found) == line else [line]
-
-
 def _halves(chunk: str) -> list[str]:
     core = chunk.strip()
     if len(core) < 2:
@@ -142,8 +180,8 @@ def _halves(chunk: str) -> list[str]:
     return [chunk[:middle], chunk[middle:]]
 
 
-def _strip(text: str, chunks: list[str]) -> Segmented:
-    """Move the outer white space of every chunk into the gaps."""
+def _strip(text: str, chunks: list[str], words: list[str]) -> Segmented:
+    """Move the outer white space of every chunk into the gaps; `words` are the chunks before words were cut."""
     segments: list[str] = []
     gaps: list[str] = []
     start = end = 0
@@ -155,4 +193,18 @@ def _strip(text: str, chunks: list[str]) -> Segmented:
             gaps.append(text[end:first])
             end = first + len(core)
         start += len(chunk)
-    return Segmented(tuple(segments), (*gaps, text[end:]))
+    inside = frozenset[int]() if chunks == words else _inside_words(gaps, segments, words)
+    return Segmented(tuple(segments), (*gaps, text[end:]), inside)
+
+
+def _inside_words(gaps: list[str], segments: list[str], words: list[str]) -> frozenset[int]:
+    """The places of the gaps that part a word."""
+    borders = set(itertools.accumulate(map(len, words)))
+    ends = itertools.accumulate(len(gap) + len(part) for gap, part in zip(gaps, segments, strict=True))
+    return frozenset(
+        place
+        for place, (end, gap, (left, right)) in enumerate(
+            zip(ends, gaps[1:], itertools.pairwise(segments), strict=False), 1
+        )
+        if not gap and end not in borders and is_inside_word(left[-1], right[0])
+    )

@@ -12,6 +12,7 @@ from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import save_model
 from seq2seq_core.models.publishing import check_room
 from seq2seq_core.shards.manifest import Manifest
+from seq2seq_core.text.languages import common_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.training.config import TrainConfig
@@ -82,6 +83,8 @@ def source_text(manifest: Manifest, max_source_tokens: int, chosen: NormalizeCon
     return SourceText(
         normalize=agreed_normalization(manifest.configuration, chosen),
         longest=min(longest, max_source_tokens) or None,
+        source_language=common_language(corpus.source_language for corpus in manifest.corpora),
+        target_language=common_language(corpus.target_language for corpus in manifest.corpora),
     )
 
 

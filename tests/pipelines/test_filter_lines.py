@@ -80,6 +80,19 @@ def test_lines_that_fail_are_empty_and_named(caplog: pytest.LogCaptureFixture) -
     ]
 
 
+def test_lines_that_were_cut_or_loop_are_named_and_do_not_fail(caplog: pytest.LogCaptureFixture) -> None:
+    class Doubtful(Upper):
+        def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
+            return [Prediction("x", finished=text != "cut", looping=text == "loop") for text in texts]
+
+    with caplog.at_level(logging.WARNING):
+        assert filter_lines(Doubtful(), io.BytesIO(b"a\ncut\nloop\n"), io.BytesIO()) == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "line 2: the output was cut at the length limit",
+        "line 3: the output repeats itself",
+    ]
+
+
 def test_the_model_is_used_and_failures_end_in_an_error(echo_model: str) -> None:
     out = io.BytesIO()
     assert translate_lines(echo(echo_model), io.BytesIO(b"hello world\n\nthe fox"), out) == 0

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import bz2
+import dataclasses
 import gzip
 import io
 import json
 import lzma
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from seq2seq_core.errors import (
 )
 from seq2seq_core.inference.engine_config import TorchEngineConfig
 from seq2seq_core.inference.output import load_output
+from seq2seq_core.inference.translator import Prediction, Translator
 from seq2seq_core.tokenizer.model import Tokenizer
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
@@ -101,7 +103,7 @@ def test_lines_keep_their_bytes_in_every_compression(echo_model: str, tmp_path: 
     assert (result.records_in, result.records_out, result.failed, result.units) == (45, 45, 0, 25)
     for suffix, decompress in DECOMPRESSIONS.items():
         found = decompress(outputs(tmp_path / "out", f"a-0000?-of-00003.txt{suffix}"))
-        assert found == text.replace(b"  \n", b"\n"), suffix
+        assert found == text, suffix
         found = decompress(outputs(tmp_path / "out", f"a-0000?-of-00002.jsonl{suffix}"))
         expected = [lines[0][:-1] + b', "de": "hi"}', lines[1][:-1] + ', "de": "é"}'.encode(), b"", b""]
         assert found.split(b"\n") == expected, suffix
@@ -412,3 +414,24 @@ def test_two_translations_of_different_settings_do_not_share_a_folder(echo_model
         assert {path.split("/")[0] for path in tree(out)} == {".claim"}
     infer.run(config(echo_model, tmp_path / "a.txt", out))
     assert not (out / ".claim").exists()
+
+
+def test_cut_and_looping_outputs_are_counted(echo_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In markers, output.json and the last line; a rerun counts what stands there."""
+    (tmp_path / "a.txt").write_bytes(b"one\ntwo\nthree\nfour\n")
+    translate = Translator.translate
+
+    def doubtful(self: Translator, texts: Sequence[str | None]) -> list[Prediction]:
+        changes: dict[str | None, dict[str, bool]] = {"one": {"finished": False}, "two": {"looping": True}}
+        made = translate(self, texts)
+        return [dataclasses.replace(p, **changes.get(text, {})) for text, p in zip(texts, made, strict=True)]
+
+    monkeypatch.setattr(Translator, "translate", doubtful)
+    settings = config(echo_model, tmp_path / "a.txt", tmp_path / "out", unit_records=3)
+    for skipped in (0, 2):
+        result = infer.run(settings)
+        assert (result.cut, result.looping, result.skipped_units) == (1, 1, skipped)
+        assert result.summary().endswith("; of the outputs 1 cut at the length limit and 1 repeating themselves")
+    output = load_output(str(tmp_path / "out"))
+    assert (output.cut, output.looping, output.inputs[0].cut, output.inputs[0].looping) == (1, 1, 1, 1)
+    assert [(unit.cut, unit.looping) for unit in output.units] == [(1, 1), (0, 0)]

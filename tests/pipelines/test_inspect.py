@@ -179,6 +179,15 @@ def test_the_ledger_of_failures_is_that_of_its_unit(
     assert "wrong number of failures; found 2; expected 1" in inspect(tmp_path / "out", "--verify")[2]
 
 
+def test_a_changed_reason_is_noticed(folders: dict[str, Path], tmp_path: Path, inspect: Run) -> None:
+    shutil.copytree(folders["translation"], tmp_path / "out")
+    (ledger,) = (tmp_path / "out" / "failures").iterdir()
+    ledger.write_text(json.dumps(json.loads(ledger.read_text()) | {"reason": "another"}) + "\n")
+    code, _, err = inspect(tmp_path / "out", "--verify")
+    assert code == 1
+    assert f"{ledger.name}: wrong digest" in err
+
+
 def test_a_marker_of_another_run_is_named(folders: dict[str, Path], tmp_path: Path, inspect: Run) -> None:
     shutil.copytree(folders["translation"], tmp_path / "out")
     marker = next((tmp_path / "out" / ".units").glob("a-*.json"))

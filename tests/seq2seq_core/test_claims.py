@@ -81,6 +81,12 @@ def test_the_claim_of_a_dead_run_is_taken_over(folder: str) -> None:
     assert storage.files_below(folder) == []
 
 
+def test_a_run_that_goes_on_for_a_dead_one_leaves_nothing_of_it(folder: str) -> None:
+    with dead(folder, "a"), held(folder, "a", "training"):
+        pass
+    assert storage.files_below(folder) == []
+
+
 def test_of_many_runs_that_find_a_dead_claim_one_takes_it(folder: str) -> None:
     won, barrier = [], threading.Barrier(6)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +10,7 @@ from typing import Literal
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.listing import find_files
+from seq2seq_core.text.languages import is_language_suffix
 from seq2seq_core.text.reading.compression import codec_of, without_codec
 
 RecordFormat = Literal["text", "jsonl", "parquet"]
@@ -20,7 +20,7 @@ FAILURE_FOLDER = "failures"
 
 _SUFFIXES: dict[str, RecordFormat] = {".txt": "text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _STANDARD_SUFFIX: dict[RecordFormat, str] = {"text": ".txt", "jsonl": ".jsonl", "parquet": ".parquet"}
-_LANGUAGE_SUFFIX = re.compile(r"\.([a-z]{2}(_[A-Z]{2})?|src|tgt)")
+_SIDES = (".src", ".tgt")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _describe(url: str, relative: str, record_format: RecordFormat | None) -> In
     compression = relative[len(stem) :]
     bare, suffix = posixpath.splitext(stem)
     by_suffix = _SUFFIXES.get(suffix.lower())
-    found = record_format or by_suffix or ("text" if _LANGUAGE_SUFFIX.fullmatch(suffix) else None)
+    found = record_format or by_suffix or ("text" if suffix in _SIDES or is_language_suffix(suffix) else None)
     if found is None:
         raise InputError(
             "the format is not known by the suffix",

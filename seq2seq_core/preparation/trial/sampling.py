@@ -20,6 +20,7 @@ from seq2seq_core.preparation.hashing import digests, halves
 from seq2seq_core.preparation.messages import Input
 from seq2seq_core.text.reading.compression import codec_of
 from seq2seq_core.text.reading.corpus import Part, read_part
+from seq2seq_core.text.reading.encodings import UTF8, encoding_of
 from seq2seq_core.text.reading.index import check_some
 from seq2seq_core.text.reading.lines import BLOCK_BYTES, NEWLINE
 from seq2seq_core.text.records import Sifted
@@ -86,7 +87,8 @@ def read_piece(piece: Piece, max_line_bytes: int) -> Iterator[Sifted]:
 
 def _choose(input_: Input, rows: int, length: int, most_cut_bytes: int) -> Choice:
     source = input_.source
-    if not source.can_be_cut or source.format not in ("moses", "tsv", "jsonl"):
+    is_plain = source.can_be_cut and source.format in ("moses", "tsv", "jsonl")
+    if not is_plain or any(encoding_of(url) != UTF8 for url in source.urls):
         return Choice(input_, (Piece(input_.origin, Part.whole(source), rows, 0),), "from the beginning")
     count = -(-rows // length)
     size = max(storage.size(url) for url in source.urls)

@@ -67,6 +67,15 @@ def scan(url: str, feed: Callable[[bytes], None]) -> Batches:
     return Batches(tuple(offsets), tuple(rows))
 
 
+def has_rows(url: str) -> bool:
+    """Whether there is a row; an InputError when the file is damaged before the first."""
+    with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file, _open(_Tap(file), url) as reader:
+        try:
+            return any(batch.num_rows for batch in reader)
+        except FAILURES as error:
+            raise damaged("Arrow", url, error, "after 0 rows") from None
+
+
 def read_batches(
     url: str, place: tuple[int, int | None], fields: Sequence[str], shape: Shape, first_line: int, max_bytes: int
 ) -> Iterator[Sifted]:
@@ -145,7 +154,10 @@ class _Spliced:
         block = self._head.read(size)
         wanted = min(size - len(block), self._left)
         self._left -= wanted
-        return block + self._file.read(wanted) if wanted else block
+        found = self._file.read(wanted) if wanted else b""
+        if len(found) < wanted:
+            raise EOFError("the file is shorter than it was when it was looked at")
+        return block + found
 
 
 def _size_of(file: IO[bytes]) -> int:

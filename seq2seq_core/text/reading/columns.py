@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.errors import InputError
-from seq2seq_core.text.reading.fields import ALL, picks_from_list, reach, steps_of
+from seq2seq_core.text.reading.fields import ALL, parts_of, picks_from_list, reach, resolve
 from seq2seq_core.text.reading.lines import Lines, decode
 from seq2seq_core.text.reading.rows import MISSING_FIELD, Shape
 from seq2seq_core.text.records import Problem, Sifted
@@ -110,19 +110,14 @@ def _pick(
 
 
 def _find(schema: pa.Schema, field: str, where: str, *, is_text: bool) -> Column:
-    steps = steps_of(field)
-    if field in schema.names:  # a dot may be part of a name
-        steps = (field,)
-    top, below = steps[0], steps[1:]
-    if schema.names.count(top) > 1:
-        raise InputError(f"the column {top!r} is there more than once", where=where, found=_describe(schema))
-    kind = schema.field(top).type if top in schema.names else None
-    for position, step in enumerate(below):
-        if step == ALL and (position + 1 < len(below) or not is_text):
-            kind = None
-        kind = None if kind is None else _inside(kind, step)
-    if kind is None:
+    parts = parts_of(field)
+    twice = next((name for name in schema.names if schema.names.count(name) > 1 and _may_mean(parts, name)), None)
+    if twice is not None:
+        raise InputError(f"the column {twice!r} is there more than once", where=where, found=_describe(schema))
+    found = resolve(pa.struct(list(schema)), parts)
+    if found is None or (parts[-1] == ALL and not is_text):
         raise InputError(f"no column {field!r}", where=where, found=_describe(schema))
+    (top, *below), kind = found
     bare = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not any(is_one(bare) for is_one in (_TEXTS if is_text else _NUMBERS)):
         raise InputError(
@@ -131,16 +126,12 @@ def _find(schema: pa.Schema, field: str, where: str, *, is_text: bool) -> Column
             found=f"type {kind} among {_describe(schema)}",
             expected="string" if is_text else "integers or floats",
         )
-    return Column(field, top, below)
+    return Column(field, top, tuple(below))
 
 
-def _inside(kind: pa.DataType, step: str) -> pa.DataType | None:
-    """The type a step leads to; None where it leads nowhere."""
-    if pa.types.is_struct(kind):
-        names = [kind.field(position).name for position in range(kind.num_fields)]
-        return kind.field(step).type if names.count(step) == 1 else None
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return kind.value_type if is_list and picks_from_list(step) else None
+def _may_mean(parts: tuple[str, ...], column: str) -> bool:
+    """Whether a name may begin with that of a column."""
+    return any(".".join(parts[:length]) == column for length in range(1, len(parts) + 1))
 
 
 def _describe(schema: pa.Schema) -> str:

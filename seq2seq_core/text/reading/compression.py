@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import bz2
 import contextlib
-import lzma
 from collections.abc import Iterator
-from typing import IO, Protocol, cast
-
-import pyarrow as pa
+from typing import IO, Protocol
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
+from seq2seq_core.text.reading.unpacking import DamageError, unpack
 
-_CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+_SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 _READ_AHEAD_BYTES = 4 << 20
-_STEP_BYTES = 1 << 16
 
 
 class ByteStream(Protocol):
@@ -26,20 +22,27 @@ class ByteStream(Protocol):
 
 def codec_of(url: str) -> str | None:
     """The compression a file name tells of: gzip, zstd, bz2, xz or None."""
-    return next((codec for suffix, codec in _CODECS.items() if url.lower().endswith(suffix)), None)
+    return next((codec for suffix, codec in _SUFFIXES.items() if url.lower().endswith(suffix)), None)
 
 
 def without_codec(url: str) -> str:
     """The name without its compression suffix."""
-    return next((url[: -len(suffix)] for suffix in _CODECS if url.lower().endswith(suffix)), url)
+    return next((url[: -len(suffix)] for suffix in _SUFFIXES if url.lower().endswith(suffix)), url)
+
+
+def suffix_of(codec: str) -> str:
+    """What the name of an archive ends in."""
+    return next(suffix for suffix, name in _SUFFIXES.items() if name == codec)
 
 
 @contextlib.contextmanager
 def open_plain(url: str, start: int = 0, end: int | None = None) -> Iterator[ByteStream]:
     """The bytes `start` to `end` of a file, uncompressed (a range is for plain files only).
 
+    All streams of an archive are read, one after the other.
+
     Raises:
-        InputError: On reading, when the archive is truncated or corrupt; it says how many bytes came out of it.
+        InputError: On reading, when anything in the archive cannot be read; it says how much came out of it before.
     """
     codec = codec_of(url)
     with storage.open_input(url, block_bytes=_READ_AHEAD_BYTES) as file:
@@ -47,7 +50,7 @@ def open_plain(url: str, start: int = 0, end: int | None = None) -> Iterator[Byt
             file.seek(start)
             yield _Range(file, None if end is None else end - start)
         else:
-            yield _Archive(_decompressor(file, codec), url)
+            yield _Archive(file, codec, url)
 
 
 class _Range:
@@ -66,41 +69,34 @@ class _Range:
 
 
 class _Archive:
-    """A decompressor whose failures name the file and how far it was readable."""
+    """The text of an archive; what cannot be read is an error that says how much came out before."""
 
-    def __init__(self, stream: ByteStream, url: str) -> None:
-        self._stream = stream
+    def __init__(self, file: IO[bytes], codec: str, url: str) -> None:
+        self._blocks = unpack(file, codec)
         self._url = url
+        self._rest = memoryview(b"")
         self._bytes = 0
         self._lines = 0
 
     def read(self, size: int, /) -> bytes:
-        blocks: list[bytes] = []
-        while size > 0 and (block := self._read_some(min(size, _STEP_BYTES))):
-            blocks.append(block)
-            size -= len(block)
+        blocks: list[memoryview] = []
+        while size > 0 and (block := self._rest or self._next()):
+            blocks.append(block[:size])
+            self._rest = block[size:]
+            size -= len(blocks[-1])
         return b"".join(blocks)
 
-    def _read_some(self, size: int) -> bytes:
+    def _next(self) -> memoryview:
+        """The next block with text; an empty one at the end."""
         try:
-            block = self._stream.read(size)
-        except (OSError, EOFError, lzma.LZMAError) as error:
-            if getattr(error, "errno", None) is not None:  # the disk or the network, not the archive
-                raise
+            block = next(filter(None, self._blocks), b"")
+        except DamageError as damage:
             raise InputError(
                 "the archive is truncated or corrupt",
                 where=storage.redact(self._url),
-                found=f"{error} after {self._lines} lines, {self._bytes} bytes of text",
-                advice="Fetch the file again, or pack it anew.",
+                found=f"{damage.found}, after {self._lines} lines, {self._bytes} bytes of text",
+                advice=damage.advice,
             ) from None
         self._bytes += len(block)
         self._lines += block.count(b"\n")
-        return block
-
-
-def _decompressor(file: IO[bytes], codec: str) -> ByteStream:
-    if codec == "xz":
-        return lzma.open(file)
-    if codec == "bz2":  # Arrow's reader stops at an empty stream between two others
-        return bz2.open(file)
-    return cast(ByteStream, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), codec))
+        return memoryview(block)

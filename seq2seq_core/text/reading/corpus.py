@@ -16,7 +16,9 @@ from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.text.reading import arrow, parquet
 from seq2seq_core.text.reading.columns import find_columns
 from seq2seq_core.text.reading.compression import codec_of, open_plain
+from seq2seq_core.text.reading.encodings import open_text
 from seq2seq_core.text.reading.fields import overlap
+from seq2seq_core.text.reading.index import check_rows, empty
 from seq2seq_core.text.reading.jsonl import read_fields
 from seq2seq_core.text.reading.lines import Lines, decode, read_lines
 from seq2seq_core.text.reading.listing import Format, expand_all, format_of, pair_files, stem_of
@@ -25,12 +27,11 @@ from seq2seq_core.text.reading.moses import pair_lines
 from seq2seq_core.text.reading.rows import Shape
 from seq2seq_core.text.reading.saved_dataset import data_files, is_saved_dataset
 from seq2seq_core.text.reading.tmx import read_units
-from seq2seq_core.text.reading.tsv import header_columns, read_columns
+from seq2seq_core.text.reading.tsv import check_columns, header_columns, is_number, read_columns
 from seq2seq_core.text.records import Sifted
 
 _COLUMNAR: tuple[Format, ...] = ("parquet", "arrow")
 _WITH_FIELDS: tuple[Format, ...] = ("tsv", "jsonl", *_COLUMNAR)
-_MOST_COLUMNS = 100_000
 _LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 
 Patterns = Location | tuple[Location, ...]
@@ -170,7 +171,7 @@ class CorpusConfig(Config):
             urls = [(url,) for url in expand_all(_patterns(self.text), output)]
         else:
             urls = pair_files(expand_all(_patterns(self.source), output), expand_all(_patterns(self.target), output))
-        return [
+        sources = [
             TextSource(
                 format=format_,
                 urls=names,
@@ -181,6 +182,15 @@ class CorpusConfig(Config):
             )
             for names in urls
         ]
+        self._refuse_empty(sources)
+        return sources
+
+    def _refuse_empty(self, sources: Sequence[TextSource]) -> None:
+        """Raise an InputError where a file that is named outright has no rows; one of many that a glob names may."""
+        named = {pattern for given in (self.path, self.source, self.target, self.text) for pattern in _patterns(given)}
+        for source in sources:
+            for url in (url for url in source.urls if url in named):
+                check_rows(source.format, url, has_header=source.has_header)
 
     def _files(self, format_: Format, output: str | None) -> list[str]:
         """The files of `path`."""
@@ -247,13 +257,16 @@ class TextSource(pydantic.BaseModel):
 
     @property
     def can_be_cut(self) -> bool:
-        """Whether parts of it can be read on their own: compressed files and XML cannot."""
+        """Whether parts of it can be read on their own, by its names: compressed files and XML cannot.
+
+        Nor can text in another encoding than UTF-8, which only a look at the file tells (`encodings`, `index`).
+        """
         return self.format != "tmx" and all(codec_of(url) is None for url in self.urls)
 
     @property
     def has_header(self) -> bool:
         """Whether the first line names the columns."""
-        return self.format == "tsv" and not _is_number(self.fields[0])
+        return self.format == "tsv" and not is_number(self.fields[0])
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -278,12 +291,15 @@ class TextSource(pydantic.BaseModel):
         """The column numbers of a TSV file; reads its header when columns are named (see `header_columns`)."""
         if not self.has_header:
             return tuple(map(int, self.wanted))
-        with open_plain(self.urls[0]) as stream:
+        with open_text(self.urls[0]) as stream:
             first = next(read_lines(stream, max_line_bytes), None)
-        header = decode(first.part(0, 1), max_line_bytes)[0][0].as_py() if first else None
-        if header is None:
-            raise InputError("the header cannot be read", where=f"{storage.redact(self.urls[0])}, line 1")
-        return header_columns(header, self.wanted, self.urls[0])
+        if first is None:
+            raise empty(self.urls[0])
+        text, problems = decode(first.part(0, 1), max_line_bytes)
+        if problems:
+            where, problem = f"{storage.redact(self.urls[0])}, line 1", problems[0]
+            raise InputError("the header cannot be read", where=where, found=problem.value, expected=problem.threshold)
+        return header_columns(text[0].as_py(), self.wanted, self.urls[0])
 
 
 class Part(pydantic.BaseModel):
@@ -348,7 +364,7 @@ def _read_lines_of(part: Part, max_line_bytes: int) -> Iterator[Sifted]:
     source, shape, first_line = part.source, part.source.shape, part.first_line
     with contextlib.ExitStack() as stack:
         lines = [
-            read_lines(stack.enter_context(open_plain(url, start, end)), max_line_bytes, at_start=start == 0)
+            read_lines(stack.enter_context(open_text(url, start, end)), max_line_bytes, at_start=start == 0)
             for url, (start, end) in zip(source.urls, part.ranges, strict=True)
         ]
         if source.format == "moses":
@@ -374,18 +390,9 @@ def _patterns(given: Patterns | None) -> tuple[str, ...]:
     return () if given is None else (given,) if isinstance(given, str) else given
 
 
-def _is_number(field: str) -> bool:
-    """Whether it is the number of a column, not a name: digits of ASCII alone count."""
-    return field.isascii() and field.isdigit()
-
-
 def _check_fields(format_: Format, fields: Sequence[str]) -> None:
     """Refuse fields that cannot stand together."""
-    found = " and ".join(fields)
-    if format_ == "tsv" and len({_is_number(field) for field in fields}) > 1:
-        raise ConfigError("name all columns or number all of them", found=found)
-    numbers = [field for field in fields if format_ == "tsv" and _is_number(field)]
-    if any(len(number) > len(str(_MOST_COLUMNS)) or not 0 < int(number) <= _MOST_COLUMNS for number in numbers):
-        raise ConfigError("columns are numbered from 1", found=found, expected=f"at most {_MOST_COLUMNS:,}")
-    if format_ != "tsv" and any(overlap(one, other) for one, other in itertools.combinations(fields, 2)):
-        raise ConfigError("the fields must be different values", found=found)
+    if format_ == "tsv":
+        check_columns(fields)
+    elif any(overlap(one, other) for one, other in itertools.combinations(fields, 2)):
+        raise ConfigError("the fields must be different values", found=" and ".join(fields))

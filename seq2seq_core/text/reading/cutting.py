@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from seq2seq_core import storage
 from seq2seq_core.text.reading.compression import codec_of
 from seq2seq_core.text.reading.corpus import Part, TextSource
-from seq2seq_core.text.reading.index import FileIndex, index_arrow, index_lines, index_parquet, index_whole
+from seq2seq_core.text.reading.index import FileIndex, has_rows, index_arrow, index_lines, index_parquet, index_whole
 from seq2seq_core.text.reading.moses import unequal
 
 logger = logging.getLogger(__name__)
@@ -35,16 +35,23 @@ def index_source(source: TextSource, unit_rows: int, max_line_bytes: int) -> tup
     counts = [found.lines for found in indexes]
     if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
         raise unequal((source.urls[0], source.urls[1]), (counts[0], counts[1]))
+    if _may_be_empty(source, counts[0]) and not has_rows(source.format, source.urls[0], has_header=source.has_header):
+        return tuple(found.model_copy(update={"lines": 0}) for found in indexes)
     return indexes
 
 
 def cut(source: TextSource, indexes: Sequence[FileIndex]) -> list[Part]:
-    """A part for each piece the index found; the whole, with a warning when it is large, where a file has no pieces."""
-    if not source.can_be_cut:
+    """A part for each piece the index found; the whole, with a warning when it is large, where a file has no pieces.
+
+    A file without rows, such as many tools write as one part of many, has no part, and a warning names it.
+    """
+    if indexes[0].lines == 0:
+        logger.warning("%s: the file has no rows and is passed over", storage.redact(source.urls[0]))
+        return []
+    if any(found.lines is None for found in indexes):
         size = sum(found.bytes for found in indexes)
         if size > _LARGE_BYTES:
-            what = "TMX" if source.format == "tmx" else "compressed"
-            advice = "in several files" if source.format == "tmx" else "unpacked, or in several files"
+            what, advice = _why_whole(source)
             message = "%s: %.1f GB of %s are read by one worker as one stream; %s, by many"
             logger.warning(message, storage.redact(source.urls[0]), size / 1e9, what, advice)
         return [Part.whole(source)]
@@ -56,6 +63,22 @@ def cut(source: TextSource, indexes: Sequence[FileIndex]) -> list[Part]:
         )
         for position, start in enumerate(indexes[0].starts[:-1])
     ]
+
+
+def _may_be_empty(source: TextSource, lines: int | None) -> bool:
+    """Whether a file with bytes in it may have no rows, as far as the index tells."""
+    if lines is None:
+        return source.format in ("tmx", "jsonl") or source.has_header
+    return source.has_header and lines == 1
+
+
+def _why_whole(source: TextSource) -> tuple[str, str]:
+    """What a file is that cannot be cut, and what to do."""
+    if source.format == "tmx":
+        return "TMX", "in several files"
+    if source.can_be_cut:
+        return "text that is not UTF-8", "converted to UTF-8"
+    return "compressed", "unpacked, or in several files"
 
 
 def _index(source: TextSource, unit_rows: int, url: str) -> FileIndex:

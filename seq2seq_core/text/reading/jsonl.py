@@ -16,32 +16,44 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from seq2seq_core.text.reading.fields import descend, picks_from_list, reach, steps_of
+from seq2seq_core.text.reading.fields import (
+    MISSING,
+    dotted_keys,
+    longest_steps,
+    lookup,
+    parts_of,
+    picks_from_list,
+    reach,
+)
 from seq2seq_core.text.reading.lines import NOT_UTF8, Lines, decode
 from seq2seq_core.text.reading.rows import BAD_SCORE, MISSING_FIELD, WRONG_TYPE, Shape
 from seq2seq_core.text.records import Problem, Sifted
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_DOT = re.compile(rb"\\u002[eE]")
 _FEW_LINES = 64
 BAD_JSON = "bad_json"
+_BLANK = "blank"  # of lines that are no rows, on the way through
+_WHITE_SPACE = " \t\r"
 
 _Value = str | float | None
 _Parsed = tuple[list[pa.Array], list[Problem]]
 
 
 class _Fields(NamedTuple):
-    """The fields a row is made of: names, the steps to each, which are texts, and all as a schema."""
+    """The fields a row is made of: names, the parts of each, and which are texts."""
 
     names: tuple[str, ...]
-    steps: tuple[tuple[str, ...], ...]
+    parts: tuple[tuple[str, ...], ...]
     kinds: tuple[pa.DataType, ...]
-    schema: pa.Schema | None
 
 
 def read_fields(
     lines: Iterator[Lines], fields: Sequence[str], shape: Shape, first_line: int, max_line_bytes: int
 ) -> Iterator[Sifted]:
     """Rows in order; a line that is not a JSON object with what is needed in every field is set aside.
+
+    A blank line is no row, wherever it stands: files end in one, and so does the middle of two files put together.
 
     Args:
         lines: The lines.
@@ -50,14 +62,18 @@ def read_fields(
         first_line: Number of the first line, from 1.
         max_line_bytes: Longer lines are unreadable.
     """
-    steps = tuple(map(steps_of, fields))
     kinds = (pa.string(),) * shape.texts + (pa.float64(),) * shape.scored
-    wanted = _Fields(tuple(fields), steps, kinds, _schema(list(zip(steps, kinds, strict=True))))
+    wanted = _Fields(tuple(fields), tuple(map(parts_of, fields)), kinds)
     for batch in lines:
         text, problems = decode(batch, max_line_bytes)
         columns, more = _parse_readable(text, wanted) if problems else _parse(text, wanted)
-        yield shape.finish(first_line, columns, problems + more)
+        yield _without_blanks(shape.finish(first_line, columns, problems + more))
         first_line += len(batch)
+
+
+def _without_blanks(sifted: Sifted) -> Sifted:
+    is_row = pc.not_equal(sifted.rejected.column("rule"), _BLANK)
+    return Sifted(sifted.kept, sifted.rejected.filter(is_row))
 
 
 def _parse_readable(text: pa.StringArray, wanted: _Fields) -> _Parsed:
@@ -90,23 +106,43 @@ def _parse_block(text: pa.StringArray, wanted: _Fields) -> _Parsed | None:
     Arrow's parser does not see line ends. When every line starts with { and ends with }, a line cannot end inside an
     object, so as many objects as lines means one a line.
     """
-    if wanted.schema is None or not pc.all(pc.and_(pc.starts_with(text, "{"), pc.ends_with(text, "}"))).as_py():
+    if not pc.all(pc.and_(pc.starts_with(text, "{"), pc.ends_with(text, "}"))).as_py():
         return None
     block = pc.binary_join(pa.ListArray.from_arrays([0, len(text)], text), "\n")[0].as_buffer()
+    steps = _steps_in(block, wanted.parts)
+    schema = None if steps is None else _schema(list(zip(steps, wanted.kinds, strict=True)))
+    if steps is None or schema is None:
+        return None
     try:
         table = pa.json.read_json(
             pa.BufferReader(block),
             read_options=pa.json.ReadOptions(use_threads=False, block_size=block.size + 1),
-            parse_options=pa.json.ParseOptions(explicit_schema=wanted.schema, unexpected_field_behavior="ignore"),
+            parse_options=pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
         )
     except pa.ArrowInvalid:
         return None
     if table.num_rows != len(text):
         return None
-    roots = {name: table.column(name).combine_chunks() for name in wanted.schema.names}
-    columns = [_whole(reach(roots[steps[0]], steps[1:])) for steps in wanted.steps]
+    roots = {name: table.column(name).combine_chunks() for name in schema.names}
+    columns = [_whole(reach(roots[top], tuple(below))) for top, *below in steps]
     problems = _describe_nulls(text, columns, wanted)
     return None if problems is None else (columns, problems)
+
+
+def _steps_in(block: pa.Buffer, parts: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]] | None:
+    """The steps that names stand for in some lines: those with the longest keys that stand there in quotes.
+
+    They are right where they lead to a value. Where they do not, others may: those lines get a closer look. None where
+    keys with dots may be written with escapes.
+    """
+    if all(len(field) == 1 for field in parts):
+        return list(parts)
+    octets = memoryview(block).tobytes()
+    if _ESCAPED_DOT.search(octets):
+        return None
+    keys = {key for field in parts for key in dotted_keys(field)}
+    present = {key for key in keys if json.dumps(key, ensure_ascii=False).encode() in octets}
+    return [longest_steps(field, present) for field in parts]
 
 
 def _describe_nulls(text: pa.StringArray, columns: list[pa.Array], wanted: _Fields) -> list[Problem] | None:
@@ -161,17 +197,23 @@ def _parse_line(row: int, line: str, wanted: _Fields) -> tuple[_Value, ...] | Pr
     try:
         values = json.loads(line)
     except json.JSONDecodeError as error:
+        if not line.strip(_WHITE_SPACE):
+            return Problem(row, _BLANK, "", "")
         return Problem(row, BAD_JSON, f"{error.msg} at character {error.pos + 1}", "a JSON object")
     except (ValueError, RecursionError) as error:
         return Problem(row, BAD_JSON, str(error), "a JSON object")
     if not isinstance(values, dict):
         return Problem(row, BAD_JSON, type(values).__name__, "a JSON object")
     found = [
-        (_text if pa.types.is_string(kind) else _number)(row, name, descend(values, steps))
-        for name, steps, kind in zip(wanted.names, wanted.steps, wanted.kinds, strict=True)
+        (_text if pa.types.is_string(kind) else _number)(row, name, _present(lookup(values, parts)))
+        for name, parts, kind in zip(wanted.names, wanted.parts, wanted.kinds, strict=True)
     ]
     problem = next((value for value in found if isinstance(value, Problem)), None)
     return problem or tuple(value for value in found if not isinstance(value, Problem))
+
+
+def _present(value: object) -> object:
+    return None if value is MISSING else value
 
 
 def _text(row: int, field: str, value: object) -> str | Problem:

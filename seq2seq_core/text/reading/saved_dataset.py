@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 from typing import Any
 
 from seq2seq_core import storage
@@ -16,6 +17,7 @@ from seq2seq_core.errors import ConfigError, InputError
 _DICT, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 _INDICES = ("_indices_files", "_indices_data_files")
 _DEFAULT_SPLIT = "train"
+_NUMBERED = re.compile(r"data-([0-9]{5})-of-([0-9]{5})\.arrow")
 
 
 def is_saved_dataset(url: str) -> bool:
@@ -54,6 +56,7 @@ def _files_of(folder: str, split: str | None) -> list[str]:
     if not storage.exists(described):
         _refuse_split(folder, split, None)
         names = fnmatch.filter(storage.list_folder(folder), "data-*.arrow")
+        _check_all_there(names, folder)
     else:
         state = _read(described)
         _refuse_split(folder, split, state.get("_split"))
@@ -68,6 +71,21 @@ def _files_of(folder: str, split: str | None) -> list[str]:
     if not names:
         raise InputError("no data files", where=storage.redact(folder), expected="data-*.arrow and state.json")
     return sorted({storage.join(folder, name) for name in names})
+
+
+def _check_all_there(names: list[str], folder: str) -> None:
+    """Raise an InputError where a file is missing, of those that the names of the others count."""
+    found = [match.groups() for match in map(_NUMBERED.fullmatch, names) if match]
+    for total in {total for _, total in found}:
+        there = {int(number) for number, of in found if of == total}
+        missing = [number for number in range(int(total)) if number not in there]
+        if missing:
+            raise InputError(
+                "data files are missing",
+                where=storage.redact(folder),
+                found=f"{len(there)} of {int(total)}, without number {missing[0]}",
+                expected="all files, and state.json",
+            )
 
 
 def _refuse_split(folder: str, split: str | None, found: object) -> None:

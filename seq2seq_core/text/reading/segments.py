@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 from seq2seq_core.listing import expand
-from seq2seq_core.text.reading.compression import open_plain
+from seq2seq_core.text.reading.encodings import open_text
 from seq2seq_core.text.reading.lines import decode, read_lines
 
 _MAX_LINE_BYTES = 1 << 26
@@ -18,14 +18,14 @@ def read_segments(patterns: Sequence[str]) -> list[str]:
 
     Raises:
         StorageError: A pattern names no file.
-        InputError: A line is not UTF-8, or an archive is damaged.
+        InputError: A line cannot be decoded, a file is no text, or an archive is damaged.
     """
     return [line for pattern in patterns for url in expand(pattern) for line in _read_file(url)]
 
 
 def _read_file(url: str) -> list[str]:
     lines: list[str] = []
-    with open_plain(url) as stream:
+    with open_text(url) as stream:
         for block in read_lines(stream, _MAX_LINE_BYTES):
             texts, problems = decode(block, _MAX_LINE_BYTES)
             if problems:

@@ -8,6 +8,8 @@ are no part of the sentence (a footnote, the title of a picture).
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterator
 from xml.parsers import expat
 
@@ -16,6 +18,15 @@ import pyarrow as pa
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 from seq2seq_core.text.reading.compression import ByteStream
+from seq2seq_core.text.reading.encodings import (
+    HEAD_BYTES,
+    UTF8,
+    Decoded,
+    Rejoined,
+    encoding_by_mark,
+    encoding_by_zeros,
+    refuse_other_kinds,
+)
 from seq2seq_core.text.reading.lines import TOO_LONG
 from seq2seq_core.text.reading.rows import MISSING_FIELD, Shape
 from seq2seq_core.text.records import Problem, Sifted
@@ -24,6 +35,8 @@ EMPTY, UNKNOWN_ENTITY = "empty", "unknown_entity"
 _BLOCK_BYTES = 1 << 18
 _BATCH_ROWS = 1 << 14
 _BATCH_CHARACTERS = 4 << 20
+_DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?\sencoding\s*=\s*["']([^"'>]*)["']""")
+_UNIT, _UNIT_BYTES = re.compile(rb"<tu[\s/>]"), 4
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut"})
 _EXACT, _REGION, _NONE = 2, 1, 0
 
@@ -44,10 +57,13 @@ def read_units(
         block_bytes: How much is read at a time.
 
     Raises:
-        InputError: The file is not well-formed XML, is no TMX, or declares an entity.
+        InputError: The file is not well-formed XML, is no TMX, is in another encoding than it says or in none that is
+            known, or declares an entity.
     """
     handler = _Handler(languages, url, max_bytes)
     parser = handler.parser()
+    head = stream.read(max(block_bytes, HEAD_BYTES))
+    stream = _as_utf8(Rejoined(head, stream), head[:HEAD_BYTES], url)
     more = True
     while more:
         block = stream.read(block_bytes)
@@ -64,6 +80,51 @@ def read_units(
             ) from None
         if handler.is_full or not more:
             yield handler.take()
+
+
+def has_units(stream: ByteStream, url: str) -> bool:
+    """Whether there is a translation unit, or what looks like one; no more is read than it takes to see it."""
+    head = stream.read(HEAD_BYTES)
+    text = _as_utf8(Rejoined(head, stream), head, url)
+    before = b""
+    while block := text.read(_BLOCK_BYTES):
+        if _UNIT.search(before + block):
+            return True
+        before = block[-_UNIT_BYTES:]
+    return False
+
+
+def _as_utf8(stream: ByteStream, head: bytes, url: str) -> ByteStream:
+    """The file as UTF-8: a mark tells its encoding, else its zero bytes, else its first line, else it is UTF-8."""
+    refuse_other_kinds(head, url)
+    encoding = UTF8 if head.startswith(codecs.BOM_UTF8) else encoding_by_mark(head) or encoding_by_zeros(head)
+    declared = _DECLARED.match(head)
+    if encoding is None and declared is not None:
+        encoding = _codec(declared[1].decode("ascii", "backslashreplace"), url)
+    return Decoded(stream, encoding or UTF8, url)
+
+
+def _codec(name: str, url: str) -> str:
+    """The codec of an encoding whose name could be read, so that it must have the letters of ASCII."""
+    try:
+        codec = codecs.lookup(name).name.removesuffix("-sig")
+        codecs.getincrementaldecoder(codec)
+        is_true = "<".encode(codec) == b"<"
+    except (LookupError, ValueError):
+        raise InputError(
+            "the encoding of the file is not known",
+            where=storage.redact(url),
+            found=f'encoding="{name}"',
+            advice="Convert the file to UTF-8 (iconv) and say so in its first line.",
+        ) from None
+    if not is_true:
+        raise InputError(
+            "the file is not in the encoding that its first line says",
+            where=storage.redact(url),
+            found=f'encoding="{name}" in letters of ASCII',
+            advice='Correct the first line (encoding="UTF-8", for example).',
+        )
+    return codec
 
 
 class _Handler:
@@ -87,7 +148,7 @@ class _Handler:
 
     def parser(self) -> expat.XMLParserType:
         """A parser that calls this handler."""
-        parser = expat.ParserCreate()
+        parser = expat.ParserCreate(UTF8)
         parser.buffer_text = True
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
         parser.StartElementHandler = self._start

@@ -10,26 +10,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.errors import InputError
+from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.text.reading.lines import Lines, decode
 from seq2seq_core.text.reading.rows import Shape
 from seq2seq_core.text.records import Problem, Sifted
 
 MISSING_COLUMN = "missing_column"
+_MOST_DIGITS = 6
+
+
+def is_number(field: str) -> bool:
+    """Whether a field is the number of a column; any other is its name (`isdigit` alone takes "²" for a number)."""
+    return field.isascii() and field.isdigit()
+
+
+def check_columns(fields: Sequence[str]) -> None:
+    """A ConfigError where fields are not different columns, all numbered from 1 or all named."""
+    found = f"{' and '.join(fields):.200}"
+    if len(set(map(is_number, fields))) > 1:
+        raise ConfigError("name all columns or number all of them", found=found)
+    different = {field.lstrip("0") if is_number(field) else field for field in fields}
+    if any(is_number(field) and not 0 < len(field.lstrip("0")) <= _MOST_DIGITS for field in fields):
+        raise ConfigError("columns are numbered from 1", found=found, expected=f"at most {_MOST_DIGITS} digits")
+    if len(different) < len(fields):
+        raise ConfigError("the fields must be different values", found=found)
 
 
 def header_columns(header: str, fields: Sequence[str], url: str) -> tuple[int, ...]:
     """The numbers (from 1) of named columns.
 
     Raises:
-        InputError: The header lacks one of them.
+        InputError: The header lacks one of them, or has it more than once.
     """
     names = header.split("\t")
     for field in fields:
-        if field not in names:
-            raise InputError(
-                f"no column {field!r}", where=f"{storage.redact(url)}, line 1", found=f"columns {', '.join(names)}"
-            )
+        if names.count(field) != 1:
+            problem = f"the column {field!r} is there more than once" if field in names else f"no column {field!r}"
+            raise InputError(problem, where=f"{storage.redact(url)}, line 1", found=f"columns {', '.join(names)}")
     return tuple(names.index(field) + 1 for field in fields)
 
 

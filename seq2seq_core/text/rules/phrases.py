@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pydantic
 from pydantic import Field
 
-from seq2seq_core import storage
 from seq2seq_core.config import Location
+from seq2seq_core.text.reading.segments import read_segments
 from seq2seq_core.text.rules import unicode
 from seq2seq_core.text.rules.base import Measure, Rows, Rule
 
@@ -64,7 +64,7 @@ class PhrasesRule(Rule):
         """Those given and those of the file, each once.
 
         Raises:
-            StorageError: The file cannot be read.
+            StorageError, InputError: The file cannot be read.
         """
         read = _read(self.file) if self.file else ()
         return tuple(dict.fromkeys(phrase.strip() for phrase in (*self.phrases, *read) if phrase.strip()))
@@ -80,7 +80,7 @@ class PhrasesRule(Rule):
 
 @functools.lru_cache(maxsize=8)
 def _read(url: str) -> tuple[str, ...]:
-    return tuple(storage.read_text(url).split("\n"))
+    return tuple(read_segments([url]))
 
 
 @functools.lru_cache(maxsize=8)

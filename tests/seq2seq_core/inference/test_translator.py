@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -60,8 +61,30 @@ class Recording(Reverse):
 
 
 class Broken:
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error or RuntimeError("the device is gone\nand so is its stack")
+
     def generate(self, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
-        raise RuntimeError("the device is gone")
+        raise self._error
+
+
+class Speaking:
+    """Says what a phrase book has for each sequence of source pieces, whatever it costs."""
+
+    def __init__(self, tokenizer: Tokenizer, book: dict[str, str], *, finished: bool = True) -> None:
+        self._book = {
+            tuple(source): target
+            for source, target in zip(
+                map(np.ndarray.tolist, tokenizer.encode(list(book))), tokenizer.encode(list(book.values())), strict=True
+            )
+        }
+        self._finished = finished
+
+    def generate(self, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
+        return [
+            [Hypothesis(self._book.get(tuple(ids.tolist()), ids), -1.0, -1.0, finished=self._finished)]
+            for ids in sequences
+        ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -70,13 +93,14 @@ def test_the_echo_engine_gives_every_text_back(tokenizer: Tokenizer, texts: list
     keep = NormalizeConfig(unicode="none", whitespace=False)
     segmentation = SegmentConfig(max_segment_pieces=limit)
     found = Translator(echo(), tokenizer, tokenizer, SearchConfig(), segmentation, keep).translate(texts)
-    assert [prediction.text for prediction in found] == ["" if text.isspace() else text for text in texts]
+    assert [prediction.text for prediction in found] == texts
     assert all(prediction.finished and prediction.error is None for prediction in found)
 
 
-def test_blank_and_missing_texts_are_empty_and_no_work(tokenizer: Tokenizer) -> None:
+def test_blank_texts_stay_and_missing_ones_are_empty_and_neither_is_work(tokenizer: Tokenizer) -> None:
     engine = echo()
-    assert translator(engine, tokenizer).translate([None, "", " \n\t", "\u3000"]) == [Prediction()] * 4
+    found = translator(engine, tokenizer).translate([None, "", " \n\t", "\u3000"])
+    assert found == [Prediction(), Prediction(), Prediction(" \n\t"), Prediction("\u3000")]
     assert translator(engine, tokenizer).translate([]) == []
     assert engine.calls == []
 
@@ -145,9 +169,77 @@ def test_a_text_that_is_not_unicode_fails_alone(tokenizer: Tokenizer) -> None:
     assert bad.error == "the text is not valid Unicode: '\\ud800' at character 2"
 
 
-def test_a_broken_engine_is_an_error_of_the_run_not_of_its_records(tokenizer: Tokenizer) -> None:
-    with pytest.raises(RuntimeError, match="the device is gone"):
+def test_a_broken_engine_is_an_error_of_the_run_not_of_its_records(
+    tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), pytest.raises(ModelError, match=r"every input.*RuntimeError: the device"):
         translator(Broken(), tokenizer).translate(["a cat", "a dog"])
+    assert not caplog.records
+    own = ModelError("the model's output is not a number")
+    with caplog.at_level(logging.WARNING), pytest.raises(ModelError, match=r"^the model's output is not a number$"):
+        translator(Broken(own), tokenizer).translate(["a cat", "a dog"])
+    assert not caplog.records
+
+
+def test_a_failure_that_is_handled_is_one_warning_without_a_traceback(
+    tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    piece = int(tokenizer.encode(["poison"])[0][-1])
+    with caplog.at_level(logging.DEBUG):
+        found = translator(echo(piece), tokenizer).translate(["poison", "a", "b"])
+    assert [prediction.error is None for prediction in found] == [False, True, True]
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warning.exc_info is None
+    assert warning.getMessage().startswith(
+        "the engine failed on 3 segments, which are tried apart: the echo engine was"
+    )
+    assert any(record.exc_info for record in caplog.records if record.levelno == logging.DEBUG)
+
+
+MEETINGS = [
+    ("一二。三四。", {"一二。": "One two.", "三四。": "Three."}, "en", "One two. Three."),
+    ("一二。三四。", {"一二。": "One two.", "三四。": "Three."}, None, "One two. Three."),
+    ("One two. Three four.\nFive.", {"One two.": "一二。", "Three four.": "三四。"}, "zh", "一二。三四。\nFive."),
+    ("One two. Three four.", {"One two.": "一二。", "Three four.": "三四。"}, None, "一二。三四。"),
+    ("一二。三四。", {"一二。": "12.", "三四。": "34."}, "de", "12. 34."),
+    ("One. Two.", {"One.": "1.", "Two.": "2."}, "ja", "1.2."),
+    ("It rains.It snows.", {"It rains.": "Es regnet.", "It snows.": "Es schneit."}, "de", "Es regnet. Es schneit."),
+    ("It rains.It snows.", {}, "de", "It rains.It snows."),
+]
+
+
+@pytest.mark.parametrize(("source", "book", "language", "expected"), MEETINGS)
+def test_what_stands_between_outputs_follows_the_target(
+    source: str, book: dict[str, str], language: str | None, expected: str
+) -> None:
+    texts = [text for source, book, *_ in MEETINGS for text in (source, *book, *book.values())]
+    tokenizer = Tokenizer(train(iter(texts * 5), TokenizerConfig(vocabulary_size=340, type="bpe")))
+    engine, document = Speaking(tokenizer, book), SegmentConfig(mode="document")
+    made = Translator(engine, tokenizer, tokenizer, SearchConfig(), document, target_language=language)
+    assert made.translate([source])[0].text == expected
+
+
+def test_a_document_in_an_unknown_language_is_told(tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        translator(echo(), tokenizer)
+        translator(echo(), tokenizer, mode="document", language="de")
+        assert not caplog.records
+        translator(echo(), tokenizer, mode="document")
+    assert "sentences end as in English" in caplog.text
+
+
+def test_outputs_that_were_cut_or_loop_are_told(tokenizer: Tokenizer) -> None:
+    book = {"a cat": "cat " * 30, "the dog": "the dog ran", "dog " * 20: "dog " * 25}
+    (loop, fine, repeated) = translator(Speaking(tokenizer, book), tokenizer).translate(list(book))
+    assert [p.looping for p in (loop, fine, repeated)] == [True, False, False]
+    assert [p.doubt for p in (loop, fine, repeated)] == ["the output repeats itself", None, None]
+    cut = translator(Speaking(tokenizer, book, finished=False), tokenizer).translate(
+        ["a cat", "the dog\na cat", "the dog"]
+    )
+    assert all(p.cut for p in cut)
+    assert [p.looping for p in cut] == [True, True, False]
+    assert cut[0].doubt == "the output repeats itself up to the length limit"
+    assert cut[2].doubt == "the output was cut at the length limit"
 
 
 def test_the_reason_of_a_foreign_error_names_its_kind(tokenizer: Tokenizer) -> None:

@@ -1,5 +1,8 @@
+# ruff: noqa: RUF001 - the letters are those of the languages
+
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -34,7 +37,7 @@ CONFIGS = st.builds(
     SegmentConfig,
     mode=st.sampled_from(["line", "document"]),
     max_segment_pieces=st.integers(1, 30),
-    language=st.sampled_from(["en", "de", "zh", "xx"]),
+    language=st.sampled_from([None, "en", "de", "zh", "ja", "und"]),
 )
 
 
@@ -94,6 +97,76 @@ def test_a_long_word_is_halved_until_it_fits() -> None:
 def test_one_character_over_the_limit_stays_whole() -> None:
     found = cut("a\U0001f600b", lambda texts: [len(text.encode()) for text in texts], max_segment_pieces=2)
     assert found.segments == ("a", "\U0001f600", "b")
+
+
+def test_a_long_line_without_spaces_is_cut_at_clauses() -> None:
+    assert cut("今天下雨，我们回家；明天再来。", max_segment_pieces=6).segments == (
+        "今天下雨，",
+        "我们回家；",
+        "明天再来。",
+    )
+
+
+def test_a_cut_in_a_sentence_without_spaces_follows_the_target() -> None:
+    found = cut("今天是星期一我们都在家", max_segment_pieces=6)
+    assert found.segments == ("今天是星期", "一我们都在家")
+    assert found.inside == frozenset()
+    assert found.join(["It is Monday", "we are at home"], spaced=True) == "It is Monday we are at home"
+    assert found.join(["今日は", "月曜"]) == "今日は月曜"
+    assert found.join(found.segments, spaced=True) == "今天是星期一我们都在家"
+
+
+def test_a_cut_inside_a_word_stays_closed() -> None:
+    found = cut("see aHR0cHM6Ly9leGFtcGxl now", max_segment_pieces=8)
+    assert found.segments == ("see", "aHR0c", "HM6Ly", "9leGF", "tcGxl", "now")
+    assert found.inside == frozenset({2, 3, 4})
+    assert found.join(["siehe", "aH", "M6", "9l", "cG", "jetzt"], spaced=True) == "siehe aHM69lcG jetzt"
+    assert found.join(["siehe", "aH", "", "", "cG", "jetzt"], spaced=True) == "siehe aHcG jetzt"
+
+
+def test_a_cut_between_sentences_is_open_beside_one_inside_a_word() -> None:
+    found = cut("It is.So it is aHR0cHM6Ly9l.", max_segment_pieces=10, mode="document")
+    assert found.segments == ("It is.", "So it is", "aHR0cH", "M6Ly9l.")
+    assert found.join(["Ja.", "So ist", "aH", "6L"], spaced=True) == "Ja. So ist aH6L"
+
+
+def test_an_output_that_is_empty_leaves_one_gap() -> None:
+    found = cut("一。二。三。\n四。", mode="document", language="zh")
+    assert found.join(["One.", "", "Three.", "Four."], spaced=True) == "One. Three.\nFour."
+    assert found.join(["", "", "Three.", ""], spaced=True) == "Three.\n"
+    assert found.join(["", "", "", ""]) == "\n"
+
+
+def test_gaps_between_outputs_fit_them_and_line_ends_stay() -> None:
+    found = cut("  One.  Two.\tThree.\r\n\n Four.Five. ", mode="document")
+    assert found.segments == ("One.", "Two.", "Three.", "Four.", "Five.")
+    assert found.join(["Un.", "Deux.", "Trois.", "Quatre.", "Cinq."]) == "  Un.  Deux.\tTrois.\r\n\n Quatre. Cinq. "
+    assert found.join(["一。", "二。", "三。", "四。", "五。"]) == "  一。二。\t三。\r\n\n 四。五。 "
+    assert found.join(["1", "2", "3", "4", "5"], spaced=False) == "  12\t3\r\n\n 45 "
+
+
+@given(st.lists(TEXTS, max_size=3), CONFIGS, st.sampled_from([None, True, False]))
+def test_outputs_are_never_lost_and_lines_stay(texts: list[str], config: SegmentConfig, spaced: bool | None) -> None:
+    for text, found in zip(texts, segment(texts, config, characters), strict=True):
+        outputs = [f"<{number}>" for number, _ in enumerate(found.segments)]
+        joined = found.join(outputs, spaced)
+        assert re.findall("<[0-9]+>", joined) == outputs
+        assert joined.count("\n") == text.count("\n")
+        assert found.join(found.segments, spaced) == text
+        assert found.join(outputs, spaced, outputs) == "".join(
+            map("".join, zip(found.gaps, [*outputs, ""], strict=True))
+        )
+
+
+def test_a_list_keeps_its_numbers_and_long_ones_are_still_cut() -> None:
+    assert cut("1. The cat sat. 2. The dog ran.", mode="document").segments == ("1. The cat sat.", "2. The dog ran.")
+    assert cut("1. The cat sat.", words, mode="document", max_segment_pieces=2).segments == ("1. The", "cat sat.")
+
+
+@pytest.mark.parametrize("word", ["english", "../x", "", "en\n"])
+def test_a_language_is_a_code_of_iso_639(word: str) -> None:
+    with pytest.raises(ValueError, match="no language of ISO 639"):
+        SegmentConfig(language=word)
 
 
 def test_a_blank_text_has_no_segments() -> None:

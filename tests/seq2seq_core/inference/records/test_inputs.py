@@ -118,3 +118,13 @@ def test_nothing_there_and_nothing_but_hidden_files(tmp_path: Path) -> None:
         find_inputs([str(tmp_path)], None, OUTPUT)
     with pytest.raises(StorageError, match="nothing is left to read; found 2 files, all passed over"):
         find_inputs([touch(tmp_path, "_SUCCESS", ".x/a.txt")], None, OUTPUT)
+
+
+@pytest.mark.parametrize(("name", "is_text"), [("a.de", True), ("a.pl", True), ("a.src", True), ("a.md", False)])
+def test_a_suffix_is_a_language_when_it_is_one(tmp_path: Path, name: str, is_text: bool) -> None:
+    root = touch(tmp_path, name)
+    if is_text:
+        assert find_inputs([f"{root}/{name}"], None, OUTPUT)[0].format == "text"
+    else:
+        with pytest.raises(InputError, match="the format is not known by the suffix"):
+            find_inputs([f"{root}/{name}"], None, OUTPUT)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.messages import Input
 from seq2seq_core.preparation.trial.sampling import Choice, choose, read_piece
 from seq2seq_core.text.reading.corpus import CorpusConfig
@@ -111,3 +112,20 @@ def test_corpora_have_their_share_and_of_very_many_some_are_looked_at(tmp_path: 
     assert 170 <= counts["large.en"] <= 190
     many = [input_.model_copy(update={"origin": f"file {i}"}) for i in range(300) for input_ in inputs(small)]
     assert len(choose(many, 300)) == 200
+
+
+@pytest.mark.parametrize("make", [tsv, jsonl, moses])
+def test_a_file_in_another_encoding_is_read_from_its_beginning(make: Any, tmp_path: Path) -> None:
+    corpus = make(tmp_path)
+    path = next(tmp_path.glob("a.*"))
+    path.write_bytes(path.read_text("utf-8").encode("utf-16"))
+    (choice,) = choose(inputs(corpus), 100)
+    assert choice.manner == "from the beginning"
+    assert [row[2:] for row in rows_of(choice)] == ROWS[:100]
+
+
+def test_an_archive_of_nothing_is_refused(tmp_path: Path) -> None:
+    for name in ("a.tsv.gz", "b.tsv.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(b"x\ty\n" if name < "b" else b""))
+    with pytest.raises(InputError, match=r"b\.tsv\.gz: the file is empty"):
+        choose(inputs(CorpusConfig(path=str(tmp_path / "*.gz"))), 100)

@@ -197,10 +197,16 @@ def test_batches_that_share_dictionaries_stay_together(tmp_path: Path, reading: 
     assert len(cut(source, index_source(source, 1, 100))) == 1
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-def test_a_file_without_rows_has_no_parts(tmp_path: Path, reading: Any, format_: str) -> None:
-    source = reading.source(path=write(tmp_path / f"c.{format_}", WORDS.slice(0, 0), 1))
-    assert cut(source, index_source(source, 1, 100)) == []
+@pytest.mark.parametrize("format_", FORMATS[1:])
+def test_an_arrow_file_that_has_become_shorter_is_an_error(tmp_path: Path, reading: Any, format_: str) -> None:
+    path = Path(write(tmp_path / f"c.{format_}", WORDS, 3))
+    source = reading.source(path=str(path))
+    indexes = index_source(source, 6, 100)
+    path.write_bytes(path.read_bytes()[: indexes[0].cuts[1]])
+    first, second = cut(source, indexes)
+    assert sum(sifted.read for sifted in read_part(first, 100)) == 6
+    with pytest.raises(InputError, match="the file is shorter than it was when it was looked at, after row 6"):
+        list(read_part(second, 100))
 
 
 def test_a_column_of_nothing_has_no_texts(tmp_path: Path, reading: Any) -> None:

@@ -7,11 +7,15 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
+from seq2seq_core.inference.records.compression import compress
 from seq2seq_core.text.reading import cutting
+from seq2seq_core.text.reading.compression import codec_of
 from seq2seq_core.text.reading.cutting import cut, index_source
 
 
@@ -42,7 +46,10 @@ def test_unequal_sides_are_found_before_work_starts(tmp_path: Path, reading: Any
 @pytest.mark.parametrize("name", ["c.tsv", "c.jsonl.gz", "c.tmx", "c.parquet", "c.arrow"])
 def test_an_empty_file_is_an_error(tmp_path: Path, reading: Any, name: str) -> None:
     (tmp_path / name).touch()
-    source = reading.source(path=str(tmp_path / name), source_language="en", target_language="de")
+    values = {"path": str(tmp_path / name), "source_language": "en", "target_language": "de"}
+    with pytest.raises(InputError, match=f"{name}: the file is empty"):
+        reading.source(**values)
+    source = reading.source(**values | {"path": str(tmp_path / f"*{name}")})
     with pytest.raises(InputError, match=name):
         index_source(source, 10, 100)
 
@@ -52,7 +59,7 @@ def test_a_large_file_that_cannot_be_cut_is_told(
 ) -> None:
     monkeypatch.setattr(cutting, "_LARGE_BYTES", 30)
     caplog.set_level(logging.WARNING)
-    (tmp_path / "c.tmx").write_text("<tmx><body></body></tmx>" + " " * 20)
+    (tmp_path / "c.tmx").write_text("<tmx><body><tu/></body></tmx>" + " " * 20)
     tmx = reading.source(path=str(tmp_path / "c.tmx"), source_language="en", target_language="de")
     packed = reading.source(**pair(tmp_path, b"a\n" * 99, b"b\n" * 99, ".gz"))
     for source in (tmx, packed):
@@ -60,3 +67,64 @@ def test_a_large_file_that_cannot_be_cut_is_told(
         assert (set(part.ranges), part.first_line) == ({(0, None)}, 1)
     assert "c.tmx: 0.0 GB of TMX are read by one worker as one stream; in several files, by many" in caplog.messages[0]
     assert "c.en.gz: 0.0 GB of compressed" in caplog.messages[1]
+
+
+def write_rowless(folder: Path, kind: str, name: str) -> str:
+    """A file that has bytes, but no rows."""
+    path = folder / f"{name}{kind}"
+    if "parquet" in kind:
+        pq.write_table(pa.table({"source": pa.array([], pa.string()), "target": pa.array([], pa.string())}), path)
+        return str(path)
+    if "arrow" in kind:
+        schema = pa.schema([("source", pa.string()), ("target", pa.string())])
+        make = pa.ipc.new_stream if "stream" in kind else pa.ipc.new_file
+        with pa.OSFile(str(path), "wb") as sink, make(sink, schema) as writer:
+            writer.write_batch(pa.record_batch([[], []], schema=schema))
+        return str(path)
+    text = {".tsv": "source\ttarget\n", ".jsonl": "\n \n\r\n", ".tmx": "<tmx><header/><body></body></tmx>"}
+    content = text[kind.removesuffix(".gz")].encode()
+    path.write_bytes(gzip.compress(content) if kind.endswith(".gz") else content)
+    return str(path)
+
+
+ROWLESS = [".parquet", ".stream.arrow", ".file.arrow", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".tmx", ".tmx.gz"]
+
+
+@pytest.mark.parametrize("kind", ROWLESS)
+def test_a_file_without_rows_is_an_error_where_it_is_named_and_a_line_where_it_is_one_of_many(
+    tmp_path: Path, reading: Any, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    path = write_rowless(tmp_path, kind, "c")
+    values: dict[str, Any] = {"source_language": "en", "target_language": "de"}
+    if "tsv" in kind:
+        values |= {"source_field": "source", "target_field": "target"}
+    for named in (path, [path]):
+        with pytest.raises(InputError, match=f"c{kind}: the file is empty; expected rows"):
+            reading.sources(path=named, **values)
+    assert reading.read(path=str(tmp_path / f"*{kind}"), **values) == ([], [])
+    if kind != ".jsonl":  # there are lines in it
+        assert f"c{kind}: the file has no rows and is passed over" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_an_archive_of_nothing_is_an_empty_file(tmp_path: Path, reading: Any, suffix: str) -> None:
+    for name in ("c.en", "c.de"):
+        (tmp_path / f"{name}{suffix}").write_bytes(compress(b"", codec_of(suffix)))
+    for values in (
+        {"source": str(tmp_path / f"c.en{suffix}"), "target": str(tmp_path / f"c.de{suffix}")},
+        {"source": str(tmp_path / f"*.en{suffix}"), "target": str(tmp_path / f"*.de{suffix}")},
+        {"text": str(tmp_path / f"c.en{suffix}")},
+    ):
+        with pytest.raises(InputError, match=rf"c\.en\{suffix}: the file is empty; expected rows"):
+            reading.read(**values)
+
+
+def test_a_side_in_utf16_is_read_whole_with_the_other(tmp_path: Path, reading: Any) -> None:
+    values = pair(tmp_path, "ä\nb\nc\n".encode("utf-16"), b"d\ne\nf\n")
+    source = reading.source(**values)
+    (part,) = cut(source, index_source(source, 1, 100))
+    assert part.ranges == ((0, None), (0, None))
+    assert reading.read(1, **values).rows == [(1, "ä", "d"), (2, "b", "e"), (3, "c", "f")]
+    (tmp_path / "c.de").write_bytes(b"d\ne\n")
+    with pytest.raises(InputError, match=r"c\.en has 3 lines and .*c\.de has 2 lines"):
+        reading.read(1, **values)

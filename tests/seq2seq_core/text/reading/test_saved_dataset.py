@@ -115,3 +115,14 @@ def test_without_a_state_the_files_of_that_name_are_taken(tmp_path: Path, readin
     (tmp_path / "saved" / "state.json").unlink()
     (tmp_path / "saved" / "cache-0123.arrow").write_bytes(b"not a part of it")
     assert [row[1:] for row in reading.read(path=str(tmp_path / "saved"), **FIELDS).rows] == rows
+
+
+def test_a_data_file_that_is_missing_is_noticed_without_the_list_of_them(
+    tmp_path: Path, reading: Any, rows: Rows
+) -> None:
+    save(tmp_path / "saved", rows, 3)
+    (tmp_path / "saved" / "state.json").unlink()
+    assert [row[1:] for row in reading.read(path=str(tmp_path / "saved"), **FIELDS).rows] == rows
+    (tmp_path / "saved" / "data-00001-of-00003.arrow").unlink()
+    with pytest.raises(InputError, match="saved: data files are missing; found 2 of 3, without number 1; expected all"):
+        reading.sources(path=str(tmp_path / "saved"), **FIELDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import tracemalloc
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq_core.errors import ConfigError, InputError
-from seq2seq_core.text.reading.tmx import read_units
+from seq2seq_core.text.reading.tmx import has_units, read_units
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n<tmx version="1.4"><header/><body>\n'
 TAIL = "</body></tmx>"
@@ -197,3 +198,80 @@ def test_the_languages_have_to_be_chosen(tmp_path: Path, reading: Any, languages
     (tmp_path / "c.tmx").write_text(HEAD + TAIL)
     with pytest.raises(ConfigError, match="two of them must be chosen"):
         reading.sources(path=str(tmp_path / "c.tmx"), **languages)
+
+
+LETTERS = {
+    "utf8": "ü中ж", "UTF8": "ü中ж", "utf_8": "ü中ж", "UTF-8": "ü中ж", "utf-8-sig": "ü中ж",
+    "gb2312": "中文", "GBK": "中文", "GB18030": "中文€", "big5": "中文", "Shift_JIS": "ある", "EUC-JP": "ある",
+    "EUC-KR": "한국",
+    "windows-1252": "ü€", "cp1251": "дом", "KOI8-R": "дом", "ISO-8859-1": "ü", "iso-8859-15": "ü€", "us-ascii": "u",
+    "UTF-16": "ü中😀", "UTF-16LE": "ü中😀", "UTF-16BE": "ü中😀", "UTF-32": "ü中😀", "UTF-32LE": "ü中😀",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", LETTERS)
+@settings(deadline=None, max_examples=20)
+@given(data=st.data(), block=st.integers(1, 40))
+def test_a_file_is_in_the_encoding_it_says(encoding: str, data: st.DataObject, block: int) -> None:
+    text = data.draw(st.text(alphabet=f"ab {LETTERS[encoding]}", min_size=1).filter(str.strip))
+    whole = HEAD.replace("UTF-8", encoding) + unit(("en", "a"), ("de", text)) * 3 + TAIL
+    (*_, last) = read_units(io.BytesIO(whole.encode(encoding)), ("en", "de"), "c.tmx", 1000, block)
+    assert last.kept.target.to_pylist()[-1] == text
+    assert last.kept.lines.to_pylist()[-1] == 3
+
+
+@pytest.mark.parametrize("said", ["UTF-8", "windows-1252", "nonsense", None])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_mark_tells_more_than_the_first_line(said: str | None, encoding: str) -> None:
+    head = HEAD.replace(' encoding="UTF-8"', f' encoding="{said}"' if said else "")
+    whole = head + unit(("en", "a"), ("de", "ü中")) + TAIL
+    (sifted,) = read_units(io.BytesIO(whole.encode(encoding)), ("en", "de"), "c.tmx", 1000)
+    assert sifted.kept.target.to_pylist() == ["ü中"]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("UCS-2", 'the encoding of the file is not known; found encoding="UCS-2"'),
+        ("utf8mb4", "the encoding of the file is not known"),
+        ("hex", "the encoding of the file is not known"),
+        ("rot13", "the encoding of the file is not known"),
+        ("undefined", "the encoding of the file is not known"),
+        ("../x", "the encoding of the file is not known"),
+        ("é", "the encoding of the file is not known"),
+        ("", "the encoding of the file is not known"),
+        ("UTF-16", 'not in the encoding that its first line says; found encoding="UTF-16"'),
+        ("cp037", "not in the encoding that its first line says"),
+        ("us-ascii", "the text is not ASCII; found .*: byte 0xc3 at"),
+        ("gb2312", "the text is not GB2312; found .*: byte 0x"),
+        ("UTF-7", "the text is not UTF-7; found "),
+    ],
+)
+def test_encodings_that_are_none_or_not_that_of_the_file_are_one_line(said: str, message: str) -> None:
+    with pytest.raises(InputError, match=rf"^c\.tmx: .*{message}.*\.$"):
+        read(unit(("en", "a"), ("de", "ü한é")), head=HEAD.replace("UTF-8", said))
+
+
+def test_bytes_that_are_not_utf8_are_told_as_such() -> None:
+    whole = (HEAD + unit(("en", "a"), ("de", "ü")) + TAIL).encode("latin-1")
+    with pytest.raises(InputError, match=rf"the text is not UTF-8; .*: byte 0xfc at {whole.index(0xFC) + 1}\."):
+        list(read_units(io.BytesIO(whole), ("en", "de"), "c.tmx", 1000, 3))
+
+
+@settings(deadline=None)
+@given(said=st.text(st.characters(codec="utf-8", exclude_characters="\"'>"), max_size=9), data=st.binary(max_size=60))
+def test_whatever_stands_in_a_file_is_text_or_one_error(said: str, data: bytes) -> None:
+    head = HEAD.replace("UTF-8", said).encode()
+    for content in (head + data, data, head + unit(("en", "a"), ("de", "b")).encode() + data + TAIL.encode()):
+        with contextlib.suppress(InputError):
+            list(read_units(io.BytesIO(content), ("en", "de"), "c.tmx", 1000))
+
+
+def test_whether_there_are_units_is_seen_without_a_parse() -> None:
+    def seen(body: str, encoding: str = "utf-8") -> bool:
+        text = HEAD.replace("UTF-8", encoding) + body + TAIL
+        return has_units(io.BytesIO(text.encode(encoding)), "c.tmx")
+
+    assert [seen(body) for body in ("", "<note>tu</note>", "<tuv></tuv>")] == [False] * 3
+    assert [seen(body) for body in ("<tu>", "<tu tuid='1'>", "<tu/>", "<tu\n>")] == [True] * 4
+    assert [seen("x" * size + "<tu>", "utf-16") for size in range((1 << 17) - 150, (1 << 17) + 9, 7)] == [True] * 23

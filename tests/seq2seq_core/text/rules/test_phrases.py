@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,15 @@ def test_phrases_agree_with_plain_python(data: st.DataObject, measure: Ask) -> N
     assert found.failed.to_pylist() == [any(p in text for p in stripped for text in row) for row in rows]
     for row, value in zip(rows, found.values["source"].to_pylist(), strict=True):
         assert value in stripped if any(p in row[0] for p in stripped) else value == "none"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_file_of_phrases_may_have_a_mark_or_be_compressed(
+    tmp_path: Path, reasons: Ask, encoding: str, suffix: str
+) -> None:
+    file = tmp_path / f"phrases.txt{suffix}"
+    data = "über uns\r\nimpressum\r\n".encode(encoding)
+    file.write_bytes(gzip.compress(data) if suffix else data)
+    found = reasons("phrases", [("Lies über uns", "ok"), ("Impressum", "ok"), ("fine", "ok")], file=str(file))
+    assert [reason is None for reason in found] == [False, False, True]
