@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.options import take_config_file
+
+STANDARD_INPUT = "-"
+_BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off"})
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Command:
-    """One word of the command line. `positional` names the plain words it takes; `config` loads its keys lazily."""
+    """One word of the command line.
+
+    Attributes:
+        config: Loads its keys, lazily.
+        positional: How many plain words it takes.
+        switches: Keys that are true or false: a plain word may stand behind one.
+        carries_on: Whether the same words, after an interrupt, go on from what is finished.
+    """
 
     name: str
     summary: str
@@ -38,6 +49,8 @@ class Command:
     config: Callable[[], type[Config]]
     usage: str
     positional: int = 0
+    switches: tuple[str, ...] = ()
+    carries_on: Callable[[Sequence[str]], bool] = lambda _: False
     takes_engine_options: bool = False
     notes: str = ""
 
@@ -52,24 +65,20 @@ def read_call(command: Command, words: list[str]) -> Call:
             raise ConfigError(f"{command.name} takes no engine options after --", found=" ".join(engine))
     first_option = next((i for i, word in enumerate(words) if word.startswith("--")), len(words))
     plain, options = words[:first_option], words[first_option:]
+    late, options = _late_words(command, options)
+    plain += late
     if len(plain) > command.positional:
         raise ConfigError(f"unexpected argument {plain[command.positional]!r}", expected=command.usage)
-    config_file, options = _take_config_file(options)
+    config_file, options = take_config_file(options)
     return Call(tuple(plain), tuple(options), engine, config_file)
 
 
-def _take_config_file(options: list[str]) -> tuple[str | None, list[str]]:
-    """Remove `--config FILE` or `--config=FILE` from the options."""
+def _late_words(command: Command, options: list[str]) -> tuple[list[str], list[str]]:
+    """The plain words among the options, which no option can want, and the others."""
+    late: list[str] = []
     rest: list[str] = []
-    found: str | None = None
-    pending = iter(options)
-    for option in pending:
-        if option == "--config":
-            found = next(pending, None)
-            if found is None:
-                raise ConfigError("--config needs a file")
-        elif option.startswith("--config="):
-            found = option.removeprefix("--config=")
-        else:
-            rest.append(option)
-    return found, rest
+    for before, word in zip(["", *options], options, strict=False):
+        is_wanted = before.removeprefix("--").replace("-", "_") not in command.switches or word.lower() in _BOOLEANS
+        is_plain = word == STANDARD_INPUT or (before.startswith("--") and not word.startswith("--") and not is_wanted)
+        (late if command.positional and is_plain else rest).append(word)
+    return late, rest

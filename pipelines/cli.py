@@ -2,11 +2,15 @@
 
 Exit codes: 0 all is well, 1 the work failed, 2 the call or its configuration is wrong, 3 the work ended but records
 were lost or failed, 130 interrupted, 141 nobody reads the output. `train` adds those of `seq2seq_core.training.stop`.
+
+An error is one line. What is neither an error of this project nor one of the system or a library is a mistake in the
+program, and shows its traceback; with SEQ2SEQ_TRACEBACK=1 in the environment every error does.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import logging
 import os
@@ -14,16 +18,17 @@ import signal
 import sys
 import textwrap
 import threading
+import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from seq2seq_core import foreign_errors, terminal
 from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
-from seq2seq_core.machine import open_closed_streams
 
 if TYPE_CHECKING:
     from pipelines.call import Command
-    from seq2seq_core.config import Key
+    from seq2seq_core.options import Key
 
 _YOUNG_OBJECTS = 500_000  # imports make half as many, which stay: looking for garbage among them takes longer
 
@@ -33,33 +38,34 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    terminal.make_ready()
     _set_up_logging()
     try:
-        code = _dispatch(words)
-        sys.stdout.flush()
-        return code
-    except IncompleteError as error:
-        return _complain(error, EXIT_INCOMPLETE)
-    except ConfigError as error:
-        return _complain(error, EXIT_USAGE)
-    except Seq2SeqError as error:
-        return _complain(error, EXIT_FAILED)
-    except KeyboardInterrupt:
-        print("seq2seq: interrupted; the same command carries on from what is finished", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Python would complain once more when it flushes standard output at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _dispatch(words)
+    except terminal.NobodyReadsError:
         return EXIT_BROKEN_PIPE
+    except KeyboardInterrupt:
+        rest = "; the same command carries on from what is finished" if _carries_on(words) else ""
+        terminal.complain(f"seq2seq: interrupted{rest}")
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        ours = foreign_errors.ours(error)
+        if ours is None:
+            raise
+        return _complain(ours, error)
 
 
 def console() -> int:
     """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage."""
-    open_closed_streams()
+    terminal.make_ready()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     gc.set_threshold(_YOUNG_OBJECTS)
-    code = main()
+    try:
+        code = main()
+    except Exception as error:  # noqa: BLE001 - shown as the interpreter shows it, which would then wait for threads
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = EXIT_FAILED
     gc.freeze()
     if code in (EXIT_FAILED, EXIT_INTERRUPTED):
         _leave(code)
@@ -73,8 +79,9 @@ def _leave(code: int) -> None:
     """
     _fall_silent()
     atexit._run_exitfuncs()  # noqa: SLF001 (Python's own end would wait for the threads before it)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)
 
 
@@ -91,6 +98,7 @@ def _fall_silent() -> None:
 
 def _set_up_logging() -> None:
     """Our own messages from INFO on, others' from ERROR on: Beam warns of much that users can do nothing about."""
+    logging.raiseExceptions = False  # a log line that cannot be written, as on a full disk, is no reason for more
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for name in ("pipelines", "seq2seq_core"):
         logging.getLogger(name).setLevel(logging.INFO)
@@ -101,21 +109,32 @@ def _dispatch(words: list[str]) -> int:
     from pipelines.commands import COMMANDS
 
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_overview())
+        terminal.say(_overview())
         return 0 if words else EXIT_USAGE
     command = COMMANDS.get(words[0])
     if command is None:
         raise ConfigError(f"unknown command {words[0]!r}", expected=f"one of {', '.join(COMMANDS)}")
     before_engine = words[1 : words.index("--")] if "--" in words else words[1:]
     if "-h" in before_engine or "--help" in before_engine:
-        print(_help(command))
+        terminal.say(_help(command))
         return 0
     return command.run(read_call(command, words[1:]))
 
 
-def _complain(error: Seq2SeqError, code: int) -> int:
-    print(f"seq2seq: {error}", file=sys.stderr)
-    return code
+def _complain(error: Seq2SeqError, cause: Exception) -> int:
+    if os.environ.get("SEQ2SEQ_TRACEBACK"):
+        terminal.complain("".join(traceback.format_exception(cause)).rstrip())
+    terminal.complain(f"seq2seq: {error}")
+    if isinstance(error, IncompleteError):
+        return EXIT_INCOMPLETE
+    return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED
+
+
+def _carries_on(words: Sequence[str]) -> bool:
+    from pipelines.commands import COMMANDS
+
+    command = COMMANDS.get(words[0]) if words else None
+    return command is not None and command.carries_on(words[1:])
 
 
 def _overview() -> str:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pydantic import Field
 
-from pipelines.call import Call, Command
-from seq2seq_core.config import Config
+from pipelines.call import STANDARD_INPUT, Call, Command
+from seq2seq_core.config import Config, Location
 from seq2seq_core.errors import ConfigError, Seq2SeqError
+from seq2seq_core.strict import check_location
+from seq2seq_core.terminal import binary, say
 
 _PROCESSES = "--processes"
+_MOST_PROCESSES = 1000
 _DRY_RUN = ("--dry-run", "--dry_run")
 
 
 class ScoreConfig(Config):
     """What `seq2seq score` compares."""
 
-    hypotheses: tuple[str, ...] = Field(min_length=1, description="text files or globs, a segment a line, in order")
-    references: tuple[str, ...] = Field(min_length=1, description="text files or globs, a segment a line, in order")
+    hypotheses: tuple[Location, ...] = Field(
+        min_length=1, description="text files or globs, a segment a line, in order"
+    )
+    references: tuple[Location, ...] = Field(
+        min_length=1, description="text files or globs, a segment a line, in order"
+    )
     tokenization: str = Field("13a", description="how BLEU finds words: 13a, intl, char, zh, ja-mecab, none, ...")
     lowercase: bool = Field(False, description="compare without case")
     json_output: bool = Field(False, description="print one JSON object instead of a table")
@@ -41,10 +47,10 @@ def run_prepare(call: Call) -> int:
     from pipelines.head_start import head_start
 
     call = replace(call, options=tuple(_take_strict(call.options)))
-    if any(option.split("=", 1)[0] in _DRY_RUN for option in call.options):
+    if _is_dry(call.options):
         from pipelines import dry_run
 
-        print(dry_run.run(call.load(dry_run.DryRunConfig)))
+        say(dry_run.run(call.load(dry_run.DryRunConfig)))
         return 0
     config = call.load(prepare_job.PrepareConfig)
     with head_start(config, is_local=call.engine_options is None) as job:
@@ -53,7 +59,7 @@ def run_prepare(call: Call) -> int:
         from seq2seq_core.report import inspection
 
         prepare.run(config, call.beam_options(), job)
-    print(inspection.describe(config.output))
+    say(inspection.describe(config.output))
     return 0
 
 
@@ -73,7 +79,7 @@ def run_translate(call: Call) -> int:
     from pipelines import infer
 
     result = infer.run(call.load(infer.TranslateConfig), call.beam_options())
-    print(result.summary())
+    say(result.summary())
     return 0
 
 
@@ -89,7 +95,7 @@ def run_score(call: Call) -> int:
         tokenize=config.tokenization,
         lowercase=config.lowercase,
     )
-    print(json.dumps(scores.to_json()) if config.json_output else scores.table())
+    say(json.dumps(scores.to_json()) if config.json_output else scores.table())
     return 0
 
 
@@ -97,27 +103,18 @@ def run_inspect(call: Call) -> int:
     """What a folder holds, in a page."""
     from seq2seq_core.report import inspection, verification
 
-    call = _path_first(call)
     if not call.words:
         raise ConfigError("a path is missing", expected="seq2seq inspect PATH")
-    path, config = call.words[0], call.load(InspectConfig)
+    path, config = _location(call.words[0]), call.load(InspectConfig)
     try:
-        print(inspection.describe(path))
+        say(inspection.describe(path))
     except Seq2SeqError:
         if config.verify:
             verification.verify(path)  # which names the damage exactly
         raise
     if config.verify:
-        print(verification.verify(path))
+        say(verification.verify(path))
     return 0
-
-
-def _path_first(call: Call) -> Call:
-    """`--verify PATH` as `PATH --verify`: the option takes no value, so what stands after it is the path."""
-    options = call.options
-    if call.words or len(options) != 2 or options[0] != "--verify" or options[1] in ("true", "false"):
-        return call
-    return replace(call, words=options[1:], options=options[:1])
 
 
 def run_report(call: Call) -> int:
@@ -126,7 +123,7 @@ def run_report(call: Call) -> int:
 
     config = call.load(report.ReportConfig)
     report.write(config)
-    print(f"{config.output} is written")
+    say(f"{config.output} is written")
     return 0
 
 
@@ -147,11 +144,18 @@ def _import_beam() -> None:
 def _filter_lines(call: Call) -> int:
     from pipelines import filter_lines
 
-    if call.words != ("-",) or call.engine_options is not None:
+    if call.words != (STANDARD_INPUT,) or call.engine_options is not None:
         raise ConfigError(
             f"unexpected argument {call.words[0]!r}", expected="- for standard input, or --input FILES --output FOLDER"
         )
-    return filter_lines.translate_lines(call.load(filter_lines.FilterConfig), sys.stdin.buffer, sys.stdout.buffer)
+    return filter_lines.translate_lines(call.load(filter_lines.FilterConfig), binary("stdin"), binary("stdout"))
+
+
+def _location(path: str) -> str:
+    try:
+        return check_location(path)
+    except ValueError as error:
+        raise ConfigError(str(error), found=repr(path)) from None
 
 
 def _take_processes(options: tuple[str, ...]) -> tuple[list[str], int]:
@@ -159,11 +163,19 @@ def _take_processes(options: tuple[str, ...]) -> tuple[list[str], int]:
     words = [part for word in options for part in (word.split("=", 1) if word.startswith(f"{_PROCESSES}=") else [word])]
     if _PROCESSES not in words:
         return words, 1
+    if words.count(_PROCESSES) > 1:
+        raise ConfigError(f"{_PROCESSES} stands twice")
     at = words.index(_PROCESSES)
     value = words[at + 1] if at + 1 < len(words) else ""
-    if not value.isdecimal():
-        raise ConfigError(f"{_PROCESSES} needs a number", found=value or "nothing")
+    if not (value.isascii() and value.isdigit() and len(value) < len(str(_MOST_PROCESSES))):
+        raise ConfigError(
+            f"{_PROCESSES} needs a number", found=value or "nothing", expected=f"1 to {_MOST_PROCESSES - 1:,}"
+        )
     return words[:at] + words[at + 2 :], int(value)
+
+
+def _is_dry(options: Sequence[str]) -> bool:
+    return any(option.split("=", 1)[0] in _DRY_RUN for option in options)
 
 
 def _take_strict(options: tuple[str, ...]) -> Iterator[str]:
@@ -214,6 +226,7 @@ COMMANDS = {
             config=_prepare_config,
             usage="seq2seq prepare [--config FILE] [--dry-run [--sample N]] [--key value ...] [-- BEAM OPTIONS]",
             takes_engine_options=True,
+            carries_on=lambda words: not _is_dry(words),
             notes="--dry-run writes nothing: it tries the rules on a sample (--sample N, default 10000 rows) and "
             f"prints what they reject.\n{_ENGINE}",
         ),
@@ -223,6 +236,7 @@ COMMANDS = {
             run=run_train,
             config=_train_config,
             usage="seq2seq train [--config FILE] [--processes N] [--key value ...]",
+            carries_on=lambda _: True,
             notes="--processes N starts N processes on this machine; for more machines: "
             "torchrun ... -m seq2seq_core.training --config FILE",
         ),
@@ -234,6 +248,7 @@ COMMANDS = {
             usage="seq2seq translate [-] --model FOLDER [--input FILES --output FOLDER] [-- BEAM OPTIONS]",
             positional=1,
             takes_engine_options=True,
+            carries_on=lambda words: STANDARD_INPUT not in words,
             notes=_ENGINE,
         ),
         Command(
@@ -250,6 +265,7 @@ COMMANDS = {
             config=lambda: InspectConfig,
             usage="seq2seq inspect PATH [--verify]",
             positional=1,
+            switches=("verify",),
         ),
         Command(
             name="report",
@@ -264,6 +280,7 @@ COMMANDS = {
             run=run_demo,
             config=_demo_config,
             usage="seq2seq demo [--output FOLDER]",
+            carries_on=lambda _: True,
         ),
     )
 }

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipelines.prepare_job import PrepareConfig, make_job
+from seq2seq_core.config import Location
 from seq2seq_core.preparation.trial.dry_run import try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
 
@@ -14,9 +15,9 @@ from seq2seq_core.report.dry_run import describe_dry_run
 class DryRunConfig(PrepareConfig):
     """The configuration of a preparation that is only tried: it needs no output folder."""
 
-    output: str = Field("", description="is not written to")
+    output: Location = Field("", description="is not written to")
     dry_run: Literal[True] = Field(True, description="try the rules on a sample and print what they do")
-    sample: int = Field(10_000, ge=1, description="rows to try the rules on, spread over the corpora")
+    sample: int = Field(10_000, ge=1, le=1 << 40, description="rows to try the rules on, spread over the corpora")
 
 
 def run(config: DryRunConfig) -> str:

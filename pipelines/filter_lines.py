@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 from collections.abc import Iterator
 from typing import IO, Self
 
 import pydantic
 
-from seq2seq_core.errors import IncompleteError
+from seq2seq_core.errors import IncompleteError, StorageError
 from seq2seq_core.inference.records.content import MAX_RECORD_BYTES, Content
 from seq2seq_core.inference.records.lines import parse_text, render_text
 from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
 from seq2seq_core.inference.work import Translates
+from seq2seq_core.terminal import cannot_write, silence
 
 EXIT_BROKEN_PIPE = 141
 
@@ -51,12 +50,13 @@ def translate_lines(config: FilterConfig, source: IO[bytes], target: IO[bytes]) 
 
     Raises:
         IncompleteError: At the end, when lines have failed.
+        StorageError: `target` takes no more, or `source` cannot be read.
     """
     translator = load_translator(config)
     try:
         failed = filter_lines(translator, source, target)
     except BrokenPipeError:
-        _close_quietly(target)
+        silence(target)
         return EXIT_BROKEN_PIPE
     if failed:
         raise IncompleteError(f"{failed:,} lines were not translated", where="standard input")
@@ -64,14 +64,13 @@ def translate_lines(config: FilterConfig, source: IO[bytes], target: IO[bytes]) 
 
 
 def filter_lines(translator: Translates, source: IO[bytes], target: IO[bytes]) -> int:
-    """The number of lines that failed; a broken pipe goes to the caller."""
+    """The number of lines that failed; a broken pipe goes to the caller, for other errors see `translate_lines`."""
     first_line, failed = 1, 0
     for data in ready_lines(source):
         content = _parse(data)
         predictions = translator.translate(content.texts)
         failed += _warn(content, predictions, first_line)
-        target.write(render_text(content, predictions))
-        target.flush()
+        _write(target, render_text(content, predictions))
         first_line += len(content)
     return failed
 
@@ -81,10 +80,9 @@ def ready_lines(source: IO[bytes]) -> Iterator[bytes]:
 
     Of a line of more than `MAX_RECORD_BYTES` only so much is kept that its length still tells.
     """
-    read = getattr(source, "read1", source.read)
     rest: list[bytes] = []
     held = 0
-    while block := read(_READ_BYTES):
+    while block := _read(source):
         whole, newline, tail = block.rpartition(b"\n")
         if newline:
             yield b"".join([*rest, whole, newline])
@@ -95,6 +93,24 @@ def ready_lines(source: IO[bytes]) -> Iterator[bytes]:
             held += len(more)
     if rest:
         yield b"".join(rest)
+
+
+def _read(source: IO[bytes]) -> bytes:
+    try:
+        return bytes(getattr(source, "read1", source.read)(_READ_BYTES))
+    except OSError as error:
+        raise StorageError("it cannot be read", where="standard input", found=error.strerror or error) from error
+
+
+def _write(target: IO[bytes], data: bytes) -> None:
+    try:
+        target.write(data)
+        target.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence(target)
+        raise cannot_write(error) from error
 
 
 def _parse(data: bytes) -> Content[list[bytes]]:
@@ -112,11 +128,3 @@ def _warn(content: Content[list[bytes]], predictions: list[Prediction], first_li
         if found.doubt is not None and record not in reasons:
             _log.warning("line %d: %s", first_line + record, found.doubt)
     return len(reasons)
-
-
-def _close_quietly(target: IO[bytes]) -> None:
-    """Point the stream elsewhere, or the interpreter's last flush would complain."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, target.fileno())
-        os.close(nowhere)

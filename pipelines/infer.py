@@ -32,6 +32,7 @@ from pipelines.transforms.skip_finished import SkipFinished
 from pipelines.transforms.translate_units import TranslateUnits
 from seq2seq_core import storage
 from seq2seq_core.claims import held
+from seq2seq_core.config import Location
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
@@ -50,10 +51,10 @@ _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece", "tor
 class TranslateConfig(TranslatorConfig):
     """What `seq2seq translate` reads, how it translates, and where the translations go."""
 
-    input: tuple[str, ...] = Field(
+    input: tuple[Location, ...] = Field(
         min_length=1, description="files, globs, folders or URLs; text formats also with .gz, .zst, .bz2, .xz"
     )
-    output: str = Field(min_length=1, description="folder of the translations, a path or URL")
+    output: Location = Field(description="folder of the translations, a path or URL")
     format: Literal["auto"] | RecordFormat = Field(
         "auto", description="auto: by the suffix (.txt or a language like .en: a text a line; .jsonl; .parquet)"
     )
@@ -67,8 +68,10 @@ class TranslateConfig(TranslatorConfig):
     on_error: OnError = Field(
         "keep", description="a record that cannot be translated: keep its place and go on, or fail: end the run"
     )
-    unit_records: int = Field(2000, ge=1, description="records that are translated and committed together")
-    unit_megabytes: int = Field(64, ge=1, description="a unit ends earlier when its text reaches this size, in MiB")
+    unit_records: int = Field(2000, ge=1, le=1 << 31, description="records that are translated and committed together")
+    unit_megabytes: int = Field(
+        64, ge=1, le=1 << 20, description="a unit ends earlier when its text reaches this size, in MiB"
+    )
 
     @pydantic.model_validator(mode="after")
     def _asks_for_what_it_keeps(self) -> Self:

@@ -14,6 +14,7 @@ from pydantic import Field
 from pipelines.redaction import redacted
 from seq2seq_core import storage
 from seq2seq_core.claims import this_process
+from seq2seq_core.config import Location
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.preparation.corpora import resolve
@@ -46,15 +47,17 @@ class HeldOutConfig(CorpusConfig):
 class PrepareConfig(Recipe):
     """What `seq2seq prepare` reads, how it cleans, and where the dataset goes."""
 
-    source: str | None = Field(None, description="a Moses pair: file or glob with the source side, a segment a line")
-    target: str | None = Field(None, description="a Moses pair: file or glob with the target side")
+    source: Location | None = Field(
+        None, description="a Moses pair: file or glob with the source side, a segment a line"
+    )
+    target: Location | None = Field(None, description="a Moses pair: file or glob with the target side")
     corpora: tuple[CorpusConfig, ...] = Field((), description="several corpora, or other formats, in order")
     validation: HeldOutConfig | None = Field(None, description="validation set")
     test: HeldOutConfig | None = Field(None, description="test set")
     benchmarks: tuple[CorpusConfig, ...] = Field(
         (), description="sets that are no part of the dataset and whose rows are kept out of training all the same"
     )
-    output: str = Field(min_length=1, description="folder of the dataset")
+    output: Location = Field(description="folder of the dataset")
     report: bool = Field(True, description="write report.html into the folder (needs the extra seq2seq[report])")
 
     @pydantic.model_validator(mode="after")
@@ -85,13 +88,14 @@ def make_job(config: PrepareConfig) -> Job:
     recipe = Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields})
     names = corpus_names([corpus for _, corpus in roles])
     given = config.tokenizer.given
-    _refuse_inside([*(given or ()), *_phrase_files(config.model_dump(mode="json"))], config.output)
+    output = config.output or None  # a dry run needs none
+    _refuse_inside([*(given or ()), *_phrase_files(config.model_dump(mode="json"))], output)
     return Job(
         output=config.output,
         recipe=recipe,
         corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(roles, names, strict=True)),
         shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
-        inputs=list_inputs(roles, config.output),
+        inputs=list_inputs(roles, output),
         configuration=redacted(config),
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in given) if given else (),
         holder=this_process(),
@@ -105,7 +109,7 @@ def begin_job(config: PrepareConfig) -> Job:
     return job
 
 
-def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]], output: str) -> tuple[Input, ...]:
+def list_inputs(roles: Sequence[tuple[Role, CorpusConfig]], output: str | None) -> tuple[Input, ...]:
     """The files of every corpus; what stands in the output is none of them.
 
     Raises:
@@ -134,8 +138,10 @@ def _refuse_twice(sources: Sequence[tuple[str, ...]]) -> None:
         raise ConfigError("a file stands in two corpora", where="corpora", found=found, advice=advice)
 
 
-def _refuse_inside(urls: Sequence[str], output: str) -> None:
+def _refuse_inside(urls: Sequence[str], output: str | None) -> None:
     """Refuse what is named by itself and stands where the dataset goes: it would be touched."""
+    if output is None:
+        return
     inside = next((url for url in urls if storage.is_within(url, output)), None)
     if inside is not None:
         raise ConfigError(

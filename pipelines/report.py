@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from seq2seq_core import storage
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.engine_config import TorchEngineConfig
@@ -30,17 +30,17 @@ _MAP_PIECES = 30
 class ReportConfig(Config):
     """What a report shows; what is not given is left out."""
 
-    output: str = Field(min_length=1, description="the HTML file")
+    output: Location = Field(description="the HTML file")
     title: str = Field("seq2seq", description="heading of the page")
-    dataset: str | None = Field(
+    dataset: Location | None = Field(
         None, description="dataset folder: ledger, lengths, text, rows to look at, rejects, inputs"
     )
-    run: str | None = Field(None, description="run folder: curves of loss and BLEU")
-    model: str | None = Field(None, description="model folder: lineage, and the attention of one example")
-    sources: tuple[str, ...] = Field((), description="text files that were translated")
-    hypotheses: tuple[str, ...] = Field((), description="their translations")
-    references: tuple[str, ...] = Field((), description="their references")
-    examples: int = Field(10, ge=0, description="translations to show")
+    run: Location | None = Field(None, description="run folder: curves of loss and BLEU")
+    model: Location | None = Field(None, description="model folder: lineage, and the attention of one example")
+    sources: tuple[Location, ...] = Field((), description="text files that were translated")
+    hypotheses: tuple[Location, ...] = Field((), description="their translations")
+    references: tuple[Location, ...] = Field((), description="their references")
+    examples: int = Field(10, ge=0, le=1 << 20, description="translations to show")
 
     @model_validator(mode="after")
     def _translations_are_whole(self) -> Self:

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-import difflib
-import os
-import re
+import functools
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Annotated, Any, Self, TypeVar
 
 import pydantic
-import yaml
 
-from seq2seq_core import storage
+from seq2seq_core import storage, strict, yaml_values
 from seq2seq_core.errors import ConfigError, StorageError
+from seq2seq_core.options import Key, neighbour, read_options
+
+Location = Annotated[str, pydantic.AfterValidator(strict.check_location)]
+"""The type of every field that holds a path or URL."""
+
+_TOLD_FIRST = ("extra_forbidden", "value_error")
+_ADVICE = {
+    strict.BOOLEAN: "YAML reads no, yes, on, off as true and false.",
+    strict.BOOLEAN_FOR_TEXT: "YAML reads no, yes, on, off as true and false: put it in quotes.",
+    strict.NOT_UTF8: "Write it as UTF-8; a file that is named so must be renamed.",
+}
 
 
 class Config(pydantic.BaseModel):
-    """The base of every configuration: frozen, and strict about unknown keys."""
+    """The base of every configuration: frozen, and strict about keys and values.
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    Booleans are no numbers and no text. Numbers are finite, integers have at most 64 bits, text is UTF-8. What stands
+    in quotes, or comes from an environment variable, is text, and may stand for a number.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _given_as_meant(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            _check_fields(cls, values)
+        return values
+
+    @pydantic.model_validator(mode="after")
+    def _come_out_as_meant(self) -> Self:
+        """Text that stands for a number is one by now."""
+        _check_fields(type(self), self.__dict__)
+        return self
 
 
 C = TypeVar("C", bound=Config)
-
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-
-
-@dataclass(frozen=True)
-class Key:
-    """One leaf of a configuration, as the command line sees it (`optimizer.learning_rate`)."""
-
-    name: str
-    type_name: str
-    default: str
-    description: str
-    is_list: bool
-    is_text: bool
 
 
 def load(kind: type[C], path: str | None, overrides: Mapping[str, Any] | None = None) -> C:
@@ -47,13 +58,13 @@ def load(kind: type[C], path: str | None, overrides: Mapping[str, Any] | None = 
     Args:
         kind: The configuration class.
         path: URL of a YAML file, or None for defaults alone. `${NAME}` and `${NAME:-default}` in its texts stand for
-            environment variables.
+            environment variables, `$${` for `${`.
         overrides: Dotted names and their values; they win over the file.
 
     Raises:
         ConfigError: The file is missing or not YAML, a key is unknown, a value does not fit.
     """
-    values = _read_yaml(path) if path else {}
+    values = {} if path is None else _read_yaml(path)
     for name, value in (overrides or {}).items():
         _set(values, name.split("."), value, name)
     return build(kind, values, where=path)
@@ -71,19 +82,13 @@ def parse_overrides(kind: type[Config], arguments: Sequence[str]) -> dict[str, A
     """Turn `--a.b 3 --files x y --flag` into `{"a.b": 3, "files": ["x", "y"], "flag": True}`.
 
     Values are read as YAML, so numbers, booleans, null and inline lists mean what they mean in the file; where the
-    key takes text, words stay as they are (`no` is Norwegian).
+    key takes text, words stay as they are (`no` is Norwegian). A key that takes true and false needs no value.
 
     Raises:
-        ConfigError: An argument is not an option, or names no key of the configuration.
+        ConfigError: An argument is not an option, names no key of the configuration, or lacks its value; an option
+            stands twice, or beside one that sets a part of it.
     """
-    known = {key.name: key for key in keys(kind)}
-    overrides: dict[str, Any] = {}
-    for name, words in _options(arguments):
-        key = known.get(name)
-        if key is None and not any(k.startswith(f"{name}.") for k in known):
-            raise ConfigError(f"unknown option --{name}", advice=_neighbour(name, known))
-        overrides[name] = _value(name, words, key)
-    return overrides
+    return read_options(arguments, {key.name: key for key in keys(kind)})
 
 
 def keys(kind: type[Config], prefix: str = "", defaults: Config | None = None) -> Iterator[Key]:
@@ -106,8 +111,9 @@ def keys(kind: type[Config], prefix: str = "", defaults: Config | None = None) -
             type_name=_type_name(field.annotation),
             default="required" if field.is_required() and defaults is None else _show(default),
             description=field.description or "",
-            is_list=_mentions(field.annotation, tuple, list),
-            is_text=_mentions(field.annotation, str),
+            is_list=strict.mentions(field.annotation, tuple, list),
+            is_text=strict.mentions(field.annotation, str),
+            is_switch=strict.takes_booleans(field.annotation),
         )
 
 
@@ -124,51 +130,23 @@ def _union_keys(arms: Sequence[type[Config]], prefix: str, default: object) -> I
 
 def to_yaml(config: Config) -> str:
     """The resolved configuration, as YAML that `load` reads back."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, but a key that stands twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """See `yaml.SafeLoader`."""
-        names = [key.value for key, _ in node.value]
-        twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+    return yaml_values.write(config.model_dump(mode="json"))
 
 
 def _read_yaml(path: str) -> dict[str, Any]:
     try:
-        values = yaml.load(storage.read_text(path), _Loader)  # noqa: S506 (a SafeLoader)
+        with storage.open_input(strict.check_location(path)) as file:  # it may be a pipe, as the shell's <(...)
+            data = file.read()
+    except ValueError as error:
+        raise ConfigError(f"the configuration cannot be read: {error}", where="--config") from None
     except StorageError as error:
         raise ConfigError(f"the configuration cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        found = " ".join(str(error).split())
-        raise ConfigError("the configuration is not valid YAML", where=path, found=found) from None
+    values = yaml_values.read(data, path)
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigError("wrong kind of configuration", where=path, found=type(values).__name__, expected="a mapping")
-    return {key: _fill_variables(value, path) for key, value in values.items()}
-
-
-def _fill_variables(value: Any, path: str) -> Any:
-    """Replace environment variables in every text of the file."""
-    if isinstance(value, dict):
-        return {key: _fill_variables(inner, path) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_fill_variables(inner, path) for inner in value]
-    return _VARIABLE.sub(lambda match: _variable(match, path), value) if isinstance(value, str) else value
-
-
-def _variable(match: re.Match[str], path: str) -> str:
-    name, default = match.groups()
-    value = os.environ.get(name, default)
-    if value is None:
-        raise ConfigError(f"the environment variable {name} is not set", where=path, advice=f"export {name}=...")
-    return value
+    return {key: yaml_values.fill_variables(value, path) for key, value in values.items()}
 
 
 def _set(values: dict[str, Any], path: list[str], value: object, name: str) -> None:
@@ -179,40 +157,17 @@ def _set(values: dict[str, Any], path: list[str], value: object, name: str) -> N
     values[path[-1]] = value
 
 
-def _options(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    name: str | None = None
-    words: list[str] = []
-    for argument in arguments:
-        if argument.startswith("--"):
-            if name is not None:
-                yield name, words
-            name, _, value = argument[2:].partition("=")
-            name, words = name.replace("-", "_"), [value] if "=" in argument else []
-        elif name is None:
-            raise ConfigError(f"unexpected argument {argument!r}", expected="options like --key value")
-        else:
-            words.append(argument)
-    if name is not None:
-        yield name, words
+def _check_fields(kind: type[Config], values: Mapping[str, Any]) -> None:
+    for name, takes in _plain_fields(kind).items():
+        if name in values:
+            strict.check(values[name], takes, name)
 
 
-def _value(name: str, words: list[str], key: Key | None) -> object:
-    is_text = key is not None and key.is_text
-    if key is not None and key.is_list and (len(words) != 1 or not words[0].lstrip().startswith("[")):
-        return [word if is_text else _scalar(name, word) for word in words]
-    if len(words) > 1:
-        raise ConfigError(f"--{name} takes one value", found=" ".join(words))
-    if not words:
-        return True
-    is_inline = key is not None and key.is_list
-    return words[0] if is_text and not is_inline and words[0] != "null" else _scalar(name, words[0])
-
-
-def _scalar(name: str, word: str) -> object:
-    try:
-        return yaml.safe_load(word)
-    except yaml.YAMLError:
-        raise ConfigError(f"--{name} is not readable as YAML", found=word, advice="Put it in quotes.") from None
+@functools.cache
+def _plain_fields(kind: type[Config]) -> dict[str, strict.Takes]:
+    """What the fields of plain values take; those with configurations look after themselves."""
+    annotations = {name: field.annotation for name, field in kind.model_fields.items()}
+    return {name: strict.takes(type_) for name, type_ in annotations.items() if not any(_configs_in(type_))}
 
 
 def _inner_configs(annotation: object) -> list[type[Config]]:
@@ -224,18 +179,13 @@ def _inner_configs(annotation: object) -> list[type[Config]]:
     return []
 
 
-def _mentions(annotation: object, *kinds: type) -> bool:
-    """Whether an annotation is one of these types, or holds one."""
-    if annotation in kinds or typing.get_origin(annotation) in kinds:
-        return True
-    return any(_mentions(arm, *kinds) for arm in typing.get_args(annotation))
-
-
 def _type_name(annotation: object) -> str:
     if typing.get_origin(annotation) is typing.Literal:
         return " | ".join(str(value) for value in typing.get_args(annotation))
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         return " | ".join(_type_name(arm) for arm in typing.get_args(annotation))
+    if typing.get_origin(annotation) is Annotated:
+        return _type_name(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (list, tuple):
         inner = [arm for arm in typing.get_args(annotation) if arm is not Ellipsis]
         return f"list of {_type_name(inner[0])}" if inner else "list"
@@ -250,21 +200,41 @@ def _show(default: object) -> str:
 
 def _explain(kind: type[Config], error: pydantic.ValidationError, where: str | None) -> ConfigError:
     """The first complaint of pydantic in this project's words."""
-    # A misspelt key is why another one is missing, so it is told first.
-    first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
-    name = ".".join(str(part) for part in first["loc"])
+    # A misspelt key is why another one is missing, so it is told first. In a union, the arm that says why knows most.
+    order = {kind: place for place, kind in enumerate(_TOLD_FIRST)}
+    first = min(error.errors(include_url=False), key=lambda found: order.get(found["type"], len(order)))
+    context = first.get("ctx", {})
+    name = ".".join([*_dotted(kind, first["loc"]), *map(str, context.get("field", ()))])
     if first["type"] == "extra_forbidden":
         return ConfigError(
-            f"unknown key {name!r}", where=where, advice=_neighbour(name, _names_beside(kind, first["loc"]))
+            f"unknown key {name!r}", where=where, advice=neighbour(name, _names_beside(kind, first["loc"]))
         )
     if first["type"] == "missing":
         return ConfigError(f"{name} is missing", where=where, advice=f"Set {name} in the YAML file or by --{name}.")
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "model_type":
         message = "keys of its own are needed here, not a plain value"
+    found = context.get("found") or strict.written(first["input"])
+    advice = _ADVICE.get(first["type"])
+    if first["type"] == "string_type" and isinstance(first["input"], int | float):
+        advice = "Put it in quotes."
     return ConfigError(
-        f"{name}: {message}" if name else message, where=where, found=repr(first["input"]) if name else None
+        f"{name}: {message}" if name else message, where=where, found=found if name else None, advice=advice
     )
+
+
+def _dotted(kind: type[Config], location: Sequence[int | str]) -> list[str]:
+    """The parts of a location that the user knows: without pydantic's names for the arms of unions."""
+    parts: list[str] = []
+    arms = [kind]
+    for part in location:
+        field = next((arm.model_fields[str(part)] for arm in arms if str(part) in arm.model_fields), None)
+        if field is not None:
+            arms = list(_configs_in(field.annotation))
+        elif isinstance(part, str) and (not arms or any(_has_tag(arm, part) for arm in arms)):
+            continue
+        parts.append(str(part))
+    return parts
 
 
 def _names_beside(kind: type[Config], location: Sequence[int | str]) -> dict[str, object]:
@@ -296,13 +266,3 @@ def _configs_in(annotation: object) -> Iterator[type[Config]]:
         yield annotation
     for arm in typing.get_args(annotation):
         yield from _configs_in(arm)
-
-
-def _neighbour(name: str, known: Mapping[str, object]) -> str:
-    """The closest valid names, compared whole and by their last part."""
-    tails: dict[str, str] = {known_name.rsplit(".", 1)[-1]: known_name for known_name in known}
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    close = close or [
-        tails[tail] for tail in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(tails), n=1, cutoff=0.6)
-    ]
-    return f"Did you mean {close[0]}?" if close else f"Valid keys: {', '.join(sorted(known))}."

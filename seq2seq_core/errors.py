@@ -12,6 +12,19 @@ Seq2SeqError              everything this project raises on purpose
 └── IncompleteError       work ended, but records were lost or failed
 """
 
+from __future__ import annotations
+
+import re
+
+_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """The text as one line that every terminal and log takes: line ends, control characters, and what is no Unicode
+    (names of files may hold such) are escaped.
+    """
+    return _UNSHOWABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
 
 class Seq2SeqError(Exception):
     """The base of all errors this project raises on purpose.
@@ -47,7 +60,7 @@ class Seq2SeqError(Exception):
         if self.expected is not None:
             parts.append(f"expected {self.expected}")
         message = "; ".join(parts)
-        return _on_one_line(f"{message}. {self.advice}" if self.advice else message)
+        return shown(f"{message}. {self.advice}" if self.advice else message)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (
@@ -98,12 +111,6 @@ class ClaimError(Seq2SeqError):
 
 class IncompleteError(Seq2SeqError):
     """Work ended, but records were lost or failed."""
-
-
-def _on_one_line(text: str) -> str:
-    """The text as any log takes it: line ends, and what is no Unicode (names of files may hold such), as escapes."""
-    printable = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return printable.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _rebuild(

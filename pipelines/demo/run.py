@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +14,14 @@ from pipelines import infer, prepare, prepare_job, report
 from pipelines.demo import corpus
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, Location
 from seq2seq_core.errors import StorageError
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.metrics.translation import score
 from seq2seq_core.preparation.traces import is_free_for_page
 from seq2seq_core.report.data import Example
 from seq2seq_core.shards.manifest import REPORT_NAME
+from seq2seq_core.terminal import say
 from seq2seq_core.text.reading.segments import read_segments
 from seq2seq_core.training.launch import launch
 from seq2seq_core.training.processes.place import refuse_launching
@@ -35,11 +35,11 @@ logger = logging.getLogger(__name__)
 class DemoConfig(Config):
     """The demo: about 20,000 pairs of dates, times, numbers, currencies and units, English to German."""
 
-    output: str = Field("demo", description="folder of all that the demo makes; a second run carries on there")
-    pairs: int = Field(20_000, ge=1000, description="clean training pairs")
-    held_out_pairs: int = Field(500, ge=1, description="pairs of validation, and as many of test")
+    output: Location = Field("demo", description="folder of all that the demo makes; a second run carries on there")
+    pairs: int = Field(20_000, ge=1000, le=10_000_000, description="clean training pairs")
+    held_out_pairs: int = Field(500, ge=1, le=1_000_000, description="pairs of validation, and as many of test")
     seed: int = Field(1, ge=0, description="of the corpus")
-    processes: int | None = Field(None, ge=1, description="training processes; default: one a core, at most 4")
+    processes: int | None = Field(None, ge=1, le=1000, description="training processes; default: one a core, at most 4")
     train_options: tuple[str, ...] = Field((), description="further words for `seq2seq train`, such as [--seed, '2']")
 
 
@@ -122,10 +122,10 @@ class _Stages:
         examples = report.write(settings)
         scores = score(read_segments([hypotheses]), read_segments([references]))
         _print_examples(examples)
-        _print(f"\nHeld-out set:\n{scores.table()}\n")
-        _print(f"In {(time.monotonic() - began) / 60:.1f} minutes. Results:")
+        say(f"\nHeld-out set:\n{scores.table()}\n")
+        say(f"In {(time.monotonic() - began) / 60:.1f} minutes. Results:")
         for name, what in _RESULTS.items():
-            _print(f"  {self._at(name):<28} {what}")
+            say(f"  {self._at(name):<28} {what}")
 
     def _at(self, *parts: str) -> str:
         return storage.join(self._root, *parts)
@@ -148,17 +148,11 @@ _RESULTS = {
 
 
 def _announce(number: str, what: str, where: str) -> None:
-    _print(f"\n[{number}] {what} -> {where}")
+    say(f"\n[{number}] {what} -> {where}")
 
 
 def _print_examples(examples: tuple[Example, ...]) -> None:
     for example in examples:
-        _print(f"  {'=' if example.is_exact else '!'} {example.source}\n    {example.hypothesis}")
+        say(f"  {'=' if example.is_exact else '!'} {example.source}\n    {example.hypothesis}")
         if not example.is_exact:
-            _print(f"    ({example.reference})")
-
-
-def _print(text: str) -> None:
-    """A line for the person who watches, at once: logging goes to standard error beside it."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+            say(f"    ({example.reference})")

@@ -13,7 +13,6 @@ from typing import Protocol
 import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from seq2seq_core.errors import StorageError
 from seq2seq_core.progress import Progress, Watch
 
 _LOOK_SECONDS, _LOG_SECONDS = 1.0, 30.0
@@ -61,6 +60,7 @@ class _Bar:
         bar.set_postfix_str(progress.parts_text, refresh=False)
         bar.n, bar.total, bar.initial = progress.done, progress.total, progress.before
         bar.start_t = time.time() - progress.seconds  # the rate is that of the phase
+        bar.last_print_t = time.time()  # else it counts as never shown, and its line is not ended
         bar.refresh()
 
     def close(self) -> None:
@@ -94,13 +94,14 @@ def _follow(watch: Watch, stop: threading.Event, display: _Display) -> None:
             if progress is not None:
                 display.show(progress, last=last)
         pause = max(_LOOK_SECONDS, _MOST_OF_THE_TIME * (time.monotonic() - began))
-    display.close()
+    with _patience():
+        display.close()
 
 
 @contextlib.contextmanager
 def _patience() -> Iterator[None]:
-    """A look that fails says nothing about the work: the next one may not."""
+    """A look that fails says nothing about the work, whatever it fails of: the next one may not."""
     try:
         yield
-    except (OSError, ValueError, StorageError) as error:
-        _log.debug("the progress cannot be read now: %s", error)
+    except Exception as error:  # noqa: BLE001 - the bar must be closed, and no work ends for it
+        _log.debug("the progress cannot be shown now: %s", error)

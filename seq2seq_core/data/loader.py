@@ -27,9 +27,14 @@ class LoaderConfig(Config):
     """How a process reads its part of the global batches. None of it changes what a global batch holds."""
 
     max_tokens_per_device: int = Field(
-        8192, ge=1, description="most padded tokens a device computes at once; larger parts of a batch are accumulated"
+        8192,
+        ge=1,
+        le=1 << 31,
+        description="most padded tokens a device computes at once; larger parts of a batch are accumulated",
     )
-    prefetch_batches: int = Field(4, ge=0, description="global batches read ahead in the background; 0: none")
+    prefetch_batches: int = Field(
+        4, ge=0, le=10_000, description="global batches read ahead in the background; 0: none"
+    )
 
 
 @dataclass(frozen=True)

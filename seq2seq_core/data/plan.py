@@ -43,14 +43,24 @@ class PlanConfig(Config):
     """How rows become global batches."""
 
     batch_tokens: int = Field(
-        16_384, ge=1, description="tokens of a global batch, on all processes together: rows times the longest side"
+        16_384,
+        ge=1,
+        le=1 << 31,
+        description="tokens of a global batch, on all processes together: rows times the longest side",
     )
     bins_per_batch: int = Field(
-        4, ge=1, description="groups of rows of similar length that make up a global batch; more mix lengths better"
+        4,
+        ge=1,
+        le=1 << 20,
+        description="groups of rows of similar length that make up a global batch; more mix lengths better",
     )
-    window_rows: int = Field(1 << 17, ge=1, description="rows that are sorted by length together")
-    max_source_tokens: int = Field(256, ge=1, description="rows with a longer source are left out of training")
-    max_target_tokens: int = Field(256, ge=1, description="rows with a longer target are left out of training")
+    window_rows: int = Field(1 << 17, ge=1, le=1 << 31, description="rows that are sorted by length together")
+    max_source_tokens: int = Field(
+        256, ge=1, le=1 << 24, description="rows with a longer source are left out of training"
+    )
+    max_target_tokens: int = Field(
+        256, ge=1, le=1 << 24, description="rows with a longer target are left out of training"
+    )
 
     @property
     def bin_tokens(self) -> int:

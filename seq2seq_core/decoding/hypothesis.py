@@ -16,13 +16,15 @@ _LONGEST_OUTPUT = 1 << 20
 class SearchConfig(Config):
     """How hypotheses are searched. The limits depend on the sentence alone, never on its batch."""
 
-    beam: int = Field(5, ge=1, description="hypotheses kept a sentence; 1 is greedy search")
+    beam: int = Field(5, ge=1, le=1024, description="hypotheses kept a sentence; 1 is greedy search")
     length_penalty: float = Field(
-        1.0, ge=0, description="exponent p of the score: log probability / length**p (0 prefers short outputs)"
+        1.0, ge=0, le=10, description="exponent p of the score: log probability / length**p (0 prefers short outputs)"
     )
-    n_best: int = Field(1, ge=1, description="hypotheses returned a sentence, best first")
-    max_length_ratio: float = Field(2.0, gt=0, description="an output ends after ratio * source length + extra tokens")
-    max_length_extra: int = Field(20, ge=1, description="see max_length_ratio")
+    n_best: int = Field(1, ge=1, le=1024, description="hypotheses returned a sentence, best first")
+    max_length_ratio: float = Field(
+        2.0, gt=0, le=1000, description="an output ends after ratio * source length + extra tokens"
+    )
+    max_length_extra: int = Field(20, ge=1, le=1 << 20, description="see max_length_ratio")
     attention: bool = Field(False, description="return the attention of each output token over the source")
 
     @model_validator(mode="after")

@@ -19,10 +19,13 @@ class TorchEngineConfig(Config):
     max_batch_tokens: int | None = Field(
         None,
         ge=1,
+        le=1 << 31,
         description="tokens of a batch: padded sources, and as many again for each hypothesis of the beam; "
         "null: 8192 on CPU, 131072 on GPU",
     )
-    threads: int | None = Field(None, ge=1, description="CPU threads of this process; null leaves them as they are")
+    threads: int | None = Field(
+        None, ge=1, le=4096, description="CPU threads of this process; null leaves them as they are"
+    )
 
 
 class EchoEngineConfig(Config):
@@ -30,7 +33,7 @@ class EchoEngineConfig(Config):
 
     kind: Literal["echo"] = Field("echo", description="torch: every model; echo: the input back, without a model")
     fail_on_piece: int | None = Field(
-        None, ge=0, description="fail on sequences that hold this piece id, to try out what happens then"
+        None, ge=0, le=1 << 31, description="fail on sequences that hold this piece id, to try out what happens then"
     )
 
 

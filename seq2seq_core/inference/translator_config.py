@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from seq2seq_core import storage
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.errors import ModelError
 from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
@@ -26,7 +26,7 @@ _LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 class TranslatorConfig(Config):
     """A model and the way it is used."""
 
-    model: str = Field(description="model folder, a path or URL")
+    model: Location = Field(description="model folder, a path or URL")
     search: SearchConfig = Field(SearchConfig(), description="how outputs are searched")
     segmentation: SegmentConfig = Field(SegmentConfig(), description="how texts are cut")
     normalize: NormalizeConfig | None = Field(

@@ -31,10 +31,14 @@ class RnnConfig(Config):
 
     family: Literal["rnn"] = Field("rnn", description="recurrent encoder and decoder with attention")
     cell: Cell = Field("lstm", description="recurrent cell")
-    embedding_width: int = Field(256, ge=1, description="width of embeddings and of the readout before the output")
-    width: int = Field(512, ge=1, description="hidden units of each decoder layer, and of each encoder layer in all")
-    encoder_layers: int = Field(1, ge=1, description="layers of the encoder")
-    decoder_layers: int = Field(1, ge=1, description="layers of the decoder; the first asks the attention")
+    embedding_width: int = Field(
+        256, ge=1, le=1 << 16, description="width of embeddings and of the readout before the output"
+    )
+    width: int = Field(
+        512, ge=1, le=1 << 16, description="hidden units of each decoder layer, and of each encoder layer in all"
+    )
+    encoder_layers: int = Field(1, ge=1, le=1000, description="layers of the encoder")
+    decoder_layers: int = Field(1, ge=1, le=1000, description="layers of the decoder; the first asks the attention")
     bidirectional: bool = Field(True, description="read the source both ways, half of width each")
     attention: Literal["additive", "multiplicative"] = Field(
         "multiplicative", description="additive (Bahdanau et al. 2015) or multiplicative (Luong et al. 2015, general)"

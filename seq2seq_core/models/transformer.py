@@ -34,11 +34,11 @@ class TransformerConfig(Config):
     """The shape of a Transformer; the defaults are the base model of Vaswani et al. 2017 with pre-norm."""
 
     family: Literal["transformer"] = Field("transformer", description="Transformer encoder and decoder")
-    width: int = Field(512, ge=1, description="width of embeddings and of every layer")
-    feed_forward_width: int = Field(2048, ge=1, description="inner width of the feed-forward layers")
-    heads: int = Field(8, ge=1, description="attention heads; width must be a multiple of it")
-    encoder_layers: int = Field(6, ge=1, description="layers of the encoder")
-    decoder_layers: int = Field(6, ge=1, description="layers of the decoder")
+    width: int = Field(512, ge=1, le=1 << 16, description="width of embeddings and of every layer")
+    feed_forward_width: int = Field(2048, ge=1, le=1 << 18, description="inner width of the feed-forward layers")
+    heads: int = Field(8, ge=1, le=1 << 16, description="attention heads; width must be a multiple of it")
+    encoder_layers: int = Field(6, ge=1, le=1000, description="layers of the encoder")
+    decoder_layers: int = Field(6, ge=1, le=1000, description="layers of the decoder")
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout of embeddings and after every sublayer")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of attention weights")
     activation_dropout: float = Field(0.0, ge=0, lt=1, description="dropout inside the feed-forward layers")
@@ -46,7 +46,10 @@ class TransformerConfig(Config):
     norm: Literal["pre", "post"] = Field("pre", description="layer normalisation before or after each sublayer")
     positions: Literal["sinusoidal", "learned"] = Field("sinusoidal", description="how positions are told apart")
     max_positions: int = Field(
-        512, ge=2, description="longest source or target in tokens, BOS or EOS included; for learned positions alone"
+        512,
+        ge=2,
+        le=1 << 20,
+        description="longest source or target in tokens, BOS or EOS included; for learned positions alone",
     )
     tie_embeddings: TieEmbeddings = Field(
         "target",

@@ -30,12 +30,12 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
         tag=tag_of(config.target_language) if config.tag and config.target_language else None,
         has_source=not config.is_text_alone,
         normalize=overridden(recipe.normalize, config.normalize, f"corpus {name}: normalize"),
-        filters=_filters(config, recipe, name) if role == "train" else filters.only_empty(),
+        filters=_filters(config, role, recipe, name),
     )
     filters.check(corpus.filters, corpus.sides, f"corpus {name}")
     return corpus
 
 
-def _filters(config: CorpusConfig, recipe: Recipe, name: str) -> filters.FiltersConfig:
+def _filters(config: CorpusConfig, role: Role, recipe: Recipe, name: str) -> filters.FiltersConfig:
     own = filters.merge(recipe.filters, config.filters or {}, f"corpus {name}: filters")
-    return filters.resolve(own)
+    return filters.resolve(own) if role == "train" else filters.only_empty()

@@ -40,7 +40,10 @@ class ProtectionConfig(Config):
     """Which training rows are too close to validation, test and benchmark sets, beside those with an equal source."""
 
     ngram_words: int | None = Field(
-        13, ge=2, description="a training row that shares so many words in a row with a held-out text is rejected"
+        13,
+        ge=2,
+        le=1000,
+        description="a training row that shares so many words in a row with a held-out text is rejected",
     )
     sides: Literal["source", "target", "both"] = Field("both", description="the sides that are compared")
 

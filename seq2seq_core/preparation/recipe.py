@@ -39,8 +39,10 @@ class Recipe(Config):
         le=99_999,
         description="number of training shards; default: an even number, one for about 8 MiB of input",
     )
-    unit_rows: int = Field(250_000, ge=1, description="lines a worker reads at a time from an uncompressed file")
-    max_line_bytes: int = Field(1 << 20, ge=1, description="longer lines are unreadable, in bytes")
+    unit_rows: int = Field(
+        250_000, ge=1, le=1 << 40, description="lines a worker reads at a time from an uncompressed file"
+    )
+    max_line_bytes: int = Field(1 << 20, ge=1, lt=1 << 31, description="longer lines are unreadable, in bytes")
     on_error: Literal["reject", "fail"] = Field(
         "reject", description="an unreadable row (not UTF-8, bad JSON, missing column) is counted, or ends the run"
     )

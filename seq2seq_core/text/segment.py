@@ -35,6 +35,7 @@ class SegmentConfig(Config):
     max_segment_pieces: int | None = Field(
         None,
         ge=1,
+        le=1 << 31,
         description="longest segment in source pieces, longer ones are cut at sentences, words, characters; "
         "default: the longest the model was trained on (250 where that is not known)",
     )

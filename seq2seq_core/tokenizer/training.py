@@ -17,7 +17,7 @@ import pydantic
 import sentencepiece
 from pydantic import Field
 
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, Location
 from seq2seq_core.errors import TokenizerError
 from seq2seq_core.tokenizer.proto import round_scores
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
@@ -35,13 +35,17 @@ _NEEDED = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 class TokenizerConfig(Config):
     """Given SentencePiece models (`model`, or `source_model` and `target_model`), or how to train them."""
 
-    model: str | None = Field(None, description="a given model for both sides; nothing is trained")
-    source_model: str | None = Field(None, description="a given model for the source side, with target_model")
-    target_model: str | None = Field(None, description="a given model for the target side, with source_model")
+    model: Location | None = Field(None, description="a given model for both sides; nothing is trained")
+    source_model: Location | None = Field(None, description="a given model for the source side, with target_model")
+    target_model: Location | None = Field(None, description="a given model for the target side, with source_model")
     type: Literal["unigram", "bpe"] = Field("unigram", description="SentencePiece's kind of model")
-    vocabulary_size: int = Field(8000, ge=8, description="pieces of each trained model, special ones included")
+    vocabulary_size: int = Field(
+        8000, ge=8, le=10_000_000, description="pieces of each trained model, special ones included"
+    )
     joint: bool = Field(True, description="train one model on both sides (else one a side)")
-    sample_rows: int = Field(500_000, ge=1, description="most training rows a model is trained on (a uniform sample)")
+    sample_rows: int = Field(
+        500_000, ge=1, le=1 << 40, description="most training rows a model is trained on (a uniform sample)"
+    )
     character_coverage: float = Field(
         0.9995, ge=0.98, le=1.0, description="share of the sample's characters that get a piece of their own"
     )

@@ -18,31 +18,26 @@ def main(words: list[str]) -> int:
     """The exit code: 0, 1 for a failure, 2 for a wrong configuration, or one of `training.stop`."""
     import logging
 
+    from seq2seq_core import terminal
     from seq2seq_core.training.processes.endings import told_once
     from seq2seq_core.training.processes.place import find_place
 
+    terminal.make_ready()
+    logging.raiseExceptions = False  # a log line that cannot be written is no reason for more
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("seq2seq_core").setLevel(logging.INFO)
     return told_once(find_place, lambda: _run(words), _NAME)
 
 
 def _run(words: list[str]) -> int:
+    from seq2seq_core import terminal
+    from seq2seq_core.options import take_config_file
     from seq2seq_core.training.launch import train_here
 
     if "-h" in words or "--help" in words:
-        sys.stdout.write(_help())
+        terminal.say(_help().rstrip())
         return 0
-    return train_here(*_split(words))
-
-
-def _split(words: list[str]) -> tuple[str | None, list[str]]:
-    """The file of `--config FILE` or `--config=FILE`, and the other words."""
-    for i, word in enumerate(words):
-        if word == "--config" and i + 1 < len(words):
-            return words[i + 1], words[:i] + words[i + 2 :]
-        if word.startswith("--config="):
-            return word.removeprefix("--config="), words[:i] + words[i + 1 :]
-    return None, words
+    return train_here(*take_config_file(words))
 
 
 def _help() -> str:
@@ -58,10 +53,8 @@ def _help() -> str:
 
 def _run_and_end(words: list[str]) -> None:
     end_at_once(_NAME, os.environ)
-    from seq2seq_core.machine import open_closed_streams
     from seq2seq_core.training.processes.endings import end
 
-    open_closed_streams()
     end(main(words))
 
 

@@ -46,16 +46,16 @@ logger = logging.getLogger(__name__)
 class AverageConfig(Config):
     """Which checkpoints are averaged into a candidate for the final model."""
 
-    count: int = Field(5, ge=1, description="checkpoints averaged at the end; 1: no averaging")
+    count: int = Field(5, ge=1, le=1 << 20, description="checkpoints averaged at the end; 1: no averaging")
     of: Literal["best", "last"] = Field("best", description="those of the best validations, or the latest")
 
 
 class CheckpointConfig(Config):
     """When the state is saved and what is kept. A checkpoint is also taken at each validation and at the end."""
 
-    every_steps: int = Field(1000, ge=1, description="steps between checkpoints")
-    keep_last: int = Field(5, ge=1, description="latest checkpoints kept")
-    keep_best: int = Field(5, ge=1, description="checkpoints of the best validations kept")
+    every_steps: int = Field(1000, ge=1, le=1 << 40, description="steps between checkpoints")
+    keep_last: int = Field(5, ge=1, le=1 << 20, description="latest checkpoints kept")
+    keep_best: int = Field(5, ge=1, le=1 << 20, description="checkpoints of the best validations kept")
     average: AverageConfig = Field(AverageConfig(), description="averaging at the end")
 
     @model_validator(mode="after")

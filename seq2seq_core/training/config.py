@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, Location
 from seq2seq_core.data.loader import LoaderConfig
 from seq2seq_core.data.plan import PlanConfig
 from seq2seq_core.models.registry import ArchitectureConfig
@@ -32,8 +32,8 @@ FREE_KEYS: dict[str, Any] = {
 class TrainConfig(Config):
     """What is trained on which data, how, and until when."""
 
-    dataset: str = Field(description="dataset folder that `seq2seq prepare` made")
-    output: str = Field(min_length=1, description="run folder: checkpoints, metrics, and the models best/ and last/")
+    dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
+    output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
     model: ArchitectureConfig = Field(TransformerConfig(), description="family and shape of the model")
     data: PlanConfig = Field(PlanConfig(), description="how rows become global batches")
     loader: LoaderConfig = Field(LoaderConfig(), description="how each process reads its part of them")
@@ -51,15 +51,20 @@ class TrainConfig(Config):
     precision: Precision = Field("auto", description="of forward passes; auto: bfloat16 on GPUs that compute in it")
     device: DeviceName = Field("auto", description="auto: a GPU for each process if there are any")
     seed: int = Field(1, ge=0, description="of initial weights, dropout and the order of the data")
-    report_every_steps: int = Field(50, ge=1, description="steps between two log lines and rows of metrics.jsonl")
+    report_every_steps: int = Field(
+        50, ge=1, le=1 << 40, description="steps between two log lines and rows of metrics.jsonl"
+    )
     tensorboard: bool = Field(True, description="write TensorBoard curves where the package is installed")
     max_skipped_in_a_row: int = Field(
-        20, ge=1, description="steps in a row without an update, for non-finite values, after which training fails"
+        20,
+        ge=1,
+        le=1 << 40,
+        description="steps in a row without an update, for non-finite values, after which training fails",
     )
     resume: Literal["auto", "never"] = Field(
         "auto", description="auto: carry on where the output folder has checkpoints; never: refuse such a folder"
     )
-    initialize_from: str | None = Field(
+    initialize_from: Location | None = Field(
         None, description="model folder whose weights training starts with; vocabularies and shape must be the same"
     )
 

@@ -17,12 +17,16 @@ class OptimizerConfig(Config):
     """The rule that turns gradients into new weights."""
 
     kind: Literal["adam", "adamw"] = Field("adam", description="adam adds weight decay to the gradient, adamw does not")
-    learning_rate: float = Field(5e-4, gt=0, description="peak learning rate; the schedule scales it step by step")
+    learning_rate: float = Field(
+        5e-4, gt=0, le=1000, description="peak learning rate; the schedule scales it step by step"
+    )
     beta1: float = Field(0.9, ge=0, lt=1, description="decay of the gradient's running mean")
     beta2: float = Field(0.98, ge=0, lt=1, description="decay of the squared gradient's running mean")
-    epsilon: float = Field(1e-9, gt=0, description="added to the root of the running square")
-    weight_decay: float = Field(0.0, ge=0, description="pull of matrices towards 0; vectors (biases, norms) are spared")
-    clip_norm: float | None = Field(1.0, gt=0, description="the gradient's norm is cut to this; null: no cut")
+    epsilon: float = Field(1e-9, ge=1e-30, le=1, description="added to the root of the running square")
+    weight_decay: float = Field(
+        0.0, ge=0, le=1000, description="pull of matrices towards 0; vectors (biases, norms) are spared"
+    )
+    clip_norm: float | None = Field(1.0, gt=0, le=1e30, description="the gradient's norm is cut to this; null: no cut")
 
 
 def build_optimizer(config: OptimizerConfig, model: nn.Module) -> torch.optim.Optimizer:

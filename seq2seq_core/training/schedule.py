@@ -16,8 +16,10 @@ class ScheduleConfig(Config):
     kind: Literal["inverse_sqrt", "cosine", "constant"] = Field(
         "inverse_sqrt", description="course after the warm-up: peak * sqrt(warmup / step), half a cosine, or flat"
     )
-    warmup_steps: int = Field(4000, ge=0, description="steps over which the rate rises linearly to its peak")
-    decay_steps: int | None = Field(None, ge=1, description="step at which a cosine reaches its minimum")
+    warmup_steps: int = Field(
+        4000, ge=0, le=1 << 40, description="steps over which the rate rises linearly to its peak"
+    )
+    decay_steps: int | None = Field(None, ge=1, le=1 << 40, description="step at which a cosine reaches its minimum")
     minimum_ratio: float = Field(0.0, ge=0, le=1, description="the rate never falls below this share of its peak")
 
     @model_validator(mode="after")

@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 class LimitsConfig(Config):
     """Where training ends at the latest. Limits may be raised later: the same run then goes on."""
 
-    max_steps: int | None = Field(100_000, ge=1, description="optimizer steps; null: no limit")
-    max_epochs: int | None = Field(None, ge=1, description="passes over the training split; null: no limit")
+    max_steps: int | None = Field(100_000, ge=1, le=1 << 40, description="optimizer steps; null: no limit")
+    max_epochs: int | None = Field(None, ge=1, le=1 << 40, description="passes over the training split; null: no limit")
     max_minutes: float | None = Field(
-        None, gt=0, description="minutes of training over all resumptions, validation included; null: no limit"
+        None, gt=0, le=1e9, description="minutes of training over all resumptions, validation included; null: no limit"
     )
 
     @model_validator(mode="after")

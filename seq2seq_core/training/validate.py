@@ -37,16 +37,20 @@ logger = logging.getLogger(__name__)
 class ValidationConfig(Config):
     """When and how the validation split is looked at; always at the end too."""
 
-    every_steps: int | None = Field(1000, ge=1, description="steps between validations; null: not by steps")
-    every_epochs: int | None = Field(None, ge=1, description="epochs between validations; null: not by epochs")
+    every_steps: int | None = Field(1000, ge=1, le=1 << 40, description="steps between validations; null: not by steps")
+    every_epochs: int | None = Field(
+        None, ge=1, le=1 << 40, description="epochs between validations; null: not by epochs"
+    )
     metric: Metric = Field("bleu", description="what decides which model is best; loss: nothing is decoded")
     bleu_tokenization: str = Field("13a", description="how BLEU finds words: 13a, intl, char, zh, ja-mecab, none, ...")
-    beam: int = Field(1, ge=1, description="hypotheses a sentence when decoding; 1 is greedy search")
+    beam: int = Field(1, ge=1, le=1024, description="hypotheses a sentence when decoding; 1 is greedy search")
     max_rows: int | None = Field(
-        None, ge=1, description="only the first rows of the split, a uniform sample; null: all"
+        None, ge=1, le=1 << 40, description="only the first rows of the split, a uniform sample; null: all"
     )
-    max_batch_tokens: int = Field(8192, ge=1, description="padded tokens of a batch in validation")
-    patience: int | None = Field(10, ge=1, description="validations without a new best that end training; null: never")
+    max_batch_tokens: int = Field(8192, ge=1, le=1 << 31, description="padded tokens of a batch in validation")
+    patience: int | None = Field(
+        10, ge=1, le=1 << 40, description="validations without a new best that end training; null: never"
+    )
 
 
 class Validator:

@@ -32,10 +32,37 @@ def test_the_configuration_file_may_stand_anywhere(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "plain", "options"),
+    [
+        (["--deep", "path"], ("path",), ("--deep",)),
+        (["--deep", "true", "path"], (), ("--deep", "true", "path")),
+        (["--deep", "no"], (), ("--deep", "no")),
+        (["path", "--deep"], ("path",), ("--deep",)),
+        (["--deep=false", "--name", "path"], (), ("--deep=false", "--name", "path")),
+        (["--name", "x", "-"], ("-",), ("--name", "x")),
+        (["-", "--name", "x"], ("-",), ("--name", "x")),
+        (["--name", "-", "x"], ("-",), ("--name", "x")),
+    ],
+)
+def test_a_plain_word_may_stand_behind_options(
+    words: list[str], plain: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    call = read_call(command(positional=1, switches=("deep",)), words)
+    assert (call.words, call.options) == (plain, options)
+
+
+def test_a_command_without_plain_words_leaves_them_where_they_are() -> None:
+    assert read_call(command(switches=("deep",)), ["--deep", "x", "-"]).options == ("--deep", "x", "-")
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["stray"], "unexpected argument 'stray'; expected go WORD"),
         (["--config"], "--config needs a file"),
+        (["--config", ""], "--config: an empty path"),
+        (["--config", "a", "--config=b"], "--config stands twice; found a and b"),
+        (["a", "--deep", "b"], "unexpected argument 'a'"),
         (["--name", "x", "--", "--runner=x"], "takes no engine options"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -125,6 +126,14 @@ def test_environment_variables_are_filled_in(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("A_NAME")
     with pytest.raises(ConfigError, match=r"A_NAME is not set. export A_NAME="):
         load(path=file)
+
+
+def test_the_file_may_be_a_pipe() -> None:
+    read, write = os.pipe()
+    os.write(write, b"name: x")
+    os.close(write)
+    assert load(path=Path(f"/dev/fd/{read}")).name == "x"
+    os.close(read)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core import storage
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, Location
 from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.text.reading import arrow, parquet
 from seq2seq_core.text.reading.columns import find_columns
@@ -34,7 +34,7 @@ _COLUMNAR: tuple[Format, ...] = ("parquet", "arrow")
 _WITH_FIELDS: tuple[Format, ...] = ("tsv", "jsonl", *_COLUMNAR)
 _LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 
-Patterns = str | tuple[str, ...]
+Patterns = Location | tuple[Location, ...]
 
 
 class CorpusConfig(Config):
@@ -79,11 +79,12 @@ class CorpusConfig(Config):
     source_language: str | None = Field(None, pattern=_LANGUAGE, description="language of the source side (en, pt-BR)")
     target_language: str | None = Field(None, pattern=_LANGUAGE, description="language of the target side")
     tag: bool = Field(False, description="put >>target_language<< before every source, for multilingual models")
-    weight: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="how often an epoch of training passes over the corpus"
-    )
+    weight: float = Field(1.0, gt=0, le=1000, description="how often an epoch of training passes over the corpus")
     max_rows: int | None = Field(
-        None, ge=1, description="at most so many rows of the corpus stay, a uniform sample of those that could"
+        None,
+        ge=1,
+        le=1 << 40,
+        description="at most so many rows of the corpus stay, a uniform sample of those that could",
     )
     filters: dict[str, Any] | None = Field(None, description="rules for this corpus, on top of the run's filters")
     normalize: dict[str, Any] | None = Field(None, description="normalisers for this corpus, on top of the run's")
@@ -98,7 +99,7 @@ class CorpusConfig(Config):
     def _one_shape(self) -> Self:
         for name in ("source", "target", "path", "text"):
             patterns = _patterns(getattr(self, name))
-            if getattr(self, name) is not None and (not patterns or "" in patterns):
+            if getattr(self, name) is not None and not patterns:
                 raise ValueError(f"{name} names no file")
         pair = self.source is not None or self.target is not None
         given = [pair, self.path is not None, self.text is not None]

@@ -110,17 +110,20 @@ class LengthRatioRule(Rule):
 
     compares: ClassVar[bool] = True
 
-    maximum: float = Field(9.0, ge=1.0, description="longer side divided by shorter side, at most")
+    maximum: float = Field(9.0, ge=1.0, le=1e6, description="longer side divided by shorter side, at most")
     unit: Literal["words", "characters"] = Field("characters", description="what the sides are measured in")
     center: float | None = Field(
-        None, gt=0, description="usual target length / source length, which then counts as 1; default: 1"
+        None, ge=1e-6, le=1e6, description="usual target length / source length, which then counts as 1; default: 1"
     )
     spread: float | None = Field(
         None,
-        gt=0,
+        ge=1e-6,
+        le=1e6,
         description="usual deviation of the logarithm of that ratio; with it, `deviations` bounds it, not `maximum`",
     )
-    deviations: float = Field(5.0, gt=0, description="deviations from the center, at most, where there is a spread")
+    deviations: float = Field(
+        5.0, gt=0, le=1e6, description="deviations from the center, at most, where there is a spread"
+    )
 
     def measure(self, rows: Rows) -> Measure:
         source, target = (self._length(texts) for texts in (rows.source, rows.target))

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pydantic
 from pydantic import Field
 
+from seq2seq_core.config import Location
 from seq2seq_core.text.reading.segments import read_segments
 from seq2seq_core.text.rules import unicode
 from seq2seq_core.text.rules.base import Measure, Rows, Rule
@@ -25,7 +26,9 @@ class PhrasesRule(Rule):
     """No side holds one of these phrases (C4's list of words and OpusCleaner's lists of phrases are used so)."""
 
     phrases: tuple[str, ...] = Field((), description="phrases that reject a row")
-    file: str | None = Field(None, description="URL of a file with more of them, one a line; blank lines are skipped")
+    file: Location | None = Field(
+        None, description="URL of a file with more of them, one a line; blank lines are skipped"
+    )
     ignore_case: bool = Field(True, description="upper and lower case are the same")
     whole_words: bool = Field(True, description="not inside a longer word (in scripts that put spaces between words)")
     side: Literal["both", "source", "target"] = Field("both", description="where to look")

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from seq2seq_core import foreign_errors
 from seq2seq_core.errors import ConfigError, Seq2SeqError, TrainingError
 from seq2seq_core.training.processes.early import heard, say
 from seq2seq_core.training.processes.place import Place
@@ -38,11 +39,12 @@ def told_once(place_of: Callable[[], Place], work: Callable[[], int], name: str)
         return work()
     except Exception as error:  # noqa: BLE001 - shown as the interpreter shows it
         shown = _for_all(error, place) if place.size > 1 else error
-        if isinstance(shown, Seq2SeqError):
-            say(f"{name}{f' (rank {place.rank})' if place.size > 1 else ''}: {shown}")
+        ours = foreign_errors.ours(shown)
+        if ours is not None:
+            say(f"{name}{f' (rank {place.rank})' if place.size > 1 else ''}: {ours}")
         else:
             sys.excepthook(type(shown), shown, shown.__traceback__)
-        return EXIT_USAGE if isinstance(shown, ConfigError) else EXIT_FAILED
+        return EXIT_USAGE if isinstance(ours, ConfigError) else EXIT_FAILED
 
 
 def end(code: int) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.running import beam_options, failures
-from seq2seq_core.errors import InputError, TokenizerError
+from seq2seq_core.errors import InputError, Seq2SeqError, TokenizerError
 
 
 def refuse(element: int) -> int:
@@ -103,6 +104,67 @@ def test_an_interrupt_inside_a_step_is_an_interrupt(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.ERROR), pytest.raises(KeyboardInterrupt):
         run(interrupt)
     assert not caplog.records
+
+
+def run_out_of_space(element: int) -> int:
+    raise OSError(28, "No space left on device", "out/unit-3")
+
+
+def find_damage(element: int) -> int:
+    raise OSError("Corrupt snappy compressed data.")
+
+
+def find_a_name(element: int) -> bytes:
+    return "caf\udce9".encode()
+
+
+FOREIGN = [
+    (run_out_of_space, "StorageError: out/unit-3: the disk is full; found No space left on device. Make room"),
+    (find_damage, "StorageError: a file cannot be read or written; found Corrupt snappy compressed data."),
+    (find_a_name, "InputError: a text or a name is not UTF-8; found"),
+]
+
+
+@pytest.mark.parametrize(("function", "message"), FOREIGN)
+def test_errors_of_the_system_are_one_line_too(
+    function: FunctionType, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR), pytest.raises(Seq2SeqError) as error:
+        run(function)
+    assert f"{type(error.value).__name__}: {error.value}".startswith(message)
+    assert "[while running" not in str(error.value)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("function", "message"), FOREIGN)
+def test_so_they_are_from_threads(function: FunctionType, message: str) -> None:
+    told = in_threads(function)
+    assert told.startswith(message)
+    assert told.count("\n") == 1
+
+
+ODD = "a\nb 'c' \\n \\\\ \x1b[0m \udce9 [while"
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_the_whole_of_a_message_comes_back_however_often_it_was_quoted(times: int) -> None:
+    error = InputError("the row is unreadable", where="corpus.en, line 7", found=ODD, advice="Look: there.")
+    text = f"Traceback (most recent call last):\n  File 'x'\n{type(error).__module__}.InputError: {error}"
+    text += " [while running 'Stage units/Do']\n"
+    for _ in range(times):
+        text = f"Error from SDK harness: {json.dumps(text)}"
+    ours = failures.cause(RuntimeError(text))
+    assert isinstance(ours, InputError)
+    assert str(ours).rstrip('"') == str(error)
+
+
+def test_a_mistake_that_follows_an_error_of_the_system_is_not_hidden() -> None:
+    text = (
+        "Traceback (most recent call last):\n  File ...\nOSError: [Errno 28] No space left on device\n\n"
+        "During handling of the above exception, another exception occurred:\n\n"
+        "Traceback (most recent call last):\n  File ...\nTypeError: 3 is no text [while running 'x']\n"
+    )
+    assert failures.cause(RuntimeError(text)) is None
 
 
 def test_our_error_is_found_in_the_text_of_a_remote_traceback() -> None:

@@ -58,6 +58,18 @@ def test_a_look_that_fails_does_not_end_the_watch(
     assert messages(caplog)[:2] == ["units 1/3, records 1/3", "units 3/3, records 3/3"]
 
 
+@pytest.mark.parametrize("error", [KeyError("step"), MemoryError(), EOFError(), RuntimeError("x")])
+def test_no_error_ends_the_watch_or_leaves_the_bar(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.01)
+    script = Scripted(error, progress("reading", 3, 3))
+    with watching(script):
+        assert script.through.wait(20)
+    assert "reading" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\n")
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from seq2seq_core.config import build
 from seq2seq_core.errors import ConfigError, TokenizerError
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.recipe import Recipe
@@ -15,7 +16,7 @@ from seq2seq_core.text.reading.corpus import CorpusConfig
 
 
 def config(**values: Any) -> CorpusConfig:
-    return CorpusConfig(source="a", target="b", **values)
+    return build(CorpusConfig, {"source": "a", "target": "b", **values}, where="corpus c")
 
 
 def test_a_corpus_retunes_rules_and_normalisation_key_by_key() -> None:
@@ -33,6 +34,25 @@ def test_a_corpus_retunes_rules_and_normalisation_key_by_key() -> None:
 def test_an_unknown_rule_of_a_corpus_names_the_corpus_and_its_neighbour() -> None:
     with pytest.raises(ConfigError, match=r"corpus web: filters.*Did you mean words"):
         resolve(config(filters={"word": {}}), "train", "web", Recipe())
+
+
+@pytest.mark.parametrize("role", ["train", "valid", "benchmark"])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"filters": {"words": {"maximum": True}}}, "filters: words.maximum: true and false have no place here"),
+        ({"filters": {"length_ratio": {"maximum": float("inf")}}}, "filters.*: the number must be finite"),
+        ({"filters": {"words": {"maximum": 1 << 63}}}, "filters.*: the number has more than 64 bits"),
+        ({"filters": {"phrases": {"file": ""}}}, r"filters: phrases.file: an empty path"),
+        ({"filters": {"phrases": {"phrases": [False]}}}, "filters: phrases.phrases.0: true and false"),
+        ({"filters": {"wrods": None}}, "filters: unknown key 'wrods'"),
+        ({"normalize": {"unicode": False}}, "normalize: unicode: true and false have no place .* put it in quotes"),
+        ({"normalize": {"whitspace": True}}, "normalize: unknown key 'whitspace'"),
+    ],
+)
+def test_what_a_corpus_says_is_looked_at_whatever_it_is_for(role: Any, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve(config(**values), role, "c", Recipe())
 
 
 def test_tags_stand_before_the_sources_of_their_corpus_alone(workshop: Any) -> None:
