@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo import run
+from seq2seq_core.errors import ConfigError
 from seq2seq_core.shards.manifest import load_manifest
 
 FEW_STEPS = (
@@ -42,3 +43,12 @@ def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
     before = {name: (tmp_path / "demo" / name).read_bytes() for name in results}
     assert run.run(config) == 0
     assert {name: (tmp_path / "demo" / name).read_bytes() for name in results} == before
+
+
+def test_variables_of_torchrun_are_refused_before_the_first_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="WORLD_SIZE: variables of torchrun are set in part"):
+        run.run(run.DemoConfig(output=str(tmp_path / "demo")))
+    assert not (tmp_path / "demo").exists()

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.training import distributed
 from seq2seq_core.training.distributed import World, joined, threads_per_process
+from seq2seq_core.training.processes.place import Place
 
 ALONE = World(rank=0, size=1, local_size=1, device=torch.device("cpu"))
 
@@ -31,3 +35,23 @@ def test_without_torchrun_there_is_one_process_and_no_group() -> None:
 def test_a_gpu_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match="1 processes, 0 GPUs"), joined("cuda"):
         pass
+
+
+def test_variables_that_make_no_place_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(ConfigError, match="RANK: variables of torchrun are set in part"), joined("cpu"):
+        pass
+
+
+def test_processes_share_the_cores_also_where_the_system_counts_all_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    monkeypatch.setattr(distributed, "find_place", lambda: Place(0, 2, 0, 2, ("127.0.0.1", 1)))
+    monkeypatch.setattr(distributed, "_connect", lambda place, backend: None)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    with joined("cpu") as world:
+        assert world.size == 2
+    assert threads == [4]
