@@ -127,7 +127,7 @@ def _complain(error: Seq2SeqError, cause: Exception) -> int:
 
 def _carries_on(words: Sequence[str]) -> bool:
     command = COMMANDS.get(words[0]) if words else None
-    return command is not None and command.carries_on(words[1:])
+    return command is None or command.carries_on(words[1:])
 
 
 def _overview() -> str:
