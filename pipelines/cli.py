@@ -21,13 +21,14 @@ import threading
 import traceback
 from collections.abc import Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from pipelines.call import Command, read_call
-from pipelines.commands import COMMANDS
-from seq2seq_core import config as configuration
 from seq2seq_core import foreign_errors, terminal
 from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
-from seq2seq_core.options import Key
+
+if TYPE_CHECKING:
+    from pipelines.call import Command
+    from seq2seq_core.options import Key
 
 _YOUNG_OBJECTS = 500_000  # imports make half as many, which stay: looking for garbage among them takes longer
 
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def console() -> int:
     """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage."""
+    terminal.make_ready()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
     gc.set_threshold(_YOUNG_OBJECTS)
@@ -103,6 +105,9 @@ def _set_up_logging() -> None:
 
 
 def _dispatch(words: list[str]) -> int:
+    from pipelines.call import read_call  # here, as Ctrl-C has to find `main` at work before what takes long to import
+    from pipelines.commands import COMMANDS
+
     if not words or words[0] in ("-h", "--help", "help"):
         terminal.say(_overview())
         return 0 if words else EXIT_USAGE
@@ -126,11 +131,15 @@ def _complain(error: Seq2SeqError, cause: Exception) -> int:
 
 
 def _carries_on(words: Sequence[str]) -> bool:
+    from pipelines.commands import COMMANDS
+
     command = COMMANDS.get(words[0]) if words else None
     return command is None or command.carries_on(words[1:])
 
 
 def _overview() -> str:
+    from pipelines.commands import COMMANDS
+
     rows = [f"  {command.name:<10} {command.summary}" for command in COMMANDS.values()]
     return "\n".join(
         [
@@ -145,6 +154,8 @@ def _overview() -> str:
 
 def _help(command: Command) -> str:
     """Usage, notes and every key with its type, default and meaning."""
+    from seq2seq_core import config as configuration
+
     lines = [f"usage: {command.usage}", "", textwrap.fill(command.summary, 100)]
     if command.notes:
         lines += ["", command.notes]

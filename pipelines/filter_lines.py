@@ -9,7 +9,7 @@ from typing import IO, Self
 import pydantic
 
 from seq2seq_core.errors import IncompleteError, StorageError
-from seq2seq_core.inference.records.content import Content
+from seq2seq_core.inference.records.content import MAX_RECORD_BYTES, Content
 from seq2seq_core.inference.records.lines import parse_text, render_text
 from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
@@ -76,17 +76,23 @@ def filter_lines(translator: Translates, source: IO[bytes], target: IO[bytes]) -
 
 
 def ready_lines(source: IO[bytes]) -> Iterator[bytes]:
-    """Blocks of whole lines: as many as stand ready, waiting for one only when none does."""
-    rest = b""
+    """Blocks of whole lines: as many as stand ready, waiting for one only when none does.
+
+    Of a line of more than `MAX_RECORD_BYTES` only so much is kept that its length still tells.
+    """
+    rest: list[bytes] = []
+    held = 0
     while block := _read(source):
         whole, newline, tail = block.rpartition(b"\n")
         if newline:
-            yield rest + whole + newline
-            rest = tail
-        else:
-            rest += block
+            yield b"".join([*rest, whole, newline])
+            rest, held = [], 0
+        more = tail if newline else block
+        if more and held <= MAX_RECORD_BYTES:
+            rest.append(more)
+            held += len(more)
     if rest:
-        yield rest
+        yield b"".join(rest)
 
 
 def _read(source: IO[bytes]) -> bytes:

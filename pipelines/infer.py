@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -25,6 +24,7 @@ from pipelines import redaction
 from pipelines.running import beam_options, failures
 from pipelines.running.watch import watching
 from pipelines.transforms.commit_units import CommitUnits
+from pipelines.transforms.lay_out import LayOut
 from pipelines.transforms.open_output import OpenOutput
 from pipelines.transforms.plan_inputs import PlanInputs
 from pipelines.transforms.publish_output import PublishOutput
@@ -43,6 +43,7 @@ from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, InputFile, Rec
 from seq2seq_core.inference.records.plan import InputPlan, UnitSize
 from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
 from seq2seq_core.inference.work import OnError
+from seq2seq_core.machine import usable_cores
 
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece", "torch")
 
@@ -155,7 +156,8 @@ def _build(root: beam.Pipeline, config: TranslateConfig, files: list[InputFile],
     )
     units = plans | "Open output" >> OpenOutput(config.output, job.fingerprint, fields)
     to_do, finished = units | "Skip finished" >> SkipFinished(config.output)
-    translated = to_do | "Translate units" >> TranslateUnits(translator, job.model.digest, fields)
+    laid_out = to_do | "Lay out" >> LayOut(config.output)
+    translated = laid_out | "Translate units" >> TranslateUnits(translator, job.model.digest, fields)
     committed = translated | "Commit units" >> CommitUnits(config.output, fields, config.on_error)
     entries = (finished, committed) | "All entries" >> beam.Flatten()
     output = entries | "Publish output" >> PublishOutput(config.output, job, plans)
@@ -239,7 +241,7 @@ def _engine_for(engine: EngineConfig, options: PipelineOptions) -> EngineConfig:
     local = options.view_as(DirectOptions)
     if not isinstance(engine, TorchEngineConfig) or engine.threads or local.direct_running_mode == "in_memory":
         return engine
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     return engine.model_copy(update={"threads": max(1, cores // (local.direct_num_workers or cores))})
 
 

@@ -5,7 +5,6 @@ So a mistake in the configuration is told at once, and work can begin while Beam
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
@@ -17,6 +16,7 @@ from seq2seq_core import storage
 from seq2seq_core.claims import this_process
 from seq2seq_core.config import Location
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.machine import usable_cores
 from seq2seq_core.preparation.corpora import resolve
 from seq2seq_core.preparation.generation import origins
 from seq2seq_core.preparation.messages import Input, Job, Role
@@ -172,11 +172,6 @@ def local_threads(job: Job) -> int:
         if left < 0:
             return min(usable_cores(), _MOST_LOCAL_THREADS)
     return 1
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:

@@ -112,23 +112,21 @@ class Place:
 
     def holders(self, fingerprint: str) -> list[Holder]:
         """All runs that have said so of a fingerprint, dead ones too."""
-        names = (name for name in storage.list_folder(self._folder) if name.startswith(f"{self._stem}."))
-        urls = [storage.join(self._folder, name) for name in names if name != f"{self._stem}.json"]
-        notes = [note for url in urls if (note := _read_note(url)) is not None]
-        return [note.holder for note in notes if note.fingerprint == fingerprint]
+        return [note.holder for note in self._notes() if note.fingerprint == fingerprint]
 
     def leave(self, run: str) -> None:
-        """Take the note of a run away, and its claim with it where no other run lives that works under it."""
+        """Take the note of a run away, its claim where no other living run works under it, and what dead ones left."""
         url = self._note_url(run)
         note, claim = _read_note(url), self.read()
         storage.remove(url)
         if note is None or claim is None or note.fingerprint != claim.fingerprint:
             return
-        left = self.holders(claim.fingerprint)
-        if not any(holder.is_alive for holder in left):
+        others = self._notes()
+        if not any(other.fingerprint == claim.fingerprint and other.holder.is_alive for other in others):
             storage.remove(self.url)
-            for holder in left:
-                storage.remove(self._note_url(holder.run))
+        for other in others:
+            if not other.holder.is_alive:
+                storage.remove(self._note_url(other.holder.run))
 
     def take_over(self, found: Claim) -> None:
         """Take the claim of dead runs away with their notes, if it still is the one that was found."""
@@ -138,6 +136,11 @@ class Place:
             for holder in dead:
                 storage.remove(self._note_url(holder.run))
         _log.info("the %s of %s has not ended; this run takes over", found.work, shown(dead))
+
+    def _notes(self) -> list[_Note]:
+        names = (name for name in storage.list_folder(self._folder) if name.startswith(f"{self._stem}."))
+        urls = [storage.join(self._folder, name) for name in names if name != f"{self._stem}.json"]
+        return [note for url in urls if (note := _read_note(url)) is not None]
 
     def _note_url(self, run: str) -> str:
         return storage.join(self._folder, f"{self._stem}.{run}.json")

@@ -11,10 +11,10 @@ import sys
 from typing import IO, Any, Literal, cast
 
 from seq2seq_core.errors import StorageError
+from seq2seq_core.machine import open_closed_streams
 
 Stream = Literal["stdin", "stdout", "stderr"]
-_NUMBERS: dict[Stream, int] = {"stdin": 0, "stdout": 1, "stderr": 2}
-_NAMES = {"stdin": "standard input", "stdout": "standard output", "stderr": "standard error"}
+_NAMES: dict[Stream, str] = {"stdin": "standard input", "stdout": "standard output", "stderr": "standard error"}
 
 _closed: set[Stream] = set()
 
@@ -24,17 +24,11 @@ class NobodyReadsError(Exception):
 
 
 def make_ready() -> None:
-    """Let standard output and error take every character, escaping what they cannot show, and open closed streams.
-
-    A stream that is closed when Python starts is None there, and the next file that is opened gets its number: whatever
-    a library prints would end in that file. So it leads nowhere instead.
-    """
-    for name, number in _NUMBERS.items():
-        stream = getattr(sys, name)
-        if stream is None:
-            _closed.add(name)
-            setattr(sys, name, _open_nowhere(number))
-        elif name != "stdin" and hasattr(stream, "reconfigure"):
+    """Let standard output and error take every character, escaping what they cannot show, and open closed streams."""
+    _closed.update(name for name in _NAMES if getattr(sys, name) is None)
+    open_closed_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -81,20 +75,3 @@ def silence(stream: IO[Any]) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
-
-
-def _open_nowhere(number: int) -> IO[str]:
-    found = os.open(os.devnull, os.O_RDWR)
-    if found != number and not _is_open(number):
-        os.dup2(found, number)
-        os.close(found)
-        found = number
-    return os.fdopen(found, "r" if number == 0 else "w", encoding="utf-8", errors="backslashreplace")
-
-
-def _is_open(number: int) -> bool:
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True

@@ -9,7 +9,7 @@ sentences of the whole corpus share a source or a target, so what cleaning shoul
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from random import Random
 
@@ -20,7 +20,7 @@ from pipelines.demo.phrase import Phrase
 from pipelines.demo.slots import SLOTS
 from pipelines.demo.templates import NOUNS, TEMPLATES, Template, kind_of
 from seq2seq_core import storage
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.errors import ConfigError, StorageError
 
 SUMMARY_NAME = "corpus.json"
 _JOINED_SHARE = 0.15
@@ -87,9 +87,11 @@ def generate(folder: str, pairs: int = 20_000, seed: int = 1, valid: int = 500, 
     random = Random(seed)  # noqa: S311 (no secret depends on it)
     train, held_out = _draw(random, pairs, valid + test)
     lines, injected = dirt.mix_in(random, train, held_out)
-    _write(folder, "train", lines)
-    _write(folder, "valid", [dirt.line(pair) for pair in held_out[:valid]])
-    _write(folder, "test", [dirt.line(pair) for pair in held_out[valid:]])
+    rest = [dirt.line(pair) for pair in held_out]
+    files = {**_files("train", lines), **_files("valid", rest[:valid]), **_files("test", rest[valid:])}
+    _refuse_strangers(folder, files)
+    for name, data in files.items():
+        storage.publish_bytes(storage.join(folder, name), data)
     summary = Summary(folder, seed, pairs, valid, test, injected)
     storage.publish_text(storage.join(folder, SUMMARY_NAME), json.dumps(asdict(summary), indent=1) + "\n")
     return summary
@@ -164,7 +166,18 @@ def _punctuate(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
-def _write(folder: str, name: str, lines: list[dirt.Line]) -> None:
-    """One Moses pair of files."""
-    for side, suffix in enumerate((".en", ".de")):
-        storage.publish_bytes(storage.join(folder, name + suffix), b"".join(line[side] + b"\n" for line in lines))
+def _files(name: str, lines: list[dirt.Line]) -> dict[str, bytes]:
+    """A Moses pair of files."""
+    return {name + suffix: b"".join(line[side] + b"\n" for line in lines) for side, suffix in enumerate((".en", ".de"))}
+
+
+def _refuse_strangers(folder: str, files: Mapping[str, bytes]) -> None:
+    """Refuse a folder with other files of these names; equal ones are those of a demo that was ended before."""
+    for name, data in files.items():
+        url = storage.join(folder, name)
+        if storage.read_if_there(url) not in (None, data):
+            raise StorageError(
+                "a file that this demo has not written stands where its corpus would go",
+                where=storage.redact(url),
+                advice="Choose another output folder, or move it away.",
+            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +15,16 @@ from pipelines.demo import corpus
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
+from seq2seq_core.errors import StorageError
+from seq2seq_core.machine import usable_cores
 from seq2seq_core.metrics.translation import score
+from seq2seq_core.preparation.traces import is_free_for_page
 from seq2seq_core.report.data import Example
+from seq2seq_core.shards.manifest import REPORT_NAME
 from seq2seq_core.terminal import say
 from seq2seq_core.text.reading.segments import read_segments
 from seq2seq_core.training.launch import launch
+from seq2seq_core.training.processes.place import refuse_launching
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "demo"
 _MOST_PROCESSES = 4
@@ -45,8 +49,10 @@ def run(config: DemoConfig) -> int:
     Returns:
         0, or the exit code of a training that did not end well.
     """
+    refuse_launching()  # before the first stage, not at the third
     began = time.monotonic()
     stages = _Stages(config.output, config)
+    stages.check_room()
     stages.generate()
     stages.prepare()
     code = stages.train()
@@ -62,6 +68,15 @@ class _Stages:
 
     def __init__(self, root: str, config: DemoConfig) -> None:
         self._root, self._config = root, config
+
+    def check_room(self) -> None:
+        """Refuse a folder in which somebody else's page stands; the stages look after their own files."""
+        if not is_free_for_page(self._at(REPORT_NAME)):
+            raise StorageError(
+                "a file that this program has not written stands where the report would go",
+                where=storage.redact(self._at(REPORT_NAME)),
+                advice="Choose another output folder, or move it away.",
+            )
 
     def generate(self) -> None:
         """The corpus: Moses files, dirt mixed in."""
@@ -79,7 +94,7 @@ class _Stages:
 
     def train(self) -> int:
         """The run, by torchrun when there are several cores."""
-        processes = self._config.processes or min(os.cpu_count() or 1, _MOST_PROCESSES)
+        processes = self._config.processes or min(usable_cores(), _MOST_PROCESSES)
         _announce("3 of 5", f"training on it with {processes} processes", self._at("run"))
         options = ["--dataset", self._at("dataset"), "--output", self._at("run"), *self._config.train_options]
         return launch(str(RECIPES / "train.yaml"), options, processes)

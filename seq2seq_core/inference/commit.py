@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 
@@ -106,7 +107,11 @@ def read_marker(url: str) -> UnitEntry | None:
 
 
 def ledger_lines(unit: Unit, failures: Sequence[RecordFailure]) -> bytes:
-    """A JSON object a failed record: input, record (from 0; of line formats also line, from 1), reason, its start."""
+    """A JSON object a failed record: input, record (from 0; of line formats also line, from 1), reason, its start.
+
+    All of a record that has no place in the output stands there too: as `original`, or `original_base64` where it is
+    not UTF-8.
+    """
     return b"".join(_ledger_line(unit, failure) for failure in failures)
 
 
@@ -114,4 +119,12 @@ def _ledger_line(unit: Unit, failure: RecordFailure) -> bytes:
     record = unit.part.first + failure.record
     line = {} if unit.file.format == "parquet" else {"line": record + 1}
     row = {"input": unit.file.where, "record": record, **line, "reason": failure.reason, "text": failure.excerpt}
+    row |= {} if failure.original is None else _original(failure.original)
     return json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n"
+
+
+def _original(data: bytes) -> dict[str, str]:
+    try:
+        return {"original": data.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"original_base64": base64.b64encode(data).decode("ascii")}

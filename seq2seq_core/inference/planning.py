@@ -11,11 +11,11 @@ from seq2seq_core.errors import InputError
 from seq2seq_core.inference.belongings import take_places
 from seq2seq_core.inference.output import fingerprint, withdraw
 from seq2seq_core.inference.records.fields import Fields
+from seq2seq_core.inference.records.formats import plan_input
 from seq2seq_core.inference.records.inputs import MARKER_FOLDER, InputFile
 from seq2seq_core.inference.records.jsonl import doubt_jsonl
 from seq2seq_core.inference.records.lines import read_lines
-from seq2seq_core.inference.records.parquet import check_columns
-from seq2seq_core.inference.records.plan import InputPlan, UnitSize, plan_input
+from seq2seq_core.inference.records.plan import InputPlan, UnitSize
 from seq2seq_core.inference.unit import Unit, cut_units
 
 PLAN_PATH = f"{MARKER_FOLDER}/plan.json"
@@ -29,9 +29,7 @@ def plan_and_check(file: InputFile, size: UnitSize, fields: Fields) -> InputPlan
     Raises:
         InputError: It is damaged, has no column of text, or has a field that a translation would add.
     """
-    if file.format == "parquet":
-        check_columns(file, fields)
-    plan = plan_input(file, size)
+    plan = plan_input(file, size, fields)
     if file.format != "jsonl":
         return plan
     lines, _ = read_lines(file, plan.ranges[0])

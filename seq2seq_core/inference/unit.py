@@ -59,5 +59,5 @@ def cut_units(plan: InputPlan, job: str) -> list[Unit]:
 
 
 def _fingerprint(plan: InputPlan, part: RecordRange, job: str) -> str:
-    parts = [UNIT_VERSION, job, plan.fingerprint, plan.file.format, part.first, part.records]
+    parts = [UNIT_VERSION, job, plan.fingerprint, plan.file.format, part.first, part.records, part.digest]
     return storage.digest_bytes(json.dumps(parts).encode())

@@ -19,7 +19,7 @@ from seq2seq_core.shards.manifest import NEAR_FOLDER, REPORT_NAME, Manifest
 from seq2seq_core.shards.schema import shard_name
 
 TRACES_NAME = "files.json"
-REPORT_MARK = b'name="made-from"'
+REPORT_MARKS = (b'name="generator" content="seq2seq"', b'name="made-from"')
 TOKENIZERS = tuple(f"tokenizer/{side}.model" for side in ("joint", "source", "target"))
 
 _HEAD_BYTES = 1 << 12
@@ -75,7 +75,7 @@ def refuse_strangers(plan: Plan, latest: Manifest | None) -> None:
     ours = {path for traces in all_traces(output) for path in traces.files} | set(files_of(latest))
     wanted = set(traces_of(plan).files) - ours
     taken = sorted(path for path in present(output, wanted) if path in wanted)
-    if latest is None and not is_our_report(output):
+    if latest is None and not is_free_for_page(storage.join(output, REPORT_NAME)):
         taken.append(REPORT_NAME)
     if taken:
         raise DatasetError(
@@ -86,13 +86,13 @@ def refuse_strangers(plan: Plan, latest: Manifest | None) -> None:
         )
 
 
-def is_our_report(output: str) -> bool:
-    """Whether the page in a dataset folder was made by this program, or none stands there."""
-    url = storage.join(output, REPORT_NAME)
+def is_free_for_page(url: str) -> bool:
+    """Whether nothing stands there, or a page of this program, which says so in its head."""
     if not storage.exists(url):
         return True
     with storage.open_input(url) as file:
-        return REPORT_MARK in file.read(_HEAD_BYTES)
+        head = file.read(_HEAD_BYTES)
+    return any(mark in head for mark in REPORT_MARKS)
 
 
 def files_of(manifest: Manifest | None) -> Iterator[str]:

@@ -7,6 +7,7 @@ import logging
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, StorageError
+from seq2seq_core.preparation.traces import is_free_for_page
 from seq2seq_core.shards.manifest import MANIFEST_NAME, REPORT_NAME
 from seq2seq_core.shards.reader import Dataset
 
@@ -21,6 +22,9 @@ def write_beside(root: str) -> bool:
     url = storage.join(root, REPORT_NAME)
     try:
         digest = storage.digest_file(storage.join(root, MANIFEST_NAME))
+        if not is_free_for_page(url):
+            logger.warning("no %s: a file that this program has not written stands there", REPORT_NAME)
+            return False
         if not _is_current(url, digest):
             storage.publish_text(url, render_dataset(root, digest))
     except Exception as error:

@@ -179,7 +179,7 @@ def row_groups(
         StorageError: It cannot be read.
     """
     with _reading(where):
-        parquet = pq.ParquetFile(file, pre_buffer=True)
+        parquet = pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
         missing = set(columns or ()) - set(parquet.schema_arrow.names)
         if missing:
             raise DatasetError("missing columns", where=where, found=parquet.schema_arrow.names, expected=columns)

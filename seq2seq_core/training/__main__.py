@@ -1,46 +1,49 @@
-"""`python -m seq2seq_core.training`, alone or under torchrun: words in, a trained run folder and an exit code out."""
+"""`python -m seq2seq_core.training`, alone or under torchrun: words in, a trained run folder and an exit code out.
+
+All that takes time to import is imported when a stop signal ends the process already, without a traceback.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from typing import NoReturn
 
-import torch.distributed
-
-from seq2seq_core import config as configuration
-from seq2seq_core import foreign_errors, terminal
-from seq2seq_core.errors import ConfigError
-from seq2seq_core.options import take_config_file
-from seq2seq_core.training.config import TrainConfig
-from seq2seq_core.training.launch import train_here
+from seq2seq_core.training.processes.early import end_at_once
 
 USAGE = "usage: [torchrun --nproc-per-node N -m | python -m] seq2seq_core.training [--config FILE] [--key value ...]"
+_NAME = "training"
 
 
 def main(words: list[str]) -> int:
     """The exit code: 0, 1 for a failure, 2 for a wrong configuration, or one of `training.stop`."""
+    import logging
+
+    from seq2seq_core import terminal
+    from seq2seq_core.training.processes.endings import told_once
+    from seq2seq_core.training.processes.place import find_place
+
     terminal.make_ready()
-    logging.raiseExceptions = False
+    logging.raiseExceptions = False  # a log line that cannot be written is no reason for more
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("seq2seq_core").setLevel(logging.INFO)
+    return told_once(find_place, lambda: _run(words), _NAME)
+
+
+def _run(words: list[str]) -> int:
+    from seq2seq_core import terminal
+    from seq2seq_core.options import take_config_file
+    from seq2seq_core.training.launch import train_here
+
     if "-h" in words or "--help" in words:
         terminal.say(_help().rstrip())
         return 0
-    try:
-        config_file, options = take_config_file(words)
-        return train_here(config_file, options)
-    except Exception as error:
-        ours = foreign_errors.ours(error)
-        if ours is None:
-            raise
-        rank = os.environ.get("RANK")
-        terminal.complain(f"training{f' (rank {rank})' if rank else ''}: {ours}")
-        return 2 if isinstance(ours, ConfigError) else 1
+    return train_here(*take_config_file(words))
 
 
 def _help() -> str:
+    from seq2seq_core import config as configuration
+    from seq2seq_core.training.config import TrainConfig
+
     keys = (
         f"  --{key.name}  ({key.type_name}; {key.default})\n        {key.description}\n"
         for key in configuration.keys(TrainConfig)
@@ -48,24 +51,12 @@ def _help() -> str:
     return f"{USAGE}\n\n{''.join(keys)}"
 
 
-def _end(code: int) -> NoReturn:
-    """End this process; after a failure in a process group, without the interpreter's own end.
+def _run_and_end(words: list[str]) -> None:
+    end_at_once(_NAME, os.environ)
+    from seq2seq_core.training.processes.endings import end
 
-    That would wait for whatever the group has under way, and so for peers that wait for this process, or abort the
-    process where a thread of the group still needs the interpreter.
-    """
-    if not torch.distributed.is_initialized():
-        sys.exit(code)
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    end(main(words))
 
 
 if __name__ == "__main__":
-    try:
-        exit_code = main(sys.argv[1:])
-    except Exception as error:  # noqa: BLE001 - shown as the interpreter shows it
-        sys.excepthook(type(error), error, error.__traceback__)
-        exit_code = 1
-    _end(exit_code)
+    _run_and_end(sys.argv[1:])

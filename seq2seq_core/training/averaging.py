@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,15 +17,26 @@ def best_steps(steps: Sequence[int], scores: Mapping[int, Score], count: int) ->
     ]
 
 
-def averaged(tensor_sets: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def averaged(tensor_sets: Iterable[Iterable[tuple[str, Tensor]]]) -> dict[str, Tensor]:
     """The element-wise mean of the same named tensors of several checkpoints, summed in float64, in their dtypes.
 
-    Integer tensors (counters) are those of the first. Averaging: Vaswani et al. 2017, section 6.1.
+    Integer tensors (counters) are those of the first. The sets are read one after the other and not kept: beside the
+    sums, which take what two sets in float32 do, no more than one tensor is in memory. Averaging: Vaswani et al. 2017,
+    section 6.1.
     """
-    first = tensor_sets[0]
-    return {
-        name: torch.stack([tensors[name].double() for tensors in tensor_sets]).mean(0).to(value.dtype)
-        if value.is_floating_point()
-        else value
-        for name, value in first.items()
-    }
+    sums: dict[str, Tensor] = {}
+    kinds: dict[str, torch.dtype] = {}
+    count = 0
+    for tensors in tensor_sets:
+        for name, tensor in tensors:
+            if name not in sums:
+                sums[name] = tensor.to(torch.float64, copy=True) if tensor.is_floating_point() else tensor
+                kinds[name] = tensor.dtype
+            elif tensor.is_floating_point():
+                sums[name].add_(tensor)
+        count += 1
+    return {name: _mean(sums.pop(name), count, kind) for name, kind in kinds.items()}
+
+
+def _mean(total: Tensor, count: int, kind: torch.dtype) -> Tensor:
+    return total.div_(count).to(kind) if kind.is_floating_point else total

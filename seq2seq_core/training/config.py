@@ -72,12 +72,13 @@ class TrainConfig(Config):
 def identity(config: TrainConfig, dataset_digest: str) -> dict[str, Any]:
     """What the course of a run depends on, as dotted keys and plain values; the dataset by content, not by path."""
     values = config.model_dump(mode="json", exclude=FREE_KEYS)
-    return {"dataset_digest": dataset_digest, **dict(_flat(values, ""))}
+    return {"dataset_digest": dataset_digest, **dict(flat(values))}
 
 
-def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The plain values of nested mappings, by dotted keys."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +18,11 @@ import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.errors import ConfigError, TrainingError
+from seq2seq_core.machine import usable_cores
+from seq2seq_core.training.processes.meeting import meet
+from seq2seq_core.training.processes.parent import follow_launcher
+from seq2seq_core.training.processes.place import Place, find_place
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -51,6 +55,19 @@ class World:
         dist.broadcast_object_list(holder, src=0)
         return holder[0]
 
+    def gather(self, mine: object) -> list[Any]:
+        """Every process's object, by rank, on every process."""
+        if self.size == 1:
+            return [mine]
+        holder: list[object] = [None] * self.size
+        dist.all_gather_object(holder, mine)
+        return holder
+
+    def share(self, tensors: Iterable[Tensor]) -> None:
+        """Fill the tensors of every process with rank 0's, in place."""
+        for tensor in tensors if self.size > 1 else ():
+            dist.broadcast(tensor, src=0)
+
     def wait(self) -> None:
         """Return when every process has come here."""
         if self.size > 1:
@@ -73,17 +90,19 @@ def joined(device: DeviceName) -> Iterator[World]:
     while the interpreter ends.
 
     Raises:
-        ConfigError: CUDA is asked for and absent, or has fewer devices than processes.
+        ConfigError: torchrun's variables are wrong; CUDA is asked for and absent, or has fewer devices than processes.
+        TrainingError: The processes do not find one another.
     """
-    rank, size, local_rank, local_size = _places(os.environ)
-    place = _device(device, local_rank, local_size)
-    if place.type == "cpu" and local_size > 1 and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads_per_process(len(os.sched_getaffinity(0)), local_size))
-    world = World(rank, size, local_size, place)
-    if size == 1:
+    place = find_place()
+    follow_launcher(place)
+    where = _device(device, place.local_rank, place.local_size)
+    if where.type == "cpu" and place.local_size > 1 and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads_per_process(usable_cores(), place.local_size))
+    world = World(place.rank, place.size, place.local_size, where)
+    if place.size == 1:
         yield world
         return
-    dist.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo")
+    _connect(place, "cpu:gloo,cuda:nccl" if where.type == "cuda" else "gloo")
     yield world
     gc.collect()  # the parallel model is part of a cycle, and holds the group
     dist.destroy_process_group()  # not after an error: it would wait for peers that wait for this process
@@ -94,10 +113,18 @@ def threads_per_process(cores: int, processes: int) -> int:
     return max(1, cores // processes)
 
 
-def _places(environment: Mapping[str, str]) -> tuple[int, int, int, int]:
-    """Rank, world size, local rank and local world size."""
-    rank, size = int(environment.get("RANK", "0")), int(environment.get("WORLD_SIZE", "1"))
-    return rank, size, int(environment.get("LOCAL_RANK", "0")), int(environment.get("LOCAL_WORLD_SIZE", "1"))
+def _connect(place: Place, backend: str) -> None:
+    store = meet(place)
+    try:
+        dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.size)
+    except (RuntimeError, ValueError) as error:
+        raise TrainingError(
+            "the processes have met, and cannot connect",
+            where=f"rank {place.rank} of {place.size} at {place.meeting}",
+            found=str(error).strip().splitlines()[0],
+            advice="See that the machines reach one another by name; GLOO_SOCKET_IFNAME or NCCL_SOCKET_IFNAME names "
+            "the network to use.",
+        ) from error
 
 
 def _device(name: DeviceName, local_rank: int, local_size: int) -> torch.device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -89,10 +90,11 @@ def source_text(manifest: Manifest, max_source_tokens: int, chosen: NormalizeCon
 
 
 def _metrics(validation: Validation | None) -> dict[str, float]:
+    """What the weights reached, as far as it can be told in JSON."""
     if validation is None:
         return {}
     values = {"loss": validation.loss, "bleu": validation.bleu, "chrf": validation.chrf}
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
 
 
 def _software() -> dict[str, str]:

@@ -1,18 +1,29 @@
-"""The end of a run in; the better of its best checkpoint and an average as best/, the latest weights as last/, out."""
+"""The end of a run in; the better of its best checkpoint and an average as best/, the latest weights as last/, out.
+
+Whoever makes room removes old checkpoints, so the end asks what is there: where one is gone whose weights best/ holds,
+best/ stays; else the best of those that are there is taken, and the log says so.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
+from seq2seq_core import storage
+from seq2seq_core.errors import ModelError, StorageError
+from seq2seq_core.models.card import Lineage, read_card, verify_model
 from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.training.agreement import LeftError, on_main
 from seq2seq_core.training.averaging import averaged, best_steps
 from seq2seq_core.training.checkpoint import MODEL_FILE, Checkpoints
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.distributed import World
 from seq2seq_core.training.exporter import Exporter
+from seq2seq_core.training.ownership import is_of_run
 from seq2seq_core.training.progress import Progress, Validation
-from seq2seq_core.training.validate import Validator
+from seq2seq_core.training.validate import FAILURES, Validator
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +37,25 @@ class Final:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What the run folder has at the end.
+
+    Attributes:
+        steps: Those of this run's checkpoints.
+        standing: What best/ holds, where it is whole and this run's.
+    """
+
+    steps: tuple[int, ...]
+    standing: Final | None
+
+    def are_gone(self, steps: Sequence[int]) -> bool:
+        """Whether some checkpoints of these steps are there no more."""
+        return not set(steps) <= set(self.steps)
+
+
+@dataclass(frozen=True)
 class Finisher:
-    """What the end of a run needs. The model leaves it with the weights of best/."""
+    """What the end of a run needs; `check` raises where the run folder is the run's no more."""
 
     config: TrainConfig
     world: World
@@ -35,38 +63,98 @@ class Finisher:
     checkpoints: Checkpoints
     validator: Validator | None
     exporter: Exporter
+    identity: Mapping[str, Any]
+    check: Callable[[], None]
 
     def finish(self, progress: Progress) -> Final:
-        """Export last/ from the model's present weights, then best/. All processes take part."""
+        """Export last/ from the model's present weights, then best/. All processes take part.
+
+        Raises:
+            CheckpointError: A checkpoint that is needed is damaged.
+            Stopped: A stop signal came meanwhile; the same call does it all again.
+        """
         latest = next((v for v in progress.validations if v.step == progress.step), None)
         self._export("last", Final((progress.step,), latest))
-        single = self._single(progress)
-        final = self._better(single, self._average(progress))
+        found: Found = on_main(self.world, lambda: self._found(progress))
+        single = self._single(progress, found)
+        final = self._better(single, self._average(progress, found))
+        if found.are_gone(final.steps) and found.standing and found.standing.steps == final.steps:
+            logger.info("best/ stays as it is: the checkpoints that it is made of are gone")
+            return final
         if final is single:
             self._load(single.steps)
         self._export("best", final)
         return final
 
-    def _single(self, progress: Progress) -> Final:
-        best = progress.best(self.config.validation.metric)
-        return Final((best.step if best else progress.step,), best)
+    def _found(self, progress: Progress) -> Found:
+        steps, url = tuple(self.checkpoints.steps()), storage.join(self.config.output, "best")
+        if not storage.exists(storage.join(url, "config.json")):
+            return Found(steps, None)
+        try:
+            lineage = read_card(url)[1]
+            standing = Final(lineage.averaged_steps or (lineage.step,), _reached(lineage, progress))
+            if not is_of_run(lineage, self.identity):
+                return Found(steps, None)
+            if Found(steps, None).are_gone(standing.steps):
+                verify_model(url)
+        except (ModelError, StorageError) as error:
+            logger.warning("best/ cannot be used: %s", error)
+            return Found(steps, None)
+        return Found(steps, standing)
 
-    def _average(self, progress: Progress) -> Final | None:
-        """Put the mean of several checkpoints into the model and validate it; None where there are not several."""
-        steps = self.world.agree(self._averaged_steps(progress))
+    def _single(self, progress: Progress, found: Found) -> Final:
+        """The best of the steps that are there; the latest, which always is, where there was no validation."""
+        metric = self.config.validation.metric
+        standing = found.standing.steps if found.standing and len(found.standing.steps) == 1 else ()
+        best, there = progress.best(metric), progress.best(metric, {*found.steps, *standing})
+        if best is not None and there is not best:
+            logger.warning(
+                "the checkpoint of step %d, the best, is gone, and best/ is not made of it; %s",
+                best.step,
+                f"that of step {there.step} is the best that is there" if there else "the latest weights are taken",
+            )
+        return Final((there.step,), there) if there else Final((progress.step,), None)
+
+    def _average(self, progress: Progress, found: Found) -> Final | None:
+        """Put the mean of several checkpoints into the model and validate it; None where there are not several.
+
+        An average in best/ that can be made no more stands for itself.
+        """
+        if self.config.checkpoints.average.count < 2:
+            return None
+        standing = found.standing
+        if standing and found.are_gone(standing.steps) and self._is_of_this_end(standing, progress):
+            return standing
+        steps = self._averaged_steps(progress, found.steps)
+        missing = set(self._averaged_steps(progress)) - set(found.steps)
+        if missing:
+            logger.warning("not averaged, as their checkpoints are gone: steps %s", _listed(missing))
         if len(steps) < 2:
             return None
         self._load(steps)
-        logger.info("averaging the checkpoints of steps %s", ", ".join(map(str, steps)))
-        validation = self.validator.run(self.model, progress.step, progress.epoch) if self.validator else None
+        logger.info("averaging the checkpoints of steps %s", _listed(steps))
+        try:
+            validation = self.validator.run(self.model, progress.step, progress.epoch) if self.validator else None
+        except LeftError:
+            raise
+        except FAILURES as error:
+            logger.warning("the average cannot be validated, and is not used: %s", error)
+            return None
         return Final(tuple(steps), validation)
 
-    def _averaged_steps(self, progress: Progress) -> list[int]:
-        average, steps = self.config.checkpoints.average, self.checkpoints.steps()
+    def _averaged_steps(self, progress: Progress, there: Sequence[int] | None = None) -> list[int]:
+        """The steps to average, of those that are there; without them, of all that were ever there and are known."""
+        average = self.config.checkpoints.average
         scores = {v.step: v.score(self.config.validation.metric) for v in progress.validations}
         if average.of == "best" and scores:
-            return sorted(best_steps(steps, scores, average.count))
-        return steps[-average.count :]
+            return sorted(best_steps(list(scores) if there is None else there, scores, average.count))
+        return list(there or ())[-average.count :]
+
+    def _is_of_this_end(self, standing: Final, progress: Progress) -> bool:
+        """Whether an average is the one that would be made now, if all checkpoints were there."""
+        wanted = self._averaged_steps(progress)
+        is_latest = standing.steps[-1] == progress.step
+        return len(standing.steps) > 1 and (list(standing.steps) == wanted if wanted else is_latest)
 
     def _better(self, single: Final, average: Final | None) -> Final:
         """The averaged model where nothing can be compared: it is rarely worse than one checkpoint."""
@@ -80,12 +168,31 @@ class Finisher:
         logger.info("%s of the average %.4f, of the best checkpoint alone %.4f", metric, *values)
         return average if scores[0] > scores[1] else single
 
-    def _load(self, steps: tuple[int, ...] | list[int]) -> None:
-        self.model.load_state_dict(averaged([self.checkpoints.tensors(step, MODEL_FILE) for step in steps]))
+    def _load(self, steps: Sequence[int]) -> None:
+        """Put the mean of some checkpoints into the model: the main process reads them and shares it."""
+        on_main(self.world, lambda: self._read(steps))
+        self.world.share(self.model.state_dict().values())
 
-    def _export(self, name: str, final: Final) -> None:
-        if self.world.is_main:
-            averaged_steps = final.steps if len(final.steps) > 1 else ()
-            self.exporter.export(
-                "best" if name == "best" else "last", final.steps[-1], final.validation, averaged_steps
-            )
+    def _read(self, steps: Sequence[int]) -> None:
+        self.model.load_state_dict(averaged(self.checkpoints.tensors(step, MODEL_FILE) for step in steps))
+
+    def _export(self, name: Literal["best", "last"], final: Final) -> None:
+        averaged_steps = final.steps if len(final.steps) > 1 else ()
+
+        def export() -> None:
+            self.check()
+            self.exporter.export(name, final.steps[-1], final.validation, averaged_steps)
+
+        on_main(self.world, export)
+
+
+def _reached(lineage: Lineage, progress: Progress) -> Validation | None:
+    """What the weights of a model reached, as its lineage says."""
+    known = {name: lineage.metrics[name] for name in ("loss", "bleu", "chrf") if name in lineage.metrics}
+    if "loss" not in known:
+        return None
+    return Validation(step=progress.step, epoch=progress.epoch, seconds=0.0, **known)
+
+
+def _listed(steps: Sequence[int] | set[int]) -> str:
+    return ", ".join(map(str, sorted(steps)))

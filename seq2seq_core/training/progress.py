@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import Literal
+from collections.abc import Collection
+from typing import Any, Literal
 
 import pydantic
 
@@ -69,6 +71,7 @@ class Progress(_Record):
         epoch: The pass over the data, from 0, that the latest batch belongs to.
         seconds: Time trained over all resumptions, validation included.
         skipped, skipped_in_a_row: Steps without an update, in all and up to now without a good one between.
+        failed_validations: `validation.max_batch_tokens` of each try to validate this step that failed.
     """
 
     step: int = 0
@@ -79,10 +82,12 @@ class Progress(_Record):
     skipped_in_a_row: int = 0
     window: Window = Window()
     validations: tuple[Validation, ...] = ()
+    failed_validations: tuple[int, ...] = ()
 
-    def best(self, metric: Metric) -> Validation | None:
-        """The validation with the best score, the earliest of equals."""
-        return max(self.validations, key=lambda validation: validation.score(metric), default=None)
+    def best(self, metric: Metric, steps: Collection[int] | None = None) -> Validation | None:
+        """The validation with the best score, the earliest of equals; of those of some steps, where they are given."""
+        among = (validation for validation in self.validations if steps is None or validation.step in steps)
+        return max(among, key=lambda validation: validation.score(metric), default=None)
 
     def since_best(self, metric: Metric) -> int:
         """Validations after the best one."""
@@ -101,3 +106,21 @@ def perplexity(nll: float) -> float:
         return math.exp(nll)
     except OverflowError:
         return math.inf
+
+
+def to_json(values: Any, indent: int | None = None) -> str:
+    """Plain values as JSON that every program reads: what is no finite number becomes a text, such as "NaN".
+
+    The records above and `report.metrics` read such texts as the numbers they stand for.
+    """
+    return json.dumps(_written_out(values), indent=indent, allow_nan=False)
+
+
+def _written_out(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _written_out(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_written_out(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

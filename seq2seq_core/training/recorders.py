@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import json
 import logging
+import os
+import socket
 import sys
+import time
+import uuid
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import pydantic
 from tqdm import tqdm
 
 from seq2seq_core import storage
-from seq2seq_core.training.progress import Validation, perplexity
+from seq2seq_core.errors import StorageError
+from seq2seq_core.training.progress import Progress, Validation, perplexity, to_json
 
 METRICS_NAME = "metrics.jsonl"
+
+_KINDS = ("train", "validation")
+_UNIQUE_DIGITS = 8
 
 logger = logging.getLogger(__name__)
 
@@ -96,15 +106,25 @@ class LogRecorder:
 
 
 class JsonRecorder:
-    """`metrics.jsonl`: a row for each report and validation; rows after `step`, where the run resumes, are dropped.
+    """`metrics.jsonl`: a row for each report and validation.
+
+    Where a run carries on, the rows that it will write again are dropped, and with a warning what a loss of power or
+    another program's mistake left there and is no row at all. Rows of others stay. Nothing in the file stops a run.
 
     On a local disk each row is appended; on an object store the file is put anew with each row.
+
+    Args:
+        url: The file.
+        step: Where the run carries on.
+        validated: The steps whose validations the run knows of; None: all up to `step`.
     """
 
-    def __init__(self, url: str, step: int) -> None:
+    def __init__(self, url: str, step: int, validated: Collection[int] | None = None) -> None:
         self._url = url
-        self._lines = [line for line in _rows(url) if json.loads(line)["step"] <= step]
-        storage.publish_text(url, "".join(self._lines))
+        data = storage.read_if_there(url)
+        self._lines = _kept(url, data or b"", step, validated)
+        if data != b"".join(self._lines):
+            storage.publish_bytes(url, b"".join(self._lines))
 
     def step(self, step: int) -> None:
         """Single steps are no rows."""
@@ -121,13 +141,12 @@ class JsonRecorder:
         """Every row is already written."""
 
     def _add(self, row: dict[str, Any]) -> None:
-        line = json.dumps(row) + "\n"
+        line = (to_json(row) + "\n").encode()
         self._lines.append(line)
         if storage.is_local(self._url):
-            with storage.local_path(self._url).open("a", encoding="utf-8") as file:
-                file.write(line)
+            storage.append(self._url, line)
         else:
-            storage.publish_text(self._url, "".join(self._lines))
+            storage.publish_bytes(self._url, b"".join(self._lines))
 
 
 class BarRecorder:
@@ -150,34 +169,62 @@ class BarRecorder:
 
 
 class TensorBoardRecorder:
-    """Event files for TensorBoard; events after the resumed step are purged."""
+    """An event file for TensorBoard; events after the resumed step are purged.
+
+    The curves are a copy of metrics.jsonl: where they cannot be written, a warning says so and the run goes on.
+    """
 
     def __init__(self, folder: str, step: int) -> None:
-        tensorboard = importlib.import_module("torch.utils.tensorboard")  # fails where the extra is not installed
-        self._writer = tensorboard.SummaryWriter(folder, purge_step=step + 1)
+        # fails where the extra is not installed
+        self._events = importlib.import_module("tensorboard.compat.proto.event_pb2")
+        self._summaries = importlib.import_module("tensorboard.compat.proto.summary_pb2")
+        self._records = importlib.import_module("tensorboard.summary.writer.record_writer")
+        now, unique = time.time(), uuid.uuid4().hex[:_UNIQUE_DIGITS]
+        name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}.{unique}"
+        self._url: str | None = storage.join(folder, name)
+        start = self._events.SessionLog(status=self._events.SessionLog.START)
+        head = {"wall_time": now, "step": step + 1}
+        self._append(
+            self._events.Event(**head, file_version="brain.Event:2"), self._events.Event(**head, session_log=start)
+        )
 
     def step(self, step: int) -> None:
         """Single steps are no points."""
 
     def report(self, report: TrainReport) -> None:
-        for name in ("loss", "nll", "learning_rate", "gradient_norm", "tokens_per_second"):
-            self._add(f"train/{name}", getattr(report, name), report.step)
+        names = ("loss", "nll", "learning_rate", "gradient_norm", "tokens_per_second")
+        self._add({f"train/{name}": getattr(report, name) for name in names}, report.step)
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
-        for name in ("loss", "bleu", "chrf"):
-            if getattr(validation, name) is not None:
-                self._add(f"validation/{name}", getattr(validation, name), validation.step)
+        values = {f"validation/{name}": getattr(validation, name) for name in ("loss", "bleu", "chrf")}
+        self._add({name: value for name, value in values.items() if value is not None}, validation.step)
 
     def close(self) -> None:
-        self._writer.close()
+        """Every point is already written."""
 
-    def _add(self, name: str, value: float, step: int) -> None:
-        self._writer.add_scalar(name, value, step)
+    def _add(self, values: Mapping[str, float], step: int) -> None:
+        kind = self._summaries.Summary
+        points = kind(value=[kind.Value(tag=name, simple_value=value) for name, value in values.items()])
+        self._append(self._events.Event(wall_time=time.time(), step=step, summary=points))
+
+    def _append(self, *events: Any) -> None:
+        if self._url is None:
+            return
+        whole = io.BytesIO()
+        writer = self._records.RecordWriter(whole)
+        for event in events:
+            writer.write(event.SerializeToString())
+        try:
+            storage.append(self._url, whole.getvalue())
+        except StorageError as error:
+            logger.warning("no more TensorBoard curves: %s", error)
+            self._url = None
 
 
-def build_recorders(output: str, step: int, max_steps: int | None, *, tensorboard: bool) -> list[Recorder]:
-    """The recorders of the main process, for a run that starts or resumes after `step`."""
-    recorders: list[Recorder] = [LogRecorder(), JsonRecorder(storage.join(output, METRICS_NAME), step)]
+def build_recorders(output: str, progress: Progress, max_steps: int | None, *, tensorboard: bool) -> list[Recorder]:
+    """The recorders of the main process, for a run that starts or carries on with this progress."""
+    step, validated = progress.step, {validation.step for validation in progress.validations}
+    recorders: list[Recorder] = [LogRecorder(), JsonRecorder(storage.join(output, METRICS_NAME), step, validated)]
     if sys.stderr.isatty():
         recorders.append(BarRecorder(step, max_steps))
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
@@ -185,15 +232,42 @@ def build_recorders(output: str, step: int, max_steps: int | None, *, tensorboar
     elif tensorboard and not storage.is_local(output):
         logger.info("no TensorBoard curves: %s is not a local folder", storage.redact(output))
     elif tensorboard:
-        recorders.append(TensorBoardRecorder(str(storage.local_path(storage.join(output, "tensorboard"))), step))
+        recorders.append(TensorBoardRecorder(storage.join(output, "tensorboard"), step))
     return recorders
 
 
-def _rows(url: str) -> list[str]:
-    """The whole rows of the file; one that a kill cut short is dropped."""
-    if not storage.exists(url):
-        return []
-    return [line + "\n" for line in storage.read_text(url).split("\n")[:-1]]
+def _kept(url: str, data: bytes, step: int, validated: Collection[int] | None) -> list[bytes]:
+    """The rows of the file that stay, each with its line end."""
+    lines = data.split(b"\n")
+    rows = [_row(line) for line in lines]
+    broken = [number for number, row in enumerate(rows[:-1], start=1) if row is None]  # a kill cuts the last one short
+    if broken:
+        logger.warning(
+            "%s: %d lines that are no rows are dropped, the first of them line %d",
+            storage.redact(url),
+            len(broken),
+            broken[0],
+        )
+    found = zip(lines, rows, strict=True)
+    return [line + b"\n" for line, row in found if row is not None and _stays(row, step, validated)]
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """The row of a line; None where it is none, or one of ours without its step."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or (row.get("kind") in _KINDS and type(row.get("step")) is not int):
+        return None
+    return row
+
+
+def _stays(row: Mapping[str, Any], step: int, validated: Collection[int] | None) -> bool:
+    kind = row.get("kind")
+    if kind == "validation" and validated is not None:
+        return row["step"] in validated
+    return kind not in _KINDS or row["step"] <= step
 
 
 def _clock(seconds: float) -> str:

@@ -1,17 +1,56 @@
-"""A run folder's checkpoints and what this run is in, the checkpoint to carry on from out, or a clear refusal."""
+"""A run folder and what a process works with in; where all of them carry on, weights and optimizer put back, out."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import torch
+
 from seq2seq_core import storage
-from seq2seq_core.errors import CheckpointError, ConfigError
-from seq2seq_core.training.checkpoint import Checkpoints, Marker
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.training.agreement import check_alike, on_main, together
+from seq2seq_core.training.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Marker
+from seq2seq_core.training.config import TrainConfig
+from seq2seq_core.training.distributed import World
+from seq2seq_core.training.identity import check_same_run
+from seq2seq_core.training.materials import initialize
+from seq2seq_core.training.opening import Opened
+from seq2seq_core.training.optimizer import load_state_tensors
+from seq2seq_core.training.ownership import check_free
+from seq2seq_core.training.progress import Progress
 
 logger = logging.getLogger(__name__)
+
+
+def begin(
+    config: TrainConfig, world: World, opened: Opened, checkpoints: Checkpoints, optimizer: torch.optim.Optimizer
+) -> Progress:
+    """Put back the latest checkpoint, or begin anew where there is none; all processes call this and do the same.
+
+    Raises:
+        CheckpointError: What stands in the run folder is another run's, or damaged.
+        ConfigError: The processes do not see the same run folder; see also `find_resumption` and `initialize`.
+    """
+    marker = together(world, lambda: find_resumption(checkpoints, opened.identity, config.resume, config.output))
+    check_alike(
+        world,
+        {"the latest checkpoint": f"step {marker.progress.step}" if marker else "none"},
+        "the processes do not see the same run folder",
+        storage.redact(config.output),
+        "Several machines need an output that they share: a network file system or an object store.",
+    )
+    on_main(world, lambda: check_free(config.output, opened.identity, is_new=marker is None))
+    on_main(world, checkpoints.sweep)
+    if marker is not None:
+        together(world, lambda: _restore(opened, checkpoints, optimizer, marker.progress.step))
+        logger.info("carrying on after step %d of %s", marker.progress.step, storage.redact(config.output))
+        return marker.progress
+    if config.initialize_from is not None:
+        source = config.initialize_from
+        together(world, lambda: initialize(opened.materials, source))
+    return Progress()
 
 
 def find_resumption(
@@ -23,7 +62,7 @@ def find_resumption(
         ConfigError: There are checkpoints, but `mode` is never.
         CheckpointError: They are those of another configuration or dataset.
     """
-    steps = checkpoints.steps()
+    steps = checkpoints.present()
     if not steps:
         return None
     where = storage.redact(output)
@@ -39,20 +78,7 @@ def find_resumption(
     return marker
 
 
-def check_same_run(theirs: Mapping[str, Any], ours: Mapping[str, Any], where: str) -> None:
-    """Refuse to mix two runs: a CheckpointError names the first key that differs, both values and both digests."""
-    for name in [*ours, *(name for name in theirs if name not in ours)]:
-        found, expected = theirs.get(name, "nothing"), ours.get(name, "nothing")
-        if found != expected:
-            raise CheckpointError(
-                f"the checkpoints are those of another run: {name} differs",
-                where=where,
-                found=f"{name} = {found} (run {identity_digest(theirs)})",
-                expected=f"{name} = {expected} (run {identity_digest(ours)})",
-                advice="Restore that value to carry on, or choose another output folder.",
-            )
-
-
-def identity_digest(identity: Mapping[str, Any]) -> str:
-    """The first 16 digits of the digest of a run's identity."""
-    return storage.digest_bytes(json.dumps(dict(identity), sort_keys=True).encode())[:16]
+def _restore(opened: Opened, checkpoints: Checkpoints, optimizer: torch.optim.Optimizer, step: int) -> None:
+    model = opened.materials.model
+    model.load_state_dict(dict(checkpoints.tensors(step, MODEL_FILE)))
+    load_state_tensors(optimizer, model, dict(checkpoints.tensors(step, OPTIMIZER_FILE)))

@@ -16,8 +16,9 @@ from types import FrameType
 from pydantic import Field, model_validator
 
 from seq2seq_core.config import Config
+from seq2seq_core.training.processes import early
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS = early.STOP_SIGNALS
 
 logger = logging.getLogger(__name__)
 
@@ -63,5 +64,6 @@ class StopFlag:
                 signal.signal(number, handler)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (the handler's signature)
+        early.heard.append(number)
         if self.received is None:
             self.received = number

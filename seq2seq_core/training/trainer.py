@@ -5,6 +5,7 @@ output/config.yaml        the resolved configuration
        tensorboard/       the same as curves
        checkpoints/       see `training.checkpoint`
        best/ last/        model folders; best/ is there from the first validation on
+       .claim/            whose the folder is, while a run is at work
 """
 
 from __future__ import annotations
@@ -17,26 +18,28 @@ from typing import Literal
 
 from seq2seq_core import storage
 from seq2seq_core.config import to_yaml
-from seq2seq_core.data.columns import TokenColumns
-from seq2seq_core.data.loader import GlobalStep, Loader
-from seq2seq_core.data.plan import BatchPlan
-from seq2seq_core.errors import TrainingError
+from seq2seq_core.data.loader import GlobalStep
+from seq2seq_core.errors import Seq2SeqError, TrainingError
+from seq2seq_core.training.agreement import LeftError, Stopped, together
 from seq2seq_core.training.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Retention
-from seq2seq_core.training.config import TrainConfig, identity
+from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.distributed import World, joined
-from seq2seq_core.training.exporter import Exporter
 from seq2seq_core.training.finish import Final, Finisher
-from seq2seq_core.training.materials import Materials, gather_materials, initialize
-from seq2seq_core.training.optimizer import build_optimizer, load_state_tensors, set_learning_rate, state_tensors
-from seq2seq_core.training.progress import Progress, Window
+from seq2seq_core.training.identity import identity_digest
+from seq2seq_core.training.opening import Opened, open_run
+from seq2seq_core.training.optimizer import build_optimizer, set_learning_rate, state_tensors
+from seq2seq_core.training.ownership import CONFIG_NAME, Ownership, owned
+from seq2seq_core.training.progress import Progress, Validation, Window
 from seq2seq_core.training.recorders import Recorder, TrainReport, build_recorders
-from seq2seq_core.training.resume import find_resumption
+from seq2seq_core.training.resume import begin
 from seq2seq_core.training.schedule import rate_factor
 from seq2seq_core.training.step import Stepper, StepResult
 from seq2seq_core.training.stop import STOP_SIGNALS, StopFlag
-from seq2seq_core.training.validate import build_validator
+from seq2seq_core.training.validate import FAILURES, build_validator
 
 Reason = Literal["max_steps", "max_epochs", "max_minutes", "patience", "signal"]
+
+_MOST_TRIES = 2
 
 logger = logging.getLogger(__name__)
 
@@ -69,31 +72,38 @@ def train(config: TrainConfig) -> TrainResult:
         ConfigError: The configuration does not fit the dataset, the devices or the output folder.
         DatasetError: The dataset is missing or damaged.
         CheckpointError: The output folder belongs to another run, or its checkpoint is damaged.
-        TrainingError: Losses stayed non-finite.
+        ClaimError: Another run is at work in the output folder.
+        StorageError: Something cannot be written there.
+        TrainingError: Losses stayed non-finite, or a validation failed.
     """
     with joined(config.device) as world, StopFlag().listening() as stop:
         return _run(config, world, stop)  # the trainer has to be gone when the world is left
 
 
 def _run(config: TrainConfig, world: World, stop: StopFlag) -> TrainResult:
-    with contextlib.closing(Trainer(config, world, stop)) as trainer:
-        return trainer.run()
+    opened = open_run(config, world)
+    try:
+        with (
+            owned(config.output, identity_digest(opened.identity), world, stop) as ownership,
+            contextlib.closing(Trainer(config, world, stop, opened, ownership)) as trainer,
+        ):
+            return trainer.run()
+    except Stopped as stopped:
+        logger.info("stopped by a signal before training began")
+        return TrainResult(config.output, Progress(), "signal", stopped.number, None)
 
 
 class Trainer:
     """One process's part in a run."""
 
-    def __init__(self, config: TrainConfig, world: World, stop: StopFlag) -> None:
+    def __init__(self, config: TrainConfig, world: World, stop: StopFlag, opened: Opened, ownership: Ownership) -> None:
         self._config, self._world, self._stop = config, world, stop
-        materials = gather_materials(config, world.device)
-        self._dataset, self._model = materials.dataset, materials.model
-        self._exporter = Exporter(config, materials)
-        self._loader = self._opened_loader()
-        stream = self._loader.state(0).fingerprint
-        self._identity = {**identity(config, self._dataset.manifest.digest), "stream": stream}
-        self._checkpoints = Checkpoints(storage.join(config.output, "checkpoints"))
+        self._opened, self._ownership = opened, ownership
+        self._dataset, self._model = opened.materials.dataset, opened.materials.model
+        root = storage.join(config.output, "checkpoints")
+        self._checkpoints = Checkpoints(root, opened.identity, ownership.check)
         self._optimizer = build_optimizer(config.optimizer, self._model)
-        self._progress = self._resumed() or self._begun(materials)
+        self._progress = begin(config, world, opened, self._checkpoints, self._optimizer)
         self._stepper = Stepper(
             self._model,
             self._optimizer,
@@ -103,8 +113,10 @@ class Trainer:
             precision=config.precision,
             seed=config.seed,
         )
-        self._validator = build_validator(config.validation, self._dataset, world)
-        self._recorders = self._opened_recorders()
+        self._validator = together(world, lambda: build_validator(config.validation, self._dataset, world, stop))
+        self._recorders = together(world, self._opened_recorders)
+        self._failure: Seq2SeqError | None = None
+        self._fails = False
         self._saved_step = self._first_step = self._progress.step
         self._stopped_by: int | None = None
         self._earlier_seconds = self._progress.seconds
@@ -114,54 +126,46 @@ class Trainer:
     def run(self) -> TrainResult:
         """Train to an end, then make the final models, unless a signal ended it."""
         reason = self._train()
-        self._checkpoints.wait()
-        self._world.wait()
+        self._settle()
         if reason == "signal":
-            logger.info("stopped by a signal after step %d; the same command carries on", self._progress.step)
-            return TrainResult(self._config.output, self._progress, reason, self._stopped_by, None)
+            return self._stopped()
         logger.info("training ends after step %d: %s", self._progress.step, reason)
-        finisher = Finisher(self._config, self._world, self._model, self._checkpoints, self._validator, self._exporter)
-        final = finisher.finish(self._progress)
+        try:
+            final = self._finisher().finish(self._progress)
+        except Stopped as stopped:
+            self._stopped_by = stopped.number
+            return self._stopped()
         return TrainResult(self._config.output, self._progress, reason, None, final)
 
     def close(self) -> None:
         """End what writes in the background."""
-        for recorder in self._recorders:
-            recorder.close()
-        self._checkpoints.close()
+        try:
+            for recorder in self._recorders:
+                recorder.close()
+        finally:
+            self._checkpoints.close()
 
-    def _resumed(self) -> Progress | None:
-        """Put back weights and optimizer of the latest checkpoint, if there is one."""
-        if self._world.is_main:
-            self._checkpoints.sweep()
-        self._world.wait()
-        marker = find_resumption(self._checkpoints, self._identity, self._config.resume, self._config.output)
-        if marker is None:
-            return None
-        step = marker.progress.step
-        self._model.load_state_dict(self._checkpoints.tensors(step, MODEL_FILE))
-        load_state_tensors(self._optimizer, self._model, self._checkpoints.tensors(step, OPTIMIZER_FILE))
-        logger.info("carrying on after step %d of %s", step, storage.redact(self._config.output))
-        return marker.progress
+    def _stopped(self) -> TrainResult:
+        logger.info("stopped by a signal after step %d; the same command carries on", self._progress.step)
+        return TrainResult(self._config.output, self._progress, "signal", self._stopped_by, None)
 
-    def _begun(self, materials: Materials) -> Progress:
-        if self._config.initialize_from is not None:
-            initialize(materials, self._config.initialize_from)
-        return Progress()
-
-    def _opened_loader(self) -> Loader:
-        columns, config, world = TokenColumns.open(self._dataset, "train"), self._config, self._world
-        plan = BatchPlan(columns.lengths, config.data, config.seed, self._dataset.weights("train"))
-        if plan.dropped_rows and world.is_main:
-            logger.info("%d training rows are longer than data.max_*_tokens and left out", plan.dropped_rows)
-        pin = world.device.type == "cuda"
-        return Loader(columns, plan, config.loader, rank=world.rank, world=world.size, pin=pin)
+    def _finisher(self) -> Finisher:
+        return Finisher(
+            self._config,
+            self._world,
+            self._model,
+            self._checkpoints,
+            self._validator,
+            self._opened.exporter,
+            self._opened.identity,
+            self._ownership.check,
+        )
 
     def _opened_recorders(self) -> list[Recorder]:
         if not self._world.is_main:
             return []
         config = self._config
-        storage.publish_text(storage.join(config.output, "config.yaml"), to_yaml(config))
+        storage.publish_text(storage.join(config.output, CONFIG_NAME), to_yaml(config))
         weights = sum(weight.numel() for weight in self._model.parameters())
         logger.info(
             "%s with %d weights | %d rows | %d processes on %s",
@@ -171,12 +175,10 @@ class Trainer:
             self._world.size,
             self._world.device.type,
         )
-        return build_recorders(
-            config.output, self._progress.step, config.limits.max_steps, tensorboard=config.tensorboard
-        )
+        return build_recorders(config.output, self._progress, config.limits.max_steps, tensorboard=config.tensorboard)
 
     def _train(self) -> Reason:
-        with contextlib.closing(self._loader.steps(self._progress.position)) as batches:
+        with contextlib.closing(self._opened.loader.steps(self._progress.position)) as batches:
             for batch in batches:
                 reason = self._between(batch)
                 if reason is not None:
@@ -185,31 +187,44 @@ class Trainer:
         raise TrainingError("the stream of batches ended", where=storage.redact(self._config.dataset))
 
     def _between(self, following: GlobalStep) -> Reason | None:
-        """Everything that is due after the last step and before the following; why to stop, if so."""
+        """Everything that is due after the last step and before the following; why to stop, if so.
+
+        What is done is saved before the validation looks at it: that may take long, and die.
+        """
+        if self._fails:
+            self._settle()
         reason = self._reason_to_stop(following)
-        is_due = self._validation_is_due(following, ends=reason is not None)
-        if is_due and reason != "signal":
-            self._validate()
-        reason = reason or self._lost_patience()
-        step = self._progress.step
-        is_unsaved = step != self._saved_step and (reason or step % self._config.checkpoints.every_steps == 0)
-        if is_unsaved or (is_due and reason != "signal"):
+        is_due = reason != "signal" and self._validation_is_due(following, ends=reason is not None)
+        by_step = self._progress.step % self._config.checkpoints.every_steps == 0
+        if self._progress.step != self._saved_step and (reason is not None or is_due or by_step):
             self._save()
-        return reason
+        if is_due and not self._validate():
+            return "signal"
+        return reason or self._lost_patience()
 
     def _step(self, batch: GlobalStep) -> None:
         step = self._progress.step + 1
         rate = self._config.optimizer.learning_rate * rate_factor(self._config.schedule, step)
         set_learning_rate(self._optimizer, rate)
-        flags = [self._world.is_main and self._is_late(), *(self._stop.received == s for s in STOP_SIGNALS)]
-        result = self._stepper.run(step, batch.micro_batches, batch.target_tokens, flags)
-        self._time_is_up = result.flags[0]
-        self._stopped_by = next((s for s, seen in zip(STOP_SIGNALS, result.flags[1:], strict=True) if seen), None)
+        fails = self._failure is not None or self._checkpoints.has_failed
+        mine = [self._world.is_main and self._is_late(), fails, *(self._stop.received == s for s in STOP_SIGNALS)]
+        result = self._stepper.run(step, batch.micro_batches, batch.target_tokens, mine)
+        self._time_is_up, self._fails, *signals = result.flags
+        self._stopped_by = next((s for s, seen in zip(STOP_SIGNALS, signals, strict=True) if seen), None)
         self._progress = self._advanced(batch, result)
         for recorder in self._recorders:
             recorder.step(step)
         if step % self._config.report_every_steps == 0:
             self._report(rate)
+
+    def _settle(self) -> None:
+        """Return when all that the main process writes is written; what it ran into is raised on every process."""
+        together(self._world, self._raise_failure)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._checkpoints.wait()
 
     def _advanced(self, batch: GlobalStep, result: StepResult) -> Progress:
         """The progress after a step.
@@ -218,7 +233,8 @@ class Trainer:
             TrainingError: Too many steps in a row had no update.
         """
         progress, tokens = self._progress, batch.target_tokens
-        now = {"step": progress.step + 1, "position": batch.position + 1, "epoch": batch.epoch}
+        place = {"step": progress.step + 1, "position": batch.position + 1, "epoch": batch.epoch}
+        now = {**place, "failed_validations": ()}
         if result.updated:
             window = progress.window.plus(result.loss, result.nll, result.gradient_norm, tokens)
             return progress.model_copy(update={**now, "window": window, "skipped_in_a_row": 0})
@@ -259,35 +275,82 @@ class Trainer:
         epoch_ended = following.epoch > progress.epoch
         by_epoch = config.every_epochs is not None and epoch_ended and following.epoch % config.every_epochs == 0
         by_step = config.every_steps is not None and progress.step % config.every_steps == 0
-        return ends or by_epoch or by_step
+        return (ends or by_epoch or by_step) and not self._is_hopeless()
 
-    def _validate(self) -> None:
-        """Look at the validation split, and refresh best/ where the model is the best so far."""
+    def _is_hopeless(self) -> bool:
+        """Whether the validation of this step has failed so often that the run goes on without it."""
+        tries = self._progress.failed_validations.count(self._config.validation.max_batch_tokens)
+        if tries >= _MOST_TRIES:
+            logger.warning("step %d is not validated: that failed %d times", self._progress.step, tries)
+        return tries >= _MOST_TRIES
+
+    def _validate(self) -> bool:
+        """Look at the validation split, and refresh best/ where the model is the best so far; False after a signal."""
         if self._validator is None:
-            return
+            return True
         began = time.monotonic()
-        validation = self._validator.run(self._model, self._progress.step, self._progress.epoch)
+        try:
+            validation = self._validator.run(self._model, self._progress.step, self._progress.epoch)
+        except Stopped as stopped:
+            self._stopped_by = stopped.number
+            return False
+        except LeftError:
+            raise
+        except FAILURES as error:
+            raise self._failed(error) from error
         validations = (*self._progress.validations, validation)
-        self._progress = self._progress.model_copy(update={"validations": validations})
+        self._progress = self._progress.model_copy(update={"validations": validations, "failed_validations": ()})
+        self._progress = self._progress.model_copy(update={"seconds": self._seconds()})
+        together(self._world, lambda: self._publish_validation(validation))
+        self._window_began += time.monotonic() - began
+        return True
+
+    def _publish_validation(self, validation: Validation) -> None:
+        """Rows and model first, then the marker: whoever is killed in between validates again, and writes the same."""
         for recorder in self._recorders:
             recorder.validation(validation, self._seconds())
-        if self._world.is_main and self._progress.best(self._config.validation.metric) is validation:
-            self._exporter.export("best", self._progress.step, validation)
-        self._window_began += time.monotonic() - began
+        if not self._world.is_main:
+            return
+        if self._progress.best(self._config.validation.metric) is validation:
+            self._ownership.check()
+            self._opened.exporter.export("best", self._progress.step, validation)
+        self._checkpoints.record(self._progress, self._retention())
+
+    def _failed(self, error: BaseException) -> TrainingError:
+        """Note that the validation failed, so that it does not end every further run as well."""
+        tokens = self._config.validation.max_batch_tokens
+        failed = (*self._progress.failed_validations, tokens)
+        if self._world.is_main:
+            self._checkpoints.record(
+                self._progress.model_copy(update={"failed_validations": failed}), self._retention()
+            )
+            self._checkpoints.wait()
+        last = failed.count(tokens) >= _MOST_TRIES
+        return TrainingError(
+            "the validation failed",
+            where=f"step {self._progress.step}",
+            found=str(error).partition("\n")[0] or type(error).__name__,
+            advice="The step is saved. Lower validation.max_batch_tokens if memory was short. The same command "
+            + ("goes on without this validation." if last else "tries it once more."),
+        )
 
     def _save(self) -> None:
         self._progress = self._progress.model_copy(update={"seconds": self._seconds()})
         self._saved_step = self._progress.step
-        if not self._world.is_main:
-            return
+        together(self._world, self._write)
+
+    def _write(self) -> None:
+        if self._world.is_main:
+            files = {
+                MODEL_FILE: self._model.state_dict(),
+                OPTIMIZER_FILE: state_tensors(self._optimizer, self._model),
+            }
+            self._checkpoints.save(files, self._progress, self._retention())
+
+    def _retention(self) -> Retention:
         config, metric = self._config.checkpoints, self._config.validation.metric
-        files = {
-            MODEL_FILE: self._model.state_dict(),
-            OPTIMIZER_FILE: state_tensors(self._optimizer, self._model),
-        }
         scores = {validation.step: validation.score(metric) for validation in self._progress.validations}
-        keep = Retention(config.keep_last, config.keep_best, scores)
-        self._checkpoints.save(files, self._progress, self._identity, keep)
+        return Retention(config.keep_last, config.keep_best, scores)
 
     def _report(self, rate: float) -> None:
         progress, window, now = self._progress, self._progress.window, time.monotonic()
@@ -305,8 +368,11 @@ class Trainer:
                 seconds_left=self._seconds_left(),
                 skipped=progress.skipped,
             )
-            for recorder in self._recorders:
-                recorder.report(report)
+            try:
+                for recorder in self._recorders:
+                    recorder.report(report)
+            except Seq2SeqError as error:
+                self._failure = error  # the others hear of it with the next step
         self._progress = progress.model_copy(update={"window": Window()})
         self._window_began = now
 

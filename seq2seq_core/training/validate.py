@@ -10,19 +10,26 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from seq2seq_core.config import Config
 from seq2seq_core.data.columns import TokenColumns
 from seq2seq_core.data.loader import EvaluationBatch, evaluation_batches
 from seq2seq_core.decoding.batched import generate
 from seq2seq_core.decoding.hypothesis import SearchConfig
+from seq2seq_core.errors import Seq2SeqError
 from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.shards.reader import Dataset
 from seq2seq_core.tokenizer.model import Tokenizer
+from seq2seq_core.training.agreement import Turns
 from seq2seq_core.training.distributed import World
 from seq2seq_core.training.loss import smoothed_loss
 from seq2seq_core.training.progress import Metric, Validation
+from seq2seq_core.training.stop import StopFlag
+
+FAILURES = (Seq2SeqError, RuntimeError, MemoryError)
+"""What a validation fails with by itself: numbers that are none, too little memory, a device that refuses."""
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +60,20 @@ class Validator:
         columns: The split; its first `config.max_rows` rows are looked at.
         references: Their target texts.
         tokenizer: That of the target side.
+        turns: Where the processes hear of stop signals between two batches.
     """
 
     def __init__(
-        self, columns: TokenColumns, references: list[str], tokenizer: Tokenizer, config: ValidationConfig, world: World
+        self,
+        columns: TokenColumns,
+        references: list[str],
+        tokenizer: Tokenizer,
+        config: ValidationConfig,
+        world: World,
+        turns: Turns,
     ) -> None:
         self._columns, self._references, self._tokenizer = columns, references, tokenizer
-        self._config, self._world = config, world
+        self._config, self._world, self._turns = config, world, turns
         self._metric = TranslationMetric(config.bleu_tokenization)
 
     def run(self, model: Seq2Seq, step: int, epoch: int) -> Validation:
@@ -67,6 +81,8 @@ class Validator:
 
         Raises:
             ModelError: The model's outputs are not numbers.
+            Stopped: A stop signal came to one of the processes; all leave.
+            TrainingError: Another process failed.
         """
         began = time.monotonic()
         loss = self._loss(model)
@@ -85,29 +101,37 @@ class Validator:
 
     def _loss(self, model: Seq2Seq) -> float:
         """Negative log likelihood per target token of all processes' rows."""
-        sums = torch.zeros(2, dtype=torch.float64, device=self._world.device)
         with _evaluating(model):
-            for found in self._batches():
-                batch = found.batch.to(self._world.device)
-                logits_BTV = model(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
-                _, nll = smoothed_loss(logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), 0.0)
-                sums += torch.stack([nll, nll.new_tensor(batch.target_tokens)])
-        nll_sum, tokens = self._world.sum(sums).tolist()
+            nll_sum, tokens = self._turns.sum(lambda: self._losses(model)).tolist()
         return float(nll_sum / tokens)
+
+    def _losses(self, model: Seq2Seq) -> Tensor:
+        """The negative log likelihood of this process's rows, and their target tokens."""
+        sums = torch.zeros(2, dtype=torch.float64, device=self._world.device)
+        for found in self._turns.over(self._batches()):
+            batch = found.batch.to(self._world.device)
+            logits_BTV = model(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
+            _, nll = smoothed_loss(logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), 0.0)
+            sums += torch.stack([nll, nll.new_tensor(batch.target_tokens)])
+        return sums
 
     def _scores(self, model: Seq2Seq) -> tuple[float, float]:
         """BLEU and chrF, in points of 100, of what beam search makes of all processes' rows."""
+        scores = self._metric.scores(self._turns.sum(lambda: self._counts(model)).numpy())
+        return scores.bleu, scores.chrf
+
+    def _counts(self, model: Seq2Seq) -> Tensor:
+        """What the scores of this process's rows are made of."""
         rows = np.concatenate([np.zeros(0, np.int64), *(found.rows for found in self._batches())])
         sources = self._columns.source.gather(rows)
         sequences = np.split(sources.flat.astype(np.int32), np.cumsum(sources.lengths)[:-1]) if len(rows) else []
-        found = generate(model, sequences, SearchConfig(beam=self._config.beam), self._config.max_batch_tokens)
+        options, most = SearchConfig(beam=self._config.beam), self._config.max_batch_tokens
+        found = generate(model, sequences, options, most, lambda _: self._turns.meet())
         texts = self._tokenizer.decode([hypotheses[0].tokens for hypotheses in found])
-        counts = self._metric.sums(texts, [self._references[row] for row in rows.tolist()])
-        scores = self._metric.scores(self._world.sum(torch.from_numpy(counts)).numpy())
-        return scores.bleu, scores.chrf
+        return torch.from_numpy(self._metric.sums(texts, [self._references[row] for row in rows.tolist()]))
 
 
-def build_validator(config: ValidationConfig, dataset: Dataset, world: World) -> Validator | None:
+def build_validator(config: ValidationConfig, dataset: Dataset, world: World, stop: StopFlag) -> Validator | None:
     """The validator of a run; None, with a log line, where the dataset has no rows to validate on."""
     entry = dataset.manifest.splits.get("valid")
     if entry is None or entry.rows == 0:
@@ -115,7 +139,7 @@ def build_validator(config: ValidationConfig, dataset: Dataset, world: World) ->
         return None
     columns = TokenColumns.open(dataset, "valid")
     references = dataset.references("valid").targets[: config.max_rows]
-    return Validator(columns, references, dataset.target_tokenizer, config, world)
+    return Validator(columns, references, dataset.target_tokenizer, config, world, Turns(world, stop))
 
 
 @contextlib.contextmanager

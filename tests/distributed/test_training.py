@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from seq2seq_core.models.folder import load_model
+from tests.distributed.runs import ALONE, PATIENCE_SECONDS, Run, Values, torchrun
 
-Values = dict[str, Any]
-
-ALONE = (sys.executable, "-m", "seq2seq_core.training")
 LAUNCH = "import sys; from seq2seq_core.training.launch import launch; sys.exit(launch(sys.argv[2], sys.argv[3:], 2))"
-PATIENCE_SECONDS = 120
-
 THREADS_AT_THE_END = """
 import atexit, pathlib, runpy, sys
 
@@ -38,7 +29,7 @@ runpy.run_module("seq2seq_core.training", run_name="__main__")
 BROKEN_AMID_A_COLLECTIVE = """
 import runpy, time
 import torch
-from seq2seq_core.training import launch
+from seq2seq_core.training import trainer
 from seq2seq_core.training.distributed import joined
 
 def train(config):
@@ -48,71 +39,14 @@ def train(config):
         torch.distributed.all_reduce(torch.ones(1), async_op=True)
         raise RuntimeError("broken")
 
-launch.train = train
+trainer.train = train
 runpy.run_module("seq2seq_core.training", run_name="__main__")
 """
-
-
-class Run:
-    """A run folder with its train.yaml, started as often as a test likes."""
-
-    def __init__(self, output: Path, values: Values) -> None:
-        self.output = output
-        output.mkdir()
-        self.config_file = output.parent / f"{output.name}.yaml"
-        self.config_file.write_text(yaml.safe_dump({**values, "output": str(output)}))
-
-    def start(self, command: tuple[str, ...] = ALONE, *options: str) -> subprocess.Popen[str]:
-        words = [*command, "--config", str(self.config_file), *options]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
-
-    def finish(self, command: tuple[str, ...] = ALONE, *options: str) -> str:
-        """Run to the end; the log."""
-        process = self.start(command, *options)
-        _, log = process.communicate(timeout=PATIENCE_SECONDS)
-        assert process.returncode == 0, log
-        return log
-
-    def wait_until(self, condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-        """Return when the condition holds, while the process runs."""
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < until
-            time.sleep(0.02)
-
-    def rows(self, kind: str = "train") -> list[Values]:
-        rows = map(json.loads, (self.output / "metrics.jsonl").read_text().splitlines())
-        return [row for row in rows if row["kind"] == kind]
-
-    def losses(self) -> list[float]:
-        return [row["loss"] for row in self.rows()]
-
-    def steps(self) -> list[int]:
-        """Steps of the complete checkpoints."""
-        return sorted(int(path.parent.name[5:]) for path in self.output.glob("checkpoints/*/checkpoint.json"))
-
-    def weights(self, name: str) -> dict[str, torch.Tensor]:
-        return dict(load_model(str(self.output / name)).model.state_dict())
-
-
-def torchrun(processes: int, *program: str) -> tuple[str, ...]:
-    start = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes))
-    return (*start, *(program or ("-m", "seq2seq_core.training")))
 
 
 def assert_same(one: Run, other: Run, name: str) -> None:
     first, second = one.weights(name), other.weights(name)
     assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
-
-
-@pytest.fixture
-def make(tmp_path: Path, tiny_training: Values) -> Callable[..., Run]:
-    def make(name: str, **changes: Any) -> Run:
-        return Run(tmp_path / name, {**tiny_training, "validation": {"every_steps": 5}, **changes})
-
-    return make
 
 
 @pytest.fixture

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines import filter_lines as filter_module
 from pipelines.filter_lines import EXIT_BROKEN_PIPE, FilterConfig, filter_lines, ready_lines, translate_lines
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError, IncompleteError
+from seq2seq_core.inference.records import content
 from seq2seq_core.inference.translator import Prediction
 
 COMMAND = """
@@ -67,6 +69,20 @@ def test_what_stands_ready_is_one_batch() -> None:
     filter_lines(upper, io.BytesIO(b"x\n" * 100_000), io.BytesIO())
     assert len(upper.calls) == 4
     assert sum(upper.calls) == 100_000
+
+
+def test_a_line_without_end_fails_alone_and_is_not_held(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for module in (content, filter_module):
+        monkeypatch.setattr(module, "MAX_RECORD_BYTES", 9)
+    pieces = [b"a\n", *[b"four"] * 50, b"\r\nb\n", b"x" * 9, b"\nlast"]
+    assert [len(block) for block in ready_lines(Pieces(list(pieces)))] == [2, 12 + 4, 10, 4]  # type: ignore[arg-type]
+    out = io.BytesIO()
+    with caplog.at_level(logging.WARNING):
+        assert filter_lines(Upper(), Pieces(list(pieces)), out) == 1  # type: ignore[arg-type]
+    assert out.getvalue() == b"A\n\r\nB\nXXXXXXXXX\nLAST"
+    assert [record.getMessage() for record in caplog.records] == ["line 2 is not translated: longer than 0 MiB"]
 
 
 def test_lines_that_fail_are_empty_and_named(caplog: pytest.LogCaptureFixture) -> None:

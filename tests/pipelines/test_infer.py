@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import lzma
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -376,7 +375,7 @@ def test_configurations_that_contradict_themselves(values: dict[str, Any], messa
 def test_local_workers_share_the_cores(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], threads: int | None
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(infer, "usable_cores", lambda: 8)
     found = infer._engine_for(TorchEngineConfig(), PipelineOptions(arguments))
     assert found == TorchEngineConfig(threads=threads)
     given_ = TorchEngineConfig(threads=5)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.prepare_job import PrepareConfig, make_job, usable_cores
+from pipelines.prepare_job import PrepareConfig, make_job
 from seq2seq_core.errors import ConfigError
 
 WITHOUT_BEAM = """
@@ -25,10 +25,6 @@ sys.exit(code)
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", WITHOUT_BEAM, "prepare", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
-def test_this_process_may_use_a_core() -> None:
-    assert usable_cores() >= 1
 
 
 def test_help_a_dry_run_and_mistakes_do_not_wait_for_beam(tmp_path: Path) -> None:

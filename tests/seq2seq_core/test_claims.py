@@ -82,8 +82,9 @@ def test_the_claim_of_a_dead_run_is_taken_over(folder: str) -> None:
 
 
 def test_a_run_that_goes_on_for_a_dead_one_leaves_nothing_of_it(folder: str) -> None:
-    with dead(folder, "a"), held(folder, "a", "training"):
-        pass
+    with dead(folder, "a") as holder, held(folder, "a", "training"):
+        killed_before_it_claimed = holder.model_copy(update={"run": "early"})
+        Place(storage.join(folder, ".claim")).note(killed_before_it_claimed, "b")
     assert storage.files_below(folder) == []
 
 

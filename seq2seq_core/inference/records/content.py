@@ -9,17 +9,29 @@ from typing import Generic, TypeVar
 import pyarrow as pa
 
 EXCERPT_CHARACTERS = 200
+MAX_RECORD_BYTES = 1 << 26
+"""A longer line is no record but a file without line ends: it fails alone, and is never held whole."""
 
 Carrier = TypeVar("Carrier", list[bytes], pa.Table)
 
 
+class UnreadableError(Exception):
+    """Why bytes are no text."""
+
+
 @dataclass(frozen=True)
 class RecordFailure:
-    """A record that was not translated; `record` counts from 0 within the unit."""
+    """A record that was not translated; `record` counts from 0 within the unit.
+
+    Attributes:
+        excerpt: Its beginning.
+        original: All of it, where the output has no place for it.
+    """
 
     record: int
     reason: str
     excerpt: str
+    original: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -32,28 +44,44 @@ class Content(Generic[Carrier]):
         carrier: What the output is made of: the lines (without `\\n`) or the rows that pass through. A line that
             could not be read stands here as what takes its place.
         ends_line: Whether the last line ends in `\\n`.
+        untouched: Records that stand in the output just as they were read.
     """
 
     texts: list[str | None]
     failures: list[RecordFailure]
     carrier: Carrier
     ends_line: bool = True
+    untouched: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
 def decode_texts(raw: Sequence[bytes | None]) -> tuple[list[str | None], list[RecordFailure]]:
-    """The text of each record; bytes that are not UTF-8 fail."""
+    """The text of each record; bytes that are not UTF-8 fail, and so do too many of them."""
     texts: list[str | None] = []
     failures: list[RecordFailure] = []
     for record, data in enumerate(raw):
         try:
-            texts.append(None if data is None else data.decode("utf-8"))
-        except UnicodeDecodeError as error:
+            texts.append(None if data is None else read_text(data))
+        except UnreadableError as error:
             texts.append(None)
-            failures.append(RecordFailure(record, f"not UTF-8 at byte {error.start + 1}", excerpt(data or b"")))
+            failures.append(RecordFailure(record, str(error), excerpt(data or b"")))
     return texts, failures
+
+
+def read_text(data: bytes) -> str:
+    """A text of bytes.
+
+    Raises:
+        UnreadableError: It is not UTF-8, or longer than a record may be.
+    """
+    if len(data) > MAX_RECORD_BYTES:
+        raise UnreadableError(f"longer than {MAX_RECORD_BYTES >> 20} MiB")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"not UTF-8 at byte {error.start + 1}") from None
 
 
 def excerpt(raw: bytes | str) -> str:

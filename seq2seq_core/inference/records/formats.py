@@ -1,4 +1,4 @@
-"""A range of an input in, its content out, whatever the format; and content with its predictions in, bytes out."""
+"""Whatever the format: an input in, its plan out; a range in, its content out; that and predictions in, bytes out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ from seq2seq_core.inference.records.compression import compress
 from seq2seq_core.inference.records.content import Content
 from seq2seq_core.inference.records.fields import Fields
 from seq2seq_core.inference.records.inputs import InputFile
-from seq2seq_core.inference.records.jsonl import parse_jsonl, render_jsonl
-from seq2seq_core.inference.records.lines import parse_text, read_lines, render_text
-from seq2seq_core.inference.records.parquet import read_rows, render_rows
-from seq2seq_core.inference.records.plan import RecordRange
+from seq2seq_core.inference.records.jsonl import parse_jsonl, plan_jsonl, render_jsonl
+from seq2seq_core.inference.records.lines import parse_text, plan_lines, read_lines, render_text
+from seq2seq_core.inference.records.parquet import plan_rows, read_rows, render_rows
+from seq2seq_core.inference.records.plan import InputPlan, RecordRange, UnitSize
 from seq2seq_core.inference.translator import Prediction
+
+
+def plan_input(file: InputFile, size: UnitSize, fields: Fields) -> InputPlan:
+    """Count, digest and cut a file; an empty one has one empty range.
+
+    Raises:
+        InputError: It is damaged, has a field that is to be added, or something else that cannot pass through.
+        StorageError: It cannot be read.
+    """
+    if file.format == "parquet":
+        return plan_rows(file, size, fields)
+    return plan_jsonl(file, size, fields) if file.format == "jsonl" else plan_lines(file, size)
 
 
 def read_content(file: InputFile, part: RecordRange, fields: Fields) -> Content[Any]:
@@ -38,7 +50,7 @@ def render_content(
         fields: What is added to each record.
     """
     if file.format == "parquet":
-        return render_rows(content, predictions, fields)
+        return render_rows(file, content, predictions, fields)
     if file.format == "jsonl":
         return compress(render_jsonl(content, predictions, fields), file.codec)
     return compress(render_text(content, predictions), file.codec)

@@ -1,23 +1,23 @@
-"""An input file in, the ranges of records it is cut into out: one fast pass that counts, digests and looks."""
+"""Blocks of a line file, or a number of rows, in; the ranges of records it is cut into out, each with its digest."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
 
-from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.records.inputs import InputFile
-from seq2seq_core.text.reading.compression import ByteStream, open_plain
+from seq2seq_core.text.reading.compression import ByteStream
 
-_BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 22
+
+TimestampUnit = Literal["ns", "us"]
+
 _NEWLINE = 10
 
 
@@ -31,12 +31,23 @@ class UnitSize:
 
 @dataclass(frozen=True)
 class RecordRange:
-    """Records `first` to `first + records - 1`; of line formats also where their plain bytes stand."""
+    """Records `first` to `first + records - 1`, and what ties their reading to the plan.
+
+    Attributes:
+        offset: Where their bytes begin: the plain bytes of line formats, the stored row groups of Parquet.
+        bytes: How many there are.
+        digest: xxh3-128 of these bytes, of Parquet followed by those of the footer.
+        int96: The unit in which old timestamps of Parquet are read.
+        piece: URL of a copy of the records alone, where the input can only be read from its start.
+    """
 
     first: int
     records: int
     offset: int = 0
     bytes: int = 0
+    digest: str = ""
+    int96: TimestampUnit = "ns"
+    piece: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,28 +71,12 @@ class InputPlan:
         return sum(part.records for part in self.ranges)
 
 
-def plan_input(file: InputFile, size: UnitSize) -> InputPlan:
-    """Count, digest and cut a file; an empty one has one empty range.
-
-    Raises:
-        InputError: A compressed file is damaged, or a Parquet file is none.
-        StorageError: It cannot be read.
-    """
-    if file.format == "parquet":
-        with open_parquet(file) as parquet:
-            ranges = cut_rows(parquet.metadata.num_rows, size)
-        return InputPlan(file, storage.digest_file(file.url), storage.size(file.url), ranges)
-    with open_plain(file.url) as stream:
-        plain = _Digesting(stream)
-        ranges = cut_lines(plain, size)
-    fingerprint = storage.digest_file(file.url) if file.codec else plain.digest.hexdigest()
-    return InputPlan(file, fingerprint, storage.size(file.url), ranges)
-
-
-def cut_lines(plain: ByteStream, size: UnitSize) -> tuple[RecordRange, ...]:
-    """Ranges of whole lines; only `\\n` ends a line, and a last line may lack it."""
+def cut_lines(plain: ByteStream, size: UnitSize, *watchers: Callable[[bytes], None]) -> tuple[RecordRange, ...]:
+    """Ranges of whole lines; only `\\n` ends a line, and a last line may lack it. Watchers see each block first."""
     cutter = _LineCutter(size)
-    while block := plain.read(_BLOCK_BYTES):
+    while block := plain.read(BLOCK_BYTES):
+        for watch in watchers:
+            watch(block)
         cutter.add(block)
     return cutter.finish()
 
@@ -92,15 +87,16 @@ def cut_rows(rows: int, size: UnitSize) -> tuple[RecordRange, ...]:
     return tuple(RecordRange(first, min(size.records, rows - first)) for first in firsts)
 
 
-@contextlib.contextmanager
-def open_parquet(file: InputFile) -> Iterator[pq.ParquetFile]:
-    """A Parquet file opened for reading; an InputError names one that is damaged."""
-    with storage.open_input(file.url) as stored:
-        try:
-            parquet = pq.ParquetFile(stored)
-        except pa.ArrowInvalid as error:
-            raise InputError("not a readable Parquet file", where=file.where, found=error) from None
-        yield parquet
+def changed(file: InputFile, part: RecordRange, found: str, expected: str) -> InputError:
+    """The error of a range that does not hold what was counted."""
+    rows = "rows" if file.format == "parquet" else "records"
+    return InputError(
+        "the file has changed since it was counted",
+        where=f"{file.where}, {rows} from {part.first}",
+        found=found,
+        expected=expected,
+        advice="Run the same command again.",
+    )
 
 
 @dataclass
@@ -114,13 +110,19 @@ class _LineCutter:
     start: int = 0
     position: int = 0
     line_start: int = 0
+    digest: xxhash.xxh3_128 = field(default_factory=xxhash.xxh3_128)
 
     def add(self, block: bytes) -> None:
-        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE) + (self.position + 1)
+        view, base, used = memoryview(block), self.position, 0
+        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE) + (base + 1)
         self.position += len(block)
         while (cut := self._next_cut(ends)) < len(ends):
-            self._close(self.records + cut + 1, int(ends[cut]))
+            end = int(ends[cut])
+            self.digest.update(view[used : end - base])
+            used = end - base
+            self._close(self.records + cut + 1, end)
             ends = ends[cut + 1 :]
+        self.digest.update(view[used:])
         if len(ends):
             self.records += len(ends)
             self.line_start = int(ends[-1])
@@ -131,7 +133,8 @@ class _LineCutter:
         return min(by_records, by_bytes)
 
     def _close(self, records: int, end: int) -> None:
-        self.done.append(RecordRange(self.first, records, self.start, end - self.start))
+        self.done.append(RecordRange(self.first, records, self.start, end - self.start, self.digest.hexdigest()))
+        self.digest = xxhash.xxh3_128()
         self.first += records
         self.records, self.start, self.line_start = 0, end, end
 
@@ -141,16 +144,3 @@ class _LineCutter:
         if self.records or not self.done:
             self._close(self.records, self.position)
         return tuple(self.done)
-
-
-class _Digesting:
-    """A stream that digests what is read from it."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-        self.digest = xxhash.xxh3_128()
-
-    def read(self, size: int, /) -> bytes:
-        block = self._stream.read(size)
-        self.digest.update(block)
-        return block

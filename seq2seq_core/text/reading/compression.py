@@ -50,7 +50,12 @@ def open_plain(url: str, start: int = 0, end: int | None = None) -> Iterator[Byt
             file.seek(start)
             yield _Range(file, None if end is None else end - start)
         else:
-            yield _Archive(file, codec, url)
+            yield unpacked(file, url)
+
+
+def unpacked(file: IO[bytes], url: str) -> ByteStream:
+    """The plain bytes of an open archive from where it stands; its URL tells the compression."""
+    return _Archive(file, codec_of(url) or "", url)
 
 
 class _Range:

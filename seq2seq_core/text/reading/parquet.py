@@ -83,7 +83,7 @@ def _batches(file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[Colu
 def _open(url: str) -> Iterator[pq.ParquetFile]:
     with storage.open_input(url) as raw:
         try:
-            file = pq.ParquetFile(raw, buffer_size=_READ_BYTES, pre_buffer=False)
+            file = pq.ParquetFile(raw, buffer_size=_READ_BYTES, pre_buffer=False, page_checksum_verification=True)
             check_names(file.schema_arrow)
         except FAILURES as error:
             raise damaged("Parquet", url, error, "in the footer at its end, before any row") from None

@@ -15,7 +15,7 @@ from pipelines.demo.corpus import Sentence, Summary, generate, sentences
 from pipelines.demo.phrase import Phrase
 from pipelines.demo.templates import Template
 from seq2seq_core import config as configuration
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.errors import ConfigError, StorageError
 
 Pair = tuple[str, str]
 Drawn = tuple[list[Pair], dict[Pair, tuple[str, ...]]]
@@ -158,3 +158,17 @@ def test_too_few_sentences_are_an_error(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(corpus, "TEMPLATES", (Template("it is {weekday}", "es ist {weekday}"),))
     with pytest.raises(ConfigError, match="do not hold that many sentences"):
         generate(str(tmp_path), pairs=5000)
+
+
+def test_files_of_others_are_not_overwritten_and_a_killed_demo_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    corpus.generate(str(folder), pairs=1000, seed=1, valid=5, test=5)
+    (folder / corpus.SUMMARY_NAME).unlink()  # as after a kill
+    whole = (folder / "train.en").read_bytes()
+    (folder / "test.de").write_text("mine")
+    with pytest.raises(StorageError, match=r"test\.de: a file that this demo has not written"):
+        corpus.generate(str(folder), pairs=1000, seed=1, valid=5, test=5)
+    assert (folder / "test.de").read_text() == "mine"
+    (folder / "test.de").unlink()
+    corpus.generate(str(folder), pairs=1000, seed=1, valid=5, test=5)
+    assert (folder / "train.en").read_bytes() == whole

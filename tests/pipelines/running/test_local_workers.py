@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from pipelines.running import local_workers
 
 HEAD = """
@@ -177,3 +179,16 @@ with local_workers.started(2):
     print(call("y", abs, -2))
 """
     assert lines_of(script) == ["2"]
+
+
+def test_memory_is_the_system_s_where_that_takes_no_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_workers.ctypes, "CDLL", lambda name: object())
+    monkeypatch.setattr(local_workers.pa, "set_memory_pool", lambda pool: None)
+    local_workers._keep_memory()
+
+
+def test_only_linux_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_workers.threading, "active_count", lambda: 1)
+    assert local_workers.can_start() == (sys.platform == "linux")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not local_workers.can_start()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from collections.abc import Iterator
@@ -99,3 +100,15 @@ def test_the_ledger_says_where_and_why_and_hides_passwords() -> None:
     assert row == {"input": "s3://bucket/a.txt", "record": 11, "line": 12, "reason": "odd", "text": "é?"}
     rows = Unit(InputFile("a.parquet", "a", ".parquet", "parquet"), RecordRange(0, 1), 0, 1, "f")
     assert "line" not in json.loads(ledger_lines(rows, FAILURES))
+
+
+def test_what_the_output_has_no_place_for_stands_whole_in_the_ledger() -> None:
+    failures = [
+        RecordFailure(0, "not JSON", "bro", "broken é".encode()),
+        RecordFailure(1, "not UTF-8", "\\xff", b"\xff"),
+        RecordFailure(2, "odd", "o"),
+    ]
+    first, second, third = map(json.loads, ledger_lines(unit(), failures).splitlines())
+    assert first["original"] == "broken é"
+    assert base64.b64decode(second["original_base64"]) == b"\xff"
+    assert set(third) == {"input", "record", "line", "reason", "text"}

@@ -29,6 +29,15 @@ def test_fingerprints_differ_by_content_range_format_and_job_but_not_by_place() 
         cut_units(dataclasses.replace(PLAN, fingerprint="other"), "job"),
         cut_units(dataclasses.replace(PLAN, file=dataclasses.replace(PLAN.file, format="jsonl")), "job"),
         cut_units(dataclasses.replace(PLAN, ranges=(RecordRange(0, 1), RecordRange(1, 2))), "job"),
+        cut_units(
+            dataclasses.replace(PLAN, ranges=tuple(dataclasses.replace(p, digest="x") for p in PLAN.ranges)), "job"
+        ),
     ]
     for units in others:
         assert not {unit.fingerprint for unit in units} & set(usual)
+
+
+def test_a_piece_is_only_a_way_to_read() -> None:
+    copied = tuple(dataclasses.replace(part, piece="out/.units/.pieces/x.zst") for part in PLAN.ranges)
+    usual = [unit.fingerprint for unit in cut_units(PLAN, "job")]
+    assert [unit.fingerprint for unit in cut_units(dataclasses.replace(PLAN, ranges=copied), "job")] == usual

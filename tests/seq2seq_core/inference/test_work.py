@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from seq2seq_core.errors import InputError
@@ -19,6 +19,7 @@ from seq2seq_core.inference.records.plan import UnitSize
 from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.inference.unit import cut_units
 from seq2seq_core.inference.work import OnError, commit_unit, read_unit, translate_unit
+from seq2seq_core.text.reading.encodings import encoding_by_mark, encoding_of_head
 
 FIELDS = Fields("text", "translation")
 
@@ -41,6 +42,11 @@ def test_any_bytes_have_as_many_lines_out_as_in(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, size: int
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
+    try:
+        encoding_of_head(data, "a.txt")
+    except InputError:
+        reject()
+    assume(encoding_by_mark(data) is None)
     (folder / "a.txt").write_bytes(data)
     entries = translate(folder / "a.txt", folder / "out", size)
     found = b"".join((folder / "out" / entry.path).read_bytes() for entry in entries)

@@ -66,3 +66,12 @@ def test_missing_packages_are_told_in_one_line(
     (record,) = caplog.records
     assert "pip install 'seq2seq[report]'" in record.getMessage()
     assert record.exc_info in (None, False)
+
+
+def test_a_page_of_others_stays(press: Any, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = press.publish([[press.table(ROWS)]])
+    page = Path(dataset.root, "report.html")
+    page.write_text("<html>mine</html>")
+    assert not write_beside(dataset.root)
+    assert page.read_text() == "<html>mine</html>"
+    assert "a file that this program has not written stands there" in caplog.text

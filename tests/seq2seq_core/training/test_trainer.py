@@ -256,7 +256,7 @@ def test_the_average_of_the_last_checkpoints_wins_where_it_is_better(tiny_traini
     changes: Values = {"checkpoints": {"every_steps": 2, "average": {"count": 4, "of": "last"}}}
     result = run(tiny_training, tmp_path, **changes, optimizer__learning_rate=0.3, validation__metric="loss")
     assert result.final is not None
-    mean = averaged([weights(tmp_path / "checkpoints" / f"step-{step:08d}") for step in (14, 16, 18, 20)])
+    mean = averaged(weights(tmp_path / "checkpoints" / f"step-{step:08d}").items() for step in (14, 16, 18, 20))
     single = result.progress.best("loss")
     assert single is not None
     assert result.final.validation is not None
@@ -369,6 +369,14 @@ def test_training_goes_on_from_a_model_folder(
     shape = {**tiny_training["model"], "feed_forward_width": 48}
     with pytest.raises(ConfigError, match="does not fit this model"):
         run({**tiny_training, "model": shape}, tmp_path / "other", initialize_from=str(output / "best"))
+
+
+def test_the_folder_of_a_run_is_no_model_to_begin_with(
+    tiny_training: Values, tmp_path: Path, learned: tuple[Path, TrainResult]
+) -> None:
+    output, _ = learned
+    with pytest.raises(ModelError, match=rf"{output}: this is a run folder.*Name {output}/best"):
+        run(tiny_training, tmp_path, initialize_from=str(output))
 
 
 def test_a_model_with_another_tokenizer_is_no_beginning(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.errors import InputError
+from seq2seq_core.inference.records import content as content_module
+from seq2seq_core.inference.records import jsonl, plan
 from seq2seq_core.inference.records.content import Content
 from seq2seq_core.inference.records.fields import Fields
-from seq2seq_core.inference.records.jsonl import doubt_jsonl, parse_jsonl, render_jsonl
+from seq2seq_core.inference.records.inputs import find_inputs
+from seq2seq_core.inference.records.jsonl import doubt_jsonl, parse_jsonl, plan_jsonl, render_jsonl
+from seq2seq_core.inference.records.plan import UnitSize
 from seq2seq_core.inference.translator import Prediction
 
 FIELDS = Fields("text", "translation")
@@ -70,7 +75,11 @@ def test_every_byte_passes_through_and_the_translation_stands_last(
         (b'{"text": [""]}', "the field 'text' is an array, not a string", '{"text": [""], "translation": null}'),
         (b'{"text": true}', "the field 'text' is true or false", '{"text": true, "translation": null}'),
         (b'{"text": "\\ud800"}', "half a surrogate pair", '{"text": "\\ud800", "translation": null}'),
-        (b'{"text": "a", "tr\\u0061nslation": 1}', "'translation' is there already", '{"translation": null}'),
+        (
+            b'{"text": "a", "tr\\u0061nslation": 1}\r',
+            "'translation' is there already",
+            '{"text": "a", "tr\\u0061nslation": 1}\r',
+        ),
     ],
 )
 def test_a_line_that_cannot_be_used_keeps_its_place(line: bytes, reason: str, written: str) -> None:
@@ -81,6 +90,8 @@ def test_a_line_that_cannot_be_used_keeps_its_place(line: bytes, reason: str, wr
     assert len(failure.excerpt) <= 200
     assert content.texts == ["one", None, "two"]
     assert echo(content)[1] == written
+    # What the output does not hold is whole in the failure.
+    assert failure.original == (line if written.startswith('{"translation"') and line != b"{}" else None)
 
 
 def test_blank_lines_and_nulls_are_no_failures() -> None:
@@ -144,3 +155,48 @@ def test_a_field_that_is_there_already_is_refused() -> None:
         doubt_jsonl([b'{"text": "a", "translation": "b"}'], FIELDS, "a.jsonl")
     with pytest.raises(InputError, match="'de_score'"):
         doubt_jsonl([b'{"text": "a", "de_score": 1}'], Fields("text", "de", ("score",)), "a.jsonl")
+
+
+def plan_of(path: Path, data: bytes, fields: Fields = FIELDS) -> None:
+    path.write_bytes(data)
+    (file,) = find_inputs([str(path)], None, "elsewhere")
+    plan_jsonl(file, UnitSize(10, 1 << 20), fields)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [b'{"text": "a", "translation": "b"}', b'{"translation"\t: null}', b'\xef\xbb\xbf{"translation":1, "x": {}}'],
+)
+@pytest.mark.parametrize("line_end", [b"", b"\n", b"\r\n", b"\n{}\n"])
+@given(before=st.integers(0, 40), block=st.integers(1, 50))
+def test_a_late_field_is_refused_while_planning(
+    tmp_path_factory: pytest.TempPathFactory, late: bytes, line_end: bytes, before: int, block: int
+) -> None:
+    path = tmp_path_factory.mktemp("late") / "a.jsonl"
+    good = b'{"text": "the \\"translation\\": is late", "meta": {"translation": 1}, "kind": "translation"}\n\n'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "BLOCK_BYTES", block)
+        plan_of(path, good * before)
+        message = rf"a\.jsonl, line {2 * before + 1}: the field 'translation' is there already.*--output_field"
+        with pytest.raises(InputError, match=message):
+            plan_of(path, good * before + late + line_end)
+
+
+def test_every_added_field_is_looked_for_in_both_spellings(tmp_path: Path) -> None:
+    fields = Fields("text", "über", ("score",))
+    for late in ('{"über": 1}', '{"\\u00fcber": 1}', '{"über_score": 1}'):
+        with pytest.raises(InputError, match="line 2: the field 'über"):
+            plan_of(tmp_path / "a.jsonl", f'{{"text": "a"}}\n{late}\n'.encode(), fields)
+
+
+def test_a_broken_line_with_the_name_is_for_the_ledger(tmp_path: Path) -> None:
+    plan_of(tmp_path / "a.jsonl", b'{"text": "a"}\n{"translation": \n["translation"]\n"translation": 1\n')
+
+
+def test_a_line_without_end_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (content_module, jsonl):
+        monkeypatch.setattr(module, "MAX_RECORD_BYTES", 30)
+    content = parse(b'{"text": "one"}', b'{"text": "' + b"x" * 30 + b'"}\r')
+    assert content.texts == ["one", None]
+    assert [(failure.reason, failure.original) for failure in content.failures] == [("longer than 0 MiB", None)]
+    assert echo(content) == ['{"text": "one", "translation": "one"}', '{"translation": null}\r']

@@ -1,0 +1,68 @@
+"""A configuration in; the dataset, model, loader and identity that every process works with, agreed on, out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from seq2seq_core import storage
+from seq2seq_core.data.columns import TokenColumns
+from seq2seq_core.data.loader import Loader
+from seq2seq_core.data.plan import BatchPlan
+from seq2seq_core.shards.reader import Dataset
+from seq2seq_core.training.agreement import check_alike, together
+from seq2seq_core.training.config import TrainConfig, flat, identity
+from seq2seq_core.training.distributed import World
+from seq2seq_core.training.exporter import Exporter
+from seq2seq_core.training.materials import Materials, gather_materials
+from seq2seq_core.training.ownership import STREAM
+
+_OF_THE_MACHINE = {"dataset", "output", "loader", "device", "tensorboard"}
+"""Keys that may differ between the processes of a run: paths of a machine, and what nobody else depends on."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What one process works with; `identity` is what the run's course depends on, the same on all."""
+
+    materials: Materials
+    exporter: Exporter
+    loader: Loader
+    identity: dict[str, Any]
+
+
+def open_run(config: TrainConfig, world: World) -> Opened:
+    """Open what is trained on and build what is trained, on every process.
+
+    Raises:
+        DatasetError, ConfigError: See `gather_materials`; or the processes have different datasets or configurations.
+    """
+    opened = together(world, lambda: _opened(config, world))
+    check_alike(
+        world,
+        {**opened.identity, **dict(flat(config.model_dump(mode="json", exclude=_OF_THE_MACHINE)))},
+        "the processes do not train the same",
+        storage.redact(config.output),
+        "Start all of them with the same command, on the same dataset.",
+    )
+    return opened
+
+
+def _opened(config: TrainConfig, world: World) -> Opened:
+    materials = gather_materials(config, world.device)
+    exporter = Exporter(config, materials)
+    loader = _opened_loader(config, materials.dataset, world)
+    stream = loader.state(0).fingerprint
+    return Opened(materials, exporter, loader, {**identity(config, materials.dataset.manifest.digest), STREAM: stream})
+
+
+def _opened_loader(config: TrainConfig, dataset: Dataset, world: World) -> Loader:
+    columns = TokenColumns.open(dataset, "train")
+    plan = BatchPlan(columns.lengths, config.data, config.seed, dataset.weights("train"))
+    if plan.dropped_rows and world.is_main:
+        logger.info("%d training rows are longer than data.max_*_tokens and left out", plan.dropped_rows)
+    pin = world.device.type == "cuda"
+    return Loader(columns, plan, config.loader, rank=world.rank, world=world.size, pin=pin)

@@ -1,0 +1,201 @@
+"""The end of a run, with all its checkpoints and with some of them gone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seq2seq_core.errors import CheckpointError
+from seq2seq_core.models.folder import load_model
+from seq2seq_core.training.checkpoint import Checkpoints
+from seq2seq_core.training.trainer import TrainResult
+from seq2seq_core.training.validate import Validator
+from tests.processes import tree
+from tests.seq2seq_core.training.test_trainer import Values, assert_same_weights, run, weights
+
+# A rate far too high: single checkpoints are noisy around their mean, and the best is seldom the last.
+NOISY: Values = {"optimizer__learning_rate": 0.3, "validation": {"every_steps": 4, "metric": "loss"}}
+ALONE: Values = {**NOISY, "checkpoints": {"every_steps": 4, "average": {"count": 1}}}
+MEAN: Values = {**NOISY, "checkpoints": {"every_steps": 4, "average": {"count": 3}}}
+LATEST: Values = {**NOISY, "checkpoints": {"every_steps": 4, "average": {"count": 3, "of": "last"}}}
+
+Trained = Callable[[Values], tuple[Path, TrainResult]]
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_training: Values, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Runs that ended, each made once; a test gets a copy."""
+    made: dict[str, tuple[Path, TrainResult]] = {}
+
+    def trained(changes: Values) -> tuple[Path, TrainResult]:
+        torch.set_num_threads(1)
+        if (key := str(changes)) not in made:
+            output = tmp_path_factory.mktemp("made") / "run"
+            made[key] = output, run(tiny_training, output, **changes)
+        output, result = made[key]
+        copy = tmp_path_factory.mktemp("copy") / "run"
+        shutil.copytree(output, copy)
+        return copy, result
+
+    return trained
+
+
+def checkpoint(output: Path, step: int) -> Path:
+    return output / "checkpoints" / f"step-{step:08d}"
+
+
+def best_step(result: TrainResult) -> int:
+    best = result.progress.best("loss")
+    assert best is not None
+    assert best.step != result.progress.step
+    return best.step
+
+
+def test_best_stays_where_its_checkpoint_is_gone(
+    tiny_training: Values, trained: Trained, caplog: pytest.LogCaptureFixture
+) -> None:
+    output, result = trained(ALONE)
+    shutil.rmtree(checkpoint(output, best_step(result)))
+    before = tree(output / "best")
+    with caplog.at_level("INFO"):
+        again = run(tiny_training, output, **ALONE)
+    assert again.final == result.final
+    assert tree(output / "best") == before
+    assert "best/ stays as it is: the checkpoints that it is made of are gone" in caplog.messages
+
+
+@pytest.mark.parametrize("kind", ["gone", "damaged", "of another step"])
+def test_without_it_and_best_the_best_that_is_there_is_taken_and_told(
+    tiny_training: Values, trained: Trained, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    output, result = trained(ALONE)
+    best = best_step(result)
+    shutil.rmtree(checkpoint(output, best))
+    if kind == "of another step":
+        shutil.rmtree(output / "best")
+        shutil.copytree(output / "last", output / "best")
+    elif kind == "gone":
+        shutil.rmtree(output / "best")
+    else:
+        (path,) = (output / "best").glob("model*.safetensors")
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+    again = run(tiny_training, output, **ALONE)
+    others = [validation for validation in result.progress.validations if validation.step != best]
+    second = min(others, key=lambda validation: validation.loss)
+    assert again.final is not None
+    assert again.final.steps == (second.step,)
+    assert f"the checkpoint of step {best}, the best, is gone" in caplog.text
+    assert f"that of step {second.step} is the best that is there" in caplog.text
+    assert_same_weights(output / "best", checkpoint(output, second.step))
+
+
+@pytest.mark.parametrize("changes", [MEAN, LATEST], ids=["best", "last"])
+def test_an_average_stays_where_its_checkpoints_are_gone(
+    tiny_training: Values, trained: Trained, changes: Values
+) -> None:
+    output, result = trained(changes)
+    assert result.final is not None
+    assert len(result.final.steps) == 3
+    for step in result.final.steps:
+        if step != result.progress.step:
+            shutil.rmtree(checkpoint(output, step))
+    before = tree(output / "best")
+    again = run(tiny_training, output, **changes)
+    assert again.final is not None
+    assert again.final.steps == result.final.steps
+    assert tree(output / "best") == before
+
+
+def test_an_average_without_one_of_its_members_is_told(
+    tiny_training: Values, trained: Trained, caplog: pytest.LogCaptureFixture
+) -> None:
+    output, result = trained(MEAN)
+    assert result.final is not None
+    shutil.rmtree(output / "best")
+    gone = next(step for step in result.final.steps if step != result.progress.step)
+    shutil.rmtree(checkpoint(output, gone))
+    with caplog.at_level("INFO"):
+        run(tiny_training, output, **MEAN)
+    assert f"not averaged, as their checkpoints are gone: steps {gone}" in caplog.messages
+    assert any(message.startswith("averaging the checkpoints of steps") for message in caplog.messages)
+
+
+def test_a_damaged_checkpoint_is_named_and_removing_it_is_enough(tiny_training: Values, trained: Trained) -> None:
+    output, result = trained(ALONE)
+    shutil.rmtree(output / "best")
+    path = checkpoint(output, best_step(result)) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"found 1000 bytes.*Remove this checkpoint's folder"):
+        run(tiny_training, output, **ALONE)
+    shutil.rmtree(path.parent)
+    assert run(tiny_training, output, **ALONE).final is not None
+
+
+def test_what_is_averaged_is_read_one_file_after_the_other(
+    tiny_training: Values, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, result = trained(MEAN)
+    assert result.final is not None
+    reading: list[tuple[int, str]] = []
+    original = Checkpoints.tensors
+
+    def watched(self: Checkpoints, step: int, name: str) -> Any:
+        assert not reading
+        reading.append((step, name))
+        yield from original(self, step, name)
+        reading.clear()
+
+    monkeypatch.setattr(Checkpoints, "tensors", watched)
+    before = weights(output / "best")
+    again = run(tiny_training, output, **MEAN)
+    assert again.final is not None
+    assert again.final.steps == result.final.steps
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights(output / "best").items())
+
+
+def test_a_checkpoint_of_another_run_is_not_averaged(tiny_training: Values, trained: Trained) -> None:
+    output, result = trained(MEAN)
+    other, _ = trained({**MEAN, "seed": 2})
+    assert result.final is not None
+    foreign = next(step for step in result.final.steps if step != result.progress.step)
+    shutil.rmtree(checkpoint(output, foreign))
+    shutil.rmtree(output / "best")
+    shutil.copytree(checkpoint(other, foreign), checkpoint(output, foreign))
+    before = tree(checkpoint(output, foreign))
+    again = run(tiny_training, output, **MEAN)
+    assert again.final is not None
+    assert foreign not in again.final.steps
+    assert tree(checkpoint(output, foreign)) == before
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_model_of_another_run_is_never_replaced(tiny_training: Values, trained: Trained, name: str) -> None:
+    output, _ = trained(ALONE)
+    shutil.rmtree(output / "checkpoints")
+    shutil.rmtree(output / ("last" if name == "best" else "best"))
+    before = tree(output / name)
+    with pytest.raises(CheckpointError, match=rf"{name}: the model is that of another run: seed differs"):
+        run(tiny_training, output, **ALONE, seed=5)
+    assert tree(output / name) == before
+    again = run(tiny_training, output, **ALONE)  # the same run, from its beginning
+    assert again.progress.step == 20
+    assert load_model(str(output / "best"))
+
+
+def test_an_average_that_cannot_be_validated_is_not_used(
+    tiny_training: Values, trained: Trained, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise torch.OutOfMemoryError("too little memory")
+
+    output, result = trained(MEAN)
+    monkeypatch.setattr(Validator, "run", fail)
+    again = run(tiny_training, output, **MEAN)
+    assert again.final is not None
+    assert again.final.steps == (best_step(result),)
+    assert "the average cannot be validated, and is not used: too little memory" in caplog.text
