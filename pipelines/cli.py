@@ -134,7 +134,7 @@ def _carries_on(words: Sequence[str]) -> bool:
     from pipelines.commands import COMMANDS
 
     command = COMMANDS.get(words[0]) if words else None
-    return command is not None and command.carries_on(words[1:])
+    return command is None or command.carries_on(words[1:])
 
 
 def _overview() -> str:
