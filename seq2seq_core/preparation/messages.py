@@ -21,8 +21,9 @@ from seq2seq_core.shards.manifest import (
 from seq2seq_core.shards.schema import Split
 from seq2seq_core.text.filters import FiltersConfig
 from seq2seq_core.text.normalize import NormalizeConfig
-from seq2seq_core.text.reading.corpus import Part, TextSource
+from seq2seq_core.text.reading.corpus import Part
 from seq2seq_core.text.reading.index import FileIndex
+from seq2seq_core.text.reading.source import TextSource
 from seq2seq_core.text.rules.base import Sides
 
 Role = Split | Literal["benchmark"]
@@ -163,7 +164,7 @@ class Plan(Message):
         recipe_fingerprint: Names what it has in common with all other generations.
         work: Folder of unfinished work.
         sources: What it adds, with the content of each.
-        files: All it reads, once.
+        files: All it reads, once; the digests of their parts stand in the units.
         units: In corpus order.
         partitions: All shards it adds.
         earlier: Folders of the generations before it, below those of the splits.

@@ -124,7 +124,7 @@ def _plan(job: Job, reads: Sequence[Read], generation: Generation, latest: Manif
         recipe_fingerprint=generation.recipe_fingerprint,
         work=_work(job.output, generation.number, generation.fingerprint),
         sources=tuple(source_entry(job, read) for read in generation.reads),
-        files=tuple(file for read in chosen for file in read.indexed.files),
+        files=tuple(file.model_copy(update={"digests": ()}) for read in chosen for file in read.indexed.files),
         units=tuple(_units(job, [read.indexed for read in chosen])),
         partitions=tuple(_partitions(job, generation.shards, is_first=latest is None)),
         earlier=() if latest is None else tuple(entry.folder for entry in latest.generations),

@@ -16,6 +16,7 @@ from seq2seq_core.preparation.gather import gather
 from seq2seq_core.preparation.messages import Plan, SlotCounts, TokenizersReport, UnitReport
 from seq2seq_core.preparation.tags import tags_of
 from seq2seq_core.shards.manifest import TokenizerEntry
+from seq2seq_core.text.reading.seal import changed
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import train
 
@@ -28,7 +29,7 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport], counts: Sequence[Sl
     """Publish the tokenizers, unless a marker says that this has been done or the dataset has them already.
 
     Raises:
-        InputError: No training row is left.
+        InputError: No training row is left, or a given tokenizer has changed since the run began.
         TokenizerError: A model cannot be trained or read.
     """
     marker = storage.join(plan.work, "tokenizers.json")
@@ -42,7 +43,7 @@ def make_tokenizers(plan: Plan, units: Sequence[UnitReport], counts: Sequence[Sl
 def _make(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts]) -> TokenizersReport:
     config = plan.job.recipe.tokenizer
     if config.given:
-        models = [Tokenizer.load(url) for url in config.given]
+        models = _load_given(config.given, plan.job.tokenizer_digests)
     else:
         sample = sample_rows(plan, units, config.sample_rows, counts)
         logger.info("training a tokenizer on %d rows", sample.num_rows)
@@ -53,6 +54,15 @@ def _make(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts])
         ]
     check_claim(plan)
     return _publish(plan.job.output, models[0], models[-1])
+
+
+def _load_given(urls: Sequence[str], expected: Sequence[str]) -> list[Tokenizer]:
+    """Tokenizers of files, which must still be those that the configuration was checked with."""
+    models = [Tokenizer.load(url) for url in urls]
+    for url, model, digest in zip(urls, models, expected, strict=True):
+        if model.digest != digest:
+            raise changed(url, f"digest {model.digest}", f"digest {digest}")
+    return models
 
 
 def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int, counts: Sequence[SlotCounts] = ()) -> pa.Table:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -15,6 +15,7 @@ from seq2seq_core import storage
 from seq2seq_core.text.reading.columns import find_columns, pick_rows
 from seq2seq_core.text.reading.damage import FAILURES, check_names, damaged
 from seq2seq_core.text.reading.rows import Shape
+from seq2seq_core.text.reading.seal import Stored, size_of
 from seq2seq_core.text.records import Sifted
 
 _MAGIC = b"ARROW1"
@@ -23,16 +24,18 @@ _END = b"\0\0\0\0"
 _BLOCK_BYTES = 4 << 20
 
 
-class Batches(NamedTuple):
-    """Where the record batches of a file stand.
+class Scanned(NamedTuple):
+    """A step of a pass over a file: its schema, or the next of its record batches.
 
     Attributes:
-        offsets: Where the schema ends, where each batch but the first begins, and where the last ends, in bytes.
-        rows: Of every batch.
+        end: Where it ends, in bytes.
+        rows: Of the batch; 0 for the schema.
+        stands_alone: Whether the batches of the file can be read on their own: they lean on no dictionaries.
     """
 
-    offsets: tuple[int, ...]
-    rows: tuple[int, ...]
+    end: int
+    rows: int
+    stands_alone: bool
 
 
 def read_schema(url: str) -> pa.Schema:
@@ -41,12 +44,12 @@ def read_schema(url: str) -> pa.Schema:
         return _open(_Tap(file), url).schema
 
 
-def scan(url: str, feed: Callable[[bytes], None]) -> Batches:
-    """Read a file once from front to end.
+def scan(url: str, feed: Callable[[bytes], None]) -> Iterator[Scanned]:
+    """Read a file once from front to end: the schema first, then each record batch.
 
     Args:
         url: The file.
-        feed: Takes the bytes of the file in order, all of them.
+        feed: Takes the bytes of the file in order, all of them; up to the end of a step before it is yielded.
 
     Raises:
         InputError: The file is truncated or corrupt, or goes on behind its end; it says how many rows were readable.
@@ -54,17 +57,18 @@ def scan(url: str, feed: Callable[[bytes], None]) -> Batches:
     with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file:
         tap = _Tap(file, feed)
         with _open(tap, url) as reader:
-            offsets, rows = [tap.position], []
+            stands_alone = not any(_has_dictionary(field.type) for field in reader.schema)
+            end, rows, batches = tap.position, 0, 0
+            yield Scanned(end, 0, stands_alone)
             try:
                 for batch in reader:
-                    rows.append(batch.num_rows)
-                    offsets.append(tap.position)
-                if tap.position == offsets[-1] or tap.last != _END:
+                    end, rows, batches = tap.position, rows + batch.num_rows, batches + 1
+                    yield Scanned(end, batch.num_rows, stands_alone)
+                if tap.position == end or tap.last != _END:
                     raise EOFError("the mark of the end is missing")
-                _check_tail(tap, file, len(rows))
+                _check_tail(tap, file, batches)
             except FAILURES as error:
-                raise damaged("Arrow", url, error, f"after {sum(rows)} rows, {offsets[-1]} bytes") from None
-    return Batches(tuple(offsets), tuple(rows))
+                raise damaged("Arrow", url, error, f"after {rows} rows, {end} bytes") from None
 
 
 def has_rows(url: str) -> bool:
@@ -77,12 +81,19 @@ def has_rows(url: str) -> bool:
 
 
 def read_batches(
-    url: str, place: tuple[int, int | None], fields: Sequence[str], shape: Shape, first_line: int, max_bytes: int
+    file: Stored,
+    url: str,
+    place: tuple[int, int | None],
+    fields: Sequence[str],
+    shape: Shape,
+    first_line: int,
+    max_bytes: int,
 ) -> Iterator[Sifted]:
     """The rows of a range of record batches in order.
 
     Args:
-        url: The file.
+        file: The file, open.
+        url: Its name.
         place: Byte offsets that `scan` gave; an end of None means all the rest.
         fields: Columns of the texts and the score; see `fields`.
         shape: What the columns are.
@@ -93,23 +104,17 @@ def read_batches(
         InputError: A column is missing or of another type, or the file is damaged (it says how far it was readable).
     """
     line = first_line
-    with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file:
-        head = io.BytesIO()
-        tap = _Tap(file, head.write)
-        columns = find_columns(_open(tap, url).schema, fields, shape, storage.redact(url))
-        stream = _Spliced(head.getvalue()[tap.begin :], file, max(place[0], tap.position), place[1])
-        try:
-            batches = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
-            for sifted in pick_rows(batches, columns, shape, line, max_bytes):
-                yield sifted
-                line += sifted.read
-        except FAILURES as error:
-            raise damaged("Arrow", url, error, f"after row {line - 1}") from None
-
-
-def has_dictionaries(schema: pa.Schema) -> bool:
-    """Whether batches lean on dictionaries that stand before them, so that none can be read on its own."""
-    return any(_has_dictionary(field.type) for field in schema)
+    head = io.BytesIO()
+    tap = _Tap(file, head.write)
+    columns = find_columns(_open(tap, url).schema, fields, shape, storage.redact(url))
+    stream = _Spliced(head.getvalue()[tap.begin :], file, max(place[0], tap.position), place[1])
+    try:
+        batches = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
+        for sifted in pick_rows(batches, columns, shape, line, max_bytes):
+            yield sifted
+            line += sifted.read
+    except FAILURES as error:
+        raise damaged("Arrow", url, error, f"after row {line - 1}") from None
 
 
 class _Tap:
@@ -117,10 +122,10 @@ class _Tap:
 
     closed = False
 
-    def __init__(self, file: IO[bytes], feed: Callable[[bytes], object] = len) -> None:
+    def __init__(self, file: Stored, feed: Callable[[bytes], object] = len) -> None:
         self._file = file
         self._feed = feed
-        self._size = _size_of(file)
+        self._size = size_of(file)  # a damaged length must not ask for memory that the file could not fill
         self.position = 0
         self.begin = 0
         self.last = b""
@@ -144,10 +149,10 @@ class _Spliced:
 
     closed = False
 
-    def __init__(self, head: bytes, file: IO[bytes], start: int, end: int | None) -> None:
+    def __init__(self, head: bytes, file: Stored, start: int, end: int | None) -> None:
         self._head = io.BytesIO(head)
         self._file = file
-        self._left = max(0, (_size_of(file) if end is None else end) - start)
+        self._left = max(0, (size_of(file) if end is None else end) - start)
         file.seek(start)
 
     def read(self, size: int, /) -> bytes:
@@ -158,13 +163,6 @@ class _Spliced:
         if len(found) < wanted:
             raise EOFError("the file is shorter than it was when it was looked at")
         return block + found
-
-
-def _size_of(file: IO[bytes]) -> int:
-    """So that a damaged length never asks for memory the file could not fill."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    return size
 
 
 def _open(tap: _Tap, url: str) -> pa.RecordBatchStreamReader:
@@ -179,7 +177,7 @@ def _open(tap: _Tap, url: str) -> pa.RecordBatchStreamReader:
     return reader
 
 
-def _check_tail(tap: _Tap, file: IO[bytes], batches: int) -> None:
+def _check_tail(tap: _Tap, file: Stored, batches: int) -> None:
     """What stands behind the end of the stream: nothing, or the footer of the file format with as many batches."""
     size = 0
     while block := tap.read(_BLOCK_BYTES):

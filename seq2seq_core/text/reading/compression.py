@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import IO, Protocol
+from typing import Protocol
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
+from seq2seq_core.text.reading.seal import Stored
 from seq2seq_core.text.reading.unpacking import DamageError, unpack
 
 _SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
-_READ_AHEAD_BYTES = 4 << 20
+READ_AHEAD_BYTES = 4 << 20
 
 
 class ByteStream(Protocol):
@@ -44,24 +45,23 @@ def open_plain(url: str, start: int = 0, end: int | None = None) -> Iterator[Byt
     Raises:
         InputError: On reading, when anything in the archive cannot be read; it says how much came out of it before.
     """
+    with storage.open_input(url, block_bytes=READ_AHEAD_BYTES) as file:
+        yield unpacked(file, url, start, end)
+
+
+def unpacked(file: Stored, url: str, start: int = 0, end: int | None = None) -> ByteStream:
+    """As `open_plain`, of a file that is open already."""
     codec = codec_of(url)
-    with storage.open_input(url, block_bytes=_READ_AHEAD_BYTES) as file:
-        if codec is None:
-            file.seek(start)
-            yield _Range(file, None if end is None else end - start)
-        else:
-            yield unpacked(file, url)
-
-
-def unpacked(file: IO[bytes], url: str) -> ByteStream:
-    """The plain bytes of an open archive from where it stands; its URL tells the compression."""
-    return _Archive(file, codec_of(url) or "", url)
+    if codec is not None:
+        return _Archive(file, codec, url)
+    file.seek(start)
+    return _Range(file, None if end is None else end - start)
 
 
 class _Range:
     """At most so many bytes of a file from where it stands."""
 
-    def __init__(self, file: IO[bytes], remaining: int | None) -> None:
+    def __init__(self, file: Stored, remaining: int | None) -> None:
         self._file = file
         self._remaining = remaining
 
@@ -76,7 +76,7 @@ class _Range:
 class _Archive:
     """The text of an archive; what cannot be read is an error that says how much came out before."""
 
-    def __init__(self, file: IO[bytes], codec: str, url: str) -> None:
+    def __init__(self, file: Stored, codec: str, url: str) -> None:
         self._blocks = unpack(file, codec)
         self._url = url
         self._rest = memoryview(b"")

@@ -14,24 +14,23 @@ from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.text.reading import arrow, parquet
-from seq2seq_core.text.reading.columns import find_columns
-from seq2seq_core.text.reading.compression import codec_of, open_plain
-from seq2seq_core.text.reading.encodings import open_text
+from seq2seq_core.text.reading.compression import READ_AHEAD_BYTES, codec_of, unpacked
+from seq2seq_core.text.reading.encodings import text_of
 from seq2seq_core.text.reading.fields import overlap
-from seq2seq_core.text.reading.index import check_rows, empty
+from seq2seq_core.text.reading.index import check_rows
 from seq2seq_core.text.reading.jsonl import read_fields
-from seq2seq_core.text.reading.lines import Lines, decode, read_lines
+from seq2seq_core.text.reading.lines import read_lines
 from seq2seq_core.text.reading.listing import Format, expand_all, format_of, pair_files, stem_of
 from seq2seq_core.text.reading.monolingual import read_texts
 from seq2seq_core.text.reading.moses import pair_lines
-from seq2seq_core.text.reading.rows import Shape
 from seq2seq_core.text.reading.saved_dataset import data_files, is_saved_dataset
+from seq2seq_core.text.reading.seal import Extent, Seal, Watched
+from seq2seq_core.text.reading.source import COLUMNAR, TextSource
 from seq2seq_core.text.reading.tmx import read_units
-from seq2seq_core.text.reading.tsv import check_columns, header_columns, is_number, read_columns
+from seq2seq_core.text.reading.tsv import check_columns, read_columns
 from seq2seq_core.text.records import Sifted
 
-_COLUMNAR: tuple[Format, ...] = ("parquet", "arrow")
-_WITH_FIELDS: tuple[Format, ...] = ("tsv", "jsonl", *_COLUMNAR)
+_WITH_FIELDS: tuple[Format, ...] = ("tsv", "jsonl", *COLUMNAR)
 _LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 
 Patterns = Location | tuple[Location, ...]
@@ -171,6 +170,7 @@ class CorpusConfig(Config):
             urls = [(url,) for url in expand_all(_patterns(self.text), output)]
         else:
             urls = pair_files(expand_all(_patterns(self.source), output), expand_all(_patterns(self.target), output))
+            _refuse_equal_sides(urls)
         sources = [
             TextSource(
                 format=format_,
@@ -200,7 +200,7 @@ class CorpusConfig(Config):
             raise ConfigError("only a saved dataset has splits", found=f"split {self.split} and files")
         files = expand_all([pattern for pattern in patterns if pattern not in folders], output)
         files += [url for folder in folders for url in data_files(folder, self.split)]
-        packed = next((url for url in files if format_ in _COLUMNAR and codec_of(url)), None)
+        packed = next((url for url in files if format_ in COLUMNAR and codec_of(url)), None)
         if packed is not None:
             raise ConfigError(
                 f"a {format_} file is not read through an archive",
@@ -234,78 +234,10 @@ class CorpusConfig(Config):
         return texts
 
 
-class TextSource(pydantic.BaseModel):
-    """One file (or one of each side) of a corpus, and what rows are made of.
-
-    Attributes:
-        format: How to read it.
-        urls: The file, or those of source and target.
-        fields: Names of the fields with source and target, or with the text alone; () where the format has none.
-        score_field: Name of the field with the score.
-        languages: Of source and target, where a file holds many.
-        prompt_words: So many first words of a text alone are its source.
-    """
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-    format: Format
-    urls: tuple[str, ...]
-    fields: tuple[str, ...]
-    score_field: str | None = None
-    languages: tuple[str, str] | None = None
-    prompt_words: int = 0
-
-    @property
-    def can_be_cut(self) -> bool:
-        """Whether parts of it can be read on their own, by its names: compressed files and XML cannot.
-
-        Nor can text in another encoding than UTF-8, which only a look at the file tells (`encodings`, `index`).
-        """
-        return self.format != "tmx" and all(codec_of(url) is None for url in self.urls)
-
-    @property
-    def has_header(self) -> bool:
-        """Whether the first line names the columns."""
-        return self.format == "tsv" and not is_number(self.fields[0])
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """Names of all fields a row is made of."""
-        return self.fields if self.score_field is None else (*self.fields, self.score_field)
-
-    @property
-    def shape(self) -> Shape:
-        """What a row is made of."""
-        is_alone = self.format == "text" or len(self.fields) == 1
-        return Shape(1 if is_alone else 2, self.score_field is not None, self.prompt_words)
-
-    def check(self, max_line_bytes: int) -> None:
-        """Look for the columns in a file that names them; an InputError when one is missing or of another type."""
-        if self.format == "tsv":
-            self.columns(max_line_bytes)
-        elif self.format in _COLUMNAR:
-            reader = parquet if self.format == "parquet" else arrow
-            find_columns(reader.read_schema(self.urls[0]), self.wanted, self.shape, storage.redact(self.urls[0]))
-
-    def columns(self, max_line_bytes: int) -> tuple[int, ...]:
-        """The column numbers of a TSV file; reads its header when columns are named (see `header_columns`)."""
-        if not self.has_header:
-            return tuple(map(int, self.wanted))
-        with open_text(self.urls[0]) as stream:
-            first = next(read_lines(stream, max_line_bytes), None)
-        if first is None:
-            raise empty(self.urls[0])
-        text, problems = decode(first.part(0, 1), max_line_bytes)
-        if problems:
-            where, problem = f"{storage.redact(self.urls[0])}, line 1", problems[0]
-            raise InputError("the header cannot be read", where=where, found=problem.value, expected=problem.threshold)
-        return header_columns(text[0].as_py(), self.wanted, self.urls[0])
-
-
 class Part(pydantic.BaseModel):
     """A range of a source in each of its files (an end of None: all the rest), and the number of its first line.
 
-    Ranges are in bytes, but in row groups for Parquet.
+    Ranges are in bytes, but in row groups for Parquet. Where there are seals, one a file, what is read is compared.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -313,28 +245,33 @@ class Part(pydantic.BaseModel):
     source: TextSource
     ranges: tuple[tuple[int, int | None], ...]
     first_line: int
+    seals: tuple[Seal, ...] = ()
 
     @classmethod
-    def whole(cls, source: TextSource) -> Part:
+    def whole(cls, source: TextSource, seals: tuple[Seal, ...] = ()) -> Part:
         """All of a source."""
-        return cls(source=source, ranges=((0, None),) * len(source.urls), first_line=1)
+        return cls(source=source, ranges=((0, None),) * len(source.urls), first_line=1, seals=seals)
 
 
 def read_part(part: Part, max_line_bytes: int) -> Iterator[Sifted]:
     """The rows of a part in order, in batches of some megabytes.
 
+    They may be believed when there are no more: a file that has changed is found at the end, or with the first error.
+
     Raises:
-        InputError: A file is damaged, lacks a column, or the two sides have different numbers of lines.
+        InputError: A file is damaged, lacks a column, or is not what was counted, or the two sides have different
+            numbers of lines.
     """
-    source = part.source
-    if source.format in _COLUMNAR:
-        read = parquet.read_row_groups if source.format == "parquet" else arrow.read_batches
-        yield from read(source.urls[0], part.ranges[0], source.wanted, source.shape, part.first_line, max_line_bytes)
-    elif source.format == "tmx":
-        with open_plain(source.urls[0]) as stream:
-            yield from read_units(stream, source.languages or ("", ""), source.urls[0], max_line_bytes)
-    else:
-        yield from _read_lines_of(part, max_line_bytes)
+    with contextlib.ExitStack() as stack:
+        files = [_open(part, position, stack) for position in range(len(part.source.urls))]
+        try:
+            yield from _rows_of(part, files, max_line_bytes)
+        except InputError:  # of a file that has changed, that is what is wrong with it
+            for file in files:
+                file.check()
+            raise
+        for file in files:
+            file.check()
 
 
 def corpus_names(corpora: Sequence[CorpusConfig]) -> tuple[str, ...]:
@@ -359,31 +296,80 @@ def corpus_names(corpora: Sequence[CorpusConfig]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_lines_of(part: Part, max_line_bytes: int) -> Iterator[Sifted]:
-    """The rows of a format of lines."""
+def _open(part: Part, position: int, stack: contextlib.ExitStack) -> Watched:
+    """A file of a part, which knows the range that is going to be read of it."""
+    source, url = part.source, part.source.urls[position]
+    seal = part.seals[position] if part.seals else None
+    ahead = None if source.format == "parquet" else READ_AHEAD_BYTES
+    file = Watched(stack.enter_context(storage.open_input(url, block_bytes=ahead)), url, seal)
+    if source.format != "parquet":
+        head = [Extent(0, seal.head)] if seal is not None and seal.head else []
+        file.expect([*head, Extent(*part.ranges[position])])
+    return file
+
+
+def _rows_of(part: Part, files: Sequence[Watched], max_line_bytes: int) -> Iterator[Sifted]:
+    """The rows of a part, whatever its format."""
+    source, file, url = part.source, files[0], part.source.urls[0]
+    if source.format in COLUMNAR:
+        read = parquet.read_row_groups if source.format == "parquet" else arrow.read_batches
+        yield from read(file, url, part.ranges[0], source.wanted, source.shape, part.first_line, max_line_bytes)
+    elif source.format == "tmx":
+        yield from read_units(unpacked(file, url), source.languages or ("", ""), url, max_line_bytes)
+    elif source.format == "tsv":
+        yield from _tsv_rows_of(part, file, max_line_bytes)
+    else:
+        yield from _line_rows_of(part, files, max_line_bytes)
+
+
+def _line_rows_of(part: Part, files: Sequence[Watched], max_line_bytes: int) -> Iterator[Sifted]:
+    """The rows of a format with a text, a pair or an object a line."""
     source, shape, first_line = part.source, part.source.shape, part.first_line
-    with contextlib.ExitStack() as stack:
-        lines = [
-            read_lines(stack.enter_context(open_text(url, start, end)), max_line_bytes, at_start=start == 0)
-            for url, (start, end) in zip(source.urls, part.ranges, strict=True)
-        ]
-        if source.format == "moses":
-            names = (source.urls[0], source.urls[1])
-            yield from pair_lines(lines[0], lines[1], names, first_line, max_line_bytes)
-        elif source.format == "jsonl":
-            yield from read_fields(lines[0], source.wanted, shape, first_line, max_line_bytes)
-        elif source.format == "text":
-            yield from read_texts(lines[0], shape, first_line, max_line_bytes)
-        else:
-            rows = lines[0]
-            if source.has_header and first_line == 1:
-                rows, first_line = _without_first(rows), 2
-            yield from read_columns(rows, source.columns(max_line_bytes), shape, first_line, max_line_bytes)
+    lines = [
+        read_lines(text_of(file, url, start, end), max_line_bytes, at_start=start == 0)
+        for file, url, (start, end) in zip(files, source.urls, part.ranges, strict=True)
+    ]
+    if source.format == "moses":
+        names = (source.urls[0], source.urls[1])
+        yield from pair_lines(lines[0], lines[1], names, first_line, max_line_bytes)
+    elif source.format == "jsonl":
+        yield from read_fields(lines[0], source.wanted, shape, first_line, max_line_bytes)
+    else:
+        yield from read_texts(lines[0], shape, first_line, max_line_bytes)
 
 
-def _without_first(batches: Iterator[Lines]) -> Iterator[Lines]:
-    for position, batch in enumerate(batches):
-        yield batch.part(1) if position == 0 else batch
+def _tsv_rows_of(part: Part, file: Watched, max_line_bytes: int) -> Iterator[Sifted]:
+    """The rows of columns between tabs; the first line names them where it is a header."""
+    source, url, (start, end), first_line = part.source, part.source.urls[0], part.ranges[0], part.first_line
+    begins_with_names = source.has_header and first_line == 1
+    columns = () if begins_with_names else _columns_of(part, file, max_line_bytes)
+    lines = read_lines(text_of(file, url, start, end), max_line_bytes, at_start=start == 0)
+    if begins_with_names:
+        first = next(lines, None)
+        columns = source.columns_in(first, max_line_bytes)
+        lines, first_line = itertools.chain([] if first is None else [first.part(1)], lines), 2
+    yield from read_columns(lines, columns, source.shape, first_line, max_line_bytes)
+
+
+def _columns_of(part: Part, file: Watched, max_line_bytes: int) -> tuple[int, ...]:
+    """The columns of a part without the header, which stands before it."""
+    source, head = part.source, part.seals[0].head if part.seals else 0
+    if not head:
+        return source.columns(max_line_bytes)
+    lines = read_lines(text_of(file, source.urls[0], 0, head), max_line_bytes)
+    return source.columns_in(next(lines, None), max_line_bytes)
+
+
+def _refuse_equal_sides(pairs: Sequence[tuple[str, ...]]) -> None:
+    """Raise a ConfigError where one file is both sides of a pair, by whatever names."""
+    same = next((pair for pair in pairs if storage.identity(pair[0]) == storage.identity(pair[1])), None)
+    if same is not None:
+        raise ConfigError(
+            "both sides of a corpus are the same file",
+            where=storage.redact(same[0]),
+            expected="a file with the source side and another with the target side",
+            advice="Give source and target names (or globs) of their own.",
+        )
 
 
 def _patterns(given: Patterns | None) -> tuple[str, ...]:

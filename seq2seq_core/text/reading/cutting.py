@@ -9,9 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from seq2seq_core import storage
 from seq2seq_core.text.reading.compression import codec_of
-from seq2seq_core.text.reading.corpus import Part, TextSource
-from seq2seq_core.text.reading.index import FileIndex, has_rows, index_arrow, index_lines, index_parquet, index_whole
+from seq2seq_core.text.reading.corpus import Part
+from seq2seq_core.text.reading.index import (
+    FileIndex,
+    check_same,
+    has_rows,
+    index_arrow,
+    index_lines,
+    index_parquet,
+    index_whole,
+)
 from seq2seq_core.text.reading.moses import unequal
+from seq2seq_core.text.reading.seal import Seal
+from seq2seq_core.text.reading.source import TextSource
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +45,9 @@ def index_source(source: TextSource, unit_rows: int, max_line_bytes: int) -> tup
     counts = [found.lines for found in indexes]
     if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
         raise unequal((source.urls[0], source.urls[1]), (counts[0], counts[1]))
-    if _may_be_empty(source, counts[0]) and not has_rows(source.format, source.urls[0], has_header=source.has_header):
+    if _may_be_empty(source, indexes[0]) and not has_rows(source.format, source.urls[0], has_header=source.has_header):
+        for found in indexes:
+            check_same(found)
         return tuple(found.model_copy(update={"lines": 0}) for found in indexes)
     return indexes
 
@@ -54,22 +66,23 @@ def cut(source: TextSource, indexes: Sequence[FileIndex]) -> list[Part]:
             what, advice = _why_whole(source)
             message = "%s: %.1f GB of %s are read by one worker as one stream; %s, by many"
             logger.warning(message, storage.redact(source.urls[0]), size / 1e9, what, advice)
-        return [Part.whole(source)]
+        return [Part.whole(source, tuple(Seal(digest=found.fingerprint) for found in indexes))]
     return [
         Part(
             source=source,
             ranges=tuple((found.cuts[position], found.cuts[position + 1]) for found in indexes),
             first_line=1 + start,
+            seals=tuple(Seal(digest=found.digests[position], head=found.head) for found in indexes),
         )
         for position, start in enumerate(indexes[0].starts[:-1])
     ]
 
 
-def _may_be_empty(source: TextSource, lines: int | None) -> bool:
+def _may_be_empty(source: TextSource, found: FileIndex) -> bool:
     """Whether a file with bytes in it may have no rows, as far as the index tells."""
-    if lines is None:
+    if found.lines is None:
         return source.format in ("tmx", "jsonl") or source.has_header
-    return source.has_header and lines == 1
+    return found.lines == 1 if source.has_header else source.format == "jsonl" and found.begins_blank
 
 
 def _why_whole(source: TextSource) -> tuple[str, str]:
@@ -84,5 +97,8 @@ def _why_whole(source: TextSource) -> tuple[str, str]:
 def _index(source: TextSource, unit_rows: int, url: str) -> FileIndex:
     if source.format == "tmx" or codec_of(url) is not None:
         return index_whole(url)
-    of_format = {"parquet": index_parquet, "arrow": index_arrow}
-    return of_format.get(source.format, index_lines)(url, unit_rows)
+    if source.format == "parquet":
+        return index_parquet(url, unit_rows, source.wanted, source.shape)
+    if source.format == "arrow":
+        return index_arrow(url, unit_rows)
+    return index_lines(url, unit_rows, has_header=source.has_header)

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
-from seq2seq_core.text.reading.compression import ByteStream, open_plain, suffix_of
+from seq2seq_core.text.reading.compression import READ_AHEAD_BYTES, ByteStream, open_plain, suffix_of, unpacked
+from seq2seq_core.text.reading.seal import Stored
 from seq2seq_core.text.reading.unpacking import begins_packed
 
 UTF8 = "utf-8"
@@ -120,8 +121,14 @@ def open_text(url: str, start: int = 0, end: int | None = None) -> Iterator[Byte
     Raises:
         InputError: On reading, when the file is no text, or not all of it can be read.
     """
-    with open_plain(url, start, end) as stream:
-        yield _Text(stream, url) if (start, end) == (0, None) else stream
+    with storage.open_input(url, block_bytes=READ_AHEAD_BYTES) as file:
+        yield text_of(file, url, start, end)
+
+
+def text_of(file: Stored, url: str, start: int = 0, end: int | None = None) -> ByteStream:
+    """As `open_text`, of a file that is open already."""
+    stream = unpacked(file, url, start, end)
+    return _Text(stream, url) if (start, end) == (0, None) else stream
 
 
 class Decoded:

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 ALL = "*"
+_MOST_DIGITS = 9
+_BEYOND = 10**_MOST_DIGITS
 
 
 class Missing:
@@ -49,9 +51,16 @@ def picks_from_list(step: str) -> bool:
     return step == ALL or (step.isascii() and step.isdigit())
 
 
+def position_of(step: str) -> int:
+    """The number of a step that picks from a list; of one beyond any list, some other that is, too."""
+    digits = step.lstrip("0")
+    return int(digits or "0") if len(digits) <= _MOST_DIGITS else _BEYOND
+
+
 def overlap(first: str, second: str) -> bool:
-    """Whether one of two fields is the other, or holds it."""
-    return f"{first}.".startswith(f"{second}.") or f"{second}.".startswith(f"{first}.")
+    """Whether one of two fields is the other, or holds it; the number of an element may be written with zeros."""
+    one, other = (".".join(map(_plain, parts_of(field))) + "." for field in (first, second))
+    return one.startswith(other) or other.startswith(one)
 
 
 def lookup(value: object, parts: tuple[str, ...]) -> object:
@@ -69,8 +78,9 @@ def lookup(value: object, parts: tuple[str, ...]) -> object:
     if isinstance(value, list) and parts == (ALL,):
         odd = [item for item in value if not isinstance(item, str)]
         return odd[0] if odd else " ".join(value)
-    if isinstance(value, list) and picks_from_list(parts[0]) and parts[0] != ALL and int(parts[0]) < len(value):
-        return lookup(value[int(parts[0])], parts[1:])
+    if isinstance(value, list) and picks_from_list(parts[0]) and parts[0] != ALL:
+        position = position_of(parts[0])
+        return lookup(value[position], parts[1:]) if position < len(value) else MISSING
     return MISSING
 
 
@@ -110,8 +120,12 @@ def reach(column: pa.Array, steps: tuple[str, ...]) -> pa.Array:
         elif step == ALL:
             column = pc.binary_join(column, pa.scalar(" ", column.type.value_type))
         else:
-            column = _element(column, int(step))
+            column = _element(column, position_of(step))
     return column
+
+
+def _plain(step: str) -> str:
+    return (step.lstrip("0") or "0") if picks_from_list(step) and step != ALL else step
 
 
 def _element(column: pa.Array, position: int) -> pa.Array:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pydantic
@@ -13,10 +15,13 @@ from seq2seq_core.errors import InputError
 from seq2seq_core.text.reading import arrow, parquet
 from seq2seq_core.text.reading.compression import codec_of, open_plain
 from seq2seq_core.text.reading.encodings import HEAD_BYTES, UTF8, encoding_of_head, open_text
-from seq2seq_core.text.reading.lines import BLOCK_BYTES, NEWLINE, read_lines
+from seq2seq_core.text.reading.lines import BLOCK_BYTES, BYTE_ORDER_MARK, NEWLINE, read_lines
+from seq2seq_core.text.reading.rows import Shape
+from seq2seq_core.text.reading.seal import Extent, Stored, changed, joined, size_of
 from seq2seq_core.text.reading.tmx import has_units
 
 _LOOK_BYTES = 1 << 16
+_BLANKS = b" \t\r\n"
 
 
 class FileIndex(pydantic.BaseModel):
@@ -30,6 +35,9 @@ class FileIndex(pydantic.BaseModel):
         cuts: Places where a part may begin, and the end: byte offsets of lines or of Arrow record batches, numbers
             of Parquet row groups. (0,) alone when the file is read whole.
         starts: How many lines or rows stand before each cut.
+        digests: What the `Seal` of each part between two cuts holds.
+        head: As in that.
+        begins_blank: Whether there is nothing but white space in the first bytes; workers are not told.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +48,9 @@ class FileIndex(pydantic.BaseModel):
     lines: int | None
     cuts: tuple[int, ...]
     starts: tuple[int, ...]
+    digests: tuple[str, ...] = ()
+    head: int = 0
+    begins_blank: bool = pydantic.Field(False, exclude=True)
 
 
 def index_whole(url: str, block_bytes: int = BLOCK_BYTES) -> FileIndex:
@@ -54,50 +65,138 @@ def index_whole(url: str, block_bytes: int = BLOCK_BYTES) -> FileIndex:
     return FileIndex(url=url, bytes=size, fingerprint=state.hexdigest(), lines=None, cuts=(0,), starts=(0,))
 
 
-def index_lines(url: str, lines_a_cut: int, block_bytes: int = BLOCK_BYTES) -> FileIndex:
+def index_lines(url: str, lines_a_cut: int, block_bytes: int = BLOCK_BYTES, *, has_header: bool = False) -> FileIndex:
     """Read a plain file of lines once; it can be cut at every so many lines, if it is UTF-8.
 
     Raises:
         InputError: The file is empty, no text, or all one line for want of line ends.
     """
-    state = xxhash.xxh3_128()
-    size, newlines, head, last = 0, 0, b"", b""
-    cuts = [0]
-    is_end = np.empty(block_bytes, np.bool_)
+    pass_ = _LinePass(lines_a_cut, block_bytes, has_header=has_header)
     with storage.open_input(url, block_bytes=block_bytes) as file:
         while block := file.read(block_bytes):
-            state.update(block)
-            ends = np.equal(np.frombuffer(block, np.uint8), NEWLINE, out=is_end[: len(block)])
-            count = int(np.count_nonzero(ends))
-            first = lines_a_cut - newlines % lines_a_cut
-            if count >= first:  # where the ends stand is asked only of blocks that are cut
-                cuts += [size + int(end) + 1 for end in np.flatnonzero(ends)[first - 1 :: lines_a_cut]]
-            newlines += count
-            head += block[: HEAD_BYTES - len(head)]
-            last = block[-1:]
-            size += len(block)
-    check_some(url, size)
-    if encoding_of_head(head, url) != UTF8:
-        return FileIndex(url=url, bytes=size, fingerprint=state.hexdigest(), lines=None, cuts=(0,), starts=(0,))
-    if not newlines:
+            pass_.add(block)
+    check_some(url, pass_.size)
+    if encoding_of_head(pass_.begin, url) != UTF8:
+        return FileIndex(url=url, bytes=pass_.size, fingerprint=pass_.fingerprint, lines=None, cuts=(0,), starts=(0,))
+    if not pass_.newlines:
         _check_line_ends(url)
-    lines = newlines + (last != b"\n")
-    if cuts[-1] != size:
-        cuts.append(size)
-    starts = tuple(min(position * lines_a_cut, lines) for position in range(len(cuts)))
-    return FileIndex(url=url, bytes=size, fingerprint=state.hexdigest(), lines=lines, cuts=tuple(cuts), starts=starts)
+    return pass_.finish(url)
 
 
-def index_parquet(url: str, unit_rows: int) -> FileIndex:
+class _LinePass:
+    """Takes a file of lines block by block, and finds the places of cuts and the digests of what stands between."""
+
+    def __init__(self, lines_a_cut: int, block_bytes: int, *, has_header: bool) -> None:
+        self.size = 0
+        self.newlines = 0
+        self.begin = b""
+        self._every = lines_a_cut
+        self._has_header = has_header
+        self._cuts = [0]
+        self._last = b""
+        self._head = Extent(0, None if has_header else 0)
+        self._whole, self._part = xxhash.xxh3_128(), xxhash.xxh3_128()
+        self._parts: list[bytes] = []
+        self._is_end = np.empty(block_bytes, np.bool_)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._whole.hexdigest()
+
+    def add(self, block: bytes) -> None:
+        self._whole.update(block)
+        ends = np.equal(np.frombuffer(block, np.uint8), NEWLINE, out=self._is_end[: len(block)])
+        count = int(np.count_nonzero(ends))
+        if self._head.end is None:
+            self._head.end = self.size + int(np.argmax(ends)) + 1 if count else None
+            self._head.see(self.size, block)
+        first = self._every - self.newlines % self._every
+        # Where the ends stand is asked only of blocks that are cut.
+        self._cut(block, (np.flatnonzero(ends)[first - 1 :: self._every] + 1).tolist() if count >= first else [])
+        self.newlines += count
+        self.begin += block[: HEAD_BYTES - len(self.begin)]
+        self._last = block[-1:]
+        self.size += len(block)
+
+    def _cut(self, block: bytes, places: list[int]) -> None:
+        view, used = memoryview(block), 0
+        for place in places:
+            self._part.update(view[used:place])
+            self._parts.append(self._part.digest())
+            self._part.reset()
+            self._cuts.append(self.size + place)
+            used = place
+        self._part.update(view[used:])
+
+    def finish(self, url: str) -> FileIndex:
+        """What the pass tells, once there is no more."""
+        lines = self.newlines + (self._last != b"\n")
+        if self._cuts[-1] != self.size:
+            self._cuts.append(self.size)
+            self._parts.append(self._part.digest())
+        head = [self._head.digest()] if self._has_header else []
+        return FileIndex(
+            url=url,
+            bytes=self.size,
+            fingerprint=self.fingerprint,
+            lines=lines,
+            cuts=tuple(self._cuts),
+            starts=tuple(min(position * self._every, lines) for position in range(len(self._cuts))),
+            digests=tuple(joined([*head, part]) for part in self._parts),
+            head=self._head.place,
+            begins_blank=not self.begin.removeprefix(BYTE_ORDER_MARK).strip(_BLANKS),
+        )
+
+
+def index_parquet(url: str, unit_rows: int, fields: Sequence[str], shape: Shape) -> FileIndex:
     """Read a Parquet file and its footer; it can be cut between row groups, small ones stay together.
 
+    Args:
+        url: The file.
+        unit_rows: So many rows of neighbours are one part.
+        fields: Columns of the texts and the score.
+        shape: What the columns are.
+
     Raises:
-        InputError: The file is empty or damaged.
+        InputError: The file is empty or damaged, or lacks a column.
     """
-    whole = index_whole(url)
-    rows = parquet.count_rows(url)
-    chosen, starts = _group(rows, unit_rows)
-    return whole.model_copy(update={"lines": sum(rows), "cuts": chosen, "starts": starts})
+    with storage.open_input(url, block_bytes=BLOCK_BYTES) as stored:
+        check_some(url, size_of(stored))
+        layout = parquet.read_layout(stored, url, fields, shape)
+        groups = [[Extent(*span) for span in spans] for spans in layout.columns]
+        footer = Extent(layout.size - len(layout.footer), layout.size)
+        size, fingerprint = _digest(stored, [footer, *itertools.chain.from_iterable(groups)])
+    if (size, footer.digest()) != (layout.size, xxhash.xxh3_128_digest(layout.footer)):
+        raise changed(url, f"{size} bytes and another footer", f"{layout.size} bytes")
+    chosen, starts = _group(layout.rows, unit_rows)
+    return FileIndex(
+        url=url,
+        bytes=size,
+        fingerprint=fingerprint,
+        lines=sum(layout.rows),
+        cuts=chosen,
+        starts=starts,
+        digests=tuple(
+            joined([footer.digest(), *(extent.digest() for group in groups[begin:end] for extent in group)])
+            for begin, end in itertools.pairwise(chosen)
+        ),
+    )
+
+
+def _digest(stored: Stored, extents: Iterable[Extent]) -> tuple[int, str]:
+    """Read a file from front to end, for all extents at once; its size and fingerprint."""
+    waiting = deque(sorted(extents, key=lambda extent: extent.begin))
+    reading: list[Extent] = []
+    whole, place = xxhash.xxh3_128(), stored.seek(0)
+    while block := stored.read(BLOCK_BYTES):
+        whole.update(block)
+        while waiting and waiting[0].begin < place + len(block):
+            reading.append(waiting.popleft())
+        for extent in reading:
+            extent.see(place, block)
+        reading = [extent for extent in reading if extent.missing(1)]
+        place += len(block)
+    return place, whole.hexdigest()
 
 
 def index_arrow(url: str, unit_rows: int) -> FileIndex:
@@ -106,18 +205,67 @@ def index_arrow(url: str, unit_rows: int) -> FileIndex:
     Raises:
         InputError: The file is empty or damaged.
     """
-    state = xxhash.xxh3_128()
-    found = arrow.scan(url, state.update)
-    can_be_cut = not arrow.has_dictionaries(arrow.read_schema(url))
-    chosen, starts = _group(found.rows, unit_rows if can_be_cut else max(1, sum(found.rows)))
-    return FileIndex(
-        url=url,
-        bytes=storage.size(url),
-        fingerprint=state.hexdigest(),
-        lines=sum(found.rows),
-        cuts=tuple(found.offsets[position] for position in chosen),
-        starts=starts,
-    )
+    pass_ = _BatchPass(unit_rows)
+    for step in arrow.scan(url, pass_.feed):
+        pass_.end(step)
+    return pass_.finish(url)
+
+
+class _BatchPass:
+    """Takes an Arrow file block by block and batch by batch; where to cut is known behind the batch after the cut.
+
+    So its bytes are digested twice: as the next of those before it, and as the first of a new part.
+    """
+
+    def __init__(self, unit_rows: int) -> None:
+        self._unit_rows = unit_rows
+        self._whole, self._part, self._batch = (xxhash.xxh3_128() for _ in range(3))
+        self._size, self._rows, self._end = 0, 0, 0
+        self._cuts: list[int] = []
+        self._starts = [0]
+        self._head = self._before = b""
+        self._parts: list[bytes] = []
+
+    def feed(self, block: bytes) -> None:
+        for state in (self._whole, self._part, self._batch):
+            state.update(block)
+        self._size += len(block)
+
+    def end(self, step: arrow.Scanned) -> None:
+        """A step of the pass has ended."""
+        if not self._cuts:
+            self._cuts.append(step.end)
+            self._head = self._part.digest()
+            self._part.reset()
+        elif step.stands_alone and self._begins_part(step.rows):
+            self._close()
+            self._part = self._batch.copy()
+        self._rows, self._end = self._rows + step.rows, step.end
+        self._before = self._part.digest()
+        self._batch.reset()
+
+    def _begins_part(self, rows: int) -> bool:
+        return self._rows > self._starts[-1] and self._rows + rows - self._starts[-1] > self._unit_rows
+
+    def _close(self) -> None:
+        self._cuts.append(self._end)
+        self._starts.append(self._rows)
+        self._parts.append(self._before)
+
+    def finish(self, url: str) -> FileIndex:
+        """What the pass tells, once there is no more."""
+        if self._rows > self._starts[-1]:
+            self._close()
+        return FileIndex(
+            url=url,
+            bytes=self._size,
+            fingerprint=self._whole.hexdigest(),
+            lines=self._rows,
+            cuts=tuple(self._cuts),
+            starts=tuple(self._starts),
+            digests=tuple(joined([self._head, part]) for part in self._parts),
+            head=self._cuts[0],
+        )
 
 
 def _group(rows: Sequence[int], unit_rows: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -155,6 +303,13 @@ def check_rows(format_: str, url: str, *, has_header: bool) -> None:
         raise empty(url)
 
 
+def check_same(found: FileIndex) -> None:
+    """Raise an InputError where a file is not what it was when it was indexed."""
+    digest = storage.digest_file(found.url)
+    if digest != found.fingerprint:
+        raise changed(found.url, f"digest {digest}", f"digest {found.fingerprint}")
+
+
 def empty(url: str) -> InputError:
     """The error of a file with nothing in it."""
     return InputError("the file is empty", where=storage.redact(url), expected="rows")
@@ -175,7 +330,7 @@ def has_rows(format_: str, url: str, *, has_header: bool) -> bool:
         for batch in batches:
             rows = batch.part(min(skipped, len(batch)))
             skipped -= len(batch) - len(rows)
-            if len(rows) and not (format_ == "jsonl" and not any(line.strip() for line in rows.text.to_pylist())):
+            if len(rows) and not (format_ == "jsonl" and not any(r.strip(_BLANKS) for r in rows.text.to_pylist())):
                 return True
     return False
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import IO
 
 from seq2seq_core.text.reading.decoders import CODECS, FAILURES, Codec, Decoder
+from seq2seq_core.text.reading.seal import Stored
 
 _STEP_BYTES = 1 << 16
 _SHOWN_BYTES = 8
@@ -30,7 +30,7 @@ class DamageError(Exception):
         self.advice = advice
 
 
-def unpack(file: IO[bytes], name: str) -> Iterator[bytes]:
+def unpack(file: Stored, name: str) -> Iterator[bytes]:
     """The text of an archive in blocks, some of them empty.
 
     Args:
@@ -68,7 +68,7 @@ def begins_packed(head: bytes) -> str | None:
 class _Packed:
     """The bytes of a file, some of which may be given back."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Stored) -> None:
         self._file = file
         self._waiting = b""
         self.offset = 0
@@ -123,7 +123,7 @@ def _input_for(decoder: Decoder, packed: _Packed, size: int) -> bytes:
     return packed.take(size) if decoder.needs_input else b""
 
 
-def _text_before_damage(file: IO[bytes], begin: int, known: int, decoder: Decoder) -> Iterator[bytes]:
+def _text_before_damage(file: Stored, begin: int, known: int, decoder: Decoder) -> Iterator[bytes]:
     """What stands in a stream behind the text that is known and before the place at which its decoder fails.
 
     A decoder that fails keeps to itself what it had found in that step, so the way there is gone again: in the same

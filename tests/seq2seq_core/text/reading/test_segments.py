@@ -28,7 +28,11 @@ def test_files_and_globs_are_one_list(tmp_path: Path) -> None:
         ("a.txt", b"one\rtwo\r", "a.txt: the lines end in carriage returns alone"),
         ("a.txt", gzip.compress(b"one\n", mtime=0), "a.txt: the file is a gzip archive"),
         ("a.bz2", b"one\n", "a.bz2: the archive is truncated or corrupt; found no bz2 archive"),
-        ("a.gz", gzip.compress(b"one\n", mtime=0) + b"x", "a.gz: the archive .* behind the end of a stream, .* after 1 lines"),
+        (
+            "a.gz",
+            gzip.compress(b"one\n", mtime=0) + b"x",
+            "a.gz: the archive .* behind the end of a stream, .* after 1 lines",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, data: bytes, message: str) -> None:
