@@ -59,7 +59,9 @@ class TranslateConfig(TranslatorConfig):
         "auto", description="auto: by the suffix (.txt or a language like .en: a text a line; .jsonl; .parquet)"
     )
     text_field: str = Field(
-        "text", min_length=1, description="JSONL, Parquet: the field to translate; dots reach inside"
+        "text",
+        min_length=1,
+        description="JSONL, Parquet: the field to translate; dots reach inside, a number picks from a list, a star joins it",
     )
     output_field: str = Field("translation", min_length=1, description="JSONL, Parquet: the field that is added")
     include: tuple[Extra, ...] = Field(

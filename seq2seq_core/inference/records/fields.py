@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.translator import Prediction
+from seq2seq_core.text.reading.fields import parts_of
 
 Extra = Literal["score", "n_best", "finished", "segments"]
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
@@ -24,7 +25,10 @@ _TYPES: dict[Extra, pa.DataType] = {
 
 @dataclass(frozen=True)
 class Fields:
-    """`text` is read (dots reach into objects); `output` is added, and after it `output_score` and so on."""
+    """`text` is read; `output` is added, and after it `output_score` and so on.
+
+    What the name of the text means is told by `text.reading.fields`.
+    """
 
     text: str
     output: str
@@ -56,9 +60,10 @@ class Fields:
                 advice="Name another field for the translation (--output_field NAME).",
             )
 
-    def path_in(self, present: Collection[str]) -> list[str]:
-        """The way to the text: one step where a field has the whole name, else a step a dot."""
-        return [self.text] if self.text in present else self.text.split(".")
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the name of the text; see `text.reading.fields` for what they mean."""
+        return parts_of(self.text)
 
 
 def _value(prediction: Prediction, name: Extra) -> object:

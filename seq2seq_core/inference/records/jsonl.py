@@ -13,6 +13,7 @@ from seq2seq_core.inference.records.inputs import InputFile
 from seq2seq_core.inference.records.lines import BYTE_ORDER_MARK, join_lines, plan_lines
 from seq2seq_core.inference.records.plan import InputPlan, UnitSize
 from seq2seq_core.inference.translator import Prediction
+from seq2seq_core.text.reading.fields import MISSING, lookup
 
 # Numbers are never used: reading them as floats avoids the interpreter's limit on the digits of integers.
 _decoder = json.JSONDecoder(parse_int=float)
@@ -126,7 +127,7 @@ def doubt_jsonl(lines: Sequence[bytes], fields: Fields, where: str) -> str | Non
     objects = [entry for entry in found if isinstance(entry, dict)]
     names = list(dict.fromkeys(name for entry in objects for name in entry))
     fields.refuse_collision(names, where)
-    if not found or any(_has_text(entry, fields.path_in(entry)) for entry in objects):
+    if not found or any(_has_text(entry, fields) for entry in objects):
         return None
     return f"fields {', '.join(names)}" if objects else "no JSON object in a line"
 
@@ -142,7 +143,7 @@ def _text_of(line: bytes, fields: Fields) -> str | None:
     taken = [name for name in fields.added if name in found]
     if taken:
         raise _UnusableError(f"the field {taken[0]!r} is there already", full=True)
-    text = _lookup(found, fields.path_in(found))
+    text = _lookup(found, fields)
     if text is None:
         return None
     if not isinstance(text, str):
@@ -183,20 +184,15 @@ def _try_load(line: bytes) -> object:
         return None
 
 
-def _lookup(found: dict[str, Any], path: Sequence[str]) -> object:
-    value: object = found
-    for step in path:
-        if not isinstance(value, dict) or step not in value:
-            raise _UnusableError(f"the field {'.'.join(path)!r} is missing")
-        value = value[step]
+def _lookup(found: dict[str, Any], fields: Fields) -> object:
+    value = lookup(found, fields.parts)
+    if value is MISSING:
+        raise _UnusableError(f"the field {fields.text!r} is missing")
     return value
 
 
-def _has_text(found: dict[str, Any], path: Sequence[str]) -> bool:
-    try:
-        return isinstance(_lookup(found, path), str | None)
-    except _UnusableError:
-        return False
+def _has_text(found: dict[str, Any], fields: Fields) -> bool:
+    return isinstance(lookup(found, fields.parts), str | None)
 
 
 def _kind(value: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
@@ -26,6 +25,7 @@ from seq2seq_core.inference.records.pieces import read_piece
 from seq2seq_core.inference.records.plan import InputPlan, RecordRange, UnitSize, changed, cut_rows
 from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.text.reading.damage import FAILURES, check_names, damaged
+from seq2seq_core.text.reading.fields import ambiguous_key, reach, resolve
 
 _MOST_BYTES_A_CHARACTER = 4
 
@@ -61,21 +61,18 @@ def check_columns(schema: pa.Schema, fields: Fields, where: str) -> None:
         InputError: As said.
     """
     fields.refuse_collision(schema.names, where)
-    kind: pa.DataType = pa.struct(list(schema))
-    for step in fields.path_in(schema.names):
-        times = [inner.name for inner in kind].count(step) if pa.types.is_struct(kind) else 0
-        if times != 1:
-            raise InputError(
-                f"the column {fields.text!r} is there {times} times"
-                if times
-                else f"there is no column {fields.text!r}",
-                where=where,
-                found=f"columns {', '.join(schema.names)}",
-                advice="Give the text a name of its own."
-                if times
-                else "Name the column with the text (--text_field NAME).",
-            )
-        kind = kind.field(step).type
+    whole = pa.struct(list(schema))
+    twice, resolved = ambiguous_key(whole, fields.parts), resolve(whole, fields.parts)
+    if twice is not None or resolved is None:
+        raise InputError(
+            f"there is no column {fields.text!r}" if twice is None else f"the column {twice!r} is there more than once",
+            where=where,
+            found=f"columns {', '.join(schema.names)}",
+            advice="Name the column with the text (--text_field NAME)."
+            if twice is None
+            else "Give the text a name of its own.",
+        )
+    kind = resolved[1]
     if not _is_text(kind):
         raise InputError(f"the column {fields.text!r} holds no text", where=where, found=kind, expected="string")
 
@@ -112,10 +109,11 @@ def render_rows(
 
 
 def _texts(table: pa.Table, fields: Fields) -> tuple[list[str | None], list[RecordFailure]]:
-    path = fields.path_in(table.column_names)
-    column = table.column(path[0])
-    for step in path[1:]:
-        column = pc.struct_field(column, step)
+    resolved = resolve(pa.struct(list(table.schema)), fields.parts)
+    if resolved is None:
+        raise InputError(f"there is no column {fields.text!r}")
+    (top, *below), kind = resolved
+    column = pa.chunked_array([reach(chunk, tuple(below)) for chunk in table.column(top).chunks], kind)
     try:
         texts: list[str | None] = column.to_pylist()
     except UnicodeDecodeError:

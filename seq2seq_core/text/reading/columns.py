@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.errors import InputError
-from seq2seq_core.text.reading.fields import ALL, parts_of, picks_from_list, reach, resolve
+from seq2seq_core.text.reading.fields import ALL, ambiguous_key, parts_of, picks_from_list, reach, resolve
 from seq2seq_core.text.reading.lines import Lines, decode
 from seq2seq_core.text.reading.rows import MISSING_FIELD, Shape
 from seq2seq_core.text.records import Problem, Sifted
@@ -111,7 +111,7 @@ def _pick(
 
 def _find(schema: pa.Schema, field: str, where: str, *, is_text: bool) -> Column:
     parts = parts_of(field)
-    twice = next((name for name in schema.names if schema.names.count(name) > 1 and _may_mean(parts, name)), None)
+    twice = ambiguous_key(pa.struct(list(schema)), parts)
     if twice is not None:
         raise InputError(f"the column {twice!r} is there more than once", where=where, found=_describe(schema))
     found = resolve(pa.struct(list(schema)), parts)
@@ -127,11 +127,6 @@ def _find(schema: pa.Schema, field: str, where: str, *, is_text: bool) -> Column
             expected="string" if is_text else "integers or floats",
         )
     return Column(field, top, tuple(below))
-
-
-def _may_mean(parts: tuple[str, ...], column: str) -> bool:
-    """Whether a name may begin with that of a column."""
-    return any(".".join(parts[:length]) == column for length in range(1, len(parts) + 1))
 
 
 def _describe(schema: pa.Schema) -> str:

@@ -107,6 +107,21 @@ def resolve(kind: pa.DataType, parts: tuple[str, ...]) -> tuple[tuple[str, ...],
     return None if found is None else ((parts[0], *found[0]), found[1])
 
 
+def ambiguous_key(kind: pa.DataType, parts: tuple[str, ...]) -> str | None:
+    """A key on the way of a name that stands more than once in its struct; None when all are unique."""
+    if not parts or not pa.types.is_struct(kind):
+        return None
+    names = [kind.field(position).name for position in range(kind.num_fields)]
+    for length in range(len(parts), 0, -1):
+        key = ".".join(parts[:length])
+        if names.count(key) > 1:
+            return key
+        below = ambiguous_key(kind.field(key).type, parts[length:]) if key in names else None
+        if below is not None:
+            return below
+    return None
+
+
 def reach(column: pa.Array, steps: tuple[str, ...]) -> pa.Array:
     """What the steps reach in every row; null where there is nothing.
 

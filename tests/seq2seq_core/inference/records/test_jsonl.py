@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +15,9 @@ from seq2seq_core.inference.records import content as content_module
 from seq2seq_core.inference.records import jsonl, plan
 from seq2seq_core.inference.records.content import Content
 from seq2seq_core.inference.records.fields import Fields
-from seq2seq_core.inference.records.inputs import find_inputs
+from seq2seq_core.inference.records.inputs import InputFile, find_inputs
 from seq2seq_core.inference.records.jsonl import doubt_jsonl, parse_jsonl, plan_jsonl, render_jsonl
+from seq2seq_core.inference.records.parquet import plan_rows, read_rows
 from seq2seq_core.inference.records.plan import UnitSize
 from seq2seq_core.inference.translator import Prediction
 
@@ -200,3 +203,23 @@ def test_a_line_without_end_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None
     assert content.texts == ["one", None]
     assert [(failure.reason, failure.original) for failure in content.failures] == [("longer than 0 MiB", None)]
     assert echo(content) == ['{"text": "one", "translation": "one"}', '{"translation": null}\r']
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "text"),
+    [
+        ({"doc.body": "a", "doc": {"body": "b"}}, "doc.body", "a"),
+        ({"doc": {"body.en": "a"}}, "doc.body.en", "a"),
+        ({"summaries": ["a", "b"]}, "summaries.1", "b"),
+        ({"sentences": ["a", "b"]}, "sentences.*", "a b"),
+    ],
+)
+def test_a_name_means_what_it_means_to_a_preparation(
+    tmp_path: Path, record: dict[str, Any], name: str, text: str
+) -> None:
+    fields = Fields(name, "translation")
+    assert parse_jsonl([json.dumps(record).encode()], fields, ends_line=True).texts == [text]
+    pq.write_table(pa.Table.from_pylist([record]), tmp_path / "a.parquet")
+    file = InputFile(str(tmp_path / "a.parquet"), "a", ".parquet", "parquet")
+    (part,) = plan_rows(file, UnitSize(10, 1 << 20), fields).ranges
+    assert read_rows(file, part, fields).texts == [text]

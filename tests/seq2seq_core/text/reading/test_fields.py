@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from seq2seq_core.text.reading.fields import (
     MISSING,
+    ambiguous_key,
     dotted_keys,
     longest_steps,
     lookup,
@@ -127,3 +128,11 @@ def test_keys_that_are_known_lead_to_what_is_looked_up_or_nowhere(value: Any) ->
     for step in longest_steps(parts, present):
         found = found.get(step, MISSING) if isinstance(found, dict) else MISSING
     assert found is MISSING or found == lookup(value, parts)
+
+
+def test_a_key_that_stands_twice_is_named_wherever_it_stands() -> None:
+    twice = pa.struct([("a", pa.string()), ("a", pa.string()), ("b", pa.string())])
+    assert ambiguous_key(twice, ("a",)) == "a"
+    assert ambiguous_key(twice, ("b",)) is None
+    assert ambiguous_key(pa.struct([("t", twice)]), ("t", "a")) == "a"
+    assert ambiguous_key(pa.struct([("a.b", pa.string()), ("a.b", pa.string())]), ("a", "b")) == "a.b"
