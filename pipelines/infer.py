@@ -61,7 +61,8 @@ class TranslateConfig(TranslatorConfig):
     text_field: str = Field(
         "text",
         min_length=1,
-        description="JSONL, Parquet: the field to translate; dots reach inside, a number picks from a list, a star joins it",
+        description="JSONL, Parquet: the field to translate; dots reach inside, a number picks from a list, "
+        "a star joins it",
     )
     output_field: str = Field("translation", min_length=1, description="JSONL, Parquet: the field that is added")
     include: tuple[Extra, ...] = Field(
