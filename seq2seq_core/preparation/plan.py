@@ -15,7 +15,7 @@ from seq2seq_core.preparation.claims import claim, withdraw
 from seq2seq_core.preparation.generation import Generation, Read, next_generation, origins, read_of, source_entry
 from seq2seq_core.preparation.messages import IndexedInput, Job, Partition, Plan, TokenizersReport, Unit
 from seq2seq_core.preparation.progress import WORK_FOLDER, publish_totals
-from seq2seq_core.preparation.traces import refuse_strangers, write_down
+from seq2seq_core.preparation.traces import refuse_strangers, work_name, write_down
 from seq2seq_core.shards import generations
 from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest
 from seq2seq_core.shards.schema import SPLITS, Split
@@ -66,10 +66,11 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
         if own is None and latest is not None:
             return _nothing_new(job, latest)
         if own is not None:
-            refuse_strangers(_plan(job, reads, own, latest), latest)
+            plan = _plan(job, reads, own, latest)
+            refuse_strangers(plan, latest)
             agreed = claim(job, reads, latest, own)
             if not storage.exists(storage.join(job.output, generations.generation_path(agreed.number))):
-                plan = _plan(job, reads, agreed, latest)
+                plan = plan if agreed is own else _plan(job, reads, agreed, latest)
                 write_down(plan)
                 _note_rest(job, agreed)
                 publish_totals(plan)
@@ -144,7 +145,7 @@ def _as_benchmarks(held_out: Sequence[Read]) -> list[Read]:
 
 
 def _work(output: str, number: int, fingerprint: str) -> str:
-    return storage.join(output, WORK_FOLDER, f"{number:05d}-{fingerprint[:16]}")
+    return storage.join(output, WORK_FOLDER, work_name(number, fingerprint))
 
 
 def _check_room(output: str) -> None:

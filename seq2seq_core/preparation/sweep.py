@@ -11,7 +11,7 @@ import re
 
 from seq2seq_core import storage
 from seq2seq_core.preparation.progress import WORK_FOLDER
-from seq2seq_core.preparation.traces import Traces, all_traces, files_of, present
+from seq2seq_core.preparation.traces import Traces, all_traces, files_of, present, work_name
 from seq2seq_core.shards import generations
 from seq2seq_core.shards.manifest import MANIFEST_NAME, NEAR_FOLDER, REPORT_NAME, Manifest
 
@@ -28,6 +28,7 @@ def sweep(output: str, manifest: Manifest) -> None:
         if traces.generation <= last:
             _remove_files(output, traces, kept)
             storage.remove(storage.join(output, WORK_FOLDER, traces.work))
+    _sweep_work(storage.join(output, WORK_FOLDER), manifest)
     _sweep_notes(storage.join(output, WORK_FOLDER), last)
     for folder, names in (("", {MANIFEST_NAME, REPORT_NAME}), (generations.FOLDER, _commits(last))):
         _remove_temporaries(storage.join(output, folder) if folder else output, names)
@@ -48,9 +49,20 @@ def _remove_files(output: str, traces: Traces, kept: set[str]) -> None:
 
 def _bands_of(output: str, manifest: Manifest) -> set[str]:
     """The band files of generations that were added: they stay for the next ones, and no manifest names them."""
-    works = {f"{entry.index:05d}-{entry.fingerprint[:16]}" for entry in manifest.generations}
+    works = _works_of(manifest)
     files = (path for traces in all_traces(output) if traces.work in works for path in traces.files)
     return {path for path in files if path.startswith(f"{NEAR_FOLDER}/")}
+
+
+def _works_of(manifest: Manifest) -> set[str]:
+    """Names of the work folders of generations that were added."""
+    return {work_name(entry.index, entry.fingerprint) for entry in manifest.generations}
+
+
+def _sweep_work(work: str, manifest: Manifest) -> None:
+    """Remove what a run still put there whose generation another run had added meanwhile."""
+    for name in _works_of(manifest) & set(storage.list_folder(work)):
+        storage.remove(storage.join(work, name))
 
 
 def _sweep_notes(work: str, last: int) -> None:

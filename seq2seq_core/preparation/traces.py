@@ -33,6 +33,11 @@ class Traces(Message):
     files: tuple[str, ...]
 
 
+def work_name(number: int, fingerprint: str) -> str:
+    """What the folder of a generation's unfinished work is called."""
+    return f"{number:05d}-{fingerprint[:16]}"
+
+
 def traces_of(plan: Plan) -> Traces:
     """All a generation may publish: shards, rejected rows, tokenizers, and the bands of its rows."""
     shards = [plan.place(p.split, name=shard_name(p.index, p.count)) for p in plan.partitions]

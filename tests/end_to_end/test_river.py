@@ -138,7 +138,11 @@ def test_scores_of_files(corpus: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["train", "--dataset", "/no/data", "--output", "o"], 1, "no finished dataset"),
         (["train", "--dataset", "d"], 2, "output is missing"),
         (["train", "--processes", "many"], 2, "--processes needs a number"),
-        (["translate", "--model", "/no/model", "--input", __file__, "--output", "o"], 1, "/no/model"),
+        (
+            ["translate", "--model", "/no/model", "--input", __file__, "--format", "text", "--output", "o"],
+            1,
+            "/no/model",
+        ),
         (
             ["prepare", "--source", "x", "--target", "y", "--output", "o", "--", "--runner=NoRunner"],
             2,
@@ -180,6 +184,6 @@ def test_a_run_never_goes_into_a_file_or_a_dataset(
     assert "the folder holds something else than a dataset; found tokenizer" in capsys.readouterr().err
     assert list((tmp_path / "model").iterdir()) == [tmp_path / "model" / "tokenizer"]
     (tmp_path / "file").touch()
-    for words in (["train", "--dataset", str(dataset)], ["prepare", "--source", __file__, "--target", __file__]):
+    for words in (["train", "--dataset", str(dataset)], ["prepare", *files]):
         assert main([*words, "--output", str(tmp_path / "file")]) == 1
         assert "a file stands where a folder is needed" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.errors import IncompleteError
 from seq2seq_core.inference.output import load_output
+from seq2seq_core.kinds import CLAIM_FOLDER
 
 KILLED_AT_A_WRITE = """
 import os, signal, sys
@@ -27,11 +28,11 @@ from seq2seq_core.config import build
 model, inputs, output, last_write = sys.argv[1:]
 writes, publish = [], storage.publish
 
-def counted(url):
-    writes.append(url)
+def counted(url, **how):
+    writes.extend([url] if ".claim" not in url else [])
     if len(writes) > int(last_write):
         os.kill(os.getpid(), signal.SIGKILL)
-    return publish(url)
+    return publish(url, **how)
 
 storage.publish = counted
 infer.run(build(infer.TranslateConfig, dict(
@@ -109,12 +110,12 @@ def crashing_after(writes: int) -> Iterator[None]:
     count = 0
     publish = storage.publish
 
-    def counted(url: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+    def counted(url: str, **how: bool) -> contextlib.AbstractContextManager[IO[bytes]]:
         nonlocal count
-        count += 1
+        count += CLAIM_FOLDER not in url
         if count > writes:
             raise RuntimeError("crash")
-        return publish(url)
+        return publish(url, **how)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(storage, "publish", counted)
