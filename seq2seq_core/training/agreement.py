@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from seq2seq_core.errors import ConfigError, Seq2SeqError, TrainingError
+from seq2seq_core.errors import ConfigError, Seq2SeqError
 from seq2seq_core.training.distributed import World
 from seq2seq_core.training.identity import first_difference
+from seq2seq_core.training.processes.endings import PeerError
 from seq2seq_core.training.stop import STOP_SIGNALS, StopFlag
 
 T = TypeVar("T")
@@ -28,11 +29,11 @@ class Stopped(Exception):  # noqa: N818 (it is none)
         self.number = number
 
 
-class OtherFailedError(TrainingError):
+class OtherFailedError(PeerError):
     """The work of another process failed."""
 
 
-class LeftError(TrainingError):
+class LeftError(PeerError):
     """Another process is there no more."""
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch.distributed
 
 from seq2seq_core.errors import ConfigError, TrainingError
+from seq2seq_core.training.agreement import LeftError, OtherFailedError
 from seq2seq_core.training.processes import early, endings
 from seq2seq_core.training.processes.endings import PeerError, is_loss_of_peers, told_once
 from seq2seq_core.training.processes.place import Place
@@ -106,8 +107,9 @@ def test_a_connection_that_is_lost_in_an_error_of_ours_is_waited_for_as_well(
     assert sum(slept) == 5
 
 
-def test_the_error_of_another_process_is_left_to_that_one(slept: list[float]) -> None:
-    assert told_once(place(0), failing(PeerError("another process failed")), "training") == 1
+@pytest.mark.parametrize("kind", [PeerError, OtherFailedError, LeftError])
+def test_the_error_of_another_process_is_left_to_that_one(slept: list[float], kind: type[Exception]) -> None:
+    assert told_once(place(0), failing(kind("another process failed")), "training") == 1
     assert sum(slept) == 5
 
 
