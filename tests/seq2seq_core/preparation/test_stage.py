@@ -61,6 +61,15 @@ def test_a_file_that_changes_between_two_units_is_an_error(workshop: Any, name: 
     assert stage_unit(plan, plan.units[0], []) == first
 
 
+def test_a_row_that_cannot_be_read_of_a_file_that_has_changed_is_no_fault_of_the_row(workshop: Any) -> None:
+    corpus = workshop.corpus("train", workshop.sentences(90))
+    plan = workshop.plan(workshop.job([("train", corpus)], on_error="fail"))
+    path = workshop.folder / "train.en"
+    path.write_bytes(b"\xff" + path.read_bytes()[1:])
+    with pytest.raises(InputError, match=f"train.en: {CHANGED}"):
+        workshop.stage(plan)
+
+
 @pytest.mark.parametrize("role", ["valid", "test", "benchmark"])
 def test_a_held_out_set_that_changes_is_an_error(workshop: Any, role: str) -> None:
     corpora = [("train", workshop.corpus("train", workshop.sentences(50)))]
