@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -85,9 +85,10 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
     rejects: list[pa.RecordBatch] = []
     schema = staged_schema(with_score=plan.job.recipe.keep == "best")
     with write_staged(path, staged_slots(plan, unit.role), schema=schema) as out:
-        for raw in read_part(unit.part, plan.job.recipe.max_line_bytes):
+        reading = read_part(unit.part, plan.job.recipe.max_line_bytes)
+        for raw in reading:
             if plan.job.recipe.on_error == "fail":
-                _fail_on_reject(unit, raw)
+                _fail_on_reject(unit, raw, reading)
             read += raw.read
             rejects.append(raw.rejected)
             records, rejected = clean(raw.kept, corpus)
@@ -123,8 +124,9 @@ def normalized(raw: Records, corpus: Corpus) -> Records:
     return Records(raw.lines, source, target, raw.score)
 
 
-def _fail_on_reject(unit: Unit, raw: Sifted) -> None:
+def _fail_on_reject(unit: Unit, raw: Sifted, rest: Iterator[Sifted]) -> None:
     if raw.rejected.num_rows:
+        deque(rest, maxlen=0)  # if the file has changed, that is what is wrong with the row
         first = raw.rejected.slice(0, 1).to_pylist()[0]
         raise InputError(
             f"the row is unreadable ({first['rule']})",

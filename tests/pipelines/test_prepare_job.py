@@ -29,8 +29,10 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_a_dry_run_and_mistakes_do_not_wait_for_beam(tmp_path: Path) -> None:
     source = tmp_path / "a.en"
-    source.write_text("a line of text\n" * 3)
-    pair = ("--source", str(source), "--target", str(source))
+    target = tmp_path / "a.de"
+    for side in (source, target):
+        side.write_text("a line of text\n" * 3)
+    pair = ("--source", str(source), "--target", str(target))
     assert run("--help").returncode == 0
     assert run(*pair, "--dry-run").returncode == 0
     wrong = run("--source", str(tmp_path / "none"), "--target", str(source), "--output", str(tmp_path / "out"))

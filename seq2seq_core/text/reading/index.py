@@ -21,6 +21,7 @@ from seq2seq_core.text.reading.seal import Extent, Stored, changed, joined, size
 from seq2seq_core.text.reading.tmx import has_units
 
 _LOOK_BYTES = 1 << 16
+_STEP_BYTES = 1 << 18  # a block stays in the processor's cache while it is digested twice and searched
 _BLANKS = b" \t\r\n"
 
 
@@ -53,26 +54,26 @@ class FileIndex(pydantic.BaseModel):
     begins_blank: bool = pydantic.Field(False, exclude=True)
 
 
-def index_whole(url: str, block_bytes: int = BLOCK_BYTES) -> FileIndex:
+def index_whole(url: str) -> FileIndex:
     """Read a file that cannot be cut once; an InputError when it is empty."""
     state = xxhash.xxh3_128()
     size = 0
-    with storage.open_input(url, block_bytes=block_bytes) as file:
-        while block := file.read(block_bytes):
+    with storage.open_input(url, block_bytes=BLOCK_BYTES) as file:
+        while block := file.read(_STEP_BYTES):
             state.update(block)
             size += len(block)
     check_some(url, size)
     return FileIndex(url=url, bytes=size, fingerprint=state.hexdigest(), lines=None, cuts=(0,), starts=(0,))
 
 
-def index_lines(url: str, lines_a_cut: int, block_bytes: int = BLOCK_BYTES, *, has_header: bool = False) -> FileIndex:
+def index_lines(url: str, lines_a_cut: int, block_bytes: int = _STEP_BYTES, *, has_header: bool = False) -> FileIndex:
     """Read a plain file of lines once; it can be cut at every so many lines, if it is UTF-8.
 
     Raises:
         InputError: The file is empty, no text, or all one line for want of line ends.
     """
     pass_ = _LinePass(lines_a_cut, block_bytes, has_header=has_header)
-    with storage.open_input(url, block_bytes=block_bytes) as file:
+    with storage.open_input(url, block_bytes=BLOCK_BYTES) as file:
         while block := file.read(block_bytes):
             pass_.add(block)
     check_some(url, pass_.size)
@@ -188,7 +189,7 @@ def _digest(stored: Stored, extents: Iterable[Extent]) -> tuple[int, str]:
     waiting = deque(sorted(extents, key=lambda extent: extent.begin))
     reading: list[Extent] = []
     whole, place = xxhash.xxh3_128(), stored.seek(0)
-    while block := stored.read(BLOCK_BYTES):
+    while block := stored.read(_STEP_BYTES):
         whole.update(block)
         while waiting and waiting[0].begin < place + len(block):
             reading.append(waiting.popleft())

@@ -435,6 +435,9 @@ def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], message: str
         ({"path": "x.jsonl", "source_field": "a", "target_field": "a.b"}, "must be different values"),
         ({"path": "x.tsv", "score_field": "score"}, "name all columns or number all of them; found 1 and 2 and score"),
         ({"path": "x.parquet", "score_field": "source"}, "must be different values"),
+        ({"path": "x.parquet", "source_field": "a.b", "target_field": "a.b"}, "must be different values"),
+        ({"path": "x.jsonl", "source_field": "a.1", "target_field": "a.01"}, "must be different values"),
+        ({"path": "x.arrow", "source_field": "target"}, "must be different values; found target and target"),
         ({"source": "x", "target": "y", "source_field": 1}, "a Moses pair has no fields"),
         ({"source": "x", "target": "y", "score_field": 1}, "a Moses pair has no fields"),
         ({"text": "x", "score_field": 1}, "text a segment a line has no fields"),
@@ -445,3 +448,19 @@ def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], message: str
 def test_fields_that_do_not_fit_are_refused(tmp_path: Path, values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         corpus(**values).sources()
+
+
+def test_a_file_that_is_both_sides_is_refused_by_whatever_names(tmp_path: Path) -> None:
+    for name in ("c.en", "c.de"):
+        (tmp_path / name).write_text("x\n")
+    (tmp_path / "link.de").symlink_to("c.en")
+    folder = str(tmp_path)
+    for source, target in [
+        (f"{folder}/c.*", f"{folder}/c.*"),
+        (f"{folder}/c.en", f"{folder}/./c.en"),
+        (f"{folder}/c.en", f"{folder}/link.de"),
+        (f"{folder}/*.en", f"{folder}/c.e?"),
+    ]:
+        with pytest.raises(ConfigError, match=r"c\.\w\w: both sides of a corpus are the same file; expected"):
+            corpus(source=source, target=target).sources()
+    assert len(corpus(source=f"{folder}/c.en", target=f"{folder}/c.de").sources()) == 1

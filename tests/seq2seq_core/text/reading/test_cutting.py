@@ -102,8 +102,41 @@ def test_a_file_without_rows_is_an_error_where_it_is_named_and_a_line_where_it_i
         with pytest.raises(InputError, match=f"c{kind}: the file is empty; expected rows"):
             reading.sources(path=named, **values)
     assert reading.read(path=str(tmp_path / f"*{kind}"), **values) == ([], [])
-    if kind != ".jsonl":  # there are lines in it
-        assert f"c{kind}: the file has no rows and is passed over" in caplog.text
+    assert f"c{kind}: the file has no rows and is passed over" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"), [("\n" * 9000, 0), ("\ufeff\n \n", 0), ("\n" * 9000 + "{}", 1), ("\x0c\n", 1)]
+)
+def test_blank_lines_of_json_are_no_rows_however_many(
+    tmp_path: Path, reading: Any, caplog: pytest.LogCaptureFixture, text: str, rows: int
+) -> None:
+    (tmp_path / "c.jsonl").write_text(text, encoding="utf-8")
+    found = reading.read(path=str(tmp_path / "*.jsonl"))
+    assert (len(found.rows), len(found.rejects)) == (0, rows)
+    assert ("passed over" in caplog.text) == (not rows)
+
+
+@pytest.mark.parametrize("kind", [".tsv", ".jsonl", ".jsonl.gz", ".tmx"])
+def test_a_file_that_gets_rows_while_it_is_indexed_is_not_passed_over(
+    tmp_path: Path, reading: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    values: dict[str, Any] = {"source_language": "en", "target_language": "de"}
+    if "tsv" in kind:
+        values |= {"source_field": "source", "target_field": "target"}
+    path = Path(write_rowless(tmp_path, kind, "c"))
+    source = reading.source(path=str(tmp_path / "c*"), **values)
+    look = cutting.has_rows
+
+    def has_rows(*arguments: Any, **options: Any) -> bool:
+        try:
+            return look(*arguments, **options)
+        finally:
+            path.write_bytes(path.read_bytes() * 2)
+
+    monkeypatch.setattr(cutting, "has_rows", has_rows)
+    with pytest.raises(InputError, match="the file has changed since it was counted"):
+        index_source(source, 10, 100)
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])

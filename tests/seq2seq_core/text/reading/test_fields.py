@@ -49,6 +49,24 @@ def test_an_element_of_a_list_of_objects(rows: list[dict[str, Any]], position: i
     assert reach(column, steps).to_pylist() == [plain(row, steps) for row in rows[start:]]
 
 
+@pytest.mark.parametrize("step", ["9" * 5000, "4294967296", "18446744073709551616", "1000000000"])
+@pytest.mark.parametrize("make", [pa.list_, pa.large_list])
+def test_an_element_beyond_any_list_is_nothing(step: str, make: Any) -> None:
+    assert lookup(["x"], (step,)) is MISSING
+    column = pa.array([["x"], [], None, ["x", "y"]], make(pa.string()))
+    assert reach(column, (step,)).to_pylist() == [None] * 4
+    assert reach(column.slice(1), (step,)).to_pylist() == [None] * 3
+
+
+@pytest.mark.parametrize("step", ["1", "01", "0" * 5000 + "1"])
+def test_an_element_may_be_written_with_zeros(step: str) -> None:
+    assert lookup(["x", "y"], (step,)) == "y"
+    assert reach(pa.array([["x", "y"], ["z"]]), (step,)).to_pylist() == ["y", None]
+    assert overlap(f"a.{step}", "a.1")
+    assert overlap(f"a.{step}.b", "a.001")
+    assert not overlap(f"a.{step}", "a.10")
+
+
 @given(rows=LISTS, start=st.integers(0, 2))
 def test_a_star_joins_a_list(rows: list[list[str] | None], start: int) -> None:
     column = pa.array(rows, pa.list_(pa.string())).slice(start)
