@@ -341,18 +341,12 @@ def test_no_value_of_a_foreign_config_is_believed(
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        (
-            "encoder_layers",
-            10**9,
-            r"encoder_layers cannot be that large; found 1000000000; expected at most \d+, the wei",
-        ),
-        ("decoder_layers", 10**9, "decoder_layers cannot be that large"),
-        (
-            "width",
-            1 << 40,
-            "width cannot be that large; found 1099511627776; expected at most 24, the largest dimension",
-        ),
-        ("heads", 10**30, "width .* is not a multiple of heads|heads cannot be that large"),
+        ("encoder_layers", 1000, r"encoder_layers cannot be that large; found 1000; expected at most \d+, the weights"),
+        ("decoder_layers", 1000, "decoder_layers cannot be that large"),
+        ("decoder_layers", 10**9, "no such architecture"),
+        ("width", 1 << 16, "width cannot be that large; found 65536; expected at most 24, the largest dimension"),
+        ("width", 1 << 40, "no such architecture"),
+        ("heads", 10**30, "no such architecture"),
         ("tie_embeddings", "all", "vocabularies do not fit the architecture.*20 source and 24 target"),
         ("tie_embeddings", "none", "1 weights do not fit.*output.weight missing"),
         ("positions", "learned", "max_positions cannot be that large; found 512"),
