@@ -9,7 +9,6 @@ import pyarrow as pa
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.records.columns.faithful import write_rows
-from seq2seq_core.inference.records.columns.footer import read_footer, row_group_spans, size_of
 from seq2seq_core.inference.records.columns.int96 import choose_unit
 from seq2seq_core.inference.records.columns.row_groups import (
     digest_ranges,
@@ -26,6 +25,8 @@ from seq2seq_core.inference.records.plan import InputPlan, RecordRange, UnitSize
 from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.text.reading.damage import FAILURES, check_names, damaged
 from seq2seq_core.text.reading.fields import ambiguous_key, reach, resolve
+from seq2seq_core.text.reading.footer import read_footer, row_group_spans
+from seq2seq_core.text.reading.seal import size_of
 
 _MOST_BYTES_A_CHARACTER = 4
 

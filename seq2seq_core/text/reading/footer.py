@@ -62,6 +62,12 @@ def column_spans(footer: bytes, size: int) -> tuple[tuple[tuple[int, int], ...],
     return groups
 
 
+def row_group_spans(footer: bytes, size: int) -> list[tuple[int, int]]:
+    """Begin and end of the bytes of every row group; see `column_spans`."""
+    groups = column_spans(footer, size)
+    return [(min((b for b, _ in spans), default=0), max((e for _, e in spans), default=0)) for spans in groups]
+
+
 def _extent(column: dict[int, Any], margin: int, size: int) -> tuple[int, int]:
     begin, dictionary = index(column[_DATA_OFFSET]), index(column.get(_DICTIONARY_OFFSET, 0))
     begin = min(begin, dictionary) if dictionary > 0 else begin

@@ -20,10 +20,11 @@ import pyarrow.parquet as pq
 import xxhash
 
 from seq2seq_core import local_disk, storage
-from seq2seq_core.inference.records.columns.footer import read_footer, size_of
 from seq2seq_core.inference.records.inputs import InputFile
 from seq2seq_core.inference.records.plan import BLOCK_BYTES, RecordRange, TimestampUnit, changed
 from seq2seq_core.text.reading.damage import FAILURES, damaged
+from seq2seq_core.text.reading.footer import read_footer
+from seq2seq_core.text.reading.seal import size_of
 
 _BATCH_ROWS = 8192
 _HELD_BYTES = 1 << 26

@@ -17,12 +17,12 @@ from seq2seq_core.errors import InputError
 from seq2seq_core.inference.records import content as content_module
 from seq2seq_core.inference.records import parquet
 from seq2seq_core.inference.records.columns import faithful, row_groups
-from seq2seq_core.inference.records.columns.footer import read_footer, row_group_spans
 from seq2seq_core.inference.records.fields import Fields
 from seq2seq_core.inference.records.inputs import InputFile, find_inputs
 from seq2seq_core.inference.records.parquet import plan_rows, read_rows, render_rows
 from seq2seq_core.inference.records.plan import RecordRange, UnitSize
 from seq2seq_core.inference.translator import Prediction
+from seq2seq_core.text.reading.footer import read_footer, row_group_spans
 
 FIELDS = Fields("text", "translation")
 

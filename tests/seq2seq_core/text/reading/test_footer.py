@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.text.reading.footer import column_spans, read_footer
+from seq2seq_core.text.reading.footer import column_spans, read_footer, row_group_spans
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -50,7 +50,10 @@ def test_spans_are_what_the_metadata_say(options: dict[str, Any], rows: int, gro
         expected.append(
             tuple((begin, begin + c.total_compressed_size) for begin, c in zip(begins, columns, strict=True))
         )
-    assert column_spans(read_footer(io.BytesIO(data), len(data)), len(data)) == tuple(expected)
+    footer = read_footer(io.BytesIO(data), len(data))
+    assert column_spans(footer, len(data)) == tuple(expected)
+    whole = [(min(b for b, _ in spans), max(e for _, e in spans)) for spans in expected]
+    assert row_group_spans(footer, len(data)) == whole
 
 
 @pytest.mark.parametrize(("writer", "margin"), [("1.2.8", 100), ("1.2.9", 0), ("1.12.3", 0), ("unknown", 100)])
