@@ -182,8 +182,9 @@ def test_only_the_row_groups_of_a_range_are_read(tmp_path: Path) -> None:
     path.write_bytes(versions("old", 1000, compression="none"))
     (file,) = find_inputs([str(path)], None, "elsewhere")
     parts = ranges(file, 20)
-    whole = path.stat().st_size - int.from_bytes(path.read_bytes()[-8:-4], "little")
-    assert whole <= sum(part.bytes for part in parts) <= whole + 100 * len(parts)
+    marks = len(b"PAR1") + len(b"size") + len(b"PAR1")
+    whole = path.stat().st_size - int.from_bytes(path.read_bytes()[-8:-4], "little") - marks
+    assert sum(part.bytes for part in parts) == whole
 
 
 @given(seed=st.integers(0, 1 << 32), changes=st.integers(1, 20), cut=st.booleans(), checked=st.booleans())
@@ -213,7 +214,7 @@ def test_a_damaged_page_is_named_with_its_rows(tmp_path: Path, compression: str)
     """Of a page that is not compressed only its checksum can tell."""
     data = bytearray(versions("old", 60, compression=compression, write_page_checksum=True))
     begin, end = row_group_spans(read_footer(io.BytesIO(data), len(data)), len(data))[3]
-    data[data.index(b"00035") if compression == "none" else begin + (end - 100 - begin) // 2] ^= 1
+    data[data.index(b"00035") if compression == "none" else begin + (end - begin) // 2] ^= 1
     path = tmp_path / "a.parquet"
     path.write_bytes(data)
     (file,) = find_inputs([str(path)], None, "elsewhere")
