@@ -66,7 +66,8 @@ def named(url: str) -> Iterator[None]:
     except (NotADirectoryError, FileExistsError):
         raise StorageError("a file stands where a folder is needed", where=url) from None
     except OSError as error:
-        problem, advice = _ADVICE.get(error.errno or 0, (None, None))
+        # Libraries of stores give numbers to errors, too, that mean no disk.
+        problem, advice = _ADVICE.get(error.errno or 0, (None, None)) if "://" not in url else (None, None)
         if problem is None:
             raise
         raise StorageError(problem, where=url, found=error.strerror, advice=advice) from error

@@ -29,7 +29,7 @@ def land(store: Store, name: str, folder: str = "in") -> None:
 
 def words(store: Store, folder: str = "in") -> list[str]:
     sides = ["--source", store.url(folder, "*.en"), "--target", store.url(folder, "*.de")]
-    return ["prepare", *sides, "--output", store.url("out"), *SETTINGS.split(), "--report=false"]
+    return ["prepare", *sides, "--output", store.url("out"), *SETTINGS.split()]
 
 
 def prepare(store: Store, folder: str = "in") -> Tree:
