@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,22 @@ if _WORKERS > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
 
 DATA_FOLDER = Path(os.environ.get("SEQ2SEQ_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")).resolve()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Commands set up logging for the process they run in; the next test finds it as it was."""
+    loggers = [logging.getLogger(name) for name in ("pipelines", "seq2seq_core")]
+    levels, raises, disabled = (
+        [logger.level for logger in loggers],
+        logging.raiseExceptions,
+        logging.root.manager.disable,
+    )
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    logging.raiseExceptions = raises
+    logging.disable(disabled)
 
 
 @pytest.fixture(scope="session")
