@@ -36,19 +36,12 @@ DATA_FOLDER = Path(os.environ.get("SEQ2SEQ_DATA", Path(__file__).parents[1] / ".
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """Commands set up logging for the process they run in; the next test finds it as it was."""
-    loggers = [logging.getLogger(name) for name in ("pipelines", "seq2seq_core")]
-    levels, raises, disabled = (
-        [logger.level for logger in loggers],
-        logging.raiseExceptions,
-        logging.root.manager.disable,
-    )
-    yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
-    logging.raiseExceptions = raises
-    logging.disable(disabled)
+def logging_as_it_is_at_first() -> None:
+    """Commands set up logging for the process they run in; no test depends on which came before it."""
+    for name in ("pipelines", "seq2seq_core"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.raiseExceptions = True
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
