@@ -5,8 +5,9 @@ Both formats are read as a stream, in one pass from the front: the file format i
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -44,7 +45,7 @@ def read_schema(url: str) -> pa.Schema:
         return _open(_Tap(file), url).schema
 
 
-def scan(url: str, feed: Callable[[bytes], None]) -> Iterator[Scanned]:
+def scan(url: str, feed: Callable[[bytes], None]) -> Generator[Scanned, None, None]:
     """Read a file once from front to end: the schema first, then each record batch.
 
     Args:
@@ -72,12 +73,9 @@ def scan(url: str, feed: Callable[[bytes], None]) -> Iterator[Scanned]:
 
 
 def has_rows(url: str) -> bool:
-    """Whether there is a row; an InputError when the file is damaged before the first."""
-    with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file, _open(_Tap(file), url) as reader:
-        try:
-            return any(batch.num_rows for batch in reader)
-        except FAILURES as error:
-            raise damaged("Arrow", url, error, "after 0 rows") from None
+    """Whether there is a row; an InputError when the file is damaged before the first, or cut off there."""
+    with contextlib.closing(scan(url, lambda _: None)) as steps:
+        return any(step.rows for step in steps)
 
 
 def read_batches(
