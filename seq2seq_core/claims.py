@@ -17,6 +17,7 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ from seq2seq_core.kinds import CLAIM_FOLDER, CLAIM_NAME, Work
 SILENT_SECONDS = 300
 _BEAT_SECONDS = 30
 _ATTEMPTS = 100
+_LOOKS, _LOOK_SECONDS = 4, 0.05
 _SAME_START_SECONDS = 60  # clocks are set now and then
 
 _log = logging.getLogger(__name__)
@@ -112,7 +114,8 @@ class Place:
 
     def holders(self, fingerprint: str) -> list[Holder]:
         """All runs that have said so of a fingerprint, dead ones too."""
-        return [note.holder for note in self._notes() if note.fingerprint == fingerprint]
+        notes = self._notes().values()
+        return [note.holder for note in notes if note is not None and note.fingerprint == fingerprint]
 
     def leave(self, run: str) -> None:
         """Take the note of a run away, its claim where no other living run works under it, and what dead ones left."""
@@ -122,11 +125,11 @@ class Place:
         if note is None or claim is None or note.fingerprint != claim.fingerprint:
             return
         others = self._notes()
-        if not any(other.fingerprint == claim.fingerprint and other.holder.is_alive for other in others):
+        living = {other: note for other, note in others.items() if note is not None and note.holder.is_alive}
+        if not any(note.fingerprint == claim.fingerprint for note in living.values()):
             storage.remove(self.url)
-        for other in others:
-            if not other.holder.is_alive:
-                storage.remove(self._note_url(other.holder.run))
+        for other in others.keys() - living.keys():
+            storage.remove(other)
 
     def take_over(self, found: Claim) -> None:
         """Take the claim of dead runs away with their notes, if it still is the one that was found."""
@@ -135,12 +138,13 @@ class Place:
             storage.remove(self.url)
             for holder in dead:
                 storage.remove(self._note_url(holder.run))
-        _log.info("the %s of %s has not ended; this run takes over", found.work, shown(dead))
+        _log.info("the %s of %s is dead; this run takes over", found.work, shown(dead))
 
-    def _notes(self) -> list[_Note]:
+    def _notes(self) -> dict[str, _Note | None]:
+        """What stands in each note, by its URL; None where a loss of power has left nothing that can be read."""
         names = (name for name in storage.list_folder(self._folder) if name.startswith(f"{self._stem}."))
         urls = [storage.join(self._folder, name) for name in names if name != f"{self._stem}.json"]
-        return [note for url in urls if (note := _read_note(url)) is not None]
+        return {url: _read_note(url) for url in urls}
 
     def _note_url(self, run: str) -> str:
         return storage.join(self._folder, f"{self._stem}.{run}.json")
@@ -274,8 +278,15 @@ def _publish_note(url: str, note: _Note) -> None:
 
 
 def _read_note(url: str) -> _Note | None:
-    data = storage.read_if_there(url)
-    return None if data is None else _parse(_Note, data, url)
+    """A note; None where none stands, or a loss of power has left half of it: then its run is gone, too."""
+    for attempt in range(_LOOKS):
+        time.sleep(_LOOK_SECONDS if attempt else 0)  # not every store replaces a file in one step
+        data = storage.read_if_there(url)
+        if data is None:
+            return None
+        with contextlib.suppress(pydantic.ValidationError):
+            return _Note.model_validate_json(data)
+    return None
 
 
 E = TypeVar("E", bound=_Entry)

@@ -22,6 +22,7 @@ from apache_beam.testing.util import assert_that
 
 from pipelines import infer
 from pipelines.infer import TranslateConfig
+from pipelines.transforms import publish_output
 from seq2seq_core import claims, storage
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import (
@@ -434,3 +435,38 @@ def test_cut_and_looping_outputs_are_counted(echo_model: str, tmp_path: Path, mo
     output = load_output(str(tmp_path / "out"))
     assert (output.cut, output.looping, output.inputs[0].cut, output.inputs[0].looping) == (1, 1, 1, 1)
     assert [(unit.cut, unit.looping) for unit in output.units] == [(1, 1), (0, 0)]
+
+
+def test_an_output_that_another_run_replaces_is_never_told_of(
+    echo_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After all units are finished, and before the manifest is published."""
+    (tmp_path / "a.txt").write_bytes(b"one\ntwo\n")
+    reconcile = publish_output.reconcile
+
+    def replaced(*arguments: Any) -> Any:
+        output = reconcile(*arguments)
+        marker = tmp_path / "out" / ".units" / f"{output.units[0].path}.json"
+        marker.write_text(marker.read_text().replace(output.units[0].fingerprint, "of another run"))
+        return output
+
+    monkeypatch.setattr(publish_output, "reconcile", replaced)
+    with pytest.raises(IncompleteError, match="an output was replaced or removed while the others were made"):
+        infer.run(config(echo_model, tmp_path / "a.txt", tmp_path / "out"))
+    assert not (tmp_path / "out" / "output.json").exists()
+
+
+def test_a_run_whose_folder_was_taken_over_says_so(
+    echo_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one\n")
+    run = infer.failures.run
+
+    def overtaken(pipeline: beam.Pipeline) -> Any:
+        result = run(pipeline)
+        (tmp_path / "out" / ".claim" / "claim.json").write_text('{"work": "translation", "fingerprint": "other"}')
+        return result
+
+    monkeypatch.setattr(infer.failures, "run", overtaken)
+    with pytest.raises(ClaimError, match="another translation is under way here; found fingerprint other"):
+        infer.run(config(echo_model, tmp_path / "a.txt", tmp_path / "out"))

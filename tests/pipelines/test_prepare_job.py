@@ -71,3 +71,18 @@ def test_nothing_that_is_read_stands_where_the_dataset_goes(
     Path("link").symlink_to("out")
     with pytest.raises(ConfigError, match="an input stands in the output folder"):
         make_job(PrepareConfig.model_validate({**values, "output": "out"}))
+
+
+@pytest.mark.parametrize("role", ["corpora", "validation", "benchmarks"])
+@pytest.mark.parametrize("pattern", ["in", "in/**"])
+def test_what_the_output_folder_holds_is_no_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str, pattern: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.txt", "in/out/report.html", "in/out/train/part.txt", "b.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("one\n")
+    values: dict[str, Any] = {"corpora": [{"text": "b.txt"}], "output": "in/out"}
+    values[role] = {"text": pattern} if role == "validation" else [{"text": pattern}]
+    urls = {url for input_ in make_job(PrepareConfig.model_validate(values)).inputs for url in input_.source.urls}
+    assert urls - {"b.txt"} == {"in/a.txt"}

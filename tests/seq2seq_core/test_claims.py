@@ -167,6 +167,16 @@ def test_processes_that_are_killed_hold_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff"])
+def test_a_note_that_a_loss_of_power_has_damaged_is_that_of_a_dead_run(folder: str, damage: bytes) -> None:
+    """Notes are not waited for until they are durable, so nobody may have to clear them up by hand."""
+    with dead(folder, "a"):
+        storage.publish_bytes(storage.join(folder, ".claim/claim.dead.json"), damage)
+        with held(folder, "b", "training"):
+            pass
+    assert storage.files_below(folder) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\xff"])
 def test_a_damaged_claim_is_named(folder: str, damage: bytes) -> None:
     storage.publish_bytes(storage.join(folder, ".claim/claim.json"), damage)
     with pytest.raises(ClaimError, match=r"claim\.json: the claim of a run is damaged"), held(folder, "a", "training"):

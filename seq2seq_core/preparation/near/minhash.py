@@ -137,9 +137,9 @@ def _runs(characters: _Hashes, lengths: _Offsets, length: int) -> _Hashes:
 
 
 def _plain(column: pa.StringArray) -> pa.StringArray:
-    """Lower case, without punctuation and symbols; as it is where nothing would be left (a space, if it is empty)."""
+    """Lower case, without punctuation and symbols; as it is where nothing would be left (a space, if that is blank)."""
     plain = pc.utf8_trim(pc.replace_substring_regex(pc.utf8_lower(column), _NO_WORD, " "), " ")
-    for instead in (column, " "):
+    for instead in (pc.utf8_trim(column, " "), " "):
         plain = pc.if_else(pc.equal(pc.binary_length(plain), 0), instead, plain)
     return plain
 
