@@ -1,7 +1,7 @@
 """The `seq2seq` command: words in; a call, a printed result and an exit code out.
 
 Exit codes: 0 all is well, 1 the work failed, 2 the call or its configuration is wrong, 3 the work ended but records
-were lost or failed, 130 interrupted, 141 nobody reads the output. `train` adds those of `seq2seq_core.training.stop`.
+were lost or failed, 130 interrupted, 141 nobody reads the output. `train` adds those of `training.processes.stop`.
 
 An error is one line. What is neither an error of this project nor one of the system or a library is a mistake in the
 program, and shows its traceback; with SEQ2SEQ_TRACEBACK=1 in the environment every error does.

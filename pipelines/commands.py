@@ -85,8 +85,8 @@ def run_translate(call: Call) -> int:
 
 def run_score(call: Call) -> int:
     """Hypotheses against references."""
+    from seq2seq_core.files.segments import read_segments
     from seq2seq_core.metrics import translation
-    from seq2seq_core.text.reading.segments import read_segments
 
     config = call.load(ScoreConfig)
     scores = translation.score(

@@ -8,10 +8,10 @@ from typing import IO, Self
 
 import pydantic
 
+from seq2seq_core.documents.content import MAX_RECORD_BYTES, Content
+from seq2seq_core.documents.lines import parse_text, render_text
+from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.errors import IncompleteError, StorageError
-from seq2seq_core.inference.records.content import MAX_RECORD_BYTES, Content
-from seq2seq_core.inference.records.lines import parse_text, render_text
-from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
 from seq2seq_core.inference.work import Translates
 from seq2seq_core.terminal import cannot_write, silence

@@ -14,11 +14,11 @@ from pipelines.prepare_job import PrepareConfig, begin_job, local_threads
 from pipelines.running import local_workers
 from pipelines.running.local_workers import LocalWorkers
 from seq2seq_core import storage
-from seq2seq_core.preparation.build import build_shard
-from seq2seq_core.preparation.claims import release, take_rest
-from seq2seq_core.preparation.messages import Job
-from seq2seq_core.preparation.plan import index_input, index_name, make_plan, plan_name
-from seq2seq_core.preparation.stage import marker_of, stage_unit
+from seq2seq_core.preparation.building.build import build_shard
+from seq2seq_core.preparation.planning.claims import release, take_rest
+from seq2seq_core.preparation.planning.plan import index_input, index_name, make_plan, plan_name
+from seq2seq_core.preparation.staging.stage import marker_of, stage_unit
+from seq2seq_core.preparation.terms.messages import Job
 
 logger = logging.getLogger(__name__)
 

@@ -33,14 +33,14 @@ from pipelines.transforms.translate_units import TranslateUnits
 from seq2seq_core import storage
 from seq2seq_core.claims import held
 from seq2seq_core.config import Location
+from seq2seq_core.documents.fields import Extra, Fields
+from seq2seq_core.documents.inputs import FAILURE_FOLDER, InputFile, RecordFormat, find_inputs
+from seq2seq_core.documents.plan import InputPlan, UnitSize
+from seq2seq_core.engines.config import EngineConfig, TorchEngineConfig
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import UnitEntry
-from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
 from seq2seq_core.inference.output import Job, Output, load_output
 from seq2seq_core.inference.progress import TranslationWatch, clear_plan
-from seq2seq_core.inference.records.fields import Extra, Fields
-from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, InputFile, RecordFormat, find_inputs
-from seq2seq_core.inference.records.plan import InputPlan, UnitSize
 from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
 from seq2seq_core.inference.work import OnError
 from seq2seq_core.machine import usable_cores

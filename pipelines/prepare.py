@@ -28,14 +28,23 @@ from pipelines.transforms.sides import lists
 from pipelines.transforms.stage_units import StageUnits
 from seq2seq_core import storage
 from seq2seq_core.claims import alive
+from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.claims import take_rest
-from seq2seq_core.preparation.messages import Job, Outcome, Plan, ShardReport, SlotCounts, UnitReport
-from seq2seq_core.preparation.near.messages import DropReport, NearPlan
-from seq2seq_core.preparation.near.rows import near_plans, rows_to_compare
-from seq2seq_core.preparation.progress import WORK_FOLDER, PreparationWatch
+from seq2seq_core.preparation.planning.claims import take_rest
+from seq2seq_core.preparation.planning.progress import PreparationWatch
+from seq2seq_core.preparation.sieves.near.rows import near_plans, rows_to_compare
+from seq2seq_core.preparation.terms.layout import WORK_FOLDER
+from seq2seq_core.preparation.terms.messages import (
+    DropReport,
+    Job,
+    NearPlan,
+    Outcome,
+    Plan,
+    ShardReport,
+    SlotCounts,
+    UnitReport,
+)
 from seq2seq_core.report.dataset_page import write_beside
-from seq2seq_core.shards.manifest import Manifest, load_manifest
 
 logger = logging.getLogger(__name__)
 

@@ -15,15 +15,15 @@ from pipelines.redaction import redacted
 from seq2seq_core import storage
 from seq2seq_core.claims import this_process
 from seq2seq_core.config import Location
+from seq2seq_core.corpora.config import CorpusConfig, corpus_names
+from seq2seq_core.dataset.schema import Split
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.machine import usable_cores
-from seq2seq_core.preparation.corpora import resolve
-from seq2seq_core.preparation.generation import origins
-from seq2seq_core.preparation.messages import Input, Job, Role
-from seq2seq_core.preparation.progress import clear_totals
-from seq2seq_core.preparation.recipe import Recipe
-from seq2seq_core.shards.schema import Split
-from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
+from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.planning.generation import origins
+from seq2seq_core.preparation.planning.progress import clear_totals
+from seq2seq_core.preparation.terms.messages import Input, Job, Role
+from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.tokenizer.model import Tokenizer
 
 _SMALL_BYTES = 32 << 20

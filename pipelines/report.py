@@ -10,18 +10,18 @@ from pydantic import Field, model_validator
 
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
+from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.decoding.hypothesis import SearchConfig
+from seq2seq_core.engines.config import TorchEngineConfig
+from seq2seq_core.engines.table import load_engine
 from seq2seq_core.errors import InputError
-from seq2seq_core.inference.engine_config import TorchEngineConfig
-from seq2seq_core.inference.registry import load_engine
+from seq2seq_core.files.segments import read_segments
 from seq2seq_core.inference.translator_config import describe_model
 from seq2seq_core.metrics.translation import TranslationScores, score
-from seq2seq_core.report.corpus import look_at_corpus
+from seq2seq_core.report.corpus.corpus import look_at_corpus
 from seq2seq_core.report.data import AttentionMap, Example, Fact, ReportData, Score, ScoreTable
 from seq2seq_core.report.metrics import load_metrics
 from seq2seq_core.report.page import render
-from seq2seq_core.shards.reader import Dataset
-from seq2seq_core.text.reading.segments import read_segments
 from seq2seq_core.tokenizer.vocabulary import EOS_ID
 
 _MAP_PIECES = 30

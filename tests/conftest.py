@@ -15,9 +15,9 @@ import pytest
 from hypothesis import settings
 
 from seq2seq_core import storage
-from seq2seq_core.shards.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry, publish_manifest
-from seq2seq_core.shards.schema import ID_BYTES, Split, shard_name, text_schema
-from seq2seq_core.shards.writer import length_histogram, write_shard
+from seq2seq_core.dataset.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry, publish_manifest
+from seq2seq_core.dataset.schema import ID_BYTES, Split, shard_name, text_schema
+from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import TokenizerConfig
 from seq2seq_core.tokenizer.training import train as train_tokenizer

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from seq2seq_core import storage
 from seq2seq_core.claims import Holder, this_process
-from seq2seq_core.preparation.messages import Job
-from seq2seq_core.shards.manifest import Manifest
-from seq2seq_core.text.reading.corpus import CorpusConfig
+from seq2seq_core.corpora.config import CorpusConfig
+from seq2seq_core.dataset.manifest import Manifest
+from seq2seq_core.preparation.terms.messages import Job
 
 
 class Landing:

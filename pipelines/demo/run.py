@@ -15,14 +15,14 @@ from pipelines.demo import corpus
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
+from seq2seq_core.dataset.manifest import REPORT_NAME
 from seq2seq_core.errors import StorageError
+from seq2seq_core.files.segments import read_segments
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.metrics.translation import score
-from seq2seq_core.preparation.traces import is_free_for_page
+from seq2seq_core.preparation.planning.traces import is_free_for_page
 from seq2seq_core.report.data import Example
-from seq2seq_core.shards.manifest import REPORT_NAME
 from seq2seq_core.terminal import say
-from seq2seq_core.text.reading.segments import read_segments
 from seq2seq_core.training.launch import launch
 from seq2seq_core.training.processes.place import refuse_launching
 

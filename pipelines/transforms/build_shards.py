@@ -11,10 +11,11 @@ from apache_beam.metrics import Metrics
 from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
 from pipelines.transforms.sides import lists
-from seq2seq_core.preparation.build import build_shard, marker_of
-from seq2seq_core.preparation.decisions import Decisions
-from seq2seq_core.preparation.messages import (
+from seq2seq_core.preparation.building.build import build_shard, marker_of
+from seq2seq_core.preparation.terms.messages import (
     NO_INDEX,
+    Decisions,
+    DropReport,
     HeldOutIndex,
     Partition,
     Plan,
@@ -23,7 +24,6 @@ from seq2seq_core.preparation.messages import (
     TokenizersReport,
     UnitReport,
 )
-from seq2seq_core.preparation.near.messages import DropReport
 
 
 class BuildShards(beam.PTransform):  # type: ignore[misc]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from seq2seq_core.documents.fields import Fields
 from seq2seq_core.inference.commit import UnitEntry
-from seq2seq_core.inference.records.fields import Fields
 from seq2seq_core.inference.work import OnError, UnitTranslation, commit_unit
 
 

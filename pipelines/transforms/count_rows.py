@@ -9,8 +9,8 @@ import apache_beam as beam
 
 from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
-from seq2seq_core.preparation.caps import count_rows
-from seq2seq_core.preparation.messages import Partition, Plan, SlotCounts, UnitReport
+from seq2seq_core.preparation.sieves.caps import count_rows
+from seq2seq_core.preparation.terms.messages import Partition, Plan, SlotCounts, UnitReport
 
 
 class CountRows(beam.PTransform):  # type: ignore[misc]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 
-from seq2seq_core.preparation.held_out import index_held_out
-from seq2seq_core.preparation.messages import HeldOutIndex, Plan, UnitReport
+from seq2seq_core.preparation.sieves.held_out import index_held_out
+from seq2seq_core.preparation.terms.messages import HeldOutIndex, Plan, UnitReport
 
 
 class IndexHeldOut(beam.PTransform):  # type: ignore[misc]

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from seq2seq_core import storage
-from seq2seq_core.inference.records.layout import lay_out, layout_key
-from seq2seq_core.inference.records.pieces import PIECE_FOLDER
+from seq2seq_core.documents.layout import lay_out, layout_key
+from seq2seq_core.documents.pieces import PIECE_FOLDER
 from seq2seq_core.inference.unit import Unit
 
 

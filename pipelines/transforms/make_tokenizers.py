@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from pipelines.transforms.sides import lists
-from seq2seq_core.preparation.messages import Plan, SlotCounts, TokenizersReport, UnitReport
-from seq2seq_core.preparation.tokenizers import make_tokenizers
+from seq2seq_core.preparation.building.tokenizers import make_tokenizers
+from seq2seq_core.preparation.terms.messages import Plan, SlotCounts, TokenizersReport, UnitReport
 
 
 class MakeTokenizers(beam.PTransform):  # type: ignore[misc]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import apache_beam as beam
 from apache_beam import coders
 
-from seq2seq_core.preparation import messages
-from seq2seq_core.preparation.messages import Message
-from seq2seq_core.preparation.near import messages as near_messages
+from seq2seq_core.preparation.terms import messages
+from seq2seq_core.preparation.terms.messages import Message
 
 _KINDS: tuple[type[Message], ...] = (
     messages.HeldOutIndex,
@@ -21,10 +20,10 @@ _KINDS: tuple[type[Message], ...] = (
     messages.TokenizersReport,
     messages.Unit,
     messages.UnitReport,
-    near_messages.BandsReport,
-    near_messages.DropReport,
-    near_messages.EdgesReport,
-    near_messages.NearPlan,
+    messages.BandsReport,
+    messages.DropReport,
+    messages.EdgesReport,
+    messages.NearPlan,
 )
 
 

@@ -10,9 +10,9 @@ from apache_beam.metrics import Metrics
 
 from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
-from seq2seq_core.preparation.near.bands import Texts, write_bands
-from seq2seq_core.preparation.near.messages import BandsReport, DropReport, EdgesReport, NearPlan
-from seq2seq_core.preparation.near.search import find_edges, write_drops
+from seq2seq_core.preparation.sieves.near.bands import Texts, write_bands
+from seq2seq_core.preparation.sieves.near.search import find_edges, write_drops
+from seq2seq_core.preparation.terms.messages import BandsReport, DropReport, EdgesReport, NearPlan
 
 _Read = Callable[..., Iterable[Texts]]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import apache_beam as beam
 
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.plan import InputPlan
 from seq2seq_core.inference import planning
-from seq2seq_core.inference.records.fields import Fields
-from seq2seq_core.inference.records.plan import InputPlan
 from seq2seq_core.inference.unit import Unit
 
 

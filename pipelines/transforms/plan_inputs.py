@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import apache_beam as beam
 
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.inputs import InputFile
+from seq2seq_core.documents.plan import InputPlan, UnitSize
 from seq2seq_core.inference.planning import plan_and_check
-from seq2seq_core.inference.records.fields import Fields
-from seq2seq_core.inference.records.inputs import InputFile
-from seq2seq_core.inference.records.plan import InputPlan, UnitSize
 
 
 class PlanInputs(beam.PTransform):  # type: ignore[misc]

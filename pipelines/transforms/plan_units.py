@@ -9,8 +9,8 @@ import apache_beam as beam
 
 from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
-from seq2seq_core.preparation.messages import IndexedInput, Job, Plan
-from seq2seq_core.preparation.plan import index_input, index_name, make_plan, plan_name
+from seq2seq_core.preparation.planning.plan import index_input, index_name, make_plan, plan_name
+from seq2seq_core.preparation.terms.messages import IndexedInput, Job, Plan
 
 
 class PlanUnits(beam.PTransform):  # type: ignore[misc]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import apache_beam as beam
 
-from seq2seq_core.preparation.finish import finish
-from seq2seq_core.preparation.messages import Outcome, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.preparation.publishing.finish import finish
+from seq2seq_core.preparation.terms.messages import Outcome, Plan, ShardReport, TokenizersReport, UnitReport
 
 
 class PublishDataset(beam.PTransform):  # type: ignore[misc]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import apache_beam as beam
 
 from seq2seq_core import storage
+from seq2seq_core.documents.pieces import PIECE_FOLDER, clear_pieces
+from seq2seq_core.documents.plan import InputPlan
 from seq2seq_core.inference.belongings import sweep
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.output import Job, Output, confirm, publish_output, reconcile
 from seq2seq_core.inference.planning import in_order
-from seq2seq_core.inference.records.pieces import PIECE_FOLDER, clear_pieces
-from seq2seq_core.inference.records.plan import InputPlan
 
 
 class PublishOutput(beam.PTransform):  # type: ignore[misc]

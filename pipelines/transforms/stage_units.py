@@ -10,8 +10,8 @@ from apache_beam.metrics import Metrics
 
 from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
-from seq2seq_core.preparation.messages import Plan, Unit, UnitReport
-from seq2seq_core.preparation.stage import marker_of, stage_unit
+from seq2seq_core.preparation.staging.stage import marker_of, stage_unit
+from seq2seq_core.preparation.terms.messages import Plan, Unit, UnitReport
 
 
 class StageUnits(beam.PTransform):  # type: ignore[misc]

@@ -9,8 +9,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from seq2seq_core.inference.records.fields import Fields
-from seq2seq_core.inference.translator import Prediction, Translator
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.inference.translator import Translator
 from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
 from seq2seq_core.inference.unit import Unit
 from seq2seq_core.inference.work import UnitContent, UnitTranslation, read_unit, translate_unit

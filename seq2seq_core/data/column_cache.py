@@ -37,9 +37,9 @@ import xxhash
 from seq2seq_core import storage
 from seq2seq_core.data.column_layout import FILES, SIDES, Layout
 from seq2seq_core.data.column_writer import SideWriter, expect
+from seq2seq_core.dataset.manifest import ShardEntry
+from seq2seq_core.dataset.reader import Dataset, row_groups
 from seq2seq_core.errors import StorageError
-from seq2seq_core.shards.manifest import ShardEntry
-from seq2seq_core.shards.reader import Dataset, row_groups
 from seq2seq_core.tokenizer.vocabulary import token_type
 
 _FORMAT = "columns-2"

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from seq2seq_core import storage
-from seq2seq_core.shards.manifest import ShardEntry
+from seq2seq_core.dataset.manifest import ShardEntry
 
 SIDES = ("source", "target")
 FILES = tuple(f"{side}.{kind}" for side in SIDES for kind in ("tokens", "offsets"))

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from seq2seq_core import storage
 from seq2seq_core.data.column_cache import Piece, Tokens, cache_folder, open_shards
-from seq2seq_core.shards.reader import Dataset, Lengths
-from seq2seq_core.shards.schema import Split
+from seq2seq_core.dataset.reader import Dataset, Lengths
+from seq2seq_core.dataset.schema import Split
 
 
 class Ragged(NamedTuple):

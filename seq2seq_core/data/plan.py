@@ -21,8 +21,8 @@ from pydantic import Field, model_validator
 
 from seq2seq_core import storage
 from seq2seq_core.config import Config
+from seq2seq_core.dataset.reader import Lengths
 from seq2seq_core.errors import TrainingError
-from seq2seq_core.shards.reader import Lengths
 
 Rows = npt.NDArray[np.int64]
 """Numbers of rows of a split, counted from 0 over its shards in order."""

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import pydantic
 
 from seq2seq_core import storage
+from seq2seq_core.documents.inputs import FAILURE_FOLDER, MARKER_FOLDER
+from seq2seq_core.documents.plan import InputPlan
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.inference.output import OUTPUT_NAME, Output, load_output
-from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, MARKER_FOLDER
-from seq2seq_core.inference.records.plan import InputPlan
 from seq2seq_core.inference.unit import Unit
 
 NOTE_PATH = f"{MARKER_FOLDER}/files.json"

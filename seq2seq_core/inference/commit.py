@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.inference.records.content import RecordFailure
-from seq2seq_core.inference.records.inputs import MARKER_FOLDER
+from seq2seq_core.documents.content import RecordFailure
+from seq2seq_core.documents.inputs import MARKER_FOLDER
 from seq2seq_core.inference.unit import Unit
 
 

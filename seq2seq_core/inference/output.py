@@ -12,10 +12,10 @@ from typing import Any
 import pydantic
 
 from seq2seq_core import storage
+from seq2seq_core.documents.inputs import RecordFormat
+from seq2seq_core.documents.plan import InputPlan
 from seq2seq_core.errors import DatasetError, IncompleteError
 from seq2seq_core.inference.commit import UnitEntry, still_stands
-from seq2seq_core.inference.records.inputs import RecordFormat
-from seq2seq_core.inference.records.plan import InputPlan
 from seq2seq_core.inference.unit import Unit, cut_units
 
 OUTPUT_NAME = "output.json"

@@ -7,15 +7,15 @@ import json
 from collections.abc import Sequence
 
 from seq2seq_core import storage
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.formats import plan_input
+from seq2seq_core.documents.inputs import MARKER_FOLDER, InputFile
+from seq2seq_core.documents.jsonl import doubt_jsonl
+from seq2seq_core.documents.lines import read_lines
+from seq2seq_core.documents.plan import InputPlan, UnitSize
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.belongings import take_places
 from seq2seq_core.inference.output import fingerprint, withdraw
-from seq2seq_core.inference.records.fields import Fields
-from seq2seq_core.inference.records.formats import plan_input
-from seq2seq_core.inference.records.inputs import MARKER_FOLDER, InputFile
-from seq2seq_core.inference.records.jsonl import doubt_jsonl
-from seq2seq_core.inference.records.lines import read_lines
-from seq2seq_core.inference.records.plan import InputPlan, UnitSize
 from seq2seq_core.inference.unit import Unit, cut_units
 
 PLAN_PATH = f"{MARKER_FOLDER}/plan.json"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from seq2seq_core import storage
+from seq2seq_core.documents.inputs import MARKER_FOLDER
 from seq2seq_core.inference.commit import read_marker
 from seq2seq_core.inference.planning import PLAN_PATH
-from seq2seq_core.inference.records.inputs import MARKER_FOLDER
 from seq2seq_core.progress import Progress
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -12,8 +11,9 @@ import pyarrow as pa
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.loops import find_loops
+from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.engines.interface import Engine, TokenIds
 from seq2seq_core.errors import ModelError, Seq2SeqError
-from seq2seq_core.inference.engine import Engine, TokenIds
 from seq2seq_core.text.languages import uses_spaces
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.text.segment import SegmentConfig, Segmented, segment
@@ -29,43 +29,6 @@ _T = TypeVar("_T")
 
 _Outcome = list[Hypothesis] | str
 """What the engine made of a segment, or why it failed."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What inference says of one record.
-
-    Attributes:
-        text: The best output; a blank record as it was; empty for a failed one.
-        score: Log probability of all its segments / their length in pieces ** length penalty; None where the model
-            had nothing to do or failed.
-        n_best: The best outputs and their scores, best first, `text` included; the k-th of a record with several
-            segments joins the k-th of each (the last, where a segment has fewer). Empty where `score` is None.
-        segments: Number of segments the record was cut into.
-        finished: False when the length limit cut the output of a segment.
-        looping: Whether the output of a segment repeats itself, as its source does not; see `find_loops`.
-        error: Why the record failed; None when it did not.
-    """
-
-    text: str = ""
-    score: float | None = None
-    n_best: tuple[tuple[str, float], ...] = ()
-    segments: int = 0
-    finished: bool = True
-    error: str | None = None
-    looping: bool = False
-
-    @property
-    def cut(self) -> bool:
-        """Whether the length limit cut the output of a segment."""
-        return not self.finished
-
-    @property
-    def doubt(self) -> str | None:
-        """What makes the output doubtful; None where nothing does."""
-        if self.looping:
-            return "the output repeats itself" + (" up to the length limit" if self.cut else "")
-        return "the output was cut at the length limit" if self.cut else None
 
 
 class Translator:

@@ -9,10 +9,10 @@ from pydantic import Field
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
+from seq2seq_core.engines.config import EngineConfig, TorchEngineConfig
+from seq2seq_core.engines.table import load_engine
 from seq2seq_core.errors import ModelError
-from seq2seq_core.inference.engine_config import EngineConfig, TorchEngineConfig
 from seq2seq_core.inference.output import ModelEntry
-from seq2seq_core.inference.registry import load_engine
 from seq2seq_core.inference.translator import Translator
 from seq2seq_core.models.card import read_card
 from seq2seq_core.text.normalize import NormalizeConfig

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 
 from seq2seq_core import storage
-from seq2seq_core.inference.records.inputs import FAILURE_FOLDER, MARKER_FOLDER, InputFile
-from seq2seq_core.inference.records.plan import InputPlan, RecordRange
-from seq2seq_core.shards.schema import shard_name
+from seq2seq_core.dataset.schema import shard_name
+from seq2seq_core.documents.inputs import FAILURE_FOLDER, MARKER_FOLDER, InputFile
+from seq2seq_core.documents.plan import InputPlan, RecordRange
 
 UNIT_VERSION = 2
 """Part of every fingerprint: to be raised when the same input and options would give other bytes."""

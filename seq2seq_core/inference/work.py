@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from seq2seq_core.documents.content import Content, RecordFailure, excerpt
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.formats import read_content, render_content
+from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.commit import UnitEntry, commit
-from seq2seq_core.inference.records.content import Content, RecordFailure, excerpt
-from seq2seq_core.inference.records.fields import Fields
-from seq2seq_core.inference.records.formats import read_content, render_content
-from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.inference.unit import Unit
 
 OnError = Literal["keep", "fail"]

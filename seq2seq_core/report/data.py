@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq_core.report.corpus import Corpus
+from seq2seq_core.dataset.manifest import Manifest
+from seq2seq_core.report.corpus.corpus import Corpus
 from seq2seq_core.report.metrics import Metrics
-from seq2seq_core.shards.manifest import Manifest
 
 
 @dataclass(frozen=True)

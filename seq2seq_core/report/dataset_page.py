@@ -6,10 +6,10 @@ import importlib
 import logging
 
 from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import MANIFEST_NAME, REPORT_NAME
+from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import ConfigError, StorageError
-from seq2seq_core.preparation.traces import is_free_for_page
-from seq2seq_core.shards.manifest import MANIFEST_NAME, REPORT_NAME
-from seq2seq_core.shards.reader import Dataset
+from seq2seq_core.preparation.planning.traces import is_free_for_page
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def render_dataset(root: str, made_from: str) -> str:
         DatasetError: A file is missing or damaged.
     """
     # Here, as a preparation without a page needs none of it.
-    from seq2seq_core.report.corpus import look_at_corpus  # noqa: PLC0415
+    from seq2seq_core.report.corpus.corpus import look_at_corpus  # noqa: PLC0415
     from seq2seq_core.report.data import ReportData  # noqa: PLC0415
 
     page = importlib.import_module("seq2seq_core.report.page")  # here, as it needs packages that may be missing

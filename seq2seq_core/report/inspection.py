@@ -14,6 +14,8 @@ from typing import Any
 import yaml
 
 from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest, load_manifest
+from seq2seq_core.dataset.schema import SPLITS
 from seq2seq_core.errors import CheckpointError, DatasetError, StorageError
 from seq2seq_core.inference.output import OUTPUT_NAME, load_output
 from seq2seq_core.kinds import Kind, kind_of
@@ -22,8 +24,6 @@ from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import describe_lengths
 from seq2seq_core.report.metrics import load_metrics
 from seq2seq_core.report.plain_text import Cell, section, size, table
-from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, load_manifest
-from seq2seq_core.shards.schema import SPLITS
 
 CHECKPOINTS, CHECKPOINT_NAME, MODELS = "checkpoints", "checkpoint.json", ("best", "last")
 _RUN_NAME, _METRICS_NAME = "config.yaml", "metrics.jsonl"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
+from seq2seq_core.dataset.manifest import Ledger, Manifest
+from seq2seq_core.dataset.schema import SPLITS
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.report.data import ReportData, Score
 from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import Lengths, describe_lengths
 from seq2seq_core.report.metrics import Metrics
-from seq2seq_core.shards.manifest import Ledger, Manifest
-from seq2seq_core.shards.schema import SPLITS
 
 try:
     import jinja2

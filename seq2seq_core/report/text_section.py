@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from seq2seq_core.report.charts import Bars, outlines, ratios
-from seq2seq_core.report.corpus import RATE_BINS, RATE_LIMIT, Corpus
-from seq2seq_core.report.length_scan import RATIO_OCTAVES
-from seq2seq_core.report.text_figures import SideFigures
+from seq2seq_core.report.corpus.corpus import RATE_BINS, RATE_LIMIT, Corpus
+from seq2seq_core.report.corpus.length_scan import RATIO_OCTAVES
+from seq2seq_core.report.corpus.text_figures import SideFigures
 
 Row = tuple[str, str, list[str]]
 

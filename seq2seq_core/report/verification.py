@@ -15,14 +15,14 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core import storage
+from seq2seq_core.dataset import verify as datasets
+from seq2seq_core.documents.inputs import MARKER_FOLDER
 from seq2seq_core.errors import CheckpointError, DatasetError, Seq2SeqError
 from seq2seq_core.inference.commit import UnitEntry, read_marker
 from seq2seq_core.inference.output import OUTPUT_NAME, Output, load_output
-from seq2seq_core.inference.records.inputs import MARKER_FOLDER
 from seq2seq_core.kinds import Kind
 from seq2seq_core.models.card import CONFIG_NAME, verify_model
 from seq2seq_core.report.inspection import CHECKPOINT_NAME, CHECKPOINTS, MODELS, kind_at
-from seq2seq_core.shards import verify as datasets
 
 _NOTES_SHOWN = 5
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from seq2seq_core.errors import ConfigError, Seq2SeqError
-from seq2seq_core.training.distributed import World
-from seq2seq_core.training.identity import first_difference
+from seq2seq_core.training.checkpoints.identity import first_difference
+from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.processes.endings import PeerError
-from seq2seq_core.training.stop import STOP_SIGNALS, StopFlag
+from seq2seq_core.training.processes.stop import STOP_SIGNALS, StopFlag
 
 T = TypeVar("T")
 

@@ -13,12 +13,12 @@ from seq2seq_core.data.plan import PlanConfig
 from seq2seq_core.models.registry import ArchitectureConfig
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.text.normalize import NormalizeConfig
-from seq2seq_core.training.checkpoint import CheckpointConfig
-from seq2seq_core.training.distributed import DeviceName
-from seq2seq_core.training.optimizer import OptimizerConfig
-from seq2seq_core.training.schedule import ScheduleConfig
-from seq2seq_core.training.step import Precision
-from seq2seq_core.training.stop import LimitsConfig
+from seq2seq_core.training.checkpoints.checkpoint import CheckpointConfig
+from seq2seq_core.training.optimization.optimizer import OptimizerConfig
+from seq2seq_core.training.optimization.schedule import ScheduleConfig
+from seq2seq_core.training.optimization.step import Precision
+from seq2seq_core.training.processes.distributed import DeviceName
+from seq2seq_core.training.processes.stop import LimitsConfig
 from seq2seq_core.training.validate import ValidationConfig
 
 FREE_KEYS: dict[str, Any] = {

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import Manifest
 from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import save_model
 from seq2seq_core.models.publishing import check_room
-from seq2seq_core.shards.manifest import Manifest
 from seq2seq_core.text.languages import common_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.source_text import SourceText
+from seq2seq_core.training.checkpoints.progress import Validation
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.materials import Materials
 from seq2seq_core.training.normalization import agreed_normalization
-from seq2seq_core.training.progress import Validation
 
 ModelName = Literal["best", "last"]
 MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)

@@ -16,13 +16,13 @@ from seq2seq_core.errors import ModelError, StorageError
 from seq2seq_core.models.card import Lineage, read_card, verify_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.agreement import LeftError, on_main
-from seq2seq_core.training.averaging import averaged, best_steps
-from seq2seq_core.training.checkpoint import MODEL_FILE, Checkpoints
+from seq2seq_core.training.checkpoints.averaging import averaged, best_steps
+from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, Checkpoints
+from seq2seq_core.training.checkpoints.progress import Progress, Validation
 from seq2seq_core.training.config import TrainConfig
-from seq2seq_core.training.distributed import World
 from seq2seq_core.training.exporter import Exporter
 from seq2seq_core.training.ownership import is_of_run
-from seq2seq_core.training.progress import Progress, Validation
+from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.validate import FAILURES, Validator
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from seq2seq_core.training.processes.endings import end, told_once
 from seq2seq_core.training.processes.parent import follow_launcher
 from seq2seq_core.training.processes.place import find_place, refuse_launching
 from seq2seq_core.training.processes.ranks import Ending, run_ranks
-from seq2seq_core.training.stop import exit_code
+from seq2seq_core.training.processes.stop import exit_code
 
 if TYPE_CHECKING:
     from seq2seq_core.training.config import TrainConfig
@@ -106,7 +106,7 @@ def _killed(ending: Ending, processes: int, output: str) -> TrainingError:
 
 
 def _carries_on(output: str) -> str:
-    from seq2seq_core.training.checkpoint import MARKER_NAME
+    from seq2seq_core.training.checkpoints.checkpoint import MARKER_NAME
 
     root = storage.join(output, "checkpoints")
     try:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 
 from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import MANIFEST_NAME
+from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.models.folder import load_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.registry import build_model
-from seq2seq_core.shards.manifest import MANIFEST_NAME
-from seq2seq_core.shards.reader import Dataset
 from seq2seq_core.training.config import TrainConfig
 
 

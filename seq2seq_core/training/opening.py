@@ -10,13 +10,13 @@ from seq2seq_core import storage
 from seq2seq_core.data.columns import TokenColumns
 from seq2seq_core.data.loader import Loader
 from seq2seq_core.data.plan import BatchPlan
-from seq2seq_core.shards.reader import Dataset
+from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.training.agreement import check_alike, together
 from seq2seq_core.training.config import TrainConfig, flat, identity
-from seq2seq_core.training.distributed import World
 from seq2seq_core.training.exporter import Exporter
 from seq2seq_core.training.materials import Materials, gather_materials
 from seq2seq_core.training.ownership import STREAM
+from seq2seq_core.training.processes.distributed import World
 
 _OF_THE_MACHINE = {"dataset", "output", "loader", "device", "tensorboard"}
 """Keys that may differ between the processes of a run: paths of a machine, and what nobody else depends on."""

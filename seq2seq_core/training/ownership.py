@@ -20,10 +20,10 @@ from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError, ModelE
 from seq2seq_core.kinds import CLAIM_FOLDER
 from seq2seq_core.models.card import Lineage, read_card
 from seq2seq_core.training.agreement import Stopped, on_main
+from seq2seq_core.training.checkpoints.identity import check_same_run, first_difference
 from seq2seq_core.training.config import TrainConfig, identity
-from seq2seq_core.training.distributed import World
-from seq2seq_core.training.identity import check_same_run, first_difference
-from seq2seq_core.training.stop import StopFlag
+from seq2seq_core.training.processes.distributed import World
+from seq2seq_core.training.processes.stop import StopFlag
 
 CONFIG_NAME = "config.yaml"
 MODELS = ("best", "last")

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from seq2seq_core import storage
 from seq2seq_core.errors import StorageError
-from seq2seq_core.training.progress import Progress, Validation, perplexity, to_json
+from seq2seq_core.training.checkpoints.progress import Progress, Validation, perplexity, to_json
 
 METRICS_NAME = "metrics.jsonl"
 

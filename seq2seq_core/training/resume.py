@@ -11,15 +11,15 @@ import torch
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.training.agreement import check_alike, on_main, together
-from seq2seq_core.training.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Marker
+from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Marker
+from seq2seq_core.training.checkpoints.identity import check_same_run
+from seq2seq_core.training.checkpoints.progress import Progress
 from seq2seq_core.training.config import TrainConfig
-from seq2seq_core.training.distributed import World
-from seq2seq_core.training.identity import check_same_run
 from seq2seq_core.training.materials import initialize
 from seq2seq_core.training.opening import Opened
-from seq2seq_core.training.optimizer import load_state_tensors
+from seq2seq_core.training.optimization.optimizer import load_state_tensors
 from seq2seq_core.training.ownership import check_free
-from seq2seq_core.training.progress import Progress
+from seq2seq_core.training.processes.distributed import World
 
 logger = logging.getLogger(__name__)
 

@@ -21,20 +21,20 @@ from seq2seq_core.config import to_yaml
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
 from seq2seq_core.training.agreement import LeftError, Stopped, together
-from seq2seq_core.training.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Retention
+from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Retention
+from seq2seq_core.training.checkpoints.identity import identity_digest
+from seq2seq_core.training.checkpoints.progress import Progress, Validation, Window
 from seq2seq_core.training.config import TrainConfig
-from seq2seq_core.training.distributed import World, joined
 from seq2seq_core.training.finish import Final, Finisher
-from seq2seq_core.training.identity import identity_digest
 from seq2seq_core.training.opening import Opened, open_run
-from seq2seq_core.training.optimizer import build_optimizer, set_learning_rate, state_tensors
+from seq2seq_core.training.optimization.optimizer import build_optimizer, set_learning_rate, state_tensors
+from seq2seq_core.training.optimization.schedule import rate_factor
+from seq2seq_core.training.optimization.step import Stepper, StepResult
 from seq2seq_core.training.ownership import CONFIG_NAME, Ownership, owned
-from seq2seq_core.training.progress import Progress, Validation, Window
+from seq2seq_core.training.processes.distributed import World, joined
+from seq2seq_core.training.processes.stop import STOP_SIGNALS, StopFlag
 from seq2seq_core.training.recorders import Recorder, TrainReport, build_recorders
 from seq2seq_core.training.resume import begin
-from seq2seq_core.training.schedule import rate_factor
-from seq2seq_core.training.step import Stepper, StepResult
-from seq2seq_core.training.stop import STOP_SIGNALS, StopFlag
 from seq2seq_core.training.validate import FAILURES, build_validator
 
 Reason = Literal["max_steps", "max_epochs", "max_minutes", "patience", "signal"]

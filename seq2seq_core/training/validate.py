@@ -15,18 +15,18 @@ from torch import Tensor
 from seq2seq_core.config import Config
 from seq2seq_core.data.columns import TokenColumns
 from seq2seq_core.data.loader import EvaluationBatch, evaluation_batches
+from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.decoding.batched import generate
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.errors import Seq2SeqError
 from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.interface import Seq2Seq
-from seq2seq_core.shards.reader import Dataset
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.training.agreement import Turns
-from seq2seq_core.training.distributed import World
-from seq2seq_core.training.loss import smoothed_loss
-from seq2seq_core.training.progress import Metric, Validation
-from seq2seq_core.training.stop import StopFlag
+from seq2seq_core.training.checkpoints.progress import Metric, Validation
+from seq2seq_core.training.optimization.loss import smoothed_loss
+from seq2seq_core.training.processes.distributed import World
+from seq2seq_core.training.processes.stop import StopFlag
 
 FAILURES = (Seq2SeqError, RuntimeError, MemoryError)
 """What a validation fails with by itself: numbers that are none, too little memory, a device that refuses."""

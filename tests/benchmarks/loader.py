@@ -30,10 +30,10 @@ from torch.nn.utils.rnn import pad_sequence
 from seq2seq_core.data.columns import TokenColumns
 from seq2seq_core.data.loader import Loader, LoaderConfig
 from seq2seq_core.data.plan import BatchPlan, PlanConfig
-from seq2seq_core.shards.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry
-from seq2seq_core.shards.reader import Dataset
-from seq2seq_core.shards.schema import shard_name, text_schema
-from seq2seq_core.shards.writer import write_shard
+from seq2seq_core.dataset.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry
+from seq2seq_core.dataset.reader import Dataset
+from seq2seq_core.dataset.schema import shard_name, text_schema
+from seq2seq_core.dataset.writer import write_shard
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 VOCABULARY = 32_000

@@ -17,7 +17,8 @@ from collections.abc import Callable
 import ftfy
 import pyarrow as pa
 
-from seq2seq_core.preparation.near.minhash import NearDuplicatesConfig, bands, signatures
+from seq2seq_core.preparation.sieves.near.minhash import bands, signatures
+from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 
 REPEATS = 5

@@ -21,9 +21,9 @@ from xml.sax.saxutils import escape
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seq2seq_core.text.reading.corpus import CorpusConfig, read_part
-from seq2seq_core.text.reading.cutting import cut, index_source
-from seq2seq_core.text.reading.segments import read_segments
+from seq2seq_core.corpora.config import CorpusConfig, read_part
+from seq2seq_core.corpora.cutting import cut, index_source
+from seq2seq_core.files.segments import read_segments
 
 Pairs = list[tuple[str, str]]
 MAX_BYTES, UNIT_ROWS, RUNS = 1 << 20, 500_000, 3

@@ -26,7 +26,7 @@ FAILS_IN_RANK_1 = """
 import runpy
 import torch
 from seq2seq_core.training import trainer
-from seq2seq_core.training.distributed import joined
+from seq2seq_core.training.processes.distributed import joined
 
 def train(config):
     with joined("cpu") as world:

@@ -30,7 +30,7 @@ BROKEN_AMID_A_COLLECTIVE = """
 import runpy, time
 import torch
 from seq2seq_core.training import trainer
-from seq2seq_core.training.distributed import joined
+from seq2seq_core.training.processes.distributed import joined
 
 def train(config):
     with joined("cpu") as world:

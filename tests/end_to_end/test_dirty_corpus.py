@@ -17,7 +17,7 @@ import pytest
 
 from pipelines import prepare, prepare_job
 from seq2seq_core import config as configuration
-from seq2seq_core.shards.manifest import Manifest, load_manifest
+from seq2seq_core.dataset.manifest import Manifest, load_manifest
 
 MEGABYTE = 1 << 20
 DUPLICATE, KEPT = "(a duplicate)", "(kept)"

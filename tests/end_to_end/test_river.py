@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.cli import main
 from seq2seq_core import storage
-from seq2seq_core.shards.manifest import load_manifest
+from seq2seq_core.dataset.manifest import load_manifest
 
 ENGLISH = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 GERMAN = ("eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pipelines import filter_lines as filter_module
 from pipelines.filter_lines import EXIT_BROKEN_PIPE, FilterConfig, filter_lines, ready_lines, translate_lines
 from seq2seq_core import config as configuration
+from seq2seq_core.documents import content
+from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.errors import ConfigError, IncompleteError
-from seq2seq_core.inference.records import content
-from seq2seq_core.inference.translator import Prediction
 
 COMMAND = """
 import sys

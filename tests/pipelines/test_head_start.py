@@ -14,7 +14,7 @@ import pytest
 
 from pipelines import cli
 from seq2seq_core import storage
-from seq2seq_core.shards.manifest import load_manifest
+from seq2seq_core.dataset.manifest import load_manifest
 from tests.small_corpus import Tree, publish_corpus, words
 from tests.stores import Store
 
@@ -22,7 +22,8 @@ from tests.stores import Store
 SCRIPT = """
 import os, signal, sys, time
 from pipelines import cli, commands, head_start, prepare_job
-from seq2seq_core.preparation import build, stage
+from seq2seq_core.preparation.building import build
+from seq2seq_core.preparation.staging import stage
 
 log, what, *sys.argv[1:] = sys.argv[1:]
 first = os.getpid()
@@ -58,7 +59,7 @@ BUILT = f"building shards: shards {SPLITS_AND_SHARDS}/{SPLITS_AND_SHARDS}"
 PUBLISH_WHEN_TOLD = f"""
 import logging, threading
 from pipelines.running import watch
-from seq2seq_core.preparation import finish
+from seq2seq_core.preparation.publishing import finish
 
 class Heard(logging.Handler):
     def emit(self, record):

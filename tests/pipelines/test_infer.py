@@ -25,6 +25,8 @@ from pipelines.infer import TranslateConfig
 from pipelines.transforms import publish_output
 from seq2seq_core import claims, storage
 from seq2seq_core import config as configuration
+from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.engines.config import TorchEngineConfig
 from seq2seq_core.errors import (
     ClaimError,
     ConfigError,
@@ -35,9 +37,8 @@ from seq2seq_core.errors import (
     Seq2SeqError,
     StorageError,
 )
-from seq2seq_core.inference.engine_config import TorchEngineConfig
 from seq2seq_core.inference.output import load_output
-from seq2seq_core.inference.translator import Prediction, Translator
+from seq2seq_core.inference.translator import Translator
 from seq2seq_core.tokenizer.model import Tokenizer
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {

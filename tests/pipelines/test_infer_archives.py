@@ -15,7 +15,7 @@ import zstandard
 
 from pipelines import infer
 from seq2seq_core import config as configuration
-from seq2seq_core.inference.records.pieces import PIECE_FOLDER
+from seq2seq_core.documents.pieces import PIECE_FOLDER
 
 KILLED_WHERE_PIECES_ARE_WRITTEN = """
 import os, signal, sys

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_core.shards.manifest import load_manifest
+from seq2seq_core.dataset.manifest import load_manifest
 
 PAIRS = 150_000  # over 32 MiB, from where on the local runner gets a thread a core
 INTERRUPTED = "seq2seq: interrupted; the same command carries on from what is finished"

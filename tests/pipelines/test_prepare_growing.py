@@ -18,11 +18,11 @@ from pipelines import prepare, prepare_job
 from pipelines.running import failures
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import MANIFEST_NAME, load_manifest
+from seq2seq_core.dataset.reader import Dataset
+from seq2seq_core.dataset.verify import verify
 from seq2seq_core.errors import DatasetError, StorageError
 from seq2seq_core.report.inspection import describe
-from seq2seq_core.shards.manifest import MANIFEST_NAME, load_manifest
-from seq2seq_core.shards.reader import Dataset
-from seq2seq_core.shards.verify import verify
 from tests.processes import tree
 
 WORDS = ("man", "woman", "dog", "runs", "sleeps", "in", "on", "park", "street", "red", "green", "under", "bridge")
@@ -32,7 +32,7 @@ COMMIT_AND_DIE = """
 import os, signal, sys
 from pipelines import prepare, prepare_job
 from seq2seq_core import config, storage
-from seq2seq_core.shards import generations
+from seq2seq_core.dataset import generations
 
 def deadly(root, manifest):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -46,7 +46,7 @@ DIE_AFTER_WRITES = """
 import contextlib, os, signal, sys
 from pipelines import prepare, prepare_job
 from seq2seq_core import config, storage
-from seq2seq_core.shards.verify import verify
+from seq2seq_core.dataset.verify import verify
 import apache_beam.runners.portability.fn_api_runner
 
 left = 0

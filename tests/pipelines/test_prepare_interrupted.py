@@ -24,7 +24,7 @@ KILLED_AT_RANDOM_MOMENTS = """
 import logging, os, random, signal, sys, time
 from pipelines import cli, prepare, prepare_job
 from seq2seq_core import storage
-from seq2seq_core.shards.manifest import MANIFEST_NAME
+from seq2seq_core.dataset.manifest import MANIFEST_NAME
 import apache_beam.runners.portability.fn_api_runner
 import pyarrow.parquet
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
-from seq2seq_core.shards.manifest import load_manifest
+from seq2seq_core.dataset.manifest import load_manifest
 
 
 @pytest.fixture(scope="module")

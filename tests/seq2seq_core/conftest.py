@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from seq2seq_core import storage
-from seq2seq_core.shards.manifest import (
+from seq2seq_core.dataset.manifest import (
     Ledger,
     Manifest,
     ShardEntry,
@@ -19,9 +19,9 @@ from seq2seq_core.shards.manifest import (
     load_manifest,
     publish_manifest,
 )
-from seq2seq_core.shards.reader import Dataset
-from seq2seq_core.shards.schema import REJECTED_SCHEMA, Split, shard_name, text_schema
-from seq2seq_core.shards.writer import length_histogram, write_rejected, write_shard
+from seq2seq_core.dataset.reader import Dataset
+from seq2seq_core.dataset.schema import REJECTED_SCHEMA, Split, shard_name, text_schema
+from seq2seq_core.dataset.writer import length_histogram, write_rejected, write_shard
 
 TableMaker = Callable[..., pa.Table]
 DatasetMaker = Callable[..., Dataset]

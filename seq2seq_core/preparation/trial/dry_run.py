@@ -9,18 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from seq2seq_core.preparation.examples import pick_examples
-from seq2seq_core.preparation.hashing import Digests, digests, hash_order, pair_digests
-from seq2seq_core.preparation.messages import Job
-from seq2seq_core.preparation.recipe import Recipe
-from seq2seq_core.preparation.stage import key_texts, normalized
+from seq2seq_core.dataset.manifest import Ledger
+from seq2seq_core.dataset.schema import REJECTED_SCHEMA
+from seq2seq_core.preparation.publishing.examples import pick_examples
+from seq2seq_core.preparation.shuffle.hashing import Digests, digests, hash_order, pair_digests
+from seq2seq_core.preparation.staging.stage import key_texts, normalized
+from seq2seq_core.preparation.terms.messages import Job
+from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.preparation.trial.rules import TrialRule, TrialRules, trial_rules
 from seq2seq_core.preparation.trial.sampling import Piece, choose, read_piece
-from seq2seq_core.shards.manifest import Ledger
-from seq2seq_core.shards.schema import REJECTED_SCHEMA
-from seq2seq_core.text.filters import judge_all, sift
-from seq2seq_core.text.records import REJECTS, Records, reject
+from seq2seq_core.records import REJECTS, Records, reject
 from seq2seq_core.text.rules.base import Measure
+from seq2seq_core.text.rules.catalogue import judge_all, sift
 
 QUANTILES = (0.0, 0.01, 0.05, 0.5, 0.95, 0.99, 1.0)
 

@@ -13,15 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.hashing import digests, to_column
-from seq2seq_core.preparation.held_out import SHARES_NO_NGRAM
-from seq2seq_core.preparation.limits import TOKENS
-from seq2seq_core.preparation.messages import Corpus, Job
-from seq2seq_core.preparation.protection import HELD_OUT_NGRAM, ProtectionConfig, index_of, shared
-from seq2seq_core.preparation.stage import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT, clean, key_texts
-from seq2seq_core.text.reading.corpus import Part, read_part
-from seq2seq_core.text.reading.index import check_some
-from seq2seq_core.text.records import Records
+from seq2seq_core.corpora.config import Part, read_part
+from seq2seq_core.corpora.index import check_some
+from seq2seq_core.preparation.shuffle.hashing import digests, to_column
+from seq2seq_core.preparation.sieves.held_out import SHARES_NO_NGRAM
+from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, index_of, shared
+from seq2seq_core.preparation.sieves.tokens import TOKENS
+from seq2seq_core.preparation.staging.stage import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT, clean, key_texts
+from seq2seq_core.preparation.terms.messages import Corpus, Job
+from seq2seq_core.preparation.terms.recipe import ProtectionConfig
+from seq2seq_core.records import Records
 from seq2seq_core.text.rules.base import Measure
 from seq2seq_core.text.rules.lengths import TokensRule
 from seq2seq_core.tokenizer.model import Tokenizer

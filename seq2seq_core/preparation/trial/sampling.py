@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.hashing import digests, halves
-from seq2seq_core.preparation.messages import Input
-from seq2seq_core.text.reading.compression import codec_of
-from seq2seq_core.text.reading.corpus import Part, read_part
-from seq2seq_core.text.reading.encodings import UTF8, encoding_of
-from seq2seq_core.text.reading.index import check_some
-from seq2seq_core.text.reading.lines import BLOCK_BYTES, NEWLINE
-from seq2seq_core.text.records import Sifted
+from seq2seq_core.corpora.config import Part, read_part
+from seq2seq_core.corpora.index import check_some
+from seq2seq_core.files.compression import codec_of
+from seq2seq_core.files.encodings import UTF8, encoding_of
+from seq2seq_core.files.lines import BLOCK_BYTES, NEWLINE
+from seq2seq_core.preparation.shuffle.hashing import digests, halves
+from seq2seq_core.preparation.terms.messages import Input
+from seq2seq_core.records import Sifted
 
 _MOST_FILES = 200
 _LEAST_PIECE, _MOST_PIECE, _PIECES = 10, 1000, 100

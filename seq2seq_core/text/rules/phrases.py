@@ -13,7 +13,7 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core.config import Location
-from seq2seq_core.text.reading.segments import read_segments
+from seq2seq_core.files.segments import read_segments
 from seq2seq_core.text.rules import unicode
 from seq2seq_core.text.rules.base import Measure, Rows, Rule
 

@@ -17,7 +17,7 @@ from seq2seq_core.training.processes.early import STOP_SIGNALS
 from seq2seq_core.training.processes.endings import shell_code
 from seq2seq_core.training.processes.parent import GRACE_SECONDS
 from seq2seq_core.training.processes.place import Place, variables
-from seq2seq_core.training.stop import StopFlag
+from seq2seq_core.training.processes.stop import StopFlag
 
 _PEERS_SECONDS = 30
 _LOOK_SECONDS = 0.05

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo import run
+from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.shards.manifest import load_manifest
 
 FEW_STEPS = (
     "--limits.max_steps 6 --schedule.warmup_steps 2 --schedule.decay_steps 6 --validation.every_steps 3 "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_core.shards.manifest import MANIFEST_NAME
+from seq2seq_core.dataset.manifest import MANIFEST_NAME
 from tests.engines import ENGINES, FlinkCluster, engine_options
 from tests.processes import CLI, Process, running, seq2seq, tree
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core import storage
-from seq2seq_core.shards.manifest import load_manifest
-from seq2seq_core.shards.verify import verify
+from seq2seq_core.dataset.manifest import load_manifest
+from seq2seq_core.dataset.verify import verify
 from tests.processes import CLI, Process, running, seq2seq
 from tests.small_corpus import SETTINGS, Tree
 from tests.stores import Store

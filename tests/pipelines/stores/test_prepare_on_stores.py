@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core import storage
-from seq2seq_core.shards.manifest import load_manifest
+from seq2seq_core.dataset.manifest import load_manifest
 from tests.processes import CLI, running, seq2seq
 from tests.small_corpus import SETTINGS, SHARDS, Tree, publish_corpus, words
 from tests.stores import Store

@@ -14,11 +14,11 @@ from apache_beam.testing.util import assert_that, equal_to
 from pipelines.transforms import message_coder
 from pipelines.transforms.near_duplicates import NearDuplicates
 from seq2seq_core import storage
-from seq2seq_core.preparation.hashing import digests, to_column
-from seq2seq_core.preparation.near.bands import Texts, write_bands
-from seq2seq_core.preparation.near.messages import NearPlan
-from seq2seq_core.preparation.near.minhash import NearDuplicatesConfig
-from seq2seq_core.preparation.near.search import find_edges, write_drops
+from seq2seq_core.preparation.shuffle.hashing import digests, to_column
+from seq2seq_core.preparation.sieves.near.bands import Texts, write_bands
+from seq2seq_core.preparation.sieves.near.search import find_edges, write_drops
+from seq2seq_core.preparation.terms.messages import NearPlan
+from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig
 
 SHARDS = [["a man sleeps in the park", "a dog runs over the bridge"], ["a dog runs over the bridge!", "two men"], []]
 

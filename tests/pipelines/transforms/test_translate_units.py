@@ -7,10 +7,10 @@ import pytest
 
 from pipelines.transforms import translate_units
 from pipelines.transforms.translate_units import SharedTranslator, UnitHandler
+from seq2seq_core.documents.content import Content
+from seq2seq_core.documents.inputs import InputFile
+from seq2seq_core.documents.plan import RecordRange
 from seq2seq_core.errors import ModelError
-from seq2seq_core.inference.records.content import Content
-from seq2seq_core.inference.records.inputs import InputFile
-from seq2seq_core.inference.records.plan import RecordRange
 from seq2seq_core.inference.translator import Translator
 from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
 from seq2seq_core.inference.unit import Unit

@@ -19,9 +19,9 @@ import pytest
 from seq2seq_core.data import column_cache
 from seq2seq_core.data.column_cache import cache_folder, open_shards
 from seq2seq_core.data.column_layout import FILES
+from seq2seq_core.dataset.manifest import ShardEntry
+from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import DatasetError, StorageError
-from seq2seq_core.shards.manifest import ShardEntry
-from seq2seq_core.shards.reader import Dataset
 
 DatasetMaker = Callable[..., Dataset]
 Sides = tuple[list[list[int]], list[list[int]]]

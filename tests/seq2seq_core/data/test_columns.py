@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from seq2seq_core.data.column_cache import Piece
 from seq2seq_core.data.columns import TokenColumn, TokenColumns
-from seq2seq_core.shards.manifest import CorpusEntry, publish_manifest
-from seq2seq_core.shards.reader import Dataset
+from seq2seq_core.dataset.manifest import CorpusEntry, publish_manifest
+from seq2seq_core.dataset.reader import Dataset
 
 DatasetMaker = Callable[..., Dataset]
 
@@ -122,8 +122,8 @@ from pathlib import Path
 from seq2seq_core.data.columns import TokenColumns
 from seq2seq_core.data.loader import Loader, LoaderConfig, evaluation_batches
 from seq2seq_core.data.plan import BatchPlan, PlanConfig
-from seq2seq_core.shards.reader import Dataset
-from seq2seq_core.shards.verify import verify
+from seq2seq_core.dataset.reader import Dataset
+from seq2seq_core.dataset.verify import verify
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[3]),) * 2)
 root, cache = sys.argv[1:3]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from seq2seq_core.config import build
 from seq2seq_core.data import plan as planning
 from seq2seq_core.data.plan import BatchPlan, PlanConfig, by_length, micro_batches, rank_rows
+from seq2seq_core.dataset.reader import Lengths
 from seq2seq_core.errors import ConfigError, TrainingError
-from seq2seq_core.shards.reader import Lengths
 
 CONFIG = PlanConfig(batch_tokens=120, bins_per_batch=3, window_rows=32, max_source_tokens=20, max_target_tokens=25)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq_core.documents.inputs import InputFile
+from seq2seq_core.documents.plan import InputPlan, RecordRange
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.inference.belongings import NOTE_PATH, sweep, take_places
 from seq2seq_core.inference.commit import commit, read_marker
 from seq2seq_core.inference.output import OUTPUT_NAME, Job, ModelEntry, publish_output, reconcile
-from seq2seq_core.inference.records.inputs import InputFile
-from seq2seq_core.inference.records.plan import InputPlan, RecordRange
 from seq2seq_core.inference.unit import Unit, cut_units
 
 JOB = Job(fingerprint="job", model=ModelEntry(url="m", digest="d", lineage={}), configuration={}, software={})

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from seq2seq_core import storage
+from seq2seq_core.documents.content import RecordFailure
+from seq2seq_core.documents.inputs import InputFile
+from seq2seq_core.documents.plan import RecordRange
 from seq2seq_core.inference.commit import commit, find_finished, ledger_lines
-from seq2seq_core.inference.records.content import RecordFailure
-from seq2seq_core.inference.records.inputs import InputFile
-from seq2seq_core.inference.records.plan import RecordRange
 from seq2seq_core.inference.unit import Unit
 
 FILE = InputFile("s3://key:secret@bucket/a.txt", "x/a", ".txt", "text")

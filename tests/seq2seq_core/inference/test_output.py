@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq_core.documents.inputs import InputFile
+from seq2seq_core.documents.plan import InputPlan, RecordRange
 from seq2seq_core.errors import DatasetError, IncompleteError
 from seq2seq_core.inference.commit import UnitEntry, commit, read_marker
 from seq2seq_core.inference.output import (
@@ -18,8 +20,6 @@ from seq2seq_core.inference.output import (
     reconcile,
     withdraw,
 )
-from seq2seq_core.inference.records.inputs import InputFile
-from seq2seq_core.inference.records.plan import InputPlan, RecordRange
 from seq2seq_core.inference.unit import cut_units
 
 JOB = Job(fingerprint="job", model=ModelEntry(url="m", digest="d", lineage={"step": 1}), configuration={}, software={})

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.plan import InputPlan, UnitSize
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.planning import PLAN_PATH, open_output, plan_and_check
-from seq2seq_core.inference.records.fields import Fields
-from seq2seq_core.inference.records.inputs import find_inputs
-from seq2seq_core.inference.records.plan import InputPlan, UnitSize
 
 FIELDS = Fields("text", "translation")
 

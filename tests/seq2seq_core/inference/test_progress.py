@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from seq2seq_core import storage
+from seq2seq_core.documents.inputs import InputFile
+from seq2seq_core.documents.plan import InputPlan, RecordRange
 from seq2seq_core.inference.commit import commit
 from seq2seq_core.inference.planning import PLAN_PATH
 from seq2seq_core.inference.progress import TranslationWatch, clear_plan
-from seq2seq_core.inference.records.inputs import InputFile
-from seq2seq_core.inference.records.plan import InputPlan, RecordRange
 from seq2seq_core.inference.unit import Unit, cut_units
 from seq2seq_core.progress import Progress
 

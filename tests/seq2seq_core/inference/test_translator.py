@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.engines.config import EchoEngineConfig
+from seq2seq_core.engines.echo import EchoEngine
+from seq2seq_core.engines.interface import Engine, TokenIds
 from seq2seq_core.errors import ConfigError, ModelError
-from seq2seq_core.inference.echo_engine import EchoEngine
-from seq2seq_core.inference.engine import Engine, TokenIds
-from seq2seq_core.inference.engine_config import EchoEngineConfig
-from seq2seq_core.inference.translator import Prediction, Translator
+from seq2seq_core.inference.translator import Translator
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.tokenizer.model import Tokenizer

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq_core.engines.config import EchoEngineConfig
 from seq2seq_core.errors import ModelError
-from seq2seq_core.inference.engine_config import EchoEngineConfig
 from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
 from seq2seq_core.models.card import read_card
 from seq2seq_core.text.normalize import NormalizeConfig

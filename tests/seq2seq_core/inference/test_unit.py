@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from seq2seq_core.inference.records.inputs import InputFile
-from seq2seq_core.inference.records.plan import InputPlan, RecordRange
+from seq2seq_core.documents.inputs import InputFile
+from seq2seq_core.documents.plan import InputPlan, RecordRange
 from seq2seq_core.inference.unit import cut_units
 
 PLAN = InputPlan(

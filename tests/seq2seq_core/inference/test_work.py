@@ -10,16 +10,16 @@ import pytest
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.plan import UnitSize
+from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.errors import InputError
+from seq2seq_core.files.encodings import encoding_by_mark, encoding_of_head
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.planning import plan_and_check
-from seq2seq_core.inference.records.fields import Fields
-from seq2seq_core.inference.records.inputs import find_inputs
-from seq2seq_core.inference.records.plan import UnitSize
-from seq2seq_core.inference.translator import Prediction
 from seq2seq_core.inference.unit import cut_units
 from seq2seq_core.inference.work import OnError, commit_unit, read_unit, translate_unit
-from seq2seq_core.text.reading.encodings import encoding_by_mark, encoding_of_head
 
 FIELDS = Fields("text", "translation")
 

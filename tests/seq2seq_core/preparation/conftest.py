@@ -11,24 +11,23 @@ from typing import Any
 import pytest
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.build import build_shard
-from seq2seq_core.preparation.caps import count_rows
-from seq2seq_core.preparation.corpora import resolve
-from seq2seq_core.preparation.decisions import Decisions
-from seq2seq_core.preparation.finish import finish
-from seq2seq_core.preparation.generation import origins
-from seq2seq_core.preparation.held_out import index_held_out
-from seq2seq_core.preparation.messages import Input, Job, Plan, Role, UnitReport
-from seq2seq_core.preparation.near.bands import write_bands
-from seq2seq_core.preparation.near.rows import near_plans, rows_to_compare
-from seq2seq_core.preparation.near.search import find_edges, write_drops
-from seq2seq_core.preparation.plan import index_input, make_plan
-from seq2seq_core.preparation.recipe import Recipe
-from seq2seq_core.preparation.stage import stage_unit
-from seq2seq_core.preparation.tokenizers import make_tokenizers
-from seq2seq_core.shards.manifest import Manifest, load_manifest
-from seq2seq_core.shards.schema import Split
-from seq2seq_core.text.reading.corpus import CorpusConfig, corpus_names
+from seq2seq_core.corpora.config import CorpusConfig, corpus_names
+from seq2seq_core.dataset.manifest import Manifest, load_manifest
+from seq2seq_core.dataset.schema import Split
+from seq2seq_core.preparation.building.build import build_shard
+from seq2seq_core.preparation.building.tokenizers import make_tokenizers
+from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.planning.generation import origins
+from seq2seq_core.preparation.planning.plan import index_input, make_plan
+from seq2seq_core.preparation.publishing.finish import finish
+from seq2seq_core.preparation.sieves.caps import count_rows
+from seq2seq_core.preparation.sieves.held_out import index_held_out
+from seq2seq_core.preparation.sieves.near.bands import write_bands
+from seq2seq_core.preparation.sieves.near.rows import near_plans, rows_to_compare
+from seq2seq_core.preparation.sieves.near.search import find_edges, write_drops
+from seq2seq_core.preparation.staging.stage import stage_unit
+from seq2seq_core.preparation.terms.messages import Decisions, Input, Job, Plan, Role, UnitReport
+from seq2seq_core.preparation.terms.recipe import Recipe
 from tests.growing import Landing
 
 WORDS = (

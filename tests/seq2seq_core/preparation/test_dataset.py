@@ -11,10 +11,10 @@ import pytest
 import xxhash
 
 from seq2seq_core import storage
+from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import DatasetError, InputError, StorageError, TokenizerError
-from seq2seq_core.preparation import build, tokenizers
-from seq2seq_core.preparation.finish import make_manifest
-from seq2seq_core.text.reading.corpus import CorpusConfig
+from seq2seq_core.preparation.building import build, tokenizers
+from seq2seq_core.preparation.publishing.finish import make_manifest
 from seq2seq_core.tokenizer.model import Tokenizer
 
 
@@ -205,9 +205,9 @@ def test_what_is_finished_is_not_done_again(workshop: Any, monkeypatch: pytest.M
     units = workshop.stage(plan)
     made = workshop.decide(plan, units)
     shard = build.build_shard(plan, plan.partitions[0], units, made)
-    monkeypatch.setattr("seq2seq_core.preparation.stage.read_part", None)
-    monkeypatch.setattr("seq2seq_core.preparation.tokenizers.train", None)
-    monkeypatch.setattr("seq2seq_core.preparation.build.gather", None)
+    monkeypatch.setattr("seq2seq_core.preparation.staging.stage.read_part", None)
+    monkeypatch.setattr("seq2seq_core.preparation.building.tokenizers.train", None)
+    monkeypatch.setattr("seq2seq_core.preparation.building.build.gather", None)
     assert workshop.stage(plan) == units
     assert workshop.decide(plan, units) == made
     assert build.build_shard(plan, plan.partitions[0], units, made) == shard

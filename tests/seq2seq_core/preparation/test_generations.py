@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from seq2seq_core import storage
+from seq2seq_core.corpora.config import CorpusConfig
+from seq2seq_core.dataset.generations import generation_path
+from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest, manifest_text, publish_manifest
+from seq2seq_core.dataset.verify import verify
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.shards.generations import generation_path
-from seq2seq_core.shards.manifest import MANIFEST_NAME, Manifest, manifest_text, publish_manifest
-from seq2seq_core.shards.verify import verify
-from seq2seq_core.text.reading.corpus import CorpusConfig
 from tests.growing import Landing, ids_of, rejects_of, rows_of, tree
 
 
@@ -172,7 +172,7 @@ def test_held_out_files_are_compared_with_and_not_added_again(workshop: Any, out
 
 def test_the_number_of_shards_stays(workshop: Any, landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = workshop.sentences(200)
-    monkeypatch.setattr("seq2seq_core.preparation.generation._SHARD_BYTES", 2000)
+    monkeypatch.setattr("seq2seq_core.preparation.planning.generation._SHARD_BYTES", 2000)
     landing.land("a", rows[:50])
     first = landing.prepare(shards=None)
     landing.land("b", rows[50:])

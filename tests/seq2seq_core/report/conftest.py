@@ -13,10 +13,10 @@ import pytest
 import sentencepiece
 
 from seq2seq_core import storage
-from seq2seq_core.shards.manifest import Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry, publish_manifest
-from seq2seq_core.shards.reader import Dataset
-from seq2seq_core.shards.schema import REJECTED_SCHEMA, text_schema
-from seq2seq_core.shards.writer import length_histogram, merge_histograms, write_rejected, write_shard
+from seq2seq_core.dataset.manifest import Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry, publish_manifest
+from seq2seq_core.dataset.reader import Dataset
+from seq2seq_core.dataset.schema import REJECTED_SCHEMA, text_schema
+from seq2seq_core.dataset.writer import length_histogram, merge_histograms, write_rejected, write_shard
 from seq2seq_core.tokenizer.model import Tokenizer
 
 Rows = Sequence[tuple[str, str]]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from seq2seq_core.dataset.manifest import publish_manifest
+from seq2seq_core.dataset.verify import verify
 from seq2seq_core.report.dataset_page import write_beside
-from seq2seq_core.shards.manifest import publish_manifest
-from seq2seq_core.shards.verify import verify
 
 ROWS = [("a dog runs", "ein Hund rennt"), ("a cat sleeps", "eine Katze schläft")]
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seq2seq_core.dataset.manifest import Ledger
 from seq2seq_core.report.charts import Bars, Series, curves, histogram
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import describe_lengths
 from seq2seq_core.report.plain_text import section, size, table
-from seq2seq_core.shards.manifest import Ledger
 
 counts = st.integers(0, 10**6)
 

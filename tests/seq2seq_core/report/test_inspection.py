@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from seq2seq_core import listing, storage
+from seq2seq_core.dataset.manifest import load_manifest
+from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import CheckpointError, DatasetError, ModelError, StorageError
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.output import InputEntry, ModelEntry, Output, publish_output
@@ -19,8 +21,6 @@ from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import load_model, save_model
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.report.inspection import describe
-from seq2seq_core.shards.manifest import load_manifest
-from seq2seq_core.shards.reader import Dataset
 
 
 @pytest.fixture(scope="module")

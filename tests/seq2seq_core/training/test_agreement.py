@@ -24,8 +24,8 @@ from seq2seq_core.training.agreement import (
     on_main,
     together,
 )
-from seq2seq_core.training.distributed import World
-from seq2seq_core.training.stop import STOP_SIGNALS, StopFlag
+from seq2seq_core.training.processes.distributed import World
+from seq2seq_core.training.processes.stop import STOP_SIGNALS, StopFlag
 
 T = TypeVar("T")
 SECONDS = 20

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from seq2seq_core.shards.manifest import CorpusEntry, Ledger, Manifest, TokenizerEntry
+from seq2seq_core.dataset.manifest import CorpusEntry, Ledger, Manifest, TokenizerEntry
 from seq2seq_core.training.exporter import source_text
 
 

@@ -12,7 +12,7 @@ import torch
 
 from seq2seq_core.errors import CheckpointError
 from seq2seq_core.models.folder import load_model
-from seq2seq_core.training.checkpoint import Checkpoints
+from seq2seq_core.training.checkpoints.checkpoint import Checkpoints
 from seq2seq_core.training.trainer import TrainResult
 from seq2seq_core.training.validate import Validator
 from tests.processes import tree

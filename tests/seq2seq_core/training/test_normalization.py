@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core import config as configuration
+from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.preparation.corpora import resolve
-from seq2seq_core.preparation.recipe import Recipe
+from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.text.normalize import NormalizeConfig
-from seq2seq_core.text.reading.corpus import CorpusConfig
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.normalization import agreed_normalization
 

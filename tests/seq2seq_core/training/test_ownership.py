@@ -19,9 +19,9 @@ from seq2seq_core.models.card import Lineage
 from seq2seq_core.training import ownership
 from seq2seq_core.training.agreement import Stopped
 from seq2seq_core.training.config import TrainConfig, identity
-from seq2seq_core.training.distributed import World
 from seq2seq_core.training.ownership import check_free, check_shared, is_of_run, owned
-from seq2seq_core.training.stop import StopFlag
+from seq2seq_core.training.processes.distributed import World
+from seq2seq_core.training.processes.stop import StopFlag
 from tests.processes import tree
 from tests.seq2seq_core.training.test_agreement import Rank, on_ranks
 

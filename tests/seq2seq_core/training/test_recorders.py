@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from seq2seq_core import storage
 from seq2seq_core.errors import StorageError
 from seq2seq_core.report.metrics import load_metrics
-from seq2seq_core.training.progress import Progress, Validation
+from seq2seq_core.training.checkpoints.progress import Progress, Validation
 from seq2seq_core.training.recorders import JsonRecorder, LogRecorder, TensorBoardRecorder, TrainReport, build_recorders
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.errors import CheckpointError, ConfigError
-from seq2seq_core.training.checkpoint import Checkpoints, Retention
-from seq2seq_core.training.progress import Progress
+from seq2seq_core.training.checkpoints.checkpoint import Checkpoints, Retention
+from seq2seq_core.training.checkpoints.progress import Progress
 from seq2seq_core.training.resume import find_resumption
 
 IDENTITY = {"dataset_digest": "ab", "seed": 1, "optimizer.learning_rate": 0.1}

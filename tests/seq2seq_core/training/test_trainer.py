@@ -15,13 +15,13 @@ from torch import Tensor
 
 from seq2seq_core import storage
 from seq2seq_core.config import build, load
+from seq2seq_core.dataset.manifest import Manifest
 from seq2seq_core.errors import CheckpointError, ConfigError, ModelError, TrainingError
 from seq2seq_core.models.card import read_card
 from seq2seq_core.models.folder import load_model
-from seq2seq_core.shards.manifest import Manifest
-from seq2seq_core.training.averaging import averaged
+from seq2seq_core.training.checkpoints.averaging import averaged
 from seq2seq_core.training.config import TrainConfig
-from seq2seq_core.training.step import Stepper, StepResult
+from seq2seq_core.training.optimization.step import Stepper, StepResult
 from seq2seq_core.training.trainer import TrainResult, train
 
 Values = dict[str, Any]

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import InputError
-from seq2seq_core.preparation.messages import Role
+from seq2seq_core.preparation.terms.messages import Role
 from seq2seq_core.preparation.trial.dry_run import QUANTILES, DryRun, try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
-from seq2seq_core.text.reading.corpus import CorpusConfig
 
 SIDES = ("source", "target")
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import InputError
-from seq2seq_core.preparation.messages import Input
+from seq2seq_core.preparation.terms.messages import Input
 from seq2seq_core.preparation.trial.sampling import Choice, choose, read_piece
-from seq2seq_core.text.reading.corpus import CorpusConfig
 
 ROWS = [(f"source {i} " + "x" * (i % 17), f"target {i}") for i in range(1000)]
 

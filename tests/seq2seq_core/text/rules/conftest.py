@@ -10,9 +10,9 @@ import pytest
 from hypothesis import strategies as st
 
 from seq2seq_core import config as configuration
-from seq2seq_core.text.filters import FiltersConfig, judge_all, sift
-from seq2seq_core.text.records import Records
+from seq2seq_core.records import Records
 from seq2seq_core.text.rules.base import Measure, Sides
+from seq2seq_core.text.rules.catalogue import FiltersConfig, judge_all, sift
 
 Pair = tuple[str, str]
 Reason = tuple[str, str]

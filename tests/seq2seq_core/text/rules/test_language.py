@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.text.filters import FiltersConfig, check
 from seq2seq_core.text.rules.base import Sides
+from seq2seq_core.text.rules.catalogue import FiltersConfig, check
 from seq2seq_core.text.rules.language import expected_labels
 from seq2seq_core.text.rules.language_id import identifier
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.text.filters import FiltersConfig
 from seq2seq_core.text.rules import unicode
 from seq2seq_core.text.rules.base import Sides
+from seq2seq_core.text.rules.catalogue import FiltersConfig
 from seq2seq_core.text.rules.lengths import TokensRule, fit_length_ratio
 
 quick = settings(deadline=None, max_examples=60)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.text.filters import FiltersConfig
+from seq2seq_core.text.rules.catalogue import FiltersConfig
 
 quick = settings(deadline=None, max_examples=60)
 

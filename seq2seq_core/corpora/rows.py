@@ -1,0 +1,99 @@
+"""The columns a reader found in consecutive rows in, readable rows and rows set aside out: the end of every reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seq2seq_core.records import Problem, Records, Sifted, set_aside
+
+MISSING_FIELD, WRONG_TYPE, BAD_SCORE = "missing_field", "wrong_type", "bad_score"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a row of a corpus is made of.
+
+    Attributes:
+        texts: 2 for source and target, 1 for a text alone, which is the target.
+        scored: Whether a number follows the texts.
+        prompt_words: So many first words of a text alone are its source.
+    """
+
+    texts: int = 2
+    scored: bool = False
+    prompt_words: int = 0
+
+    @property
+    def columns(self) -> int:
+        """How many columns a reader has to find."""
+        return self.texts + self.scored
+
+    def finish(self, first_line: int, columns: Sequence[pa.Array], problems: Sequence[Problem]) -> Sifted:
+        """Put rows together.
+
+        Args:
+            first_line: Number of the first row, from 1.
+            columns: The texts, null where they could not be read, and the score, as text or numbers.
+            problems: What is wrong with rows; of several, the first counts.
+        """
+        *texts, target = columns[: self.texts]
+        source = texts[0] if texts else empty_texts(len(target))
+        lines = pa.array(np.arange(first_line, first_line + len(target), dtype=np.int64))
+        score: pa.DoubleArray | None = None
+        if self.scored:
+            score, more = parse_scores(columns[self.texts])
+            problems = [*problems, *more]
+        sifted = set_aside(lines, source, target, problems, score)
+        return _with_prompts(sifted, self.prompt_words) if self.prompt_words else sifted
+
+
+def empty_texts(count: int) -> pa.StringArray:
+    """A column of nothing but empty texts."""
+    return pa.repeat(pa.scalar("", pa.string()), count)
+
+
+def parse_scores(column: pa.Array) -> tuple[pa.DoubleArray, list[Problem]]:
+    """Scores as float64; one that is absent or no finite number is null or not finite, and listed.
+
+    Args:
+        column: Text (string) or numbers of any type.
+    """
+    if pa.types.is_string(column.type):
+        shown = pc.utf8_trim_whitespace(column)
+        numbers = pc.fill_null(pc.match_substring_regex(shown, _NUMBER), False)
+        scores = pc.if_else(numbers, shown, pa.scalar(None, pa.string())).cast(pa.float64())
+    else:
+        scores = column.cast(pa.float64(), safe=False)
+    good = pc.fill_null(pc.is_finite(scores), False).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(~good)
+    found = column.take(pa.array(rows)).to_pylist()
+    return scores, [
+        Problem(int(row), BAD_SCORE, "no score" if value is None else f"score {value!s:.100}", "a finite number")
+        for row, value in zip(rows, found, strict=True)
+    ]
+
+
+def split_prompt(text: pa.StringArray, words: int) -> tuple[pa.StringArray, pa.StringArray]:
+    """The first so many words, single spaces between them, and the rest; a shorter text has an empty rest.
+
+    Words are separated by white space, as `text.strip().split(None, words)` does it.
+    """
+    parts = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(text), max_splits=words)
+    source = pc.binary_join(pc.list_slice(parts, 0, words), " ")
+    has_rest = pc.greater(pc.list_value_length(parts), words)
+    lasts = parts.offsets.to_numpy()[1:] - 1
+    return source, pc.if_else(has_rest, parts.values.take(pa.array(lasts)), "")
+
+
+def _with_prompts(sifted: Sifted, words: int) -> Sifted:
+    kept = sifted.kept
+    if not len(kept):
+        return sifted
+    source, target = split_prompt(kept.target, words)
+    return Sifted(Records(kept.lines, source, target, kept.score), sifted.rejected)

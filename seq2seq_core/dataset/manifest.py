@@ -1,0 +1,234 @@
+"""`dataset.json` in, a frozen Manifest out, and back: the one file that says what a dataset folder holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any, Literal
+
+import pydantic
+
+from seq2seq_core import storage
+from seq2seq_core.dataset.schema import FORMAT_VERSION, Split
+from seq2seq_core.errors import DatasetError
+
+MANIFEST_NAME = "dataset.json"
+REPORT_NAME = "report.html"
+"""A page about the dataset for people; it is no part of it: written after the manifest, or not at all."""
+NEAR_FOLDER = "near"
+"""Hashes by which later generations find near-duplicates of rows of earlier ones."""
+
+
+class _Entry(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class InputEntry(_Entry):
+    """A raw input file as it was read; `fingerprint` is xxh3-128 of its bytes."""
+
+    url: str
+    bytes: int
+    fingerprint: str
+
+
+class SourceEntry(_Entry):
+    """What a run read as one: a file, or one of each side.
+
+    Attributes:
+        corpus: The name of its corpus.
+        role: The split it is for, or `benchmark`.
+        origin: What its rows have in the column `origin`.
+        key: Names its content and how it is read, whatever it is called.
+        files: Its files.
+    """
+
+    corpus: str
+    role: str
+    origin: str
+    key: str
+    files: tuple[InputEntry, ...]
+
+
+class TokenizerEntry(_Entry):
+    """A SentencePiece model of the dataset; `path` is relative to the dataset folder, `digest` its xxh3-128."""
+
+    path: str
+    digest: str
+    vocabulary_size: int
+
+
+class ShardEntry(_Entry):
+    """A Parquet file; `path` is relative to the dataset folder, `digest` xxh3-128 of its bytes."""
+
+    path: str
+    rows: pydantic.NonNegativeInt
+    source_tokens: pydantic.NonNegativeInt
+    target_tokens: pydantic.NonNegativeInt
+    bytes: int
+    digest: str
+    generation: int = 0
+
+
+class SplitEntry(_Entry):
+    """The shards of one split in order, and histograms of lengths in tokens.
+
+    `source_lengths[i]` counts the rows whose source has i tokens (the last bin: that many or more).
+    """
+
+    shards: tuple[ShardEntry, ...]
+    source_lengths: tuple[int, ...]
+    target_lengths: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(shard.rows for shard in self.shards)
+
+
+class RejectedEntry(_Entry):
+    """A Parquet file of rejected rows."""
+
+    path: str
+    rows: int
+    bytes: int
+    digest: str
+    generation: int = 0
+
+
+class CorpusEntry(_Entry):
+    """A corpus of the training split; `origins` are the values of the rows' `origin` column that belong to it.
+
+    `weight` says how often an epoch passes over its rows; `tag` is the control piece before each of its sources.
+    """
+
+    name: str
+    weight: float
+    source_language: str | None
+    target_language: str | None
+    tag: str | None
+    origins: tuple[str, ...]
+
+
+class Ledger(_Entry):
+    """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`."""
+
+    read: int
+    kept: dict[Split, int]
+    duplicates: int
+    rejected: dict[str, int]
+
+    @property
+    def balance(self) -> int:
+        """Rows not accounted for; 0 in every published dataset."""
+        return self.read - sum(self.kept.values()) - self.duplicates - sum(self.rejected.values())
+
+    def __add__(self, other: Ledger) -> Ledger:
+        """The ledger of both together."""
+        kept, rejected = Counter(self.kept), Counter(self.rejected)
+        kept.update(other.kept)
+        rejected.update(other.rejected)
+        return Ledger(
+            read=self.read + other.read,
+            kept=dict(kept),
+            duplicates=self.duplicates + other.duplicates,
+            rejected=dict(sorted(rejected.items())),
+        )
+
+
+class GenerationEntry(_Entry):
+    """What one run added to a dataset; `fingerprint` names its inputs, the recipe and all generations before it."""
+
+    index: int
+    fingerprint: str
+    ledger: Ledger
+    inputs: tuple[SourceEntry, ...]
+
+    @property
+    def folder(self) -> str:
+        """Its folder below those of splits and rejected rows; "" for the first generation, which has none."""
+        return generation_folder(self.index, self.fingerprint)
+
+
+class Manifest(_Entry):
+    """All of a dataset folder.
+
+    Attributes:
+        fingerprint: Names the corpora and the configuration it was made from: that of the newest generation.
+        recipe_fingerprint: Names what all generations have in common: the configuration, held-out sets and
+            tokenizers, but not the corpora.
+        generations: What each run added. Shards, rejects and inputs above stand in their order; the ledger is the sum.
+    """
+
+    format_version: int = FORMAT_VERSION
+    task: Literal["text"] = "text"
+    fingerprint: str
+    recipe_fingerprint: str = ""
+    source_tokenizer: TokenizerEntry
+    target_tokenizer: TokenizerEntry
+    splits: dict[Split, SplitEntry]
+    rejected: tuple[RejectedEntry, ...]
+    ledger: Ledger
+    corpora: tuple[CorpusEntry, ...] = ()
+    inputs: tuple[InputEntry, ...]
+    generations: tuple[GenerationEntry, ...] = ()
+    configuration: dict[str, Any]
+    software: dict[str, str]
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether source and target share one tokenizer."""
+        return self.source_tokenizer.digest == self.target_tokenizer.digest
+
+    @property
+    def digest(self) -> str:
+        """Names the data itself: shards and tokenizers in order, whatever paths or software made them."""
+        parts = [self.source_tokenizer.digest, self.target_tokenizer.digest]
+        parts += [f"{split}:{s.digest}" for split, entry in sorted(self.splits.items()) for s in entry.shards]
+        return storage.digest_bytes("\n".join(parts).encode())
+
+
+def load_manifest(root: str) -> Manifest:
+    """Read the manifest of a dataset folder.
+
+    Raises:
+        DatasetError: There is none (preparation did not finish), or it is not one of ours.
+    """
+    url = storage.join(root, MANIFEST_NAME)
+    if not storage.exists(url):
+        raise DatasetError(
+            "no finished dataset stands here",
+            where=storage.redact(root),
+            expected=f"a file {MANIFEST_NAME}",
+            advice="Run `seq2seq prepare` with this folder as its output, or check the path.",
+        )
+    return read_manifest(url)
+
+
+def read_manifest(url: str) -> Manifest:
+    """Read a file with a manifest; a DatasetError when it is not one of ours."""
+    try:
+        values = json.loads(storage.read_text(url))
+        version = values.get("format_version") if isinstance(values, dict) else None
+        if version != FORMAT_VERSION:
+            raise DatasetError(
+                "another format version", where=storage.redact(url), found=version, expected=FORMAT_VERSION
+            )
+        return Manifest.model_validate(values)
+    except (json.JSONDecodeError, pydantic.ValidationError) as error:
+        raise DatasetError(
+            "the manifest is damaged", where=storage.redact(url), found=str(error).splitlines()[0]
+        ) from None
+
+
+def publish_manifest(root: str, manifest: Manifest) -> None:
+    """Make the dataset visible: the last step of a preparation."""
+    storage.publish_text(storage.join(root, MANIFEST_NAME), manifest_text(manifest))
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """What stands in the file of a manifest."""
+    return json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def generation_folder(index: int, fingerprint: str) -> str:
+    """`generation-00001-5f3a9c02`: a name of its own for each content, so that two runs can never mix their files."""
+    return f"generation-{index:05d}-{fingerprint[:8]}" if index else ""

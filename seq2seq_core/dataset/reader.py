@@ -1,0 +1,227 @@
+"""A dataset folder in; its manifest, tokenizers, lengths, reference texts and columns out."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import Manifest, RejectedEntry, ShardEntry, SplitEntry, TokenizerEntry, load_manifest
+from seq2seq_core.dataset.schema import ID_BYTES, Split
+from seq2seq_core.errors import DatasetError, StorageError
+from seq2seq_core.tokenizer.model import Tokenizer
+
+_BLOCK_BYTES = 1 << 22
+_ADVICE = "Restore the file, or prepare the dataset again; `seq2seq inspect --verify` checks all files."
+
+
+FileEntry = ShardEntry | RejectedEntry | TokenizerEntry
+
+
+class Lengths(NamedTuple):
+    """Tokens of every row of a split (int32, one element a row, without BOS and EOS)."""
+
+    source: npt.NDArray[np.int32]
+    target: npt.NDArray[np.int32]
+
+
+class References(NamedTuple):
+    """The normalised texts of a validation or test split, row by row."""
+
+    sources: list[str]
+    targets: list[str]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A published dataset folder. Only files its manifest names are ever read.
+
+    Attributes:
+        root: URL of the folder.
+        manifest: What it holds.
+    """
+
+    root: str
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, root: str) -> Dataset:
+        """Read the manifest; a DatasetError says when no finished dataset stands there."""
+        return cls(root, load_manifest(root))
+
+    @functools.cached_property
+    def source_tokenizer(self) -> Tokenizer:
+        return self._tokenizer(self.manifest.source_tokenizer)
+
+    @functools.cached_property
+    def target_tokenizer(self) -> Tokenizer:
+        return self.source_tokenizer if self.manifest.is_joint else self._tokenizer(self.manifest.target_tokenizer)
+
+    def split(self, name: Split) -> SplitEntry:
+        """The manifest's entry of a split.
+
+        Raises:
+            DatasetError: The dataset has no such split.
+        """
+        if name not in self.manifest.splits:
+            raise DatasetError(
+                f"no split {name!r}", where=storage.redact(self.root), expected=f"one of {sorted(self.manifest.splits)}"
+            )
+        return self.manifest.splits[name]
+
+    def lengths(self, split: Split) -> Lengths:
+        """Lengths of all rows of a split in order; no other column is read."""
+        columns = ["source_length", "target_length"]
+        none = np.zeros(0, np.int32)
+        pieces = [[table.column(c).to_numpy() for c in columns] for table in self._tables(split, columns)]
+        source, target = (np.concatenate([none, *side]) for side in zip((none, none), *pieces, strict=True))
+        return Lengths(source, target)
+
+    def weights(self, split: Split) -> npt.NDArray[np.float64] | None:
+        """How often an epoch passes over each row of a split, as its corpus says; None when all do so once."""
+        by_origin = {origin: corpus.weight for corpus in self.manifest.corpora for origin in corpus.origins}
+        if all(weight == 1 for weight in by_origin.values()):
+            return None
+        tables = self._tables(split, ["origin"])
+        pieces = [_spread(chunk, by_origin) for table in tables for chunk in table.column("origin").chunks]
+        return np.concatenate([np.zeros(0), *pieces])
+
+    def references(self, split: Split) -> References:
+        """The texts of a split in order.
+
+        Raises:
+            DatasetError: The split keeps no texts, as training splits do.
+        """
+        columns = ["source_text", "target_text"]
+        tables = list(self._tables(split, columns))
+        sources, targets = ([text for t in tables for text in t.column(column).to_pylist()] for column in columns)
+        return References(sources, targets)
+
+    def _tables(self, split: Split, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of all rows of a split in order, row group by row group."""
+        for entry in self.split(split).shards:
+            yield from self.row_groups(entry, columns)
+
+    def read_shard(self, entry: ShardEntry | RejectedEntry, columns: Sequence[str] | None = None) -> pa.Table:
+        """Columns (all if None) of one Parquet file.
+
+        Raises:
+            DatasetError: The file is missing, damaged or lacks a column or row.
+            StorageError: It cannot be opened or read.
+        """
+        return pa.concat_tables(self.row_groups(entry, columns))
+
+    def row_groups(self, entry: ShardEntry | RejectedEntry, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The row groups of one Parquet file in order, at least one table; errors as in `read_shard`."""
+        with self.open_file(entry) as file:
+            yield from row_groups(file, storage.redact(storage.join(self.root, entry.path)), entry.rows, columns)
+
+    def blocks(self, entry: FileEntry) -> Iterator[bytes]:
+        """All bytes of a file of the dataset, some at a time; errors as in `read_shard`."""
+        with self.open_file(entry) as file, _reading(storage.redact(storage.join(self.root, entry.path))):
+            while block := file.read(_BLOCK_BYTES):
+                yield block
+
+    def open_file(self, entry: FileEntry) -> IO[bytes]:
+        """The bytes of a file of the dataset; the caller closes it.
+
+        Raises:
+            DatasetError: The file is missing.
+            StorageError: It cannot be opened, or the manifest names a path outside the folder.
+        """
+        return _opened(storage.join(self.root, entry.path))
+
+    def _tokenizer(self, entry: TokenizerEntry) -> Tokenizer:
+        url = storage.join(self.root, entry.path)
+        tokenizer = Tokenizer.load(url)
+        if tokenizer.digest != entry.digest:
+            raise DatasetError(
+                "the tokenizer is not the one this dataset was encoded with",
+                where=storage.redact(url),
+                found=tokenizer.digest,
+                expected=entry.digest,
+            )
+        return tokenizer
+
+
+def read_ids(url: str) -> pa.Array:
+    """The column `id` of a shard, the only one that is read (fixed-size binary, one element a row).
+
+    Raises:
+        DatasetError: The file is missing or damaged.
+        StorageError: It cannot be opened or read.
+    """
+    where = storage.redact(url)
+    with _opened(url) as file:
+        ids = pa.concat_arrays([t.column("id").combine_chunks() for t in row_groups(file, where, None, ["id"])])
+    if ids.type != pa.binary(ID_BYTES):
+        raise DatasetError("wrong type of column id", where=where, found=ids.type, expected=pa.binary(ID_BYTES))
+    return ids
+
+
+def row_groups(
+    file: IO[bytes], where: str, rows: int | None, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """The row groups of an open Parquet file in order, at least one table; `where` names it in errors.
+
+    Without `rows` any number of rows is right.
+
+    Raises:
+        DatasetError: The file is damaged, lacks a column, or does not hold so many rows.
+        StorageError: It cannot be read.
+    """
+    with _reading(where):
+        parquet = pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
+        missing = set(columns or ()) - set(parquet.schema_arrow.names)
+        if missing:
+            raise DatasetError("missing columns", where=where, found=parquet.schema_arrow.names, expected=columns)
+        if rows is not None and parquet.metadata.num_rows != rows:
+            raise DatasetError("wrong number of rows", where=where, found=parquet.metadata.num_rows, expected=rows)
+        for index in range(parquet.num_row_groups):
+            yield _validated(parquet.read_row_group(index, columns=columns))
+        if not parquet.num_row_groups:
+            yield parquet.read(columns=columns)
+
+
+def _validated(table: pa.Table) -> pa.Table:
+    """The table, when texts are UTF-8 and indices have values, which reading alone does not ask."""
+    table.validate(full=True)
+    return table
+
+
+def _spread(origins: pa.Array, by_origin: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """The weight of each row: looked up once for each origin, never spread into texts."""
+    encoded = origins if pa.types.is_dictionary(origins.type) else origins.dictionary_encode()
+    weights = np.array([by_origin.get(origin, 1.0) for origin in encoded.dictionary.to_pylist()], np.float64)
+    spread: npt.NDArray[np.float64] = weights[encoded.indices.to_numpy()]
+    return spread
+
+
+def _opened(url: str) -> IO[bytes]:
+    try:
+        return storage.open_input(url)
+    except StorageError as error:
+        if storage.exists(url):  # no rights, too many open files, a store that does not answer
+            raise
+        raise DatasetError(error.problem, where=error.where, found=error.found, advice=_ADVICE) from None
+
+
+@contextlib.contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Tell damage, as Arrow finds it, from a disk or store that does not let us read."""
+    with storage.named(where):
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+                raise
+            found = " ".join(str(error).split())  # Arrow's messages have several lines
+            raise DatasetError("a damaged Parquet file", where=where, found=found, advice=_ADVICE) from None

@@ -1,0 +1,262 @@
+"""A dataset folder in; a report that every file holds what the manifest says, or the first difference, out."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from seq2seq_core import storage
+from seq2seq_core.dataset.generations import generation_path
+from seq2seq_core.dataset.manifest import (
+    MANIFEST_NAME,
+    NEAR_FOLDER,
+    REPORT_NAME,
+    GenerationEntry,
+    Ledger,
+    ShardEntry,
+    SplitEntry,
+    TokenizerEntry,
+    read_manifest,
+)
+from seq2seq_core.dataset.reader import Dataset, FileEntry
+from seq2seq_core.dataset.schema import SPLITS, Split, text_schema
+from seq2seq_core.dataset.writer import length_histogram, merge_histograms
+from seq2seq_core.errors import DatasetError
+
+_SIDES = ("source", "target")
+_NOTES_SHOWN = 5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was read and found right.
+
+    Attributes:
+        files: Files the manifest names, itself included.
+        bytes: Their size together, without the manifest.
+        rows: Kept rows of all splits.
+        source_tokens: Tokens of all splits, without BOS and EOS; `target_tokens` likewise.
+        rejected: Rejected rows on disk.
+        unlisted: Files below the folder that the manifest does not name, relative to it, sorted; a report is none.
+    """
+
+    files: int
+    bytes: int
+    rows: int
+    source_tokens: int
+    target_tokens: int
+    rejected: int
+    unlisted: tuple[str, ...]
+
+    def summary(self) -> str:
+        """A few lines for the terminal."""
+        kept = f"{self.rows:,} rows of {self.source_tokens:,} source and {self.target_tokens:,} target tokens"
+        lines = [f"verified: {self.files:,} files, {self.bytes:,} bytes; {kept}; {self.rejected:,} rejected rows"]
+        if self.unlisted:
+            shown = ", ".join(self.unlisted[:_NOTES_SHOWN])
+            more = len(self.unlisted) - _NOTES_SHOWN
+            lines.append(f"note: not named by the manifest: {shown}" + (f" and {more:,} more" if more > 0 else ""))
+        return "\n".join(lines)
+
+
+def verify(root: str) -> Verification:
+    """Recompute sizes, digests, rows, tokens, histograms and the ledger of a dataset folder from its files.
+
+    Raises:
+        DatasetError: The first difference, with the file, what differs, what was found and what the manifest says.
+    """
+    dataset = Dataset.open(root)
+    manifest = dataset.manifest
+    tokenizers = {entry.path: entry for entry in (manifest.source_tokenizer, manifest.target_tokenizer)}
+    sizes = [_check_file(dataset, tokenizer) for tokenizer in tokenizers.values()]
+    _check_tokenizers(dataset)
+    for name, split in manifest.splits.items():
+        _check_split(dataset, name, split)
+    _check_rejected(dataset)
+    _check_ledgers(dataset)
+    committed = _check_generations(dataset)
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    listed: list[FileEntry] = [*tokenizers.values(), *shards, *manifest.rejected]
+    sizes += [*(shard.bytes for shard in shards), *(entry.bytes for entry in manifest.rejected)]
+    return Verification(
+        files=len(listed) + len(committed) + 1,
+        bytes=sum(sizes),
+        rows=sum(shard.rows for shard in shards),
+        source_tokens=sum(shard.source_tokens for shard in shards),
+        target_tokens=sum(shard.target_tokens for shard in shards),
+        rejected=sum(entry.rows for entry in manifest.rejected),
+        unlisted=_unlisted(root, {MANIFEST_NAME, REPORT_NAME, *committed, *(entry.path for entry in listed)}),
+    )
+
+
+def _check_file(dataset: Dataset, entry: FileEntry) -> int:
+    """Compare a file with its entry; its size in bytes."""
+    url = storage.join(dataset.root, entry.path)
+    _log.debug("verifying %s", storage.redact(url))
+    if not storage.exists(url):
+        raise DatasetError("a file is missing", where=storage.redact(url), expected="the file, as the manifest says")
+    state, size = xxhash.xxh3_128(), storage.size(url)
+    if not isinstance(entry, TokenizerEntry):
+        _expect(url, "bytes", size, entry.bytes)
+    for block in dataset.blocks(entry):
+        state.update(block)
+    _expect(url, "digest", state.hexdigest(), entry.digest)
+    return size
+
+
+def _check_tokenizers(dataset: Dataset) -> None:
+    manifest = dataset.manifest
+    for tokenizer, entry in (
+        (dataset.source_tokenizer, manifest.source_tokenizer),
+        (dataset.target_tokenizer, manifest.target_tokenizer),
+    ):
+        url = storage.join(dataset.root, entry.path)
+        _expect(url, "vocabulary size", tokenizer.vocabulary_size, entry.vocabulary_size)
+
+
+def _check_split(dataset: Dataset, name: Split, split: SplitEntry) -> None:
+    histograms: dict[str, tuple[int, ...]] = dict.fromkeys(_SIDES, ())
+    for shard in split.shards:
+        _check_file(dataset, shard)
+        lengths = _shard_lengths(dataset, name, shard)
+        for side in _SIDES:
+            histograms[side] = merge_histograms([histograms[side], length_histogram(lengths[side])])
+    url = storage.join(dataset.root, MANIFEST_NAME)
+    for side, listed in zip(_SIDES, (split.source_lengths, split.target_lengths), strict=True):
+        for bin_, (found, expected) in enumerate(itertools.zip_longest(histograms[side], listed, fillvalue=0)):
+            _expect(url, f"{side}_lengths[{bin_}] of split {name}", found, expected)
+
+
+def _shard_lengths(dataset: Dataset, name: Split, shard: ShardEntry) -> dict[str, npt.NDArray[np.int64]]:
+    """Check the columns of a shard, row group by row group; lengths by side."""
+    url = storage.join(dataset.root, shard.path)
+    manifest = dataset.manifest
+    vocabulary = {
+        "source": manifest.source_tokenizer.vocabulary_size,
+        "target": manifest.target_tokenizer.vocabulary_size,
+    }
+    schema = text_schema(vocabulary["source"], vocabulary["target"], with_text=name != "train")
+    lengths: dict[str, list[npt.NDArray[np.int64]]] = {side: [np.zeros(0, np.int64)] for side in _SIDES}
+    for table in dataset.row_groups(shard):
+        _check_schema(url, table.schema, schema)
+        for side in _SIDES:
+            _check_ids(url, side, table.column(side), vocabulary[side])
+            lengths[side].append(_list_lengths(url, side, table))
+    joined = {side: np.concatenate(lengths[side]) for side in _SIDES}
+    for side, tokens in zip(_SIDES, (shard.source_tokens, shard.target_tokens), strict=True):
+        _expect(url, f"{side} tokens", int(joined[side].sum()), tokens)
+    return joined
+
+
+def _check_schema(url: str, found: pa.Schema, expected: pa.Schema) -> None:
+    """Names and types agree; names of list items, which Parquet does not keep, may differ."""
+    _expect(url, "columns", found.names, expected.names)
+    for field in expected:
+        kind = found.field(field.name).type
+        same = kind.value_type == field.type.value_type if pa.types.is_list(field.type) else kind == field.type
+        if not same:
+            _expect(url, f"type of column {field.name}", str(kind), str(field.type))
+
+
+def _check_ids(url: str, side: str, column: pa.ChunkedArray, vocabulary: int) -> None:
+    highest = pc.max(pc.list_flatten(column)).as_py()
+    if highest is not None and highest >= vocabulary:
+        _expect(url, f"largest token id of {side}", highest, f"less than {vocabulary}")
+
+
+def _list_lengths(url: str, side: str, table: pa.Table) -> npt.NDArray[np.int64]:
+    held: npt.NDArray[np.int64] = pc.list_value_length(table.column(side)).to_numpy().astype(np.int64)
+    said = table.column(f"{side}_length").to_numpy()
+    wrong = np.flatnonzero(held != said)
+    if wrong.size:
+        row = int(wrong[0])
+        line = table.column("line")[row].as_py()
+        origin = table.column("origin")[row].as_py()
+        _expect(url, f"{side}_length of the row from {origin}:{line}", int(said[row]), int(held[row]))
+    return held
+
+
+def _check_rejected(dataset: Dataset) -> None:
+    """Every rejected row is on disk, rule by rule, and generation by generation where there are any."""
+    manifest, total = dataset.manifest, Counter[str]()
+    counts = {entry.index: Counter[str]() for entry in manifest.generations}
+    for entry in manifest.rejected:
+        _check_file(dataset, entry)
+        for table in dataset.row_groups(entry, ["rule"]):
+            counted = pc.value_counts(table.column("rule"))
+            rules, numbers = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+            found = dict(zip(rules, numbers, strict=True))
+            total.update(found)
+            counts.get(entry.generation, Counter[str]()).update(found)
+    _expect_rejected(dataset, "", total, manifest.ledger)
+    for generation in manifest.generations:
+        _expect_rejected(dataset, _of(generation), counts[generation.index], generation.ledger)
+
+
+def _expect_rejected(dataset: Dataset, of: str, counts: Counter[str], ledger: Ledger) -> None:
+    url = storage.join(dataset.root, MANIFEST_NAME)
+    for rule in sorted({*counts, *ledger.rejected}):
+        _expect(url, f"rows rejected by {rule}{of}", counts[rule], ledger.rejected.get(rule, 0))
+
+
+def _check_ledgers(dataset: Dataset) -> None:
+    """Kept rows stand in the shards, each ledger adds up, and those of the generations add up to that of the whole."""
+    manifest = dataset.manifest
+    shards = {name: manifest.splits[name].shards if name in manifest.splits else () for name in SPLITS}
+    _expect_kept(dataset, "", {name: sum(s.rows for s in shards[name]) for name in SPLITS}, manifest.ledger)
+    for entry in manifest.generations:
+        rows = {name: sum(s.rows for s in shards[name] if s.generation == entry.index) for name in SPLITS}
+        _expect_kept(dataset, _of(entry), rows, entry.ledger)
+    if manifest.generations:
+        for what in ("read", "duplicates"):
+            found = sum(getattr(entry.ledger, what) for entry in manifest.generations)
+            url = storage.join(dataset.root, MANIFEST_NAME)
+            _expect(url, f"number of rows of all generations together: {what}", found, getattr(manifest.ledger, what))
+
+
+def _expect_kept(dataset: Dataset, of: str, rows: dict[Split, int], ledger: Ledger) -> None:
+    url = storage.join(dataset.root, MANIFEST_NAME)
+    for name in SPLITS:
+        _expect(url, f"rows kept in split {name}{of}", rows[name], ledger.kept.get(name, 0))
+    _expect(url, f"rows read that were neither kept, duplicates nor rejected{of}", ledger.balance, 0)
+
+
+def _check_generations(dataset: Dataset) -> list[str]:
+    """The manifests as of each generation, where they are, are beginnings of that of the whole; their paths."""
+    whole, present = dataset.manifest, []
+    for entry in whole.generations:
+        url = storage.join(dataset.root, generation_path(entry.index))
+        if storage.exists(url):
+            present.append(generation_path(entry.index))
+            found = read_manifest(url)
+            _expect(url, "fingerprint", found.fingerprint, entry.fingerprint)
+            _expect(url, "number of generations", len(found.generations), entry.index + 1)
+            for name, split in whole.splits.items():
+                expected = tuple(shard for shard in split.shards if shard.generation <= entry.index)
+                _expect(url, f"shards of split {name}", found.splits[name].shards, expected)
+    return present
+
+
+def _of(entry: GenerationEntry) -> str:
+    return f" in generation {entry.index}"
+
+
+def _unlisted(root: str, listed: Iterable[str]) -> tuple[str, ...]:
+    below = set(storage.files_below(root))
+    return tuple(sorted(path for path in below - set(listed) if not path.startswith(f"{NEAR_FOLDER}/")))
+
+
+def _expect(url: str, what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise DatasetError(f"wrong {what}", where=storage.redact(url), found=found, expected=expected)

@@ -1,0 +1,72 @@
+"""Which field of a record holds the text, and which fields a translation adds: names in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+
+from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.errors import InputError
+from seq2seq_core.files.fields import parts_of
+
+Extra = Literal["score", "n_best", "finished", "segments"]
+EXTRAS: tuple[Extra, ...] = get_args(Extra)
+
+_TYPES: dict[Extra, pa.DataType] = {
+    "score": pa.float64(),
+    "n_best": pa.list_(pa.struct([("text", pa.string()), ("score", pa.float64())])),
+    "finished": pa.bool_(),
+    "segments": pa.int32(),
+}
+
+
+@dataclass(frozen=True)
+class Fields:
+    """`text` is read; `output` is added, and after it `output_score` and so on.
+
+    What the name of the text means is told by `files.fields`.
+    """
+
+    text: str
+    output: str
+    extra: tuple[Extra, ...] = ()
+
+    @property
+    def added(self) -> list[str]:
+        """The names of all fields a translation adds, in order."""
+        return [self.output, *(f"{self.output}_{name}" for name in self.extra)]
+
+    @property
+    def types(self) -> list[pa.DataType]:
+        """The Arrow types of the added fields, in order."""
+        return [pa.string(), *(_TYPES[name] for name in self.extra)]
+
+    def values(self, prediction: Prediction | None) -> list[Any]:
+        """The values of the added fields, in order; all None without a prediction."""
+        if prediction is None:
+            return [None] * len(self.added)
+        return [prediction.text, *(_value(prediction, name) for name in self.extra)]
+
+    def refuse_collision(self, present: Iterable[str], where: str) -> None:
+        """Raise an InputError when a field to be added is there already."""
+        both = sorted(set(self.added) & set(present))
+        if both:
+            raise InputError(
+                f"the field {both[0]!r} is there already",
+                where=where,
+                advice="Name another field for the translation (--output_field NAME).",
+            )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the name of the text; see `files.fields` for what they mean."""
+        return parts_of(self.text)
+
+
+def _value(prediction: Prediction, name: Extra) -> object:
+    if name == "n_best":
+        return [{"text": text, "score": score} for text, score in prediction.n_best]
+    return getattr(prediction, name)

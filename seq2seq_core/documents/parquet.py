@@ -1,0 +1,129 @@
+"""Rows of a Parquet file in, their texts out; and the rows with translations as new columns, as Parquet bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from seq2seq_core import storage
+from seq2seq_core.documents.content import MAX_RECORD_BYTES, Content, RecordFailure, decode_texts
+from seq2seq_core.documents.faithful import write_rows
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.inputs import InputFile
+from seq2seq_core.documents.int96 import choose_unit
+from seq2seq_core.documents.pieces import read_piece
+from seq2seq_core.documents.plan import InputPlan, RecordRange, UnitSize, changed, cut_rows
+from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.documents.row_groups import (
+    digest_ranges,
+    open_file,
+    open_range,
+    read_batches,
+    row_counts,
+)
+from seq2seq_core.errors import InputError
+from seq2seq_core.files.damage import FAILURES, check_names, damaged
+from seq2seq_core.files.fields import ambiguous_key, reach, resolve
+from seq2seq_core.files.parquet_footer import read_footer, row_group_spans
+from seq2seq_core.files.seal import size_of
+
+_MOST_BYTES_A_CHARACTER = 4
+
+
+def plan_rows(file: InputFile, size: UnitSize, fields: Fields) -> InputPlan:
+    """Count, digest and cut a Parquet file, and look at its columns.
+
+    Raises:
+        InputError: It is damaged, has no column of text, one that a translation would add, or one that cannot pass
+            through as it is.
+    """
+    with storage.open_input(file.url) as stored:
+        stored_bytes = size_of(stored)
+        try:
+            parquet = open_file(stored)
+            check_names(parquet.schema_arrow)
+            counts = row_counts(parquet.metadata)
+            footer = read_footer(stored, stored_bytes)
+            spans = row_group_spans(footer, stored_bytes)
+        except FAILURES as error:
+            raise damaged("Parquet", file.url, error, "in the footer at its end, before any row") from None
+        check_columns(parquet.schema_arrow, fields, file.where)
+        unit = choose_unit(file, stored, parquet)
+        write_rows(open_file(stored, unit).schema_arrow.empty_table(), file.where)
+        fingerprint, ranges = digest_ranges(stored, footer, cut_rows(sum(counts), size), counts, spans, unit)
+    return InputPlan(file, fingerprint, stored_bytes, ranges)
+
+
+def check_columns(schema: pa.Schema, fields: Fields, where: str) -> None:
+    """Refuse a file without a column of text, or with a column a translation would add.
+
+    Raises:
+        InputError: As said.
+    """
+    fields.refuse_collision(schema.names, where)
+    whole = pa.struct(list(schema))
+    twice, resolved = ambiguous_key(whole, fields.parts), resolve(whole, fields.parts)
+    if twice is not None or resolved is None:
+        raise InputError(
+            f"there is no column {fields.text!r}" if twice is None else f"the column {twice!r} is there more than once",
+            where=where,
+            found=f"columns {', '.join(schema.names)}",
+            advice="Name the column with the text (--text_field NAME)."
+            if twice is None
+            else "Give the text a name of its own.",
+        )
+    kind = resolved[1]
+    if not _is_text(kind):
+        raise InputError(f"the column {fields.text!r} holds no text", where=where, found=kind, expected="string")
+
+
+def read_rows(file: InputFile, part: RecordRange, fields: Fields) -> Content[pa.Table]:
+    """A range of rows; null is no failure, bytes that are not UTF-8 are.
+
+    Raises:
+        InputError: The file does not hold what was counted: it has changed, or is damaged.
+    """
+    table = read_piece(part.piece) if part.piece else None
+    if table is None:
+        with open_range(file, part) as parquet:
+            table = pa.Table.from_batches(read_batches(file, part, parquet), parquet.schema_arrow)
+    if table.num_rows != part.records:
+        raise changed(file, part, f"{table.num_rows:,} rows", f"{part.records:,} rows")
+    texts, failures = _texts(table, fields)
+    return Content(texts, failures, table)
+
+
+def render_rows(
+    file: InputFile, content: Content[pa.Table], predictions: Sequence[Prediction | None], fields: Fields
+) -> bytes:
+    """A Parquet file of the same rows and columns, the added ones last; null where nothing was translated.
+
+    Raises:
+        InputError: A column would not be what it was.
+    """
+    table = content.carrier
+    rows = [fields.values(prediction) for prediction in predictions]
+    for position, (name, kind) in enumerate(zip(fields.added, fields.types, strict=True)):
+        table = table.append_column(pa.field(name, kind), pa.array([row[position] for row in rows], kind))
+    return write_rows(table, file.where)
+
+
+def _texts(table: pa.Table, fields: Fields) -> tuple[list[str | None], list[RecordFailure]]:
+    resolved = resolve(pa.struct(list(table.schema)), fields.parts)
+    if resolved is None:
+        raise InputError(f"there is no column {fields.text!r}")
+    (top, *below), kind = resolved
+    column = pa.chunked_array([reach(chunk, tuple(below)) for chunk in table.column(top).chunks], kind)
+    try:
+        texts: list[str | None] = column.to_pylist()
+    except UnicodeDecodeError:
+        return decode_texts(column.cast(pa.large_binary()).to_pylist())
+    if any(len(text) > MAX_RECORD_BYTES // _MOST_BYTES_A_CHARACTER for text in texts if text):
+        return decode_texts(column.cast(pa.large_binary()).to_pylist())
+    return texts, []
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    bare = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(bare) or pa.types.is_large_string(bare) or pa.types.is_string_view(bare))

@@ -1,0 +1,42 @@
+"""What inference says of one record: what stands in the answer, and what is doubtful about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What inference says of one record.
+
+    Attributes:
+        text: The best output; a blank record as it was; empty for a failed one.
+        score: Log probability of all its segments / their length in pieces ** length penalty; None where the model
+            had nothing to do or failed.
+        n_best: The best outputs and their scores, best first, `text` included; the k-th of a record with several
+            segments joins the k-th of each (the last, where a segment has fewer). Empty where `score` is None.
+        segments: Number of segments the record was cut into.
+        finished: False when the length limit cut the output of a segment.
+        looping: Whether the output of a segment repeats itself, as its source does not; see `find_loops`.
+        error: Why the record failed; None when it did not.
+    """
+
+    text: str = ""
+    score: float | None = None
+    n_best: tuple[tuple[str, float], ...] = ()
+    segments: int = 0
+    finished: bool = True
+    error: str | None = None
+    looping: bool = False
+
+    @property
+    def cut(self) -> bool:
+        """Whether the length limit cut the output of a segment."""
+        return not self.finished
+
+    @property
+    def doubt(self) -> str | None:
+        """What makes the output doubtful; None where nothing does."""
+        if self.looping:
+            return "the output repeats itself" + (" up to the length limit" if self.cut else "")
+        return "the output was cut at the length limit" if self.cut else None

@@ -1,0 +1,139 @@
+"""One shard of the plan in; its rows gathered, encoded and published, and a report out."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import TokenizerEntry
+from seq2seq_core.dataset.schema import shard_name, text_schema
+from seq2seq_core.dataset.writer import length_histogram, write_shard
+from seq2seq_core.errors import DatasetError
+from seq2seq_core.preparation.building.tags import with_tags
+from seq2seq_core.preparation.planning.claims import check_claim
+from seq2seq_core.preparation.shuffle.gather import gather
+from seq2seq_core.preparation.sieves.base import publish_rejects
+from seq2seq_core.preparation.sieves.caps import within_caps
+from seq2seq_core.preparation.sieves.held_out import without_held_out
+from seq2seq_core.preparation.sieves.near.rows import without_near
+from seq2seq_core.preparation.sieves.tokens import within_token_limits
+from seq2seq_core.preparation.terms.messages import (
+    Decisions,
+    Partition,
+    Plan,
+    ShardReport,
+    TokenizersReport,
+    UnitReport,
+)
+from seq2seq_core.tokenizer.model import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+_BATCH_ROWS, _BATCH_BYTES = 1 << 17, 64 << 20
+
+
+def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], decisions: Decisions) -> ShardReport:
+    """Build a shard, unless its marker says that this has been done."""
+    marker = marker_of(plan, partition)
+    if storage.exists(marker):
+        return ShardReport.model_validate_json(storage.read_text(marker))
+    check_claim(plan)
+    rows, duplicates = gather(plan, partition, units)
+    rows, rejected = _sifted(plan, partition, rows, decisions)
+    tokenizers = decisions.tokenizers
+    table = encode_rows(rows, plan.job.output, tokenizers, with_text=partition.split != "train")
+    if partition.slot is not None:
+        rows, table, beyond = within_token_limits(rows, table, plan.job.corpora)
+        rejected += beyond
+    source_model = _load(plan.job.output, tokenizers.source)
+    table = with_tags(table, rows.column("corpus").to_numpy(), plan.job.corpora, source_model)
+    path = plan.place(partition.split, name=shard_name(partition.index, partition.count))
+    entry = write_shard(plan.job.output, path, table, generation=plan.generation)
+    report = ShardReport(
+        partition=partition,
+        entry=entry,
+        duplicates=duplicates,
+        rejected=dict(sorted(Counter(rule for part in rejected for rule in part.column("rule").to_pylist()).items())),
+        rejected_file=publish_rejects(plan, partition, rejected),
+        source_lengths=length_histogram(table.column("source_length").to_numpy()),
+        target_lengths=length_histogram(table.column("target_length").to_numpy()),
+    )
+    storage.publish_text(marker, report.model_dump_json())
+    logger.info("shard %s: %d rows, %d duplicates left out", entry.path, entry.rows, duplicates)
+    return report
+
+
+def marker_of(plan: Plan, partition: Partition) -> str:
+    """The file that says that a shard is built."""
+    name = shard_name(partition.index, partition.count)
+    return storage.join(plan.work, "shards", f"{partition.split}-{name}.json")
+
+
+def _sifted(plan: Plan, partition: Partition, rows: pa.Table, decisions: Decisions) -> tuple[pa.Table, list[pa.Table]]:
+    """The rows that stay, and those that what is known of the whole corpus rejects."""
+    sieves = (
+        functools.partial(within_caps, plan, partition, counts=decisions.counts),
+        functools.partial(without_near, plan, partition, drops=decisions.near),
+        functools.partial(without_held_out, plan, partition, index=decisions.held_out),
+    )
+    rejected: list[pa.Table] = []
+    for apply in sieves:
+        found = apply(rows)
+        if found is not None:
+            rows = found.kept
+            rejected.append(found.rejected)
+    return rows, rejected
+
+
+def encode_rows(rows: pa.Table, output: str, tokenizers: TokenizersReport, *, with_text: bool) -> pa.Table:
+    """Gathered rows as the columns of a shard (`dataset.schema.text_schema`)."""
+    source_model, target_model = _load(output, tokenizers.source), _load(output, tokenizers.target)
+    schema = text_schema(source_model.vocabulary_size, target_model.vocabulary_size, with_text=with_text)
+    batches = [_encode_batch(batch, source_model, target_model, schema) for batch in _batches(rows)]
+    return pa.Table.from_batches(batches, schema)
+
+
+def _batches(rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Large batches, in which words repeat, of bounded rows and bytes (but for one row)."""
+    octets = pc.add(pc.binary_length(rows.column("source")), pc.binary_length(rows.column("target"))).to_numpy()
+    blocks = np.cumsum(octets) // _BATCH_BYTES
+    cuts = [0, *(np.flatnonzero(blocks[1:] != blocks[:-1]) + 1), rows.num_rows]
+    for begin, end in itertools.pairwise(cuts):
+        yield from rows.slice(begin, end - begin).to_batches(max_chunksize=_BATCH_ROWS)
+
+
+def _encode_batch(rows: pa.RecordBatch, source: Tokenizer, target: Tokenizer, schema: pa.Schema) -> pa.RecordBatch:
+    text = {side: rows.column(side).cast(pa.string()) for side in ("source", "target")}
+    ids = {"source": source.encode_column(text["source"]), "target": target.encode_column(text["target"])}
+    columns = {
+        "id": rows.column("id"),
+        "origin": rows.column("origin"),
+        "line": rows.column("line"),
+        **ids,
+        **{f"{side}_length": pc.list_value_length(column).cast(pa.int32()) for side, column in ids.items()},
+        **{f"{side}_text": column for side, column in text.items()},
+    }
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def _load(output: str, entry: TokenizerEntry) -> Tokenizer:
+    return _load_once(storage.join(output, entry.path), entry.digest)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_once(url: str, digest: str) -> Tokenizer:
+    """A model, kept for the next shard."""
+    tokenizer = Tokenizer.load(url)
+    if tokenizer.digest != digest:
+        raise DatasetError(
+            "the tokenizer has changed", where=storage.redact(url), found=tokenizer.digest, expected=digest
+        )
+    return tokenizer

@@ -1,0 +1,233 @@
+"""Indexed inputs and the dataset as it stands in; the generation to add, named by its content, out.
+
+An input counts as seen when an earlier generation has read the same content in the same way, whatever the files are
+called now. What a generation holds follows from the recipe, the generations before it and its own inputs alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import InputEntry, Manifest, SourceEntry
+from seq2seq_core.dataset.schema import FORMAT_VERSION
+from seq2seq_core.errors import DatasetError
+from seq2seq_core.files.compression import codec_of
+from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
+
+_SHARD_BYTES = 8 << 20
+_MOST_DEFAULT_SHARDS = 4096
+_COMPRESSION = 3
+
+
+@dataclass(frozen=True)
+class Read:
+    """An input with what one pass over its files has told.
+
+    Attributes:
+        key: Names the content and how it is read.
+    """
+
+    input: Input
+    indexed: IndexedInput
+    key: str
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What is to be added to a dataset.
+
+    Attributes:
+        number: From 0.
+        shards: Number of training shards.
+        reads: Its inputs; held-out sets given as files belong to generation 0.
+        left: How many more inputs are new, which another generation will have to add.
+    """
+
+    number: int
+    fingerprint: str
+    recipe_fingerprint: str
+    shards: int
+    reads: tuple[Read, ...]
+    left: int = 0
+
+
+def read_of(input_: Input, indexed: IndexedInput) -> Read:
+    """An input with its key."""
+    return Read(input_, indexed, _digest([_way(input_), [file.fingerprint for file in indexed.files]]))
+
+
+def source_entry(job: Job, read: Read) -> SourceEntry:
+    """An input as a manifest keeps it."""
+    return SourceEntry(
+        corpus=job.corpora[read.input.corpus].name,
+        role=read.input.role,
+        origin=read.input.origin,
+        key=read.key,
+        files=tuple(
+            InputEntry(url=storage.redact(file.url), bytes=file.bytes, fingerprint=file.fingerprint)
+            for file in read.indexed.files
+        ),
+    )
+
+
+def shards_of(manifest: Manifest) -> int:
+    """Into how many training shards each generation of a dataset is dealt."""
+    return sum(shard.generation == 0 for shard in manifest.splits["train"].shards)
+
+
+def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
+    """xxh3-128 over all that every generation of a dataset must have in common.
+
+    That is the recipe, what the corpora are set to and how they are read, the content of held-out sets, the number of
+    shards and the tokenizers given; neither the corpora's files nor where anything lies or what it is called.
+    """
+    recipe = job.recipe.model_dump(mode="json", exclude={"tokenizer": {"model", "source_model", "target_model"}})
+    corpora = [corpus.model_dump(mode="json", exclude={"name"}) for corpus in job.corpora]
+    ways = sorted({(read.input.corpus, json.dumps(_way(read.input), sort_keys=True)) for read in reads})
+    held_out = [[read.input.corpus, read.input.role, read.key] for read in reads if read.input.role != "train"]
+    settings = [recipe | {"shards": shards}, corpora, ways, job.shares, job.tokenizer_digests]
+    return _digest([FORMAT_VERSION, settings, held_out])
+
+
+def next_generation(job: Job, reads: Sequence[Read], latest: Manifest | None) -> Generation | None:
+    """The generation that adds all inputs not seen yet; None when there are none.
+
+    Raises:
+        DatasetError: The dataset was made with another configuration or tokenizer.
+    """
+    shards = job.recipe.shards or (_default_shards(reads) if latest is None else shards_of(latest))
+    recipe = recipe_fingerprint(job, reads, shards)
+    if latest is None:
+        return _generation(recipe, shards, list(reads), latest)
+    _check_recipe(job, recipe, latest)
+    fresh = _fresh(reads, latest)
+    return _generation(recipe, shards, _renamed(fresh, latest), latest) if fresh else None
+
+
+def chosen_generation(
+    job: Job, reads: Sequence[Read], latest: Manifest | None, inputs: Sequence[SourceEntry], shards: int
+) -> Generation | None:
+    """The generation of those inputs that another run has chosen, under the names it gave them.
+
+    None when one of them is not among the inputs that are new here. The caller compares fingerprints.
+    """
+    pool: dict[tuple[str, str], list[Read]] = {}
+    fresh = _fresh(reads, latest)
+    for read in fresh:
+        pool.setdefault((read.input.role, read.key), []).append(read)
+    chosen: list[Read] = []
+    for entry in inputs:
+        found = pool.get((entry.role, entry.key))
+        if not found:
+            return None
+        chosen.append(_named(found.pop(0), entry.origin))
+    shards = job.recipe.shards or shards
+    recipe = recipe_fingerprint(job, reads, shards)
+    return _generation(recipe, shards, chosen, latest, left=len(fresh) - len(chosen))
+
+
+def origins(urls: Sequence[str]) -> list[str]:
+    """The shortest ends of the paths that tell the files apart: names that do not depend on where a corpus lies."""
+    parts = [url.replace("://", "/").rstrip("/").split("/") for url in urls]
+    depth = 1
+    while len({tuple(p[-depth:]) for p in parts}) < len({tuple(p) for p in parts}):
+        depth += 1
+    return ["/".join(p[-depth:]) for p in parts]
+
+
+def _way(input_: Input) -> dict[str, Any]:
+    """How an input is read."""
+    way: dict[str, Any] = input_.source.model_dump(mode="json", exclude={"urls"})
+    return way
+
+
+def _fresh(reads: Sequence[Read], latest: Manifest | None) -> list[Read]:
+    """The corpora's inputs that no generation has seen; all inputs when there is none."""
+    if latest is None:
+        return list(reads)
+    seen = {entry.key for generation in latest.generations for entry in generation.inputs if entry.role == "train"}
+    return [read for read in reads if read.input.role == "train" and read.key not in seen]
+
+
+def _renamed(fresh: Sequence[Read], latest: Manifest) -> list[Read]:
+    """New inputs with names of their own: they depend neither on inputs seen before nor on where those lie now."""
+    number = len(latest.generations)
+    taken = {entry.origin for generation in latest.generations for entry in generation.inputs}
+    names = origins([read.input.source.urls[0] for read in fresh])
+    return [
+        _named(read, f"generation-{number:05d}/{name}" if name in taken else name)
+        for read, name in zip(fresh, names, strict=True)
+    ]
+
+
+def _named(read: Read, origin: str) -> Read:
+    return Read(read.input.model_copy(update={"origin": origin}), read.indexed, read.key)
+
+
+def _generation(recipe: str, shards: int, reads: Sequence[Read], latest: Manifest | None, left: int = 0) -> Generation:
+    before = None if latest is None else latest.fingerprint
+    inputs = [[read.input.corpus, read.input.role, read.input.origin, read.key] for read in reads]
+    return Generation(
+        number=0 if latest is None else len(latest.generations),
+        fingerprint=_digest([recipe, before, inputs]),
+        recipe_fingerprint=recipe,
+        shards=shards,
+        reads=tuple(reads),
+        left=left,
+    )
+
+
+def _check_recipe(job: Job, recipe: str, latest: Manifest) -> None:
+    given = job.tokenizer_digests
+    of_dataset = (latest.source_tokenizer.digest, latest.target_tokenizer.digest)
+    if given and (given[0], given[-1]) != of_dataset:
+        raise _refuse(job, "the dataset was made with another tokenizer", "digest", of_dataset, given)
+    if recipe != latest.recipe_fingerprint:
+        changed = ", ".join(_changed(latest.configuration, job.configuration)) or "held-out files"
+        problem = f"a dataset of another configuration stands here (changed: {changed})"
+        raise _refuse(job, problem, "fingerprint", (latest.recipe_fingerprint,), (recipe,))
+
+
+def _refuse(job: Job, problem: str, what: str, found: Sequence[str], expected: Sequence[str]) -> DatasetError:
+    return DatasetError(
+        problem,
+        where=storage.redact(job.output),
+        found=f"{what} {' and '.join(dict.fromkeys(found))}",
+        expected=f"{what} {' and '.join(dict.fromkeys(expected))}",
+        advice="Choose a new output folder, or go on with the configuration of this one.",
+    )
+
+
+def _changed(before: Mapping[str, object], now: Mapping[str, object], above: str = "") -> list[str]:
+    """The keys of a configuration that have changed, dotted."""
+    found: list[str] = []
+    for key in sorted({*before, *now}):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += _changed(old, new, f"{above}{key}.")
+        elif old != new:
+            found.append(f"{above}{key}")
+    return found
+
+
+def _default_shards(reads: Sequence[Read]) -> int:
+    """One for about 8 MiB of text, an even number as that of most machines' cores, up to a number at which each unit
+    still has rows for all of them.
+    """
+    total = sum(
+        file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
+        for read in reads
+        for file in read.indexed.files
+        if read.input.role == "train"
+    )
+    count = math.ceil(total / _SHARD_BYTES)
+    return min(_MOST_DEFAULT_SHARDS, count + count % 2 if count > 1 else count)
+
+
+def _digest(value: object) -> str:
+    return storage.digest_bytes(json.dumps(value, sort_keys=True, ensure_ascii=True).encode())

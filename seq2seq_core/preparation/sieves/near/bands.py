@@ -1,0 +1,134 @@
+"""A shard's texts in, a file of its band hashes out, from which those of any one bucket can be read alone.
+
+A band file is an Arrow IPC file with one record batch a bucket: a range of hashes, in the order of hash and id. A row
+stands there once for each band. In memory, an entry's key is 24 bytes whose order is that of rank, id and shard.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from seq2seq_core import storage
+from seq2seq_core.dataset.schema import ID_BYTES, shard_name
+from seq2seq_core.errors import DatasetError
+from seq2seq_core.preparation.shuffle.hashing import Digests, from_column, halves, to_column
+from seq2seq_core.preparation.sieves.near.connected import Keys
+from seq2seq_core.preparation.sieves.near.minhash import Bands, bands, compared, signatures
+from seq2seq_core.preparation.terms.messages import BandsReport, NearPlan
+
+KEY_BYTES = 24
+_ID = slice(4, 4 + ID_BYTES)
+_VERSION = 1
+_METADATA = b"near_duplicates"
+_BATCH_ROWS = 16_384
+BAND_ENTRIES = pa.schema(
+    [pa.field("hash", pa.uint64(), nullable=False), pa.field("id", pa.binary(ID_BYTES), nullable=False)]
+)
+
+
+class Texts(NamedTuple):
+    """Some rows of a shard, as columns of equal length without nulls: binary(16), string, string."""
+
+    ids: pa.FixedSizeBinaryArray
+    source: pa.StringArray
+    target: pa.StringArray
+
+
+class Entries(NamedTuple):
+    """Entries of band files: hash (uint64) and key (uint8, entries x 24) of each."""
+
+    hashes: npt.NDArray[np.uint64]
+    keys: Keys
+
+
+def texts_of(rows: pa.Table) -> Iterator[Texts]:
+    """The texts of rows with the columns id, source and target."""
+    for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
+        source, target = (batch.column(side).cast(pa.string()) for side in ("source", "target"))
+        yield Texts(batch.column("id"), source, target)
+
+
+def write_bands(plan: NearPlan, shard: int, texts: Iterable[Texts]) -> BandsReport:
+    """Write the band file of a shard, unless its marker says that this has been done (no text is read then)."""
+    marker = storage.join(plan.work, "bands", shard_name(shard, plan.shards, suffix=".json"))
+    if storage.exists(marker):
+        return BandsReport.model_validate_json(storage.read_text(marker))
+    path = storage.join(plan.folder, shard_name(shard, plan.shards, suffix=".arrow"))
+    report = BandsReport(index=shard, path=path, rows=_write(path, plan, texts))
+    storage.publish_text(marker, report.model_dump_json())
+    return report
+
+
+def read_bands(path: str, plan: NearPlan, bucket: int, rank: int, shard: int) -> Entries:
+    """The entries of one bucket.
+
+    Raises:
+        DatasetError: The file was made with other settings.
+    """
+    with storage.open_input(path) as file, pa.ipc.open_file(file) as reader:
+        expected = _schema(plan).metadata[_METADATA].decode()
+        found = (reader.schema.metadata or {}).get(_METADATA, b"none").decode()
+        if found != expected:
+            raise DatasetError(
+                "the near-duplicate settings have changed",
+                where=storage.redact(path),
+                found=found,
+                expected=expected,
+                advice="Keep the settings of the first generation, or prepare a new dataset.",
+            )
+        batch = reader.get_batch(bucket)
+        hashes = batch.column("hash").to_numpy().copy()
+        return Entries(hashes, make_keys(from_column(batch.column("id")), rank, shard))
+
+
+def make_keys(ids: Digests, rank: int, shard: int) -> Keys:
+    """Keys in the order of rank, id and shard: uint8, ids x 24."""
+    keys = np.empty((len(ids), KEY_BYTES), np.uint8)
+    keys[:, : _ID.start] = np.frombuffer(rank.to_bytes(4, "big"), np.uint8)
+    keys[:, _ID] = ids
+    keys[:, _ID.stop :] = np.frombuffer(shard.to_bytes(4, "big"), np.uint8)
+    return keys
+
+
+def split_keys(keys: Keys) -> tuple[npt.NDArray[np.int64], Digests, npt.NDArray[np.int64]]:
+    """Rank, id and shard of each key."""
+    numbers = [
+        np.ascontiguousarray(keys[:, part]).view(">u4").astype(np.int64)[:, 0]
+        for part in (slice(0, _ID.start), slice(_ID.stop, KEY_BYTES))
+    ]
+    return numbers[0], keys[:, _ID], numbers[1]
+
+
+def _write(path: str, plan: NearPlan, texts: Iterable[Texts]) -> int:
+    """Write the file; how many rows it has seen."""
+    ids: list[Digests] = [np.empty((0, ID_BYTES), np.uint8)]
+    hashes: list[Bands] = [np.empty((0, plan.config.bands), np.uint64)]
+    for rows in texts:
+        ids.append(from_column(rows.ids))
+        hashes.append(bands(signatures(compared(rows.source, rows.target, plan.config), plan.config), plan.config))
+    every_id, every_hash = np.concatenate(ids), np.concatenate(hashes).reshape(-1)
+    high, low = (np.repeat(half, plan.config.bands) for half in halves(every_id))
+    order = np.lexsort((low, high, every_hash))
+    every_hash = every_hash[order]
+    ends = np.searchsorted(_bucket(every_hash, plan.buckets), np.arange(plan.buckets), side="right")
+    with storage.publish(path) as out, pa.ipc.new_file(out, _schema(plan)) as sink:
+        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+            part = to_column(every_id[order[begin:end] // plan.config.bands])
+            sink.write_batch(pa.record_batch([pa.array(every_hash[begin:end]), part], schema=_schema(plan)))
+    return len(every_id)
+
+
+def _bucket(hashes: npt.NDArray[np.uint64], buckets: int) -> npt.NDArray[np.uint64]:
+    """Which of equal ranges each hash falls into: later ones hold larger hashes."""
+    return (hashes >> np.uint64(32)) * np.uint64(buckets) >> np.uint64(32)
+
+
+def _schema(plan: NearPlan) -> pa.Schema:
+    settings = {"version": _VERSION, "buckets": plan.buckets, **plan.config.model_dump(mode="json")}
+    return BAND_ENTRIES.with_metadata({_METADATA: json.dumps(settings, sort_keys=True)})

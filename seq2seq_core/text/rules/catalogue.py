@@ -1,0 +1,200 @@
+"""Rows in, rows kept and rows rejected out, each with the rule, the measured value and the threshold.
+
+`FiltersConfig` is the catalogue of rules: a new rule is a class in `seq2seq_core.text.rules` and a field here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pydantic
+from pydantic import Field
+
+from seq2seq_core import config as configuration
+from seq2seq_core.config import Config
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.records import Records, Sifted, reject, reject_nothing
+from seq2seq_core.text.rules.agreement import IdenticalRule, NearIdenticalRule, NumbersRule, TerminalPunctuationRule
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Sides
+from seq2seq_core.text.rules.characters import AlphabeticRule, MarkupRule, ScriptRule
+from seq2seq_core.text.rules.language import LanguageRule, expected_labels
+from seq2seq_core.text.rules.lengths import (
+    CharactersRule,
+    EmptyRule,
+    LengthRatioRule,
+    LongestWordRule,
+    TokensRule,
+    WordsRule,
+)
+from seq2seq_core.text.rules.markup import BracketsRule, HtmlRule, UrlsRule
+from seq2seq_core.text.rules.phrases import PhrasesRule
+from seq2seq_core.text.rules.repetition import (
+    RepeatedCharactersRule,
+    RepeatedNgramsRule,
+    RepeatedWordsRule,
+    RepetitionRule,
+)
+from seq2seq_core.text.rules.texts import Bools, Texts
+
+EMPTY = "empty"
+
+_UNKNOWN = Sides()
+_RENEW_SHARE = 0.1  # of rows gone: the others are then copied, so that rules need not measure what is gone
+
+
+class FiltersConfig(Config):
+    """The catalogue of rules in the order they are asked, cheap ones first; a row counts under the first it fails.
+
+    `null` or `false` switches a rule off, `true` gives its defaults. Rows with an empty side are always rejected.
+    """
+
+    words: WordsRule | None = Field(WordsRule(), description="number of words of each side")
+    characters: CharactersRule | None = Field(CharactersRule(), description="number of characters of each side")
+    tokens: TokensRule | None = Field(None, description="number of pieces of each side, after encoding")
+    length_ratio: LengthRatioRule | None = Field(LengthRatioRule(), description="longer side over shorter side")
+    longest_word: LongestWordRule | None = Field(LongestWordRule(), description="characters of the longest word")
+    alphabetic: AlphabeticRule | None = Field(AlphabeticRule(), description="share of letters on each side")
+    identical: IdenticalRule | None = Field(IdenticalRule(), description="reject rows whose sides are the same text")
+    script: ScriptRule | None = Field(ScriptRule(), description="share of letters in the script of the side's language")
+    markup: MarkupRule | None = Field(MarkupRule(), description="share of characters of markup and code on each side")
+    repeated_characters: RepeatedCharactersRule | None = Field(
+        RepeatedCharactersRule(), description="share of each side in runs of one character"
+    )
+    html: HtmlRule | None = Field(HtmlRule(), description="tags and entities of HTML")
+    urls: UrlsRule | None = Field(UrlsRule(), description="share of each side in URLs and e-mail addresses")
+    brackets: BracketsRule | None = Field(None, description="brackets without a partner on each side")
+    terminal_punctuation: TerminalPunctuationRule | None = Field(
+        None, description="a sentence's end on both sides or on none"
+    )
+    numbers: NumbersRule | None = Field(None, description="numbers that only one side has")
+    phrases: PhrasesRule | None = Field(None, description="phrases that reject a row")
+    repetition: RepetitionRule | None = Field(None, description="strings that repeat right after themselves")
+    repeated_words: RepeatedWordsRule | None = Field(None, description="share of words that each side has said before")
+    repeated_ngrams: RepeatedNgramsRule | None = Field(
+        None, description="share of each side in its most frequent n-grams of words"
+    )
+    near_identical: NearIdenticalRule | None = Field(
+        None, description="reject rows whose sides are nearly the same text"
+    )
+    language: LanguageRule | None = Field(
+        None, description="identify the language of each side; slow, about 50,000 sentences/s"
+    )
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        """`true` for a rule means its defaults, `false` that it is off."""
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+    def rules(self) -> Iterator[tuple[str, Rule]]:
+        """Name and rule of every rule of text that is on, in the order they are asked (`tokens` is asked later)."""
+        yield EMPTY, EmptyRule()
+        for name in type(self).model_fields:
+            rule = getattr(self, name)
+            if isinstance(rule, Rule):
+                yield name, rule
+
+
+def only_empty() -> FiltersConfig:
+    """The rules of given validation and test sets: every row with text on both sides stays."""
+    return FiltersConfig(**dict.fromkeys(FiltersConfig.model_fields))
+
+
+def merge(base: FiltersConfig, overrides: Mapping[str, Any], where: str | None = None) -> FiltersConfig:
+    """The rules of one corpus: those of all, and what it says differently.
+
+    Args:
+        base: The rules of all corpora.
+        overrides: A rule's keys, which win over those of the base (over the defaults where the base has it off);
+            `null` or `false` to switch it off; `true` to have it on, as the base has it or with its defaults.
+        where: What an error names as its place.
+
+    Raises:
+        ConfigError: A key is unknown, a value does not fit.
+    """
+    values = base.model_dump()
+    for name, override in overrides.items():
+        own = values.get(name)
+        if isinstance(override, Mapping):
+            values[name] = {**(own or {}), **override}
+        elif override is not True or own is None:
+            values[name] = override
+    return configuration.build(FiltersConfig, values, where=where)
+
+
+def resolve(filters: FiltersConfig) -> FiltersConfig:
+    """The same rules with the phrases of a file written out: then the configuration tells all that decides.
+
+    Raises:
+        StorageError: The file cannot be read.
+    """
+    return filters.model_copy(update={"phrases": filters.phrases.resolved()}) if filters.phrases else filters
+
+
+def check(filters: FiltersConfig, sides: Sides, where: str | None = None) -> None:
+    """Make sure, before any work, that the rules can judge a corpus.
+
+    Raises:
+        ConfigError: Languages are to be identified, and a side's is not told or is none that the model knows.
+    """
+    if filters.language is None:
+        return
+    languages = {"target": sides.target_language, **({"source": sides.source_language} if sides.has_source else {})}
+    for side, code in languages.items():
+        if not expected_labels(code):
+            raise ConfigError(
+                f"the language of the {side} cannot be identified",
+                where=where,
+                found=code,
+                expected="the code of a language that py3langid knows (en, de, zh, ...)",
+                advice="Tell the corpus's languages, or switch filters.language off.",
+            )
+
+
+def sift(records: Records, filters: FiltersConfig, sides: Sides = _UNKNOWN) -> Iterator[Sifted]:
+    """Ask the rules one after the other; each step's `kept` is what the next one sees, the last is what stays.
+
+    Each row counts under the first rule it fails. Cheap rules are asked of rows already gone as well, so that what
+    was measured for one rule serves the next; what they say of these rows is not used.
+    """
+    rows, nothing = _rows(records, sides), reject_nothing()
+    alive = np.ones(len(records), np.bool_)
+    for name, rule in _asked(filters, sides):
+        if len(records) < len(alive) and (rule.costly or len(records) < (1 - _RENEW_SHARE) * len(alive)):
+            rows, alive = _rows(records, sides), np.ones(len(records), np.bool_)
+        measure = rule.measure(rows)
+        failed = measure.failed.to_numpy(zero_copy_only=False) & alive
+        if failed.any():
+            described = _describe(rule, rows, measure, failed)
+            sifted = reject(records, pa.array(failed[alive]), name, described, rule.threshold)
+            records, alive = sifted.kept, alive & ~failed
+            yield sifted
+        else:
+            yield Sifted(records, nothing)
+
+
+def judge_all(records: Records, filters: FiltersConfig, sides: Sides = _UNKNOWN) -> dict[str, Measure]:
+    """What every rule says of every row, whatever the others say: for choosing thresholds by looking."""
+    rows = replace(_rows(records, sides), exact=True)
+    return {name: rule.measure(rows) for name, rule in _asked(filters, sides)}
+
+
+def _describe(rule: Rule, rows: Rows, measure: Measure, failed: Bools) -> pa.StringArray:
+    """The values of the failed rows, exactly."""
+    if rule.estimates:
+        return rule.measure(rows.only(failed)).describe_failed()
+    return measure.only(failed).describe_failed()
+
+
+def _asked(filters: FiltersConfig, sides: Sides) -> Iterator[tuple[str, Rule]]:
+    for name, rule in filters.rules():
+        if sides.has_source or not rule.compares:
+            yield name, rule
+
+
+def _rows(records: Records, sides: Sides) -> Rows:
+    return Rows(Texts(records.source), Texts(records.target), sides)

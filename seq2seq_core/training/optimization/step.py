@@ -1,0 +1,142 @@
+"""One global batch in, one update of the weights out, the same at any world size.
+
+Every process computes the gradient of its rows' summed loss, scaled by `world size / target tokens of all
+processes`; the mean over processes that DDP takes is then exactly the gradient of the loss per token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from seq2seq_core.data.batch import Batch
+from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
+from seq2seq_core.training.optimization.loss import smoothed_loss
+from seq2seq_core.training.processes.distributed import World
+
+Precision = Literal["float32", "bfloat16", "auto"]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Sums over all processes: losses in nats, the gradient's norm before it was cut, and the processes' flags."""
+
+    loss: float
+    nll: float
+    gradient_norm: float
+    updated: bool
+    flags: tuple[bool, ...]
+
+
+class Stepper:
+    """A model with its optimizer, ready for global batches.
+
+    Args:
+        model: The model itself, on the world's device.
+        smoothing: Label smoothing, 0 to 1.
+        clip_norm: The gradient's norm is cut to this; None leaves it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        world: World,
+        *,
+        smoothing: float,
+        clip_norm: float | None,
+        precision: Precision,
+        seed: int,
+    ) -> None:
+        self._weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self._parallel = world.parallel(model)
+        self._optimizer = optimizer
+        self._world = world
+        self._smoothing, self._clip_norm, self._seed = smoothing, clip_norm, seed
+        self._bfloat16 = uses_bfloat16(precision, world.device)
+        self._settle()
+
+    def run(self, step: int, batches: Sequence[Batch], target_tokens: int, flags: Sequence[bool]) -> StepResult:
+        """Update the weights; nothing is updated when the loss or gradient is not finite anywhere.
+
+        Args:
+            step: Number of the step; with seed and rank it alone decides what dropout drops.
+            batches: This process's part of the global batch, in pieces that fit the device; may be empty.
+            target_tokens: Target tokens of the whole global batch, on all processes.
+            flags: Raised by this process; the result has those raised by any.
+        """
+        torch.manual_seed(dropout_seed(self._seed, step, self._world.rank))
+        sums = self._accumulate(batches, self._world.size / target_tokens)
+        norm = self._cut_gradient()
+        is_bad = ~(torch.isfinite(norm) & torch.isfinite(sums).all())
+        raised = torch.tensor(flags, dtype=torch.float64, device=sums.device)
+        shared = self._world.sum(torch.cat([sums, is_bad.double().unsqueeze(0), raised]))
+        gradient_norm, loss, nll, bad, *seen = torch.cat([norm.double().unsqueeze(0), shared]).tolist()
+        if not bad:
+            self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return StepResult(loss, nll, gradient_norm, not bad, tuple(flag > 0 for flag in seen))
+
+    def _accumulate(self, batches: Sequence[Batch], scale: float) -> Tensor:
+        """Gradients of all pieces, shared between processes with the last one; sums of loss and likelihood."""
+        sums = torch.zeros(2, dtype=torch.float64, device=self._world.device)
+        pieces = list(batches) or [empty_batch()]
+        for i, batch in enumerate(pieces):
+            with self._unshared(is_last=i == len(pieces) - 1):
+                loss, nll = self._losses(batch)
+                (loss * scale).backward()  # type: ignore[no-untyped-call]
+            sums += torch.stack([loss.detach(), nll])
+        return sums
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        device = self._world.device
+        batch = batch.to(device, non_blocking=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
+            logits_BTV = self._parallel(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
+        return smoothed_loss(logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), self._smoothing)
+
+    def _unshared(self, *, is_last: bool) -> contextlib.AbstractContextManager[None]:
+        if is_last or not isinstance(self._parallel, DistributedDataParallel):
+            return contextlib.nullcontext()
+        return self._parallel.no_sync()
+
+    def _cut_gradient(self) -> Tensor:
+        if self._clip_norm is not None:
+            return nn.utils.clip_grad_norm_(self._weights, self._clip_norm, foreach=True)
+        return nn.utils.get_total_norm([w.grad for w in self._weights if w.grad is not None], foreach=True)
+
+    def _settle(self) -> None:
+        """Let DDP arrange its buckets before the first real step.
+
+        It does so after its first backward pass, by the order in which gradients came. Sums over three or more
+        processes depend on that arrangement in their last bits, so it has to be the same after a resume.
+        """
+        if self._world.size > 1:
+            for _ in range(2):
+                self._accumulate([], 1.0)
+            self._optimizer.zero_grad(set_to_none=True)
+
+
+def empty_batch() -> Batch:
+    """One row without a token to learn: loss and gradients are exactly 0. Lets a process without rows take part."""
+    source, target_in, target_out = (torch.tensor([[token]]) for token in (EOS_ID, BOS_ID, PAD_ID))
+    return Batch(source, torch.tensor([1]), target_in, target_out, target_tokens=0)
+
+
+def uses_bfloat16(precision: Precision, device: torch.device) -> bool:
+    """Whether forward passes run in bfloat16: if asked for, or by `auto` where the device computes in it natively."""
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return precision == "bfloat16"
+
+
+def dropout_seed(seed: int, step: int, rank: int) -> int:
+    """64 well-mixed bits, so that a resumed step drops what it would have dropped undisturbed."""
+    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0])

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seq2seq_core import config as configuration
+from seq2seq_core.config import Config
+from seq2seq_core.decoding.batched import generate
+from seq2seq_core.decoding.hypothesis import SearchConfig
+from seq2seq_core.engines.config import EchoEngineConfig, EngineConfig, TorchEngineConfig
+from seq2seq_core.engines.table import load_engine
+from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.models.card import Lineage
+from seq2seq_core.models.folder import load_model, save_model
+from seq2seq_core.models.registry import build_model
+from seq2seq_core.models.rnn import RnnConfig
+from seq2seq_core.models.transformer import TransformerConfig
+from seq2seq_core.tokenizer.model import Tokenizer
+from seq2seq_core.tokenizer.training import TokenizerConfig, train
+
+CORPUS = ["a small cat sat.", "the dog ran fast!", "one, two and three?"] * 5
+SEQUENCES = [np.array(ids, np.int32) for ids in ([5, 6, 7], [], [300, 4, 4, 9, 10, 11, 12], [8])]
+
+
+class Outer(Config):
+    engine: EngineConfig = TorchEngineConfig()
+
+
+@pytest.fixture(scope="module", params=["transformer", "rnn"])
+def model_root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    root = str(tmp_path_factory.mktemp("model"))
+    tokenizer = Tokenizer(train(iter(CORPUS), TokenizerConfig(vocabulary_size=320, type="bpe")))
+    architecture = (
+        TransformerConfig(width=16, feed_forward_width=32, heads=2, encoder_layers=1, decoder_layers=1)
+        if request.param == "transformer"
+        else RnnConfig(width=16)
+    )
+    torch.manual_seed(1)
+    model = build_model(architecture, tokenizer.vocabulary_size, tokenizer.vocabulary_size)
+    save_model(root, model, architecture, tokenizer, tokenizer, Lineage(run="r", step=1, dataset_digest="", dataset=""))
+    return root
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_the_torch_engine_generates_what_its_model_does(model_root: str, beam: int) -> None:
+    options = SearchConfig(beam=beam, n_best=beam)
+    loaded = load_engine(TorchEngineConfig(device="cpu", max_batch_tokens=20), model_root)
+    model = load_model(model_root)
+    assert loaded.model_digest == model.digest
+    assert loaded.source_tokenizer.digest == loaded.target_tokenizer.digest == model.source_tokenizer.digest
+    expected = generate(model.model, SEQUENCES, options, 10_000)
+    for found, wanted in zip(loaded.engine.generate(SEQUENCES, options), expected, strict=True):
+        assert [h.tokens.tolist() for h in found] == [h.tokens.tolist() for h in wanted]
+        assert [h.score for h in found] == pytest.approx([h.score for h in wanted], abs=1e-4)
+
+
+def test_bfloat16_and_the_number_of_threads_are_taken_up(model_root: str) -> None:
+    before = torch.get_num_threads()
+    try:
+        engine = load_engine(TorchEngineConfig(precision="bfloat16", threads=1), model_root).engine
+        assert torch.get_num_threads() == 1
+        for beam in (1, 2):
+            assert len(engine.generate(SEQUENCES, SearchConfig(beam=beam))) == len(SEQUENCES)
+        assert {parameter.dtype for parameter in engine._model.parameters()} == {torch.bfloat16}  # type: ignore[attr-defined]
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_echo_engine_gives_the_source_back(model_root: str) -> None:
+    loaded = load_engine(EchoEngineConfig(), model_root)
+    found = loaded.engine.generate(SEQUENCES, SearchConfig(attention=True))
+    assert [h.tokens.tolist() for (h,) in found] == [ids.tolist() for ids in SEQUENCES]
+    assert [h.attention.shape for (h,) in found if h.attention is not None] == [(4, 4), (1, 1), (8, 8), (2, 2)]
+    assert loaded.source_tokenizer is loaded.target_tokenizer
+    assert loaded.model_digest == load_model(model_root).digest
+
+
+def test_a_worker_without_a_torch_engine_needs_no_torch(model_root: str) -> None:
+    code = f"""
+import sys
+sys.modules["torch"] = None
+from seq2seq_core.decoding.hypothesis import SearchConfig
+from seq2seq_core.engines.config import EchoEngineConfig
+from seq2seq_core.engines.table import load_engine
+from seq2seq_core.inference.translator import Translator
+from seq2seq_core.text.segment import SegmentConfig
+loaded = load_engine(EchoEngineConfig(), {model_root!r})
+parts = loaded.engine, loaded.source_tokenizer, loaded.target_tokenizer, SearchConfig(), SegmentConfig()
+sys.exit(Translator(*parts).translate(["a cat"])[0].text != "a cat")
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("config", [EchoEngineConfig(), TorchEngineConfig(device="cpu")])
+def test_a_folder_without_a_model_is_named(tmp_path: Path, config: EngineConfig) -> None:
+    with pytest.raises(ModelError, match="no model"):
+        load_engine(config, str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("content", ["{", "{}", json.dumps({"source_tokenizer": 3})])
+def test_a_damaged_model_card_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelError, match=r"config\.json"):
+        load_engine(EchoEngineConfig(), str(tmp_path))
+
+
+def test_a_device_that_is_not_there_is_named(model_root: str) -> None:
+    with pytest.raises(ConfigError, match="warp"):
+        load_engine(TorchEngineConfig(device="warp"), model_root)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, TorchEngineConfig()),
+        ({"engine": {"device": "cpu"}}, TorchEngineConfig(device="cpu")),
+        ({"engine": {"kind": "torch", "threads": 2}}, TorchEngineConfig(threads=2)),
+        ({"engine": {"kind": "echo", "fail_on_piece": 7}}, EchoEngineConfig(fail_on_piece=7)),
+    ],
+)
+def test_the_kind_of_engine_is_torch_unless_named(values: dict[str, Any], expected: EngineConfig) -> None:
+    outer = configuration.build(Outer, values)
+    assert outer.engine == expected
+    assert configuration.build(Outer, outer.model_dump(mode="json")) == outer
+
+
+def test_a_key_of_another_engine_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"engine.*devise.*Did you mean engine\.device"):
+        configuration.build(Outer, {"engine": {"devise": "cpu"}})
+    with pytest.raises(ConfigError, match="device"):
+        configuration.build(Outer, {"engine": {"kind": "echo", "device": "cpu"}})
+    with pytest.raises(ConfigError, match="'warp'"):
+        configuration.build(Outer, {"engine": {"kind": "warp"}})
+
+
+def test_engine_options_are_seen_by_the_command_line() -> None:
+    names = [key.name for key in configuration.keys(Outer)]
+    assert {"engine.kind", "engine.device", "engine.fail_on_piece"} <= set(names)
+    assert configuration.parse_overrides(Outer, ["--engine.kind", "echo"]) == {"engine.kind": "echo"}

@@ -1,0 +1,122 @@
+"""The choice of what a generation adds: every content once, in any order of landing, and agreed on by content alone."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq_core.corpora.config import CorpusConfig, TextSource
+from seq2seq_core.corpora.index import FileIndex
+from seq2seq_core.dataset.manifest import GenerationEntry, Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry
+from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.planning.generation import (
+    Generation,
+    Read,
+    chosen_generation,
+    next_generation,
+    origins,
+    read_of,
+    shards_of,
+    source_entry,
+)
+from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
+from seq2seq_core.preparation.terms.recipe import Recipe
+
+NOTHING = Ledger(read=0, kept={}, duplicates=0, rejected={})
+FILES = st.lists(st.tuples(st.text("abc/", min_size=1, max_size=4), st.integers(0, 6)), max_size=6)
+
+
+def job() -> Job:
+    recipe = Recipe()
+    corpus = resolve(CorpusConfig(path="x.tsv"), "train", "news", recipe)
+    return Job(
+        output="out", recipe=recipe, corpora=(corpus,), shares={}, inputs=(), configuration={}, tokenizer_digests=()
+    )
+
+
+def read(name: str, content: int, index: int) -> Read:
+    url = f"/in/{index}{name}.tsv"
+    source = TextSource(format="tsv", urls=(url,), fields=("1", "2"))
+    file = FileIndex(url=url, bytes=9 << 20, fingerprint=f"{content:032x}", lines=1, cuts=(0, 1), starts=(0, 1))
+    input_ = Input(index=index, corpus=0, role="train", origin=f"{index}{name}", source=source)
+    return read_of(input_, IndexedInput(index=index, files=(file,)))
+
+
+def committed(latest: Manifest | None, generation: Generation) -> Manifest:
+    """The manifest with one generation more; its shards are named only."""
+    number = generation.number
+    shard = ShardEntry(
+        path="p", rows=0, source_tokens=0, target_tokens=0, bytes=0, digest="", generation=generation.number
+    )
+    before = () if latest is None else latest.splits["train"].shards
+    tokenizer = TokenizerEntry(path="t", digest="t", vocabulary_size=9)
+    inputs = tuple(source_entry(job(), one) for one in generation.reads)
+    entry = GenerationEntry(index=number, fingerprint=generation.fingerprint, ledger=NOTHING, inputs=inputs)
+    return Manifest(
+        fingerprint=generation.fingerprint,
+        recipe_fingerprint=generation.recipe_fingerprint,
+        source_tokenizer=tokenizer,
+        target_tokenizer=tokenizer,
+        splits={
+            "train": SplitEntry(shards=(*before, *[shard] * generation.shards), source_lengths=(), target_lengths=())
+        },
+        rejected=(),
+        ledger=NOTHING,
+        inputs=(),
+        generations=(*(() if latest is None else latest.generations), entry),
+        configuration={},
+        software={},
+    )
+
+
+@given(st.lists(FILES.filter(bool), min_size=1, max_size=5))
+def test_every_content_is_added_once_however_it_lands(landings: list[list[tuple[str, int]]]) -> None:
+    latest: Manifest | None = None
+    seen: set[int] = set()
+    for files in landings:
+        reads = [read(name, content, index) for index, (name, content) in enumerate(files)]
+        found = next_generation(job(), reads, latest)
+        fresh = [content for _, content in files if content not in seen]
+        if latest is not None and not fresh:
+            assert found is None
+            continue
+        assert found is not None
+        assert [one.indexed.files[0].fingerprint for one in found.reads] == [f"{c:032x}" for c in fresh]
+        assert latest is None or found.shards == shards_of(latest)
+        assert found.left == 0
+        seen |= set(fresh)
+        latest = committed(latest, found)
+    names = [] if latest is None else [entry.origin for one in latest.generations for entry in one.inputs]
+    assert len(set(names)) == len(names)
+
+
+@given(FILES.filter(bool), FILES.filter(bool), st.data())
+def test_a_run_that_sees_more_agrees_with_one_that_saw_less(
+    first: list[tuple[str, int]], later: list[tuple[str, int]], data: st.DataObject
+) -> None:
+    began = next_generation(job(), [read(*file, index) for index, file in enumerate(first)], None)
+    assert began is not None
+    latest = data.draw(st.sampled_from([None, committed(None, began)]))
+    offset = 0 if latest is None else 100
+    claimed = next_generation(job(), [read(*file, offset + index) for index, file in enumerate(later)], latest)
+    if claimed is None:
+        return
+    inputs = [source_entry(job(), one) for one in claimed.reads]
+    contents = data.draw(st.permutations([*later, *first]))
+    reads = [read(f"moved{name}", content, 200 + index) for index, (name, content) in enumerate(contents)]
+    agreed = chosen_generation(job(), reads, latest, inputs, claimed.shards)
+    assert agreed is not None
+    assert agreed.fingerprint == claimed.fingerprint
+    assert agreed.number == claimed.number
+    unseen = len(reads) if latest is None else sum(content not in dict(map(reversed, first)) for _, content in contents)
+    assert agreed.left == unseen - len(claimed.reads)
+    lost = later[0][1]
+    fewer = [one for one in reads if one.indexed.files[0].fingerprint != f"{lost:032x}"]
+    if any(one.indexed.files[0].fingerprint == f"{lost:032x}" for one in claimed.reads):
+        assert chosen_generation(job(), fewer, latest, inputs, claimed.shards) is None
+
+
+def test_origins_are_the_shortest_ends_that_differ() -> None:
+    assert origins(["/a/x.en", "s3://b/y.en"]) == ["x.en", "y.en"]
+    assert origins(["/a/x.en", "/b/x.en", "/b/y.en"]) == ["a/x.en", "b/x.en", "b/y.en"]
+    assert origins(["/a/x.en", "/a/x.en"]) == ["x.en", "x.en"]

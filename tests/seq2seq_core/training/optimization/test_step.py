@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2seq_core.data.batch import Batch
+from seq2seq_core.models.registry import build_model
+from seq2seq_core.models.transformer import TransformerConfig
+from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
+from seq2seq_core.training.optimization.step import Stepper, dropout_seed, uses_bfloat16
+from seq2seq_core.training.processes.distributed import World
+
+CPU = torch.device("cpu")
+ALONE = World(rank=0, size=1, local_size=1, device=CPU)
+
+
+def rows(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Batch:
+    def padded(sequences: list[list[int]]) -> Tensor:
+        return nn.utils.rnn.pad_sequence([torch.tensor(s) for s in sequences], batch_first=True, padding_value=PAD_ID)
+
+    return Batch(
+        padded([[*s, EOS_ID] for s in sources]),
+        torch.tensor([len(s) + 1 for s in sources]),
+        padded([[BOS_ID, *t] for t in targets]),
+        padded([[*t, EOS_ID] for t in targets]),
+        target_tokens=sum(len(t) + 1 for t in targets),
+    )
+
+
+SOURCES = [[5, 6, 7], [8], [9, 10], [11, 5, 6, 7]]
+TARGETS = [[6, 5], [7, 8, 9], [10], [11, 11]]
+TOKENS = sum(len(target) + 1 for target in TARGETS)
+
+
+def model(dropout: float = 0.0) -> nn.Module:
+    torch.manual_seed(0)
+    config = TransformerConfig(
+        width=16, feed_forward_width=32, heads=2, encoder_layers=1, decoder_layers=1, dropout=dropout
+    )
+    return build_model(config, 12, 12)
+
+
+def stepper(network: nn.Module, world: World = ALONE, clip_norm: float | None = None, rate: float = 1.0) -> Stepper:
+    optimizer = torch.optim.SGD(network.parameters(), lr=rate)
+    return Stepper(network, optimizer, world, smoothing=0.1, clip_norm=clip_norm, precision="float32", seed=1)
+
+
+def distance(one: nn.Module, other: nn.Module) -> float:
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
+    return max((a - b).abs().max().item() for a, b in pairs)
+
+
+def test_the_update_follows_the_mean_loss_per_token_of_the_whole_batch() -> None:
+    ours, plain = model(), model()
+    batch = rows(SOURCES, TARGETS)
+    result = stepper(ours).run(1, [batch], TOKENS, [])
+    logits = plain(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
+    loss = functional.cross_entropy(
+        logits.flatten(0, 1), batch.target_out_BT.flatten(), ignore_index=PAD_ID, label_smoothing=0.1
+    )
+    loss.backward()
+    torch.optim.SGD(plain.parameters(), lr=1.0).step()
+    assert result.loss / TOKENS == pytest.approx(loss.item(), rel=1e-6)
+    assert result.nll < result.loss
+    assert distance(ours, plain) < 1e-6
+
+
+def test_pieces_add_up_to_the_whole_batch() -> None:
+    whole, pieces = model(), model()
+    one = stepper(whole).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])
+    parts = [rows(SOURCES[:1], TARGETS[:1]), rows(SOURCES[1:], TARGETS[1:])]
+    other = stepper(pieces).run(1, parts, TOKENS, [])
+    assert one.loss == pytest.approx(other.loss, rel=1e-6)
+    assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-5)
+    assert distance(whole, pieces) < 1e-6
+
+
+def test_no_rows_give_no_loss_and_no_movement() -> None:
+    before, after = model(), model()
+    result = stepper(after).run(1, [], TOKENS, [])
+    assert (result.loss, result.gradient_norm) == (0.0, 0.0)
+    assert distance(before, after) == 0.0
+
+
+def test_a_long_gradient_is_cut_and_its_norm_before_is_told() -> None:
+    free, cut, still = model(), model(), model()
+    norm = stepper(free).run(1, [rows(SOURCES, TARGETS)], TOKENS, []).gradient_norm
+    result = stepper(cut, clip_norm=norm / 2).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])
+    assert result.gradient_norm == pytest.approx(norm)
+    moved = torch.cat([(a - b).flatten() for a, b in zip(cut.parameters(), still.parameters(), strict=True)]).norm()
+    assert moved.item() == pytest.approx(norm / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_move_nothing(value: float) -> None:
+    network = model()
+    bias = next(p for name, p in network.named_parameters() if name.endswith("output_bias"))
+    bias.data[5] = value
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    result = stepper(network).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])
+    assert not result.updated
+    for name, weight in network.state_dict().items():
+        assert torch.equal(weight.nan_to_num(7.0), before[name].nan_to_num(7.0)), name
+    assert all(weight.grad is None for weight in network.parameters())
+
+
+def test_a_step_drops_the_same_whatever_ran_before() -> None:
+    straight, resumed = model(0.3), model(0.3)
+    first, second = stepper(straight, rate=0.0), stepper(resumed, rate=0.0)
+    first.run(1, [rows(SOURCES, TARGETS)], TOKENS, [])
+    torch.rand(10)
+    a = first.run(2, [rows(SOURCES, TARGETS)], TOKENS, [])
+    b = second.run(2, [rows(SOURCES, TARGETS)], TOKENS, [])
+    assert a == b
+    assert a.loss != second.run(3, [rows(SOURCES, TARGETS)], TOKENS, []).loss
+
+
+def test_flags_come_back() -> None:
+    assert stepper(model()).run(1, [rows(SOURCES, TARGETS)], TOKENS, [False, True]).flags == (False, True)
+
+
+def test_dropout_seeds_differ_by_seed_step_and_rank() -> None:
+    seeds = {dropout_seed(seed, step, rank) for seed in range(5) for step in range(50) for rank in range(4)}
+    assert len(seeds) == 5 * 50 * 4
+
+
+def test_bfloat16_on_a_processor_only_if_asked() -> None:
+    assert not uses_bfloat16("auto", CPU)
+    assert uses_bfloat16("bfloat16", CPU)
+    assert not uses_bfloat16("float32", CPU)
+
+
+def test_bfloat16_keeps_weights_in_float32_and_the_loss_close() -> None:
+    network = model()
+    exact = stepper(network, rate=0.0).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])
+    low = Stepper(
+        network, torch.optim.SGD(network.parameters(), lr=0.1), ALONE,
+        smoothing=0.1, clip_norm=1.0, precision="bfloat16", seed=1,
+    ).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])  # fmt: skip
+    assert low.loss == pytest.approx(exact.loss, rel=2e-2)
+    assert low.loss != exact.loss
+    assert all(weight.dtype == torch.float32 for weight in network.parameters())
