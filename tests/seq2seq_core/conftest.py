@@ -22,6 +22,7 @@ from seq2seq_core.dataset.manifest import (
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA, Split, shard_name, text_schema
 from seq2seq_core.dataset.writer import length_histogram, write_rejected, write_shard
+from tests.reading import reading  # noqa: F401
 
 TableMaker = Callable[..., pa.Table]
 DatasetMaker = Callable[..., Dataset]
