@@ -6,6 +6,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from seq2seq_core.records import REJECTS_OF_FILES
 from seq2seq_core.tokenizer.vocabulary import token_type
 
 FORMAT_VERSION = 1
@@ -35,18 +36,8 @@ def text_schema(source_vocabulary: int, target_vocabulary: int, *, with_text: bo
     return pa.schema(fields)
 
 
-REJECTED_SCHEMA = pa.schema(
-    [
-        pa.field("origin", pa.string(), nullable=False),
-        pa.field("line", pa.int64(), nullable=False),
-        pa.field("rule", pa.string(), nullable=False),
-        pa.field("value", pa.string(), nullable=False),
-        pa.field("threshold", pa.string(), nullable=False),
-        pa.field("source", pa.string()),
-        pa.field("target", pa.string()),
-    ]
-)
-"""Rejected rows: `line` counts from 1; `source` and `target` are null where the bytes could not be read."""
+REJECTED_SCHEMA = REJECTS_OF_FILES
+"""Rejected rows: origin, line (from 1), rule, value, threshold, source, target (null where its bytes are no text)."""
 
 
 def shard_name(index: int, count: int, stem: str = "part", suffix: str = ".parquet") -> str:

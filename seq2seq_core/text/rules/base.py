@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.config import Config
-from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts
+from seq2seq_core.records import Records
+from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn
 
 
 @dataclass(frozen=True)
@@ -42,26 +43,47 @@ class Side(NamedTuple):
     """
 
     name: Literal["source", "target"]
-    texts: Texts
+    texts: TextColumn
     language: str | None = None
     exact: bool = False
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows a rule judges: the texts of both sides, what is known of them, and `Side.exact`."""
+    """The rows a rule judges.
 
-    source: Texts
-    target: Texts
+    Attributes:
+        source: The texts of one side.
+        target: Those of the other.
+        sides: What is known of the two.
+        exact: As `Side.exact`.
+        lines: The line of each row, int64; None where nobody will ask.
+        origin: The file they stand in.
+    """
+
+    source: TextColumn
+    target: TextColumn
     sides: Sides = Sides()
     exact: bool = False
+    lines: pa.Int64Array | None = None
+    origin: str = ""
 
     def __len__(self) -> int:
         return len(self.target)
 
     def only(self, rows: Bools) -> Rows:
         """Some of the rows, to be measured exactly."""
-        return replace(self, source=self.source.only(rows), target=self.target.only(rows), exact=True)
+        lines = None if self.lines is None else self.lines.filter(pa.array(rows))
+        return replace(self, source=self.source.only(rows), target=self.target.only(rows), exact=True, lines=lines)
+
+    def of(self, records: Records) -> Rows:
+        """Those of the rows that are left, with nothing measured yet."""
+        source, target = TextColumn(records.source), TextColumn(records.target)
+        return replace(self, source=source, target=target, lines=records.lines)
+
+    def place(self, row: int) -> str:
+        """Where a row stands, for the reader of an error."""
+        return f"{self.origin}, line {row + 1 if self.lines is None else self.lines[row]}".removeprefix(", ")
 
     def each(self) -> Iterator[Side]:
         """Every side there is."""
@@ -111,6 +133,30 @@ class Rule(Config, ABC):
     def threshold(self) -> str:
         """What passes, in words, for the ledger."""
 
+    def judges(self, sides: Sides) -> bool:
+        """Whether a corpus with these sides is judged by it."""
+        return sides.has_source or not self.compares
+
+    def check(self, sides: Sides, where: str | None) -> None:
+        """Make sure, before any work, that it can judge a corpus; a ConfigError that names `where` if it cannot."""
+
+    def resolved(self) -> Self:
+        """The same rule with what it takes from elsewhere written out, so that it tells all that decides."""
+        return self
+
+
+class PieceRule(Config, ABC):
+    """A rule that is asked of rows when they have been encoded."""
+
+    @abstractmethod
+    def measure_lengths(self, source: pa.Array | None, target: pa.Array) -> Measure:
+        """Judge rows by the lengths of their sides in pieces (integers); None where there is no source."""
+
+    @property
+    @abstractmethod
+    def threshold(self) -> str:
+        """What passes, in words, for the ledger."""
+
 
 class SideRule(Rule):
     """A rule that measures one number on each side."""
@@ -139,11 +185,11 @@ class SuspectRule(SideRule):
     estimates: ClassVar[bool] = True
 
     @abstractmethod
-    def suspects(self, texts: Texts) -> Bools:
+    def suspects(self, texts: TextColumn) -> Bools:
         """Which rows may fail: all that do, and few others."""
 
     @abstractmethod
-    def exact_value(self, texts: Texts) -> Ints:
+    def exact_value(self, texts: TextColumn) -> Ints:
         """The measured number of each row."""
 
     def value(self, side: Side) -> Ints:
