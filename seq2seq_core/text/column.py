@@ -55,6 +55,21 @@ class TextColumn:
         """Some of the rows."""
         return TextColumn(self.column.filter(pa.array(rows)))
 
+    def replaced(self, rows: Bools, texts: TextColumn) -> TextColumn:
+        """The column with other texts in some rows; in all others, characters beyond ASCII are not looked for again."""
+        result = TextColumn(pc.replace_with_mask(self.column, pa.array(rows), texts.column))
+        begins, moved = self.wide_offsets[:-1].copy(), result.offsets[:-1].copy()
+        begins[rows] = texts.wide_offsets[:-1] + len(self.wide_at)  # those of the other texts stand behind all
+        moved[rows] -= texts.offsets[:-1]
+        moved[~rows] -= self.offsets[:-1][~rows]
+        sizes = np.diff(self.wide_offsets)
+        sizes[rows] = np.diff(texts.wide_offsets)
+        result.wide_offsets = np.concatenate([[0], np.cumsum(sizes)])
+        order = np.repeat(begins - result.wide_offsets[:-1], sizes) + np.arange(sizes.sum())
+        result.wide_at = np.concatenate([self.wide_at, texts.wide_at])[order] + np.repeat(moved, sizes)
+        result.wide_points = np.concatenate([self.wide_points, texts.wide_points])[order]
+        return result
+
     def measure_rows(self, rows: Bools, function: Callable[[str], float], default: float = 0.0) -> Floats:
         """The slow path: a Python function of the text of some rows, and a default for all others, float64 [n]."""
         values = np.full(len(self), default)
@@ -138,7 +153,7 @@ class TextColumn:
 
     def rows_with_irregular_spaces(self) -> Bools:
         """The rows with white space other than single spaces between words."""
-        rows = self.rows_with(Trait.SPACE)
+        rows = self.has_any(self.wide_spaces)
         if len(self.control_spaces):
             rows |= self.has_any(self.control_spaces)
         spaces = self.ascii_spaces
@@ -163,6 +178,9 @@ class TextColumn:
     @cached_property
     def wide_points(self) -> npt.NDArray[np.int32]:
         """The code points of the characters beyond ASCII."""
+        if self._is_dense:
+            every = np.frombuffer(self.data.tobytes().decode().encode("utf-32-le"), np.int32)
+            return every[every >= 0x80]
         return _decode_at(self.data, self.wide_at)
 
     @cached_property
@@ -174,6 +192,11 @@ class TextColumn:
     def traits(self) -> Octets:
         """The traits of the characters beyond ASCII."""
         return traits_of(self.wide_points)
+
+    @cached_property
+    def wide_spaces(self) -> Ints:
+        """Where white space beyond ASCII begins, rising."""
+        return self.wide_at[self.have(Trait.SPACE)]
 
     @cached_property
     def controls(self) -> Ints:
@@ -203,7 +226,14 @@ class TextColumn:
     @cached_property
     def characters(self) -> Ints:
         """Characters (code points) of each row, int64 [n]."""
-        return self.bytes - self._sum_wide(self.wide_sizes - 1) if len(self.wide_at) else self.bytes
+        if self._is_dense:
+            return self.bytes - self.count(mark(self.data, _is_continuation))
+        return self.bytes - self._sum_wide(self.wide_sizes - 1)
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether looking at all bytes is faster than at the characters beyond ASCII alone."""
+        return len(self.wide_at) * _DENSE > len(self.data)
 
     @cached_property
     def points(self) -> tuple[npt.NDArray[Any], Ints]:
@@ -253,17 +283,16 @@ class TextColumn:
     @cached_property
     def spaces(self) -> Bools:
         """Which bytes belong to white space (bool [N]), that of Unicode included."""
-        begins = self.find_wide(unicode.members(unicode.SPACE))
-        if not len(begins):
+        if not len(self.wide_spaces):
             return self.ascii_spaces
         mask = self.ascii_spaces.copy()
-        self.mark_wide(mask, begins)
+        self.mark_wide(mask, self.wide_spaces)
         return mask
 
     @cached_property
     def visible(self) -> Ints:
         """Characters of each row that are not white space, int64 [n]."""
-        return self.characters - self.count(self.ascii_spaces) - self.count_wide(unicode.members(unicode.SPACE))
+        return self.characters - self.count(self.ascii_spaces) - self.count_at(self.wide_spaces)
 
     @cached_property
     def word_begins(self) -> Bools:
@@ -312,6 +341,12 @@ def _is_blank(data: Octets) -> Bools:
     return result
 
 
+def _is_continuation(data: Octets) -> Bools:
+    """Whether a byte of UTF-8 goes on with the character before."""
+    result: Bools = (data & 0xC0) == 0x80
+    return result
+
+
 def _is_control(data: Octets) -> Bools:
     deleted: Bools = data == _DELETE
     if data.min(initial=_SPACE) < _SPACE:
@@ -329,10 +364,7 @@ def _sizes(lead: Octets) -> Ints:
 
 
 def _decode_at(data: Octets, at: Ints) -> npt.NDArray[np.int32]:
-    """The code points of all characters beyond ASCII in some UTF-8, given where they begin."""
-    if len(at) * _DENSE > len(data):
-        every = np.frombuffer(data.tobytes().decode().encode("utf-32-le"), np.int32)
-        return every[every >= 0x80]
+    """The code points of the characters beyond ASCII that begin at some places."""
     lead = data[at]
     points: npt.NDArray[np.int32] = ((lead & 0x1F).astype(np.int32) << 6) | _tail(data, at + 1)
     for size, bits in ((3, 0x0F), (4, 0x07)):

@@ -106,7 +106,7 @@ def _settle(text: TextColumn, steps: tuple[_Step, ...], rounds: int) -> TextColu
         return text
     settled = _settle(TextColumn(after.column.filter(differ)), steps, rounds - 1).column
     changed = pc.replace_with_mask(after.column, differ, settled)
-    return TextColumn(pc.replace_with_mask(text.column, pa.array(rows), changed))
+    return text.replaced(rows, TextColumn(changed))
 
 
 def _apply(step: _Step, text: TextColumn) -> TextColumn:

@@ -38,6 +38,7 @@ class Trait(IntFlag):
 
 
 SPACES = "\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""White space beyond ASCII, as Python's `str.split()` knows it."""
 QUOTES = "\xab\xb4\xbb\u2018-\u201f\u2039\u203a\u275b-\u275e\u301d-\u301f"
 DASHES = "\u2010-\u2015\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d"
 ACCENTS = "\xa8\xaf\xb4\xb8\u02c6\u02c7\u02cb\u02d8-\u02dd"

@@ -22,8 +22,6 @@ LETTER = r"\p{L}\p{M}"
 DIGIT = r"\p{Nd}"
 NUMBER = r"\p{N}"
 SYMBOL = r"\p{S}"
-SPACE = r"\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
-"""White space beyond ASCII, as Python's `str.split()` knows it."""
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 """Scripts written without a space between words."""
 

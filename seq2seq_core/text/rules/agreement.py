@@ -15,7 +15,7 @@ from pydantic import Field
 
 from seq2seq_core.text import unicode
 from seq2seq_core.text.column import Bools, Ints, TextColumn, text_rows
-from seq2seq_core.text.rules.base import Measure, Rows, Rule, above, shown
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, above
 
 
 class IdenticalRule(Rule):
@@ -85,7 +85,7 @@ class NearIdenticalRule(Rule):
         shared = both[1:][both[1:] == both[:-1]] >> 24
         counts = [np.bincount(side >> 24, minlength=len(rows)) for side in windows]
         similarity = np.bincount(shared, minlength=len(rows)) / np.maximum(np.minimum(*counts), 1)
-        return Measure(pa.array(above(similarity, self.maximum)), {"similarity": shown(similarity)})
+        return Measure(pa.array(above(similarity, self.maximum)), {"similarity": similarity})
 
     @property
     def threshold(self) -> str:
@@ -123,7 +123,7 @@ class NumbersRule(Rule):
         counted = np.array([self._compare(source, target) for source, target in pairs], np.int64).reshape(-1, 2)
         alone[numbers], total[numbers] = counted[:, 0], counted[:, 1]
         part = alone / np.maximum(total, 1)
-        values = {"unmatched": pa.array(alone), "share": shown(part)}
+        values = {"unmatched": alone, "share": part}
         return Measure(pa.array(above(part, self.maximum)), values)
 
     def _compare(self, source: str, target: str) -> tuple[int, int]:

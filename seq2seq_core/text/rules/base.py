@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -94,16 +94,28 @@ class Rows:
 
 @dataclass(frozen=True)
 class Measure:
-    """A rule's verdict on every row: whether it fails (bool, no nulls), and named columns of measured values."""
+    """A rule's verdict on every row.
+
+    Attributes:
+        failed: Whether it fails, bool without nulls.
+        measured: What was measured, by name: numbers (NumPy's), or texts (Arrow's).
+    """
 
     failed: pa.BooleanArray
-    values: dict[str, pa.Array]
+    measured: Mapping[str, npt.NDArray[Any] | pa.Array]
+
+    @property
+    def values(self) -> dict[str, pa.Array]:
+        """What was measured as it is shown: numbers to three decimals."""
+        return {name: _shown(column) for name, column in self.measured.items()}
 
     def describe_failed(self) -> pa.StringArray:
         """The measured values of the failed rows, as `source 3, target 212`."""
+        failed = self.failed.to_numpy(zero_copy_only=False)
         parts: list[Any] = []
-        for name, column in self.values.items():
-            parts += [f"{', ' if parts else ''}{name} ", column.filter(self.failed).cast(pa.string())]
+        for name, column in self.measured.items():
+            values = column[failed] if isinstance(column, np.ndarray) else column.filter(self.failed)
+            parts += [f"{', ' if parts else ''}{name} ", _shown(values).cast(pa.string())]
         return pc.binary_join_element_wise(*parts, "")
 
     def only(self, rows: Bools) -> Measure:
@@ -171,12 +183,11 @@ class SideRule(Rule):
 
     def measure(self, rows: Rows) -> Measure:
         failed = np.zeros(len(rows), np.bool_)
-        values: dict[str, pa.Array] = {}
+        numbers: dict[str, npt.NDArray[Any]] = {}
         for side in rows.each():
-            number = self.value(side)
-            failed |= self.fails(number)
-            values[side.name] = shown(number)
-        return Measure(pa.array(failed), values)
+            numbers[side.name] = self.value(side)
+            failed |= self.fails(numbers[side.name])
+        return Measure(pa.array(failed), numbers)
 
 
 class SuspectRule(SideRule):
@@ -203,9 +214,11 @@ class SuspectRule(SideRule):
         return value
 
 
-def shown(numbers: npt.NDArray[Any]) -> pa.Array:
+def _shown(column: npt.NDArray[Any] | pa.Array) -> pa.Array:
     """Numbers as they stand in the ledger: to three decimals."""
-    return pa.array(np.round(numbers, 3) if numbers.dtype.kind == "f" else numbers)
+    if isinstance(column, np.ndarray):
+        return pa.array(np.round(column, 3) if column.dtype.kind == "f" else column)
+    return column
 
 
 def above(value: Floats, maximum: float) -> Bools:

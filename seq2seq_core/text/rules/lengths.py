@@ -17,7 +17,7 @@ from seq2seq_core.config import Config
 from seq2seq_core.text import unicode
 from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn
 from seq2seq_core.text.piecewise import find, stretches
-from seq2seq_core.text.rules.base import Measure, PieceRule, Rows, Rule, Side, SideRule, SuspectRule, above, shown
+from seq2seq_core.text.rules.base import Measure, PieceRule, Rows, Rule, Side, SideRule, SuspectRule, above
 
 
 class EmptyRule(Rule):
@@ -126,10 +126,10 @@ class LengthRatioRule(Rule):
         if self.spread is None:
             scaled = target / (self.center or 1.0)
             ratio = np.maximum(source, scaled) / np.minimum(source, scaled)
-            return Measure(pa.array(above(ratio, self.maximum)), {"ratio": shown(ratio)})
+            return Measure(pa.array(above(ratio, self.maximum)), {"ratio": ratio})
         ratio = target / source
         deviation = np.abs(np.log(ratio) - math.log(self.center or 1.0)) / self.spread
-        values = {"target/source": shown(ratio), "deviations": shown(deviation)}
+        values = {"target/source": ratio, "deviations": deviation}
         return Measure(pa.array(above(deviation, self.deviations)), values)
 
     def _length(self, texts: TextColumn) -> Floats:

@@ -79,11 +79,11 @@ class HtmlRule(Rule):
 
     def measure(self, rows: Rows) -> Measure:
         failed = np.zeros(len(rows), np.bool_)
-        values: dict[str, pa.Array] = {}
+        values: dict[str, Ints] = {}
         for side in rows.each():
             tags, entities = _count(side.texts, "<", _TAG), _count(side.texts, "&", _ENTITY)
             failed |= (tags > self.maximum) | (entities > self.maximum_entities)
-            values |= {f"{side.name} tags": pa.array(tags), f"{side.name} entities": pa.array(entities)}
+            values |= {f"{side.name} tags": tags, f"{side.name} entities": entities}
         return Measure(pa.array(failed), values)
 
     @property

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn, share
 from seq2seq_core.text.piecewise import find, stretches
-from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above, shown
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above
 
 
 class RepeatedCharactersRule(SideRule):
@@ -187,13 +187,13 @@ class RepeatedNgramsRule(Rule):
 
     def measure(self, rows: Rows) -> Measure:
         failed = np.zeros(len(rows), np.bool_)
-        values: dict[str, pa.Array] = {}
+        values: dict[str, Floats] = {}
         for side in rows.each():
             words = _Words.of(side.texts, self.minimum_words)
             for n, maximum in ((2, self.top_2), (3, self.top_3), (4, self.top_4)):
                 found = words.top_share(n, side.texts)
                 failed |= above(found, maximum)
-                values[f"{side.name} {n}-grams"] = shown(found)
+                values[f"{side.name} {n}-grams"] = found
         return Measure(pa.array(failed), values)
 
     @property

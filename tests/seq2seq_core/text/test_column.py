@@ -50,3 +50,20 @@ def test_bytes_are_counted_by_row_wherever_rows_begin(lengths: list[int], seed: 
     expected = [int(mask[a:b].sum()) for a, b in itertools.pairwise(edges)]
     assert texts.count(mask).tolist() == expected
     assert texts.count_at(np.flatnonzero(mask)).tolist() == expected
+
+
+@quick
+@given(data=st.data())
+def test_other_texts_in_some_rows_are_found_without_looking_at_all_again(
+    data: st.DataObject, trying_texts: st.SearchStrategy[str]
+) -> None:
+    before = TextColumn(pa.array(data.draw(st.lists(trying_texts, max_size=12)), pa.string()))
+    rows = np.array(data.draw(st.lists(st.booleans(), min_size=len(before), max_size=len(before))), np.bool_)
+    others = data.draw(st.lists(trying_texts, min_size=int(rows.sum()), max_size=int(rows.sum())))
+    found = before.replaced(rows, TextColumn(pa.array(others, pa.string())))
+    fresh = TextColumn(found.column)
+    assert fresh.column.filter(pa.array(rows)).to_pylist() == others
+    assert fresh.column.filter(pa.array(~rows)) == before.column.filter(pa.array(~rows))
+    for name in ("wide_at", "wide_points", "wide_offsets"):
+        assert name in vars(found)
+        np.testing.assert_array_equal(getattr(found, name), getattr(fresh, name))
