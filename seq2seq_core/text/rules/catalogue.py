@@ -1,13 +1,14 @@
 """Rows in, rows kept and rows rejected out, each with the rule, the measured value and the threshold.
 
-`FiltersConfig` is the catalogue of rules: a new rule is a class in `seq2seq_core.text.rules` and a field here.
+`FiltersConfig` is the catalogue of rules: a new rule is a class in `seq2seq_core.text.rules` and a field here, and
+asked for by its name nowhere else. (A user's rule is a function anywhere, named in `own`.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,7 @@ from seq2seq_core.text.rules.lengths import (
     WordsRule,
 )
 from seq2seq_core.text.rules.markup import BracketsRule, HtmlRule, UrlsRule
+from seq2seq_core.text.rules.own import OwnRule
 from seq2seq_core.text.rules.phrases import PhrasesRule
 from seq2seq_core.text.rules.repetition import (
     RepeatedCharactersRule,
@@ -81,16 +83,39 @@ class FiltersConfig(Config):
         None, description="identify the language of each side; slow, about 50,000 sentences/s"
     )
 
+    own: tuple[OwnRule, ...] = Field((), description="rules of your own: functions that are asked row by row")
+
     @pydantic.field_validator("*", mode="before")
     @classmethod
     def _switch(cls, value: object) -> object:
         """`true` for a rule means its defaults, `false` that it is off."""
         return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
+    @pydantic.field_validator("own", mode="before")
+    @classmethod
+    def _none_of_them(cls, value: object) -> object:
+        return () if value is None or value is False else value
+
+    @pydantic.model_validator(mode="after")
+    def _own_names(self) -> Self:
+        taken = {*_ALWAYS, *type(self).model_fields}
+        for rule in self.own:
+            if rule.label in taken:
+                raise ValueError(f"there are two rules {rule.label!r}: give one of your own another `name`")
+            taken.add(rule.label)
+        return self
+
+    @pydantic.model_serializer(mode="wrap")
+    def _as_ever(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `own` where there is none, so that datasets from before there was such a key still grow."""
+        values: dict[str, Any] = serialize(self)
+        return values if self.own else {name: value for name, value in values.items() if name != "own"}
+
     def rules(self) -> Iterator[tuple[str, Rule]]:
         """Name and rule of every rule of text that is on, in the order they are asked."""
         yield from _ALWAYS.items()
         yield from ((name, rule) for name, rule in self if isinstance(rule, Rule))
+        yield from ((rule.label, rule) for rule in self.own)
 
     def piece_rules(self) -> Iterator[tuple[str, PieceRule]]:
         """Those that are asked of encoded rows."""
@@ -125,21 +150,23 @@ def merge(base: FiltersConfig, overrides: Mapping[str, Any], where: str | None =
 
 
 def resolve(filters: FiltersConfig) -> FiltersConfig:
-    """The same rules with the phrases of a file written out: then the configuration tells all that decides.
+    """The same rules with what they take from elsewhere written out: then the configuration tells all that decides.
 
     Raises:
-        StorageError: The file cannot be read.
+        StorageError: A file cannot be read.
+        ConfigError: A function cannot be imported.
     """
-    return filters.model_copy(update={name: rule.resolved() for name, rule in filters if isinstance(rule, Rule)})
+    known = {name: rule.resolved() for name, rule in filters if isinstance(rule, Rule)}
+    return filters.model_copy(update={**known, "own": tuple(rule.resolved() for rule in filters.own)})
 
 
 def check(filters: FiltersConfig, sides: Sides, where: str | None = None) -> None:
     """Make sure, before any work, that the rules can judge a corpus.
 
     Raises:
-        ConfigError: Languages are to be identified, and a side's is not told or is none that the model knows.
+        ConfigError: A rule lacks something, as one that identifies languages the code of a side's.
     """
-    for _, rule in filters.rules():
+    for _, rule in _asked(filters, sides):
         rule.check(sides, where)
 
 

@@ -22,7 +22,7 @@ from seq2seq_core.text.rules.base import Rows, Rule, Sides
 from seq2seq_core.text.rules.catalogue import FiltersConfig, judge_all, merge, only_empty, sift
 
 UNKNOWN = Sides()
-ALL_ON = {name: True for name in FiltersConfig.model_fields if name not in ("phrases", "language")}
+ALL_ON = {name: True for name in FiltersConfig.model_fields if name not in ("phrases", "language", "own")}
 DIRTY = [
     ("ha ha ha ha ha", "aaaaaaaa bbbbbbb"),
     ("see http://a.example/b", "<b>fett</b> 123 &nbsp;&nbsp;"),
