@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.corpora.config import CorpusConfig, TextSource
-from seq2seq_core.corpora.index import FileIndex
+from seq2seq_core.corpora.config import CorpusConfig
+from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.source import Source
 from seq2seq_core.dataset.manifest import GenerationEntry, Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry
 from seq2seq_core.preparation.planning.corpora import resolve
 from seq2seq_core.preparation.planning.generation import (
@@ -36,7 +37,7 @@ def job() -> Job:
 
 def read(name: str, content: int, index: int) -> Read:
     url = f"/in/{index}{name}.tsv"
-    source = TextSource(format="tsv", urls=(url,), fields=("1", "2"))
+    source = Source(format="tsv", urls=(url,), fields=("1", "2"))
     file = FileIndex(url=url, bytes=9 << 20, fingerprint=f"{content:032x}", lines=1, cuts=(0, 1), starts=(0, 1))
     input_ = Input(index=index, corpus=0, role="train", origin=f"{index}{name}", source=source)
     return read_of(input_, IndexedInput(index=index, files=(file,)))
