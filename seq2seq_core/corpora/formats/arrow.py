@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import xxhash
@@ -32,7 +32,7 @@ class Arrow(ColumnFormat):
     """Record batches; a part is some of them. A folder that Hugging Face `datasets` saved to disk holds such files."""
 
     called = "an Arrow file"
-    suffixes: ClassVar[tuple[str, ...]] = (".arrow",)
+    suffixes = (".arrow",)
 
     def owns(self, folder: str, /) -> bool:
         return storage.is_folder(folder) and is_saved_dataset(folder)

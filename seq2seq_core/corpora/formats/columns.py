@@ -9,7 +9,6 @@ import abc
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -49,8 +48,8 @@ _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.t
 class ColumnFormat(Format):
     """A format with a schema, whose columns are compressed by itself; it is cut between batches of rows."""
 
-    default_fields: ClassVar[tuple[str, ...]] = SIDES
-    takes_archives: ClassVar[bool] = False
+    default_fields = SIDES
+    takes_archives = False
 
     def index(self, source: Source, unit_rows: int, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
         for url in source.urls:

@@ -30,8 +30,7 @@ class Format(abc.ABC):
 
     Attributes:
         called: What a file of it is called in messages.
-        suffixes: What the names of its files end in, before the suffix of an archive; of none when it is never told by
-            a name.
+        suffixes: What the names of its files end in, before the suffix of an archive; () when no name tells it.
         given_by: The keys of a corpus that name its files: `path` or `text`, or one for each side.
         default_fields: The names of the fields with source and target, where none are given; () where rows have none.
         takes_archives: Whether its files are read through an archive.
@@ -95,9 +94,9 @@ class Format(abc.ABC):
 
     def why_whole(self, source: Source, /) -> tuple[str, str]:
         """What a file is that was not cut, and what to do."""
-        return (
-            ("compressed", "unpacked, or in several files") if source.is_packed else ("one piece", "in several files")
-        )
+        if source.is_packed:
+            return "compressed", "unpacked, or in several files"
+        return "one piece", "in several files"
 
     @abc.abstractmethod
     def read(self, part: Part, files: Sequence[Watched], max_line_bytes: int, /) -> Iterator[Sifted]:

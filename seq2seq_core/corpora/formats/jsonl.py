@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -60,8 +60,8 @@ class JsonLines(LineFormat):
     """
 
     called = "a JSONL file"
-    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
-    default_fields: ClassVar[tuple[str, ...]] = SIDES
+    suffixes = (".jsonl", ".ndjson")
+    default_fields = SIDES
 
     def may_be_empty(self, _source: Source, found: FileIndex, /) -> bool:
         return found.lines is None or found.begins_blank

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 import numpy as np
 import xxhash
@@ -24,7 +23,7 @@ _LOOK_BYTES = 1 << 16
 class LineFormat(Format):
     """A format with a row a line: plain files of it are cut at every so many lines, archives and UTF-16 are not."""
 
-    rows_are_lines: ClassVar[bool] = True
+    rows_are_lines = True
 
     def index_file(self, source: Source, unit_rows: int, url: str, /) -> FileIndex:
         if codec_of(url) is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,7 @@ class Moses(LineFormat):
     """A file for each side, a segment a line."""
 
     called = "a Moses pair"
-    given_by: ClassVar[tuple[str, ...]] = SIDES
+    given_by = SIDES
 
     def index(self, source: Source, unit_rows: int, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
         indexes = super().index(source, unit_rows, max_line_bytes)

@@ -7,7 +7,7 @@ import io
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,8 +32,8 @@ class Parquet(ColumnFormat):
     """Row groups; a part is some of them, of which the columns that rows are made of are read."""
 
     called = "a Parquet file"
-    suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
-    in_order: ClassVar[bool] = False
+    suffixes = (".parquet",)
+    in_order = False
 
     def read_schema(self, url: str, /) -> pa.Schema:
         with storage.open_input(url) as stored, _open(stored, url) as opened:

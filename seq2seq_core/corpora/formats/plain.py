@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
 
 from seq2seq_core.corpora.formats.lines import LineFormat, lines_of
 from seq2seq_core.corpora.terms.rows import Shape
@@ -17,7 +16,7 @@ class PlainText(LineFormat):
     """A text a line; the first words of it may be the source."""
 
     called = "text a segment a line"
-    given_by: ClassVar[tuple[str, ...]] = ("text",)
+    given_by = ("text",)
 
     def read(self, part: Part, files: Sequence[Watched], max_line_bytes: int, /) -> Iterator[Sifted]:
         shape, first_line = Shape(1, prompt_words=part.source.prompt_words), part.first_line

@@ -11,7 +11,6 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
 from xml.parsers import expat
 
 import pyarrow as pa
@@ -50,8 +49,8 @@ class Tmx(Format):
     """Translation units of an XML file; it is read whole."""
 
     called = "a TMX file"
-    suffixes: ClassVar[tuple[str, ...]] = (".tmx",)
-    needs_languages: ClassVar[bool] = True
+    suffixes = (".tmx",)
+    needs_languages = True
 
     def may_be_empty(self, _source: Source, _found: FileIndex, /) -> bool:
         return True

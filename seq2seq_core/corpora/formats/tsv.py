@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +29,8 @@ class Tsv(LineFormat):
     """Columns between tabs, by number, or by the names in a first line that is no row."""
 
     called = "a TSV file"
-    suffixes: ClassVar[tuple[str, ...]] = (".tsv",)
-    default_fields: ClassVar[tuple[str, ...]] = ("1", "2")
+    suffixes = (".tsv",)
+    default_fields = ("1", "2")
 
     def check_fields(self, fields: Sequence[str], /) -> None:
         found = f"{' and '.join(fields):.200}"
