@@ -14,7 +14,7 @@ from seq2seq_core import storage
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import DatasetError, InputError, StorageError, TokenizerError
 from seq2seq_core.preparation.building import build, tokenizers
-from seq2seq_core.preparation.publishing.finish import make_manifest
+from seq2seq_core.preparation.publishing.publish import make_manifest
 from seq2seq_core.tokenizer.model import Tokenizer
 
 

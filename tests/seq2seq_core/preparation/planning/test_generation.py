@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seq2seq_core.corpora.config import CorpusConfig, TextSource
 from seq2seq_core.corpora.index import FileIndex
 from seq2seq_core.dataset.manifest import GenerationEntry, Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry
-from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.planning.generation import (
     Generation,
     Read,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from seq2seq_core.errors import ClaimError, DatasetError, InputError
-from seq2seq_core.preparation.planning.claims import release
-from seq2seq_core.preparation.planning.plan import index_input, make_plan
+from seq2seq_core.preparation.planning.planner import index_input, make_plan
+from seq2seq_core.preparation.planning.reservation import release
 
 
 def test_units_cover_every_line_once(workshop: Any) -> None:

@@ -18,9 +18,9 @@ from seq2seq_core.dataset.schema import shard_name
 from seq2seq_core.dataset.verify import verify
 from seq2seq_core.errors import ClaimError, DatasetError
 from seq2seq_core.preparation.building.build import build_shard
-from seq2seq_core.preparation.planning.claims import place_of, release, take_rest
-from seq2seq_core.preparation.publishing.finish import finish
-from seq2seq_core.preparation.publishing.sweep import sweep
+from seq2seq_core.preparation.planning.reservation import place_of, release, take_rest
+from seq2seq_core.preparation.publishing.leftovers import sweep
+from seq2seq_core.preparation.publishing.publish import finish
 from seq2seq_core.preparation.terms.messages import Decisions, Plan, ShardReport, UnitReport
 from tests.growing import Landing, tree
 

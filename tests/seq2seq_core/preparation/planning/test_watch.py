@@ -6,8 +6,8 @@ from typing import Any
 
 from seq2seq_core import storage
 from seq2seq_core.preparation.building.build import build_shard
-from seq2seq_core.preparation.planning.progress import PreparationWatch, clear_totals
-from seq2seq_core.preparation.publishing.finish import finish
+from seq2seq_core.preparation.planning.watch import PreparationWatch, clear_totals
+from seq2seq_core.preparation.publishing.publish import finish
 from seq2seq_core.preparation.staging.stage import stage_unit
 from seq2seq_core.progress import Progress
 

@@ -1,0 +1,54 @@
+"""The size of a corpus in; into how many shards it is dealt, and how many parts of an input a unit takes, out.
+
+Each shard reads its rows of each unit, so the pieces of all staged files are units times shards. Were both of one size
+whatever the corpus, there would be a hundred times as many pieces of ten times the rows. So, beyond 512 MiB of text,
+both grow as its square root does: the pieces then grow as the corpus. They stop growing where a worker has to hold
+them: a shard at 128 MiB of text (at 128 GiB of corpus; building it takes some six times as much memory), a unit at as
+much (a run of a staged file, which is what staging holds). From there on pieces become smaller: 16 KiB at a TiB.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from seq2seq_core.corpora.index import FileIndex
+from seq2seq_core.files.compression import codec_of
+
+PART_ROWS = 250_000
+"""Lines from cut to cut, where a recipe says nothing."""
+
+_COMPRESSION = 3
+_SMALL_BYTES = 512 << 20
+_SHARD_BYTES = 8 << 20
+_UNIT_BYTES = 32 << 20
+_MOST_BYTES = 128 << 20
+_MOST_SHARDS = 99_998
+
+
+def text_bytes(file: FileIndex) -> int:
+    """About how many bytes of text a file holds."""
+    return file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
+
+
+def default_shards(total: int) -> int:
+    """Into how many shards so many bytes of text are dealt: an even number, as that of most machines' cores."""
+    count = math.ceil(total / _grown(_SHARD_BYTES, total))
+    return min(_MOST_SHARDS, count + count % 2 if count > 1 else count)
+
+
+def parts_a_unit(total: int, files: Sequence[FileIndex]) -> int:
+    """How many neighbouring parts of an input one unit takes, of a corpus of so many bytes of text."""
+    parts = max(1, len(files[0].cuts) - 1)
+    size = sum(map(text_bytes, files)) / parts
+    return max(1, int(_grown(_UNIT_BYTES, total) / max(1, size))) if total > _SMALL_BYTES else 1
+
+
+def total_bytes(inputs: Iterable[Sequence[FileIndex]]) -> int:
+    """About how many bytes of text some inputs hold."""
+    return sum(text_bytes(file) for files in inputs for file in files)
+
+
+def _grown(size: int, total: int) -> float:
+    """The size of a shard or unit of a small corpus, for one of so many bytes of text."""
+    return min(max(size, _MOST_BYTES), size * math.sqrt(max(1.0, total / _SMALL_BYTES)))
