@@ -1,10 +1,11 @@
 """The size of a corpus in; into how many shards it is dealt, and how many parts of an input a unit takes, out.
 
 Each shard reads its rows of each unit, so the pieces of all staged files are units times shards. Were both of one size
-whatever the corpus, there would be a hundred times as many pieces of ten times the rows. So, beyond 512 MiB of text,
-both grow as its square root does: the pieces then grow as the corpus. They stop growing where a worker has to hold
-them: a shard at 128 MiB of text (at 128 GiB of corpus; building it takes some six times as much memory), a unit at as
-much (a run of a staged file, which is what staging holds). From there on pieces become smaller: 16 KiB at a TiB.
+whatever the corpus, ten times the rows would make a hundred times as many pieces. So, beyond 512 MiB of text, both
+grow as its square root does, and the pieces as the corpus. They stop growing where a worker has to hold them: a unit at
+128 MiB of text (at 8 GiB of corpus), which is a run of a staged file and what staging holds, and a shard at as much (at
+128 GiB), of which building takes some six times as much memory. Pieces become smaller from there on, down to 128 KiB at
+128 GiB of corpus, and 12 KiB at a TiB.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def read_batches(ranges: Sequence[Range], schema: pa.Schema) -> list[pa.RecordBa
     for part, data in zip(ranges, _read(ranges), strict=True):
         try:
             found.append(pa.ipc.read_record_batch(pa.py_buffer(data), schema))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, EOFError) as error:
             raise _damaged(part.url, " ".join(str(error).split()), "a record batch") from None
     return found
 
