@@ -105,9 +105,9 @@ def open_input(path: str, url: str) -> IO[bytes]:
     return io.BufferedReader(_NamedFile(path, "rb", url), _READ_BUFFER_BYTES)
 
 
-def read_ranges(path: str, url: str, ranges: Sequence[tuple[int, int]]) -> list[bytearray]:
+def read_ranges(path: str, url: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
     """Parts of a file, each from a first byte to the one behind the last; short where the file ends before."""
-    with _NamedFile(path, "rb", url) as file:
+    with _NamedFile(path, "rb", url) as file, named(url):
         return [_read_range(file, begin, end) for begin, end in ranges]
 
 
@@ -181,12 +181,12 @@ def make_folders(folder: str, url: str) -> None:
         raise StorageError("a file stands where a folder is needed", where=url, found=folder)
 
 
-def _read_range(file: _NamedFile, begin: int, end: int) -> bytearray:
-    file.seek(begin)
-    data, filled = bytearray(end - begin), 0
-    while filled < len(data) and (count := file.readinto(memoryview(data)[filled:])):
-        filled += count
-    return data if filled == len(data) else data[:filled]
+def _read_range(file: io.FileIO, begin: int, end: int) -> bytes:
+    place, blocks = file.seek(begin), []
+    while place < end and (block := file.read(end - place)):
+        place += len(block)
+        blocks.append(block)
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
 def _destination(path: str, url: str) -> str:

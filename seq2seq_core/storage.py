@@ -165,7 +165,7 @@ def read_if_there(url: str) -> bytes | None:
     return None
 
 
-def read_ranges(ranges: Sequence[Range]) -> list[bytes | bytearray]:
+def read_ranges(ranges: Sequence[Range]) -> list[bytes]:
     """Parts of files of one store, those of one file next to each other; a part is short where its file ends before.
 
     Object stores are asked for many at a time, as many as their library allows; of local files one is open at a time.
@@ -178,8 +178,8 @@ def read_ranges(ranges: Sequence[Range]) -> list[bytes | bytearray]:
         paths = [places[part.url][1] for part in ranges]
         with named(ranges[0].url):
             begins, ends = [part.begin for part in ranges], [part.end for part in ranges]
-            return cast(list[bytes | bytearray], fs.cat_ranges(paths, begins, ends, on_error="raise"))
-    found: list[bytes | bytearray] = []
+            return cast(list[bytes], fs.cat_ranges(paths, begins, ends, on_error="raise"))
+    found: list[bytes] = []
     for url, parts in itertools.groupby(ranges, operator.attrgetter("url")):
         found += local_disk.read_ranges(places[url][1], redact(url), [(part.begin, part.end) for part in parts])
     return found

@@ -94,7 +94,7 @@ def read_positions(places: Sequence[Range]) -> list[Positions]:
     return [np.frombuffer(data, "<i8").astype(np.int64) for data in _read(places)]
 
 
-def _read(ranges: Sequence[Range]) -> list[bytes | bytearray]:
+def _read(ranges: Sequence[Range]) -> list[bytes]:
     found = storage.read_ranges(ranges)
     for part, data in zip(ranges, found, strict=True):
         if len(data) != part.end - part.begin:
