@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import TokenizerEntry
-from seq2seq_core.dataset.schema import text_schema
+from seq2seq_core.dataset.schema import shard_schema
 from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.building.control_pieces import with_tags
@@ -66,7 +66,8 @@ def _build(head: Head, partition: Partition, staged: Staged, decisions: Decision
         rejected += beyond
     source_model = _load(head.output, tokenizers.source)
     table = with_tags(table, rows.column("corpus").to_numpy(), head.corpora, source_model)
-    entry = write_shard(head.output, layout.shard(head, partition), table, generation=head.generation)
+    path = layout.shard(head, partition)
+    entry = write_shard(head.output, path, table, tokenizers.sides, generation=head.generation)
     return ShardReport(
         partition=partition,
         entry=entry,
@@ -95,9 +96,9 @@ def _sifted(head: Head, partition: Partition, rows: pa.Table, decisions: Decisio
 
 
 def encode_rows(rows: pa.Table, output: str, tokenizers: TokenizersReport, *, with_text: bool) -> pa.Table:
-    """Gathered rows as the columns of a shard (`dataset.schema.text_schema`)."""
+    """Gathered rows as the columns of a shard (`dataset.schema.shard_schema`)."""
     source_model, target_model = _load(output, tokenizers.source), _load(output, tokenizers.target)
-    schema = text_schema(source_model.vocabulary_size, target_model.vocabulary_size, with_text=with_text)
+    schema = shard_schema(tokenizers.sides, with_text=with_text)
     batches = [_encode_batch(batch, source_model, target_model, schema) for batch in _batches(rows)]
     return pa.Table.from_batches(batches, schema)
 

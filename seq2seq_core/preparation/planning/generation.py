@@ -197,8 +197,8 @@ def _corpus_bytes(reads: Sequence[Read]) -> int:
 
 def _check_recipe(job: Job, recipe: str, latest: Manifest) -> None:
     given = job.tokenizer_digests
-    of_dataset = (latest.source_tokenizer.digest, latest.target_tokenizer.digest)
-    if given and (given[0], given[-1]) != of_dataset:
+    of_dataset = tuple(entry.digest for entry in latest.tokenizers.values())
+    if given and (given[0], given[-1])[-len(of_dataset) :] != of_dataset:
         raise _refuse(job, "the dataset was made with another tokenizer", "digest", of_dataset, given)
     if recipe != latest.recipe_fingerprint:
         before, now = _settled(latest.configuration), _settled(job.configuration)

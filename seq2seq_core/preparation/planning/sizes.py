@@ -13,23 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from seq2seq_core.corpora.index import FileIndex
-from seq2seq_core.files.compression import codec_of
+from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.files.compression import text_bytes
 
 PART_ROWS = 250_000
 """Lines from cut to cut, where a recipe says nothing."""
 
-_COMPRESSION = 3
 _SMALL_BYTES = 512 << 20
 _SHARD_BYTES = 8 << 20
 _UNIT_BYTES = 32 << 20
 _MOST_BYTES = 128 << 20
 _MOST_SHARDS = 99_998
-
-
-def text_bytes(file: FileIndex) -> int:
-    """About how many bytes of text a file holds."""
-    return file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
 
 
 def default_shards(total: int) -> int:
@@ -41,13 +35,13 @@ def default_shards(total: int) -> int:
 def parts_a_unit(total: int, files: Sequence[FileIndex]) -> int:
     """How many neighbouring parts of an input one unit takes, of a corpus of so many bytes of text."""
     parts = max(1, len(files[0].cuts) - 1)
-    size = sum(map(text_bytes, files)) / parts
+    size = total_bytes([files]) / parts
     return max(1, int(_grown(_UNIT_BYTES, total) / max(1, size))) if total > _SMALL_BYTES else 1
 
 
 def total_bytes(inputs: Iterable[Sequence[FileIndex]]) -> int:
     """About how many bytes of text some inputs hold."""
-    return sum(text_bytes(file) for files in inputs for file in files)
+    return sum(text_bytes(file.url, file.bytes) for files in inputs for file in files)
 
 
 def _grown(size: int, total: int) -> float:

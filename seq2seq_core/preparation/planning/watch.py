@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.index import FileIndex
+from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.planning.sizes import text_bytes
+from seq2seq_core.files.compression import text_bytes
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.layout import Name
 from seq2seq_core.preparation.terms.markers import read_marker
@@ -45,7 +45,7 @@ def publish_totals(plan: Plan, files: Sequence[FileIndex]) -> None:
     parts: Counter[tuple[str, ...]] = Counter()
     for unit in plan.units:
         parts[unit.parts[0].source.urls] += len(unit.parts)
-    sizes = {urls: sum(text_bytes(by_url[url]) for url in urls) / count for urls, count in parts.items()}
+    sizes = {urls: sum(text_bytes(url, by_url[url].bytes) for url in urls) / n for urls, n in parts.items()}
     lines = [by_url[urls[0]].lines for urls in parts]
     head = plan.head
     totals = Totals(

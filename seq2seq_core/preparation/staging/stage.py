@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.config import Part, read_part
+from seq2seq_core.corpora.reading import read_part
+from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.dataset.manifest import RejectedEntry
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA
 from seq2seq_core.dataset.writer import write_rejected

@@ -8,11 +8,14 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core.claims import Holder, this_process
-from seq2seq_core.corpora.config import Part
-from seq2seq_core.corpora.index import FileIndex
-from seq2seq_core.corpora.source import TextSource
+from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.dataset.manifest import Ledger, RejectedEntry, ShardEntry, SourceEntry, TokenizerEntry
 from seq2seq_core.dataset.schema import Split
+from seq2seq_core.dataset.sides import Sides as DatasetSides
+from seq2seq_core.dataset.sides import sides_of
+from seq2seq_core.modalities.base import SIDES, Side
+from seq2seq_core.modalities.table import USUAL
 from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig, Recipe
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.rules.base import Sides
@@ -68,7 +71,7 @@ class Input(Message):
     corpus: int
     role: Role
     origin: str
-    source: TextSource
+    source: Source
 
 
 class Terms(Message):
@@ -155,6 +158,12 @@ class TokenizersReport(Message):
 
     source: TokenizerEntry
     target: TokenizerEntry
+
+    @property
+    def sides(self) -> DatasetSides:
+        """What both sides of the dataset are."""
+        vocabularies: dict[Side, int] = {"source": self.source.vocabulary_size, "target": self.target.vocabulary_size}
+        return sides_of(dict.fromkeys(SIDES, USUAL), vocabularies)
 
 
 class Head(Terms):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.corpora.index import FileIndex
+from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.preparation.planning.planner import index_input, make_plan
 from seq2seq_core.preparation.planning.sizes import default_shards, parts_a_unit
 from seq2seq_core.preparation.terms.recipe import Recipe
