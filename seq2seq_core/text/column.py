@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,17 +20,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.text import unicode
+from seq2seq_core.text.octets import (
+    SPACE,
+    Bools,
+    Floats,
+    Ints,
+    Octets,
+    bytes_of,
+    decode_at,
+    is_blank,
+    is_continuation,
+    is_control,
+    is_control_space,
+    is_digit,
+    is_letter,
+    is_sign,
+    sizes_of,
+)
 from seq2seq_core.text.piecewise import find, mark
 from seq2seq_core.text.traits import Form, Trait, traits_of, unstable
 from seq2seq_core.text.unicode import Members
 
-Octets = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-_SPACE = 0x20
-_DELETE = 0x7F
 _DENSE = 6  # with a character beyond ASCII in so many bytes, decoding all of them is faster than gathering (measured)
 _BELOW = (np.uint64(1) << np.arange(64, dtype=np.uint64)) - np.uint64(1)
 
@@ -46,7 +56,8 @@ class TextColumn:
 
     def __init__(self, column: pa.StringArray) -> None:
         self.column = column
-        self.data, self.offsets = _bytes_of(pc.fill_null(column, "") if column.null_count else column)
+        self._parts: _Parts | None = None
+        self.data, self.offsets = bytes_of(pc.fill_null(column, "") if column.null_count else column)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -58,16 +69,7 @@ class TextColumn:
     def replaced(self, rows: Bools, texts: TextColumn) -> TextColumn:
         """The column with other texts in some rows; in all others, characters beyond ASCII are not looked for again."""
         result = TextColumn(pc.replace_with_mask(self.column, pa.array(rows), texts.column))
-        begins, moved = self.wide_offsets[:-1].copy(), result.offsets[:-1].copy()
-        begins[rows] = texts.wide_offsets[:-1] + len(self.wide_at)  # those of the other texts stand behind all
-        moved[rows] -= texts.offsets[:-1]
-        moved[~rows] -= self.offsets[:-1][~rows]
-        sizes = np.diff(self.wide_offsets)
-        sizes[rows] = np.diff(texts.wide_offsets)
-        result.wide_offsets = np.concatenate([[0], np.cumsum(sizes)])
-        order = np.repeat(begins - result.wide_offsets[:-1], sizes) + np.arange(sizes.sum())
-        result.wide_at = np.concatenate([self.wide_at, texts.wide_at])[order] + np.repeat(moved, sizes)
-        result.wide_points = np.concatenate([self.wide_points, texts.wide_points])[order]
+        result._parts = _Parts(self, rows, texts)
         return result
 
     def measure_rows(self, rows: Bools, function: Callable[[str], float], default: float = 0.0) -> Floats:
@@ -105,7 +107,8 @@ class TextColumn:
         if len(positions) > len(self.offsets):  # fewer searches
             return np.diff(np.searchsorted(positions, self.offsets)) > 0
         rows = np.zeros(len(self), np.bool_)
-        rows[self.rows_of(positions)] = True
+        if len(positions):
+            rows[self.rows_of(positions)] = True
         return rows
 
     def find_signs(self, signs: str) -> Ints:
@@ -126,7 +129,7 @@ class TextColumn:
 
     def mark_wide(self, mask: Bools, begins: Ints) -> None:
         """Set all bytes of the characters beyond ASCII that begin at some places."""
-        sizes = _sizes(self.data[begins])
+        sizes = sizes_of(self.data[begins])
         for i in range(4):
             mask[begins[i < sizes] + i] = True
 
@@ -156,37 +159,39 @@ class TextColumn:
         rows = self.has_any(self.wide_spaces)
         if len(self.control_spaces):
             rows |= self.has_any(self.control_spaces)
-        spaces = self.ascii_spaces
-        twice = find(spaces, lambda spaces: spaces[1:] & spaces[:-1], beyond=1)
+        twice = find(self.data, lambda data: (data[1:] == SPACE) & (data[:-1] == SPACE), beyond=1)
         if len(twice):  # across two rows as well: such rows begin or end with a space
             rows |= self.has_any(twice)
         filled = np.flatnonzero(self.bytes)
-        rows[filled] |= spaces[self.offsets[filled]] | spaces[self.offsets[filled + 1] - 1]
+        firsts, lasts = self.data[self.offsets[filled]], self.data[self.offsets[filled + 1] - 1]
+        rows[filled] |= (firsts == SPACE) | (lasts == SPACE)
         return rows
 
     @cached_property
     def signs(self) -> tuple[Ints, npt.NDArray[np.uint8]]:
         """ASCII's punctuation and symbols: where they stand in `data`, and which they are."""
-        positions = find(self.data, _is_sign)
+        positions = find(self.data, is_sign)
         return positions, self.data[positions]
 
     @cached_property
     def wide_at(self) -> Ints:
         """Where the characters beyond ASCII begin in `data`, rising."""
-        return find(self.data, lambda data: data >= 0xC0)
+        return self._joined.at if self._joined else find(self.data, lambda data: data >= 0xC0)
 
     @cached_property
     def wide_points(self) -> npt.NDArray[np.int32]:
         """The code points of the characters beyond ASCII."""
+        if self._joined:
+            return self._joined.points
         if self._is_dense:
             every = np.frombuffer(self.data.tobytes().decode().encode("utf-32-le"), np.int32)
             return every[every >= 0x80]
-        return _decode_at(self.data, self.wide_at)
+        return decode_at(self.data, self.wide_at)
 
     @cached_property
-    def wide_sizes(self) -> Ints:
+    def wide_sizes(self) -> Octets:
         """The bytes of each character beyond ASCII: 2 to 4."""
-        return _sizes(self.data[self.wide_at])
+        return sizes_of(self.data[self.wide_at])
 
     @cached_property
     def traits(self) -> Octets:
@@ -201,22 +206,33 @@ class TextColumn:
     @cached_property
     def controls(self) -> Ints:
         """Where ASCII's control characters stand, white space among them, rising."""
-        return find(self.data, _is_control)
+        return find(self.data, is_control)
 
     @cached_property
     def control_spaces(self) -> Ints:
         """Those of `controls` that are white space to Python's `str.split()`."""
-        return self.controls[_is_control_space(self.data[self.controls])]
+        return self.controls[self._are_spaces] if len(self.controls) else self.controls
 
     @cached_property
     def control_signs(self) -> Ints:
         """Those of `controls` that are none."""
-        return self.controls[~_is_control_space(self.data[self.controls])]
+        return self.controls[~self._are_spaces] if len(self.controls) else self.controls
+
+    @cached_property
+    def _are_spaces(self) -> Bools:
+        return is_control_space(self.data[self.controls])
 
     @cached_property
     def wide_offsets(self) -> Ints:
         """Where each row begins among the characters beyond ASCII, int64 [n + 1]."""
-        return np.searchsorted(self.wide_at, self.offsets)
+        return self._joined.offsets if self._joined else np.searchsorted(self.wide_at, self.offsets)
+
+    @cached_property
+    def _joined(self) -> _Wide | None:
+        """The characters beyond ASCII as its parts have found them; None where it is no column with other texts."""
+        joined = self._parts.joined(self.offsets) if self._parts else None
+        self._parts = None
+        return joined
 
     @cached_property
     def bytes(self) -> Ints:
@@ -227,7 +243,7 @@ class TextColumn:
     def characters(self) -> Ints:
         """Characters (code points) of each row, int64 [n]."""
         if self._is_dense:
-            return self.bytes - self.count(mark(self.data, _is_continuation))
+            return self.bytes - self.count(mark(self.data, is_continuation))
         return self.bytes - self._sum_wide(self.wide_sizes - 1)
 
     @property
@@ -246,12 +262,12 @@ class TextColumn:
     @cached_property
     def ascii_letters(self) -> Bools:
         """Which bytes are letters of ASCII."""
-        return mark(self.data, _is_letter)
+        return mark(self.data, is_letter)
 
     @cached_property
     def ascii_digits(self) -> Bools:
         """Which bytes are digits of ASCII."""
-        return mark(self.data, _is_digit)
+        return mark(self.data, is_digit)
 
     @cached_property
     def digits(self) -> Bools:
@@ -276,7 +292,7 @@ class TextColumn:
     @cached_property
     def ascii_spaces(self) -> Bools:
         """Which bytes are white space of ASCII."""
-        mask = mark(self.data, _is_blank)
+        mask = mark(self.data, is_blank)
         mask[self.control_spaces] = True
         return mask
 
@@ -309,85 +325,37 @@ class TextColumn:
         return self.count(self.word_begins)
 
 
-def share(part: Ints | Floats, whole: Ints, empty: float = 0.0) -> Floats:
-    """`part / whole` a row, and `empty` where there is nothing to have a part of."""
-    result: Floats = np.divide(part, whole, out=np.full(len(part), empty), where=whole > 0)
-    return result
+class _Wide(NamedTuple):
+    """The characters beyond ASCII of a column: where each begins, its code point, and where each row begins in them."""
+
+    at: Ints
+    points: npt.NDArray[np.int32]
+    offsets: Ints
+
+
+class _Parts(NamedTuple):
+    """What a column is put together from: another one, but for some rows, and the texts of these."""
+
+    column: TextColumn
+    rows: Bools
+    texts: TextColumn
+
+    def joined(self, offsets: Ints) -> _Wide:
+        """What both have found; `offsets` are those of the rows in the bytes of the whole."""
+        column, rows, texts = self
+        begins, moved = column.wide_offsets[:-1].copy(), offsets[:-1].copy()
+        begins[rows] = texts.wide_offsets[:-1] + len(column.wide_at)  # those of the other texts stand behind all
+        moved[rows] -= texts.offsets[:-1]
+        moved[~rows] -= column.offsets[:-1][~rows]
+        sizes = np.diff(column.wide_offsets)
+        sizes[rows] = np.diff(texts.wide_offsets)
+        ends = np.concatenate([[0], np.cumsum(sizes)])
+        order = np.repeat(begins - ends[:-1], sizes) + np.arange(sizes.sum())
+        at = np.concatenate([column.wide_at, texts.wide_at])[order] + np.repeat(moved, sizes)
+        return _Wide(at, np.concatenate([column.wide_points, texts.wide_points])[order], ends)
 
 
 def text_rows(column: pa.StringArray, rows: Bools) -> Sequence[str]:
     """The texts of some rows, as Python's; for few of them."""
     texts: list[str] = column.filter(pa.array(rows)).to_pylist()
     return texts
-
-
-def _is_letter(data: Octets) -> Bools:
-    result: Bools = ((data | 0x20) - np.uint8(ord("a"))) < 26
-    return result
-
-
-def _is_digit(data: Octets) -> Bools:
-    result: Bools = (data - np.uint8(ord("0"))) < 10
-    return result
-
-
-def _is_sign(data: Octets) -> Bools:
-    is_printable: Bools = (data - np.uint8(0x21)) < 0x5E
-    return is_printable & ~(_is_letter(data) | _is_digit(data))
-
-
-def _is_blank(data: Octets) -> Bools:
-    result: Bools = data == _SPACE
-    return result
-
-
-def _is_continuation(data: Octets) -> Bools:
-    """Whether a byte of UTF-8 goes on with the character before."""
-    result: Bools = (data & 0xC0) == 0x80
-    return result
-
-
-def _is_control(data: Octets) -> Bools:
-    deleted: Bools = data == _DELETE
-    if data.min(initial=_SPACE) < _SPACE:
-        deleted |= data < _SPACE
-    return deleted
-
-
-def _is_control_space(controls: Octets) -> Bools:
-    return ((controls >= 0x09) & (controls <= 0x0D)) | ((controls >= 0x1C) & (controls <= 0x1F))
-
-
-def _sizes(lead: Octets) -> Ints:
-    """The bytes of characters beyond ASCII, by the first of each."""
-    return 2 + (lead >= 0xE0).astype(np.int64) + (lead >= 0xF0)
-
-
-def _decode_at(data: Octets, at: Ints) -> npt.NDArray[np.int32]:
-    """The code points of the characters beyond ASCII that begin at some places."""
-    lead = data[at]
-    points: npt.NDArray[np.int32] = ((lead & 0x1F).astype(np.int32) << 6) | _tail(data, at + 1)
-    for size, bits in ((3, 0x0F), (4, 0x07)):
-        longer = np.flatnonzero(lead >= (0xE0 if size == 3 else 0xF0))
-        if len(longer):
-            point = (lead[longer] & bits).astype(np.int32)
-            for place in range(1, size):
-                point = (point << 6) | _tail(data, at[longer] + place)
-            points[longer] = point
-    return points
-
-
-def _tail(data: Octets, places: Ints) -> npt.NDArray[np.int32]:
-    return (data[places] & 0x3F).astype(np.int32)
-
-
-def _bytes_of(column: pa.StringArray) -> tuple[Octets, Ints]:
-    kind = np.int64 if pa.types.is_large_string(column.type) else np.int32
-    if not len(column):
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    _, offsets, data = column.buffers()
-    numbers = np.frombuffer(offsets, kind)[column.offset : column.offset + len(column) + 1].astype(np.int64)
-    first, end = int(numbers[0]), int(numbers[-1])
-    if first == end:
-        return np.zeros(0, np.uint8), numbers - first
-    return np.frombuffer(data, np.uint8)[first:end], numbers - first

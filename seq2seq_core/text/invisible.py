@@ -14,7 +14,8 @@ import unicodedata
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.text.column import Bools, TextColumn
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.octets import Bools
 from seq2seq_core.text.traits import INVISIBLE, JOINERS, Trait, characters_in
 
 _ASCII_CONTROLS = "\x00-\x08\x0e-\x1b\x7f"

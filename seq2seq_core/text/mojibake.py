@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ftfy.badness import BADNESS_RE
 
-from seq2seq_core.text.column import Bools, TextColumn
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.octets import Bools
 from seq2seq_core.text.traits import SPACES, Trait
 
 _VERBOSE_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|#[^\n]*|\s|.", re.DOTALL)

@@ -19,9 +19,10 @@ from pydantic import Field
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from seq2seq_core.text.accents import repair_accents
-from seq2seq_core.text.column import Bools, TextColumn
+from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.invisible import remove_invisible, rows_with_invisible
 from seq2seq_core.text.mojibake import repair_mojibake, rows_with_mojibake
+from seq2seq_core.text.octets import Bools
 from seq2seq_core.text.traits import DASHES, SPACES, Form, Trait
 
 _SPACE_RUN = rf"[ \t-\r\x1c-\x1f{SPACES}]+"

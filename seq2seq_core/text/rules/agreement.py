@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from seq2seq_core.text import unicode
-from seq2seq_core.text.column import Bools, Ints, TextColumn, text_rows
+from seq2seq_core.text.column import TextColumn, text_rows
+from seq2seq_core.text.octets import Bools, Ints
 from seq2seq_core.text.rules.base import Measure, Rows, Rule, above
 
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from seq2seq_core.config import Config
 from seq2seq_core.records import Records
-from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.octets import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -230,4 +231,10 @@ def above(value: Floats, maximum: float) -> Bools:
 def below(value: Floats, minimum: float) -> Bools:
     """Which values are below a minimum by more than the rounding of a division."""
     result: Bools = value < minimum - 1e-9
+    return result
+
+
+def share(part: Ints | Floats, whole: Ints, empty: float = 0.0) -> Floats:
+    """`part / whole` a row, and `empty` where there is nothing to have a part of."""
+    result: Floats = np.divide(part, whole, out=np.full(len(part), empty), where=whole > 0)
     return result

@@ -18,7 +18,7 @@ from pydantic import Field
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from seq2seq_core.records import Records, Sifted, reject, reject_nothing
-from seq2seq_core.text.column import Bools
+from seq2seq_core.text.octets import Bools
 from seq2seq_core.text.rules.agreement import IdenticalRule, NearIdenticalRule, NumbersRule, TerminalPunctuationRule
 from seq2seq_core.text.rules.base import Measure, PieceRule, Rows, Rule, Sides
 from seq2seq_core.text.rules.characters import AlphabeticRule, MarkupRule, ScriptRule

@@ -7,8 +7,8 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core.text import unicode
-from seq2seq_core.text.column import Bools, Floats, share
-from seq2seq_core.text.rules.base import Side, SideRule, above, below
+from seq2seq_core.text.octets import Bools, Floats
+from seq2seq_core.text.rules.base import Side, SideRule, above, below, share
 from seq2seq_core.text.rules.scripts import scripts_of
 
 _MARKUP = "#*+<=>@[\\]^_`{|}~"

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.text.column import Bools, Floats, TextColumn
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.octets import Bools, Floats
 from seq2seq_core.text.rules.base import Measure, Rows, Rule, Sides
 from seq2seq_core.text.rules.language_id import identifier
 from seq2seq_core.text.rules.scripts import primary_language

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.text.column import Ints, TextColumn, text_rows
+from seq2seq_core.text.column import TextColumn, text_rows
 from seq2seq_core.text.normalize import compose
+from seq2seq_core.text.octets import Ints
 
 Probabilities = npt.NDArray[np.float32]
 

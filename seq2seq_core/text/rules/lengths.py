@@ -15,7 +15,8 @@ from pydantic import Field
 
 from seq2seq_core.config import Config
 from seq2seq_core.text import unicode
-from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.octets import Bools, Floats, Ints
 from seq2seq_core.text.piecewise import find, stretches
 from seq2seq_core.text.rules.base import Measure, PieceRule, Rows, Rule, Side, SideRule, SuspectRule, above
 

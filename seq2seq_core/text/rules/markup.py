@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn, share
-from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, above
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.octets import Bools, Floats, Ints
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, above, share
 
 # Every repetition is bounded or cannot begin twice at one place, so that no text takes quadratic time.
 _ADDRESS = re.compile(

@@ -30,7 +30,8 @@ from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.options import neighbour
 from seq2seq_core.strict import written
-from seq2seq_core.text.column import Bools, Floats, text_rows
+from seq2seq_core.text.column import text_rows
+from seq2seq_core.text.octets import Bools, Floats
 from seq2seq_core.text.rules.base import Measure, Rows, Rule, Sides, above, below
 
 _Function = Callable[..., object]

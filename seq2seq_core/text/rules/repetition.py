@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pydantic
 from pydantic import Field
 
-from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn, share
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.octets import Bools, Floats, Ints
 from seq2seq_core.text.piecewise import find, stretches
-from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above, share
 
 
 class RepeatedCharactersRule(SideRule):
@@ -43,7 +44,7 @@ class RepeatedCharactersRule(SideRule):
     def _wide_runs(self, texts: TextColumn) -> tuple[Ints, Ints]:
         positions, points = texts.wide_at, texts.wide_points
         windows = _equal_windows(points, self.run)
-        distance = texts.wide_sizes[windows] * (self.run - 1)
+        distance = texts.wide_sizes[windows].astype(np.int64) * (self.run - 1)
         stands_close = positions[windows + self.run - 1] - positions[windows] == distance
         windows = windows[stands_close & _within_rows(windows, self.run, texts.wide_offsets)]
         begins, sizes = _joined(windows, self.run)

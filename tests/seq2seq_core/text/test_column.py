@@ -64,6 +64,7 @@ def test_other_texts_in_some_rows_are_found_without_looking_at_all_again(
     fresh = TextColumn(found.column)
     assert fresh.column.filter(pa.array(rows)).to_pylist() == others
     assert fresh.column.filter(pa.array(~rows)) == before.column.filter(pa.array(~rows))
+    assert found._joined is not None
+    assert found._parts is None  # what it was made from is let go
     for name in ("wide_at", "wide_points", "wide_offsets"):
-        assert name in vars(found)
         np.testing.assert_array_equal(getattr(found, name), getattr(fresh, name))
