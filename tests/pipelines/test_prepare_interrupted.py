@@ -84,9 +84,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 @pytest.mark.parametrize(
     ("kind", "moment"),
     [
-        ("local", "unit-00003.json"),
+        ("local", "unit-00003-of-00006.json"),
         ("memory", "claim-00000.json"),
-        ("memory", "unit-00003.json"),
+        ("memory", "unit-00003-of-00006.json"),
         ("memory", "train/part-00001"),
         ("memory", "dataset.json"),
     ],

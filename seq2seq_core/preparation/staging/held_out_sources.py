@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.preparation.shuffle.batch_file import read_batches, read_positions
-from seq2seq_core.preparation.shuffle.catalogue import check_once
+from seq2seq_core.preparation.shuffle.catalogue import check_once, positions_of
 from seq2seq_core.preparation.shuffle.hashing import digests, to_column
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
 from seq2seq_core.preparation.terms import layout
@@ -31,10 +31,10 @@ def collect_sources(plan: Plan, reports: Sequence[UnitReport]) -> HeldOutSources
     if not reports:
         return NO_SOURCES
     schema = staged_schema(with_score=plan.head.recipe.keep == "best")
-    places = [Range(report.path, report.positions, report.bytes) for report in reports]
+    places = [positions_of(plan.head, report) for report in reports]
     ranges = [
-        Range(report.path, *pair)
-        for report, positions in zip(reports, read_positions(places), strict=True)
+        Range(place.url, *pair)
+        for place, positions in zip(places, read_positions(places), strict=True)
         for pair in zip(positions[:-1].tolist(), positions[1:].tolist(), strict=True)
         if pair[0] != pair[1]
     ]

@@ -38,11 +38,10 @@ def stage_unit(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     Raises:
         InputError: The files cannot be read, or a row cannot and the recipe says to fail.
     """
-    marker = layout.unit_marker(head, unit.index)
-    if (report := _staged_before(marker)) is not None:
+    if (report := _staged_before(head, unit)) is not None:
         return report
     report = _stage(head, unit, held_out)
-    publish_marker(marker, report)
+    publish_marker(layout.unit_marker(head, unit.index), report)
     logger.info(
         "unit %d of %d (%s): %d rows read, %d rejected",
         unit.index + 1,
@@ -54,10 +53,10 @@ def stage_unit(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     return report
 
 
-def _staged_before(marker: str) -> UnitReport | None:
-    """What a marker says, unless the staged file did not outlive the power of its machine."""
-    report = read_marker(UnitReport, marker)
-    whole = report is not None and storage.exists(report.path) and storage.size(report.path) == report.bytes
+def _staged_before(head: Head, unit: Unit) -> UnitReport | None:
+    """What a unit's marker says, unless the staged file did not outlive the power of its machine."""
+    report, path = read_marker(UnitReport, layout.unit_marker(head, unit.index)), layout.staged(head, unit.index)
+    whole = report is not None and storage.exists(path) and storage.size(path) == report.bytes
     return report if whole else None
 
 
@@ -78,7 +77,6 @@ def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     table = pa.Table.from_batches(rejects, REJECTS)
     return UnitReport(
         index=unit.index,
-        path=path,
         positions=out.positions_at,
         bytes=storage.size(path),
         read=read,

@@ -243,15 +243,13 @@ class UnitReport(Accounted):
 
     Attributes:
         index: Which unit.
-        path: Its staged file.
-        positions: Where in it the positions of its batches stand.
-        bytes: Its size.
+        positions: Where in its staged file the positions of its batches stand.
+        bytes: The size of that.
         read: How many rows were read.
         staged: How many of them stand in the file.
     """
 
     index: int
-    path: str
     positions: int
     bytes: int
     read: int
@@ -361,7 +359,6 @@ class BandsReport(Message):
     """A shard's finished band file: where in it each bucket begins, and where the last one ends."""
 
     index: int
-    path: str
     rows: int
     positions: tuple[int, ...]
 
@@ -374,7 +371,6 @@ class EdgesReport(Message):
     """The finished file with the edges of a bucket."""
 
     index: int
-    path: str
     edges: int
 
 

@@ -65,7 +65,7 @@ def write_bands(plan: NearPlan, shard: int, texts: Iterable[Texts]) -> BandsRepo
     if report is None:
         path = layout.bands(plan.folder, shard, plan.shards)
         rows, positions = _write(path, plan, texts)
-        report = BandsReport(index=shard, path=path, rows=rows, positions=positions)
+        report = BandsReport(index=shard, rows=rows, positions=positions)
         publish_marker(marker, report)
     return report
 
