@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipelines.prepare_job import PrepareConfig, make_job
+from pipelines.commands.prepare import PrepareConfig, make_job
 from seq2seq_core.config import Location
 from seq2seq_core.preparation.trial.dry_run import try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
@@ -24,6 +24,6 @@ def run(config: DryRunConfig) -> str:
     """Try the rules; the page to print. Nothing is written.
 
     Raises:
-        Seq2SeqError: See `prepare_job.make_job`; or a file cannot be read.
+        Seq2SeqError: See `planning.inputs.make_job`; or a file cannot be read.
     """
     return describe_dry_run(try_recipe(make_job(config), config.sample))

@@ -43,22 +43,16 @@ class InspectConfig(Config):
 
 def run_prepare(call: Call) -> int:
     """Raw corpora to a dataset folder."""
-    from pipelines import prepare_job
-    from pipelines.head_start import head_start
+    from pipelines.commands import dry_run, prepare
 
     call = replace(call, options=tuple(_take_strict(call.options)))
     if _is_dry(call.options):
-        from pipelines import dry_run
-
         say(dry_run.run(call.load(dry_run.DryRunConfig)))
         return 0
-    config = call.load(prepare_job.PrepareConfig)
-    with head_start(config, is_local=call.engine_options is None) as job:
-        _import_beam()
-        from pipelines import prepare
-        from seq2seq_core.report import inspection
+    config = call.load(prepare.PrepareConfig)
+    prepare.run(config, call.beam_options())
+    from seq2seq_core.report import inspection
 
-        prepare.run(config, call.beam_options(), job)
     say(inspection.describe(config.output))
     return 0
 
@@ -75,7 +69,6 @@ def run_translate(call: Call) -> int:
     """Documents, or the lines of standard input, through a model."""
     if call.words:
         return _filter_lines(call)
-    _import_beam()
     from pipelines import infer
 
     result = infer.run(call.load(infer.TranslateConfig), call.beam_options())
@@ -134,13 +127,6 @@ def run_demo(call: Call) -> int:
     return run.run(call.load(run.DemoConfig))
 
 
-def _import_beam() -> None:
-    """Import it for a command that runs a pipeline."""
-    from pipelines.running.beam_import import import_beam
-
-    import_beam()
-
-
 def _filter_lines(call: Call) -> int:
     from pipelines import filter_lines
 
@@ -185,7 +171,7 @@ def _take_strict(options: tuple[str, ...]) -> Iterator[str]:
 
 
 def _prepare_config() -> type[Config]:
-    from pipelines.prepare_job import PrepareConfig
+    from pipelines.commands.prepare import PrepareConfig
 
     return PrepareConfig
 
