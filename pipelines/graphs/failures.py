@@ -1,9 +1,9 @@
 """A pipeline in, run to its end; when it fails, the error of this project that caused it comes out, said once.
 
 Workers send the runner the text of a traceback, so the type of an error is lost on the way: it is read back from the
-line the traceback ends with, which holds the whole message (`errors.shown` leaves no line end in it). Beam prints and
-logs tracebacks as well, for every thread: that is left out for our errors, which the user gets to see anyway, and for
-what breaks in other threads because the run has failed already.
+line the traceback ends with, which holds the whole message (`errors.shown` leaves no line end in it). Beam logs
+tracebacks as well, for every thread: that is left out for our errors, which the user gets to see anyway, and for what
+breaks in other threads because the run has failed already.
 """
 
 from __future__ import annotations

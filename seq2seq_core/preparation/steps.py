@@ -94,21 +94,34 @@ def steps_of(job: Job) -> tuple[Step, ...]:
     return tuple(step for step in STEPS if step.is_asked_for(job))
 
 
-def run_inline(job: Job, last: str | None = None) -> dict[str, list[Any]]:
+def run_inline(job: Job, last: str | None = None, done: Done | None = None) -> dict[str, list[Any]]:
     """Do the steps of a job here, one after the other; the reports of each. See the work of each for the errors.
 
     Args:
         job: What to do.
-        last: The name of the last step that is done; default: all are.
+        last: The step behind which this ends, whether or not it is asked for; default: the last.
+        done: Reports that are there already, by the names of the steps that are not done, then.
     """
-    done: dict[str, list[Any]] = {JOB: [job]}
-    for step in steps_of(job):
-        (context,) = done[step.of]
-        given = {name: done.get(name, []) for name in step.needs}
-        done[step.name] = [step.work(context, element, given) for element in step.each(context)]
+    reports: dict[str, list[Any]] = {JOB: [job]} | {name: list(found) for name, found in (done or {}).items()}
+    for step in STEPS:
+        if step.name not in reports and step.is_asked_for(job):
+            (context,) = reports[step.of]
+            given = {name: reports.get(name, []) for name in step.needs}
+            reports[step.name] = [step.work(context, element, given) for element in step.each(context)]
         if step.name == last:
             break
-    return done
+    return reports
+
+
+def decisions_of(done: Done) -> Decisions:
+    """What shards are built by, of the reports of the steps that find it out."""
+    (tokenizers,) = done[MAKE_TOKENIZERS]
+    return Decisions(
+        tokenizers=tokenizers,
+        held_out=next(iter(done.get(INDEX_HELD_OUT, ())), NO_INDEX),
+        counts=tuple(done.get(COUNT_ROWS, ())),
+        near=tuple(drop for report in done.get(CONNECT, ()) for drop in report.drops),
+    )
 
 
 def _itself(job: Job) -> tuple[Job]:
@@ -214,14 +227,7 @@ def _shards(plan: Plan) -> tuple[Partition, ...]:
 
 
 def _build_shard(plan: Plan, partition: Partition, done: Done) -> ShardReport:
-    (tokenizers,) = done[MAKE_TOKENIZERS]
-    decisions = Decisions(
-        tokenizers=tokenizers,
-        held_out=next(iter(done[INDEX_HELD_OUT]), NO_INDEX),
-        counts=tuple(done[COUNT_ROWS]),
-        near=tuple(drop for report in done[CONNECT] for drop in report.drops),
-    )
-    return build_shard(plan, partition, _units(done), decisions)
+    return build_shard(plan, partition, _units(done), decisions_of(done))
 
 
 def _rows_built(report: ShardReport) -> Mapping[str, int]:
