@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seq2seq_core import config as configuration
@@ -34,25 +35,43 @@ class Call:
 
 @dataclass(frozen=True)
 class Command:
-    """One word of the command line.
+    """One word of the command line, told of without importing what it needs.
 
     Attributes:
-        config: Loads its keys, lazily.
+        run: Where the function is that takes a Call and returns an exit code (`package.module:name`).
+        config: Where the class of its keys is.
         positional: How many plain words it takes.
         switches: Keys that are true or false: a plain word may stand behind one.
         carries_on: Whether the same words, after an interrupt, go on from what is finished.
+        unless: Words with which they do not.
     """
 
     name: str
     summary: str
-    run: Callable[[Call], int]
-    config: Callable[[], type[Config]]
+    run: str
+    config: str
     usage: str
     positional: int = 0
     switches: tuple[str, ...] = ()
-    carries_on: Callable[[Sequence[str]], bool] = lambda _: False
+    carries_on: bool = False
+    unless: tuple[str, ...] = ()
     takes_engine_options: bool = False
     notes: str = ""
+
+    def start(self, call: Call) -> int:
+        """Do it; the exit code."""
+        code: int = pkgutil.resolve_name(self.run)(call)
+        return code
+
+    @property
+    def keys(self) -> type[Config]:
+        """The class of its keys."""
+        kind: type[Config] = pkgutil.resolve_name(self.config)
+        return kind
+
+    def goes_on(self, words: Sequence[str]) -> bool:
+        """Whether the same words go on from what is finished."""
+        return self.carries_on and not any(word.split("=", 1)[0] in self.unless for word in words)
 
 
 def read_call(command: Command, words: list[str]) -> Call:

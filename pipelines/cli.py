@@ -106,7 +106,7 @@ def _set_up_logging() -> None:
 
 def _dispatch(words: list[str]) -> int:
     from pipelines.call import read_call  # here, as Ctrl-C has to find `main` at work before what takes long to import
-    from pipelines.commands import COMMANDS
+    from pipelines.table import COMMANDS
 
     if not words or words[0] in ("-h", "--help", "help"):
         terminal.say(_overview())
@@ -118,7 +118,7 @@ def _dispatch(words: list[str]) -> int:
     if "-h" in before_engine or "--help" in before_engine:
         terminal.say(_help(command))
         return 0
-    return command.run(read_call(command, words[1:]))
+    return command.start(read_call(command, words[1:]))
 
 
 def _complain(error: Seq2SeqError, cause: Exception) -> int:
@@ -131,14 +131,14 @@ def _complain(error: Seq2SeqError, cause: Exception) -> int:
 
 
 def _carries_on(words: Sequence[str]) -> bool:
-    from pipelines.commands import COMMANDS
+    from pipelines.table import COMMANDS
 
     command = COMMANDS.get(words[0]) if words else None
-    return command is None or command.carries_on(words[1:])
+    return command is None or command.goes_on(words[1:])
 
 
 def _overview() -> str:
-    from pipelines.commands import COMMANDS
+    from pipelines.table import COMMANDS
 
     rows = [f"  {command.name:<10} {command.summary}" for command in COMMANDS.values()]
     return "\n".join(
@@ -160,7 +160,7 @@ def _help(command: Command) -> str:
     if command.notes:
         lines += ["", command.notes]
     lines += ["", "keys:", "  --config FILE", "        a YAML file with any of the keys below; options win over it"]
-    for key in configuration.keys(command.config()):
+    for key in configuration.keys(command.keys):
         lines.append(f"  --{key.name}  ({key.type_name}; {_default(key)})")
         lines += textwrap.wrap(key.description, 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return "\n".join(lines)

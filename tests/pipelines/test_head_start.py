@@ -21,7 +21,8 @@ from tests.stores import Store
 # Small as it is, the corpus is divided among workers. Whether the first process does what is done is told in a file.
 SCRIPT = """
 import os, signal, sys, time
-from pipelines import cli, commands, head_start, prepare_job
+from pipelines import cli, head_start, prepare_job
+from pipelines.running import beam_import
 from seq2seq_core.preparation.building import build
 from seq2seq_core.preparation.staging import stage
 
@@ -46,13 +47,13 @@ tell_of(stage, "_stage")
 tell_of(build, "gather")
 prepare_job._SMALL_BYTES = 0
 prepare_job.usable_cores = lambda: 3
-import_beam = commands._import_beam
+import_beam = beam_import.import_beam
 signal.signal(signal.SIGINT, signal.default_int_handler)
 exec(what)
 sys.exit(cli.console())
 """
-DIE = "commands._import_beam = lambda: import_and_end(signal.SIGKILL)"
-INTERRUPT = "commands._import_beam = lambda: import_and_end(signal.SIGINT)"
+DIE = "beam_import.import_beam = lambda: import_and_end(signal.SIGKILL)"
+INTERRUPT = "beam_import.import_beam = lambda: import_and_end(signal.SIGINT)"
 UNITS, SPLITS_AND_SHARDS = 6, 5
 BUILT = f"building shards: shards {SPLITS_AND_SHARDS}/{SPLITS_AND_SHARDS}"
 # However fast the work is: the dataset is published when this has been told, or by this time at the latest.
