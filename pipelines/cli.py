@@ -27,7 +27,7 @@ from seq2seq_core import foreign_errors, terminal
 from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
 
 if TYPE_CHECKING:
-    from pipelines.call import Command
+    from pipelines.commands.call import Command
     from seq2seq_core.options import Key
 
 _YOUNG_OBJECTS = 500_000  # imports make half as many, which stay: looking for garbage among them takes longer
@@ -105,8 +105,10 @@ def _set_up_logging() -> None:
 
 
 def _dispatch(words: list[str]) -> int:
-    from pipelines.call import read_call  # here, as Ctrl-C has to find `main` at work before what takes long to import
-    from pipelines.table import COMMANDS
+    from pipelines.commands.call import (
+        read_call,  # here, as Ctrl-C has to find `main` at work before what takes long to import
+    )
+    from pipelines.commands.table import COMMANDS
 
     if not words or words[0] in ("-h", "--help", "help"):
         terminal.say(_overview())
@@ -131,14 +133,14 @@ def _complain(error: Seq2SeqError, cause: Exception) -> int:
 
 
 def _carries_on(words: Sequence[str]) -> bool:
-    from pipelines.table import COMMANDS
+    from pipelines.commands.table import COMMANDS
 
     command = COMMANDS.get(words[0]) if words else None
     return command is None or command.goes_on(words[1:])
 
 
 def _overview() -> str:
-    from pipelines.table import COMMANDS
+    from pipelines.commands.table import COMMANDS
 
     rows = [f"  {command.name:<10} {command.summary}" for command in COMMANDS.values()]
     return "\n".join(

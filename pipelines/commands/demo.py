@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipelines.call import Call
+from pipelines.commands.call import Call
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location

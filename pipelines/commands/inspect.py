@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipelines.call import Call
+from pipelines.commands.call import Call
 from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError, Seq2SeqError
 from seq2seq_core.strict import check_location

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pipelines.call import Call
+from pipelines.commands.call import Call
 from seq2seq_core.terminal import say
 
 _DRY_RUN = ("--dry-run", "--dry_run")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.call import Call
+from pipelines.commands.call import Call
 from seq2seq_core.config import Config, Location
 from seq2seq_core.terminal import say
 

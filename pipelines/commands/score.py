@@ -6,7 +6,7 @@ import json
 
 from pydantic import Field
 
-from pipelines.call import Call
+from pipelines.commands.call import Call
 from seq2seq_core.config import Config, Location
 from seq2seq_core.terminal import say
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.call import Call
+from pipelines.commands.call import Call
 from seq2seq_core.errors import ConfigError
 
 _PROCESSES = "--processes"

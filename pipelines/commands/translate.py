@@ -17,14 +17,14 @@ import pydantic
 from pydantic import Field
 
 from pipelines import redaction
-from pipelines.call import STANDARD_INPUT, Call
+from pipelines.commands.call import STANDARD_INPUT, Call
 from seq2seq_core import storage
 from seq2seq_core.claims import held
 from seq2seq_core.config import Location
 from seq2seq_core.documents.fields import Extra, Fields
-from seq2seq_core.documents.format import FORMATS, FormatName, format_of
 from seq2seq_core.documents.inputs import find_inputs
 from seq2seq_core.documents.ranges import InputFile, UnitSize
+from seq2seq_core.documents.table import FORMATS, FormatName, format_of
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
 from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece", "torch")
 _SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
-_WITH_FIELDS = ", ".join(name for name, described in FORMATS.items() if described.has_fields)
+_WITH_FIELDS = ", ".join(described.called for described in FORMATS.values() if described.has_fields)
 
 
 class TranslateConfig(TranslatorConfig):
@@ -199,7 +199,7 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
     bare = next((file for file in files if not format_of(file).has_fields), None)
     if bare is not None and config.include:
         raise ConfigError(
-            f"a {bare.format} file has no place for more fields",
+            f"a {format_of(bare).called} file has no place for more fields",
             where=bare.where,
             found=f"include = {', '.join(config.include)}",
             advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",

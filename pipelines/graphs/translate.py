@@ -17,8 +17,8 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from pipelines.graphs.translate_units import TranslateUnits
 from seq2seq_core import storage
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.format import format_of
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
+from seq2seq_core.documents.table import format_of
 from seq2seq_core.engines.config import EngineConfig, TorchEngineConfig
 from seq2seq_core.inference.closing import close_output
 from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit, find_finished

@@ -6,8 +6,8 @@ import posixpath
 from collections.abc import Collection, Sequence
 
 from seq2seq_core import storage
-from seq2seq_core.documents.format import FORMATS, DocumentFormat, format_by_suffix
 from seq2seq_core.documents.ranges import InputFile
+from seq2seq_core.documents.table import FORMATS, name_by_suffix
 from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.files.compression import without_codec
 from seq2seq_core.listing import find_files
@@ -49,26 +49,25 @@ def _describe(url: str, relative: str, format_name: str | None) -> InputFile:
     stem = without_codec(relative)
     compression = relative[len(stem) :]
     bare, suffix = posixpath.splitext(stem)
-    by_suffix = format_by_suffix(suffix)
-    found = FORMATS[format_name] if format_name else by_suffix or _by_side(suffix)
-    if found is None:
+    by_suffix = name_by_suffix(suffix)
+    name = format_name or by_suffix or _name_by_side(suffix)
+    if name is None:
         raise _unknown(url, suffix)
+    found = FORMATS[name]
     if compression and not found.may_be_packed:
         raise InputError(
-            f"{found.name.capitalize()} is compressed inside, never as a file",
-            where=storage.redact(url),
-            found=compression,
+            f"{found.called} is compressed inside, never as a file", where=storage.redact(url), found=compression
         )
     # A suffix that does not name the format stays part of the name: the translation of news.en is not English.
-    name, ending = (bare, suffix) if found is by_suffix else (stem, found.suffixes[0])
-    return InputFile(url, name, ending + compression, found.name)
+    output, ending = (bare, suffix) if name == by_suffix else (stem, found.suffixes[0])
+    return InputFile(url, output, ending + compression, name)
 
 
-def _by_side(suffix: str) -> DocumentFormat | None:
+def _name_by_side(suffix: str) -> str | None:
     """The format of a file that is named by its language or its side of a pair."""
     if suffix not in _SIDES and not is_language_suffix(suffix):
         return None
-    return next((known for known in FORMATS.values() if known.is_named_by_side), None)
+    return next((name for name, known in FORMATS.items() if known.is_named_by_side), None)
 
 
 def _unknown(url: str, suffix: str) -> InputError:

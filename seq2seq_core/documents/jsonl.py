@@ -24,9 +24,8 @@ _COLON = re.compile(rb"[ \t\r]*:")
 class JsonlFormat(LineFormat):
     """A JSON object a line."""
 
-    name = "jsonl"
+    called = "JSONL"
     suffixes = (".jsonl", ".ndjson")
-    has_fields = True
 
     def count(self, file: InputFile, size: UnitSize, fields: Fields) -> CountedInput:
         return count_jsonl(file, size, fields)

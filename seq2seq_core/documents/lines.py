@@ -13,6 +13,7 @@ import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.documents.content import MAX_RECORD_BYTES
+from seq2seq_core.documents.format import DocumentFormat
 from seq2seq_core.documents.pieces import lines_name, publish_lines, with_pieces
 from seq2seq_core.documents.ranges import (
     BLOCK_BYTES,
@@ -32,18 +33,17 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FEW_READINGS = 2
 
 
-class LineFormat:
+class LineFormat(DocumentFormat):
     """What formats have in common whose records are lines: how they are compressed, and laid out."""
 
     has_lines = True
     may_be_packed = True
-    is_named_by_side = False
 
     def read_together(self, file: InputFile, part: RecordRange) -> str:
         """All of an archive."""
-        return file.url if file.codec else f"{file.url} {part.first}"
+        return file.url if file.codec else super().read_together(file, part)
 
-    def lay_out(self, file: InputFile, parts: Iterable[RecordRange], folder: str) -> list[RecordRange]:
+    def lay_out(self, file: InputFile, parts: Iterable[RecordRange], folder: str, /) -> list[RecordRange]:
         parts = sorted(parts, key=lambda part: part.first)
         needs = [part for part in parts if file.codec and part.offset]
         if len(needs) < _FEW_READINGS:

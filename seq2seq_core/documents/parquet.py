@@ -15,6 +15,7 @@ from seq2seq_core import storage
 from seq2seq_core.documents.content import MAX_RECORD_BYTES, Content, RecordFailure, decode_texts
 from seq2seq_core.documents.faithful import write_rows
 from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.format import DocumentFormat
 from seq2seq_core.documents.int96 import choose_unit
 from seq2seq_core.documents.pieces import publish_rows, read_piece, rows_name, with_pieces
 from seq2seq_core.documents.prediction import Prediction
@@ -36,15 +37,11 @@ _MOST_BYTES_A_CHARACTER = 4
 _FEW_READINGS = 3
 
 
-class ParquetFormat:
+class ParquetFormat(DocumentFormat):
     """A record a row, in files that are compressed inside."""
 
-    name = "parquet"
+    called = "Parquet"
     suffixes = (".parquet",)
-    has_fields = True
-    has_lines = False
-    may_be_packed = False
-    is_named_by_side = False
 
     def count(self, file: InputFile, size: UnitSize, fields: Fields) -> CountedInput:
         return count_rows(file, size, fields)
@@ -61,7 +58,7 @@ class ParquetFormat:
         """The row groups that hold a range."""
         return f"{file.url} {part.offset} {part.bytes}"
 
-    def lay_out(self, file: InputFile, parts: Iterable[RecordRange], folder: str) -> list[RecordRange]:
+    def lay_out(self, file: InputFile, parts: Iterable[RecordRange], folder: str, /) -> list[RecordRange]:
         parts = sorted(parts, key=lambda part: part.first)
         if len(parts) < _FEW_READINGS:
             return parts

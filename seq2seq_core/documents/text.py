@@ -15,7 +15,7 @@ from seq2seq_core.files.compression import compress
 class TextFormat(LineFormat):
     """A text a line."""
 
-    name = "text"
+    called = "text"
     suffixes = (".txt",)
     has_fields = False
     is_named_by_side = True

@@ -12,7 +12,7 @@ import pydantic
 from seq2seq_core import storage
 from seq2seq_core.documents.content import RecordFailure
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.format import format_of
+from seq2seq_core.documents.table import format_of
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.folder import marker_path
 from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation

@@ -14,9 +14,9 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.schema import shard_name
 from seq2seq_core.documents.content import Content, RecordFailure, excerpt
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.format import format_of
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
+from seq2seq_core.documents.table import format_of
 from seq2seq_core.inference.folder import failures_path, marker_path
 
 UNIT_VERSION = 2

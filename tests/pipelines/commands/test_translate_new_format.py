@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,23 +11,20 @@ from pipelines.cli import main
 from seq2seq_core import storage
 from seq2seq_core.documents.content import Content, RecordFailure
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.format import FORMATS
+from seq2seq_core.documents.format import DocumentFormat
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange, UnitSize, changed
+from seq2seq_core.documents.table import FORMATS
 from seq2seq_core.inference.manifest import load_output
 
 COMMA = b","
 
 
-class CardsFormat:
+class CardsFormat(DocumentFormat):
     """Texts between commas, each of which may have a note behind a bar: `text|note,text,`."""
 
-    name = "cards"
+    called = "a box of cards"
     suffixes = (".cards", ".card")
-    has_fields = True
-    has_lines = False
-    may_be_packed = False
-    is_named_by_side = False
 
     def count(self, file: InputFile, size: UnitSize, fields: Fields) -> CountedInput:
         del fields
@@ -59,13 +56,6 @@ class CardsFormat:
         made = [f"{fields.output}={found.text}".encode() if found else b"" for _, found in rows]
         return b"".join(b"%s|%s," % pair for pair in zip(content.carrier, made, strict=True))
 
-    def read_together(self, file: InputFile, part: RecordRange) -> str:
-        return f"{file.url} {part.first}"
-
-    def lay_out(self, file: InputFile, parts: Iterable[RecordRange], folder: str) -> list[RecordRange]:
-        del file, folder
-        return list(parts)
-
     @staticmethod
     def _digest(cards: list[bytes]) -> str:
         return storage.digest_bytes(COMMA.join(cards))
@@ -91,7 +81,7 @@ def test_a_set_in_a_new_format_is_translated(
     assert [entry.format for entry in load_output(str(out)).inputs] == ["cards", "text", "cards"]
     (tmp_path / "in" / "d.cards.gz").write_bytes(b"")
     assert main(words) == 1
-    assert "Cards is compressed inside, never as a file" in capsys.readouterr().err
+    assert "a box of cards is compressed inside, never as a file" in capsys.readouterr().err
     assert main([*words, "--include", "score"]) == 1
     (tmp_path / "in" / "d.cards.gz").unlink()
     assert main([*words, "--include", "score"]) == 2

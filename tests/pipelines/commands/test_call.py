@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.call import Call, Command, read_call
+from pipelines.commands.call import Call, Command, read_call
 from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from pipelines.call import Call, Command
-from pipelines.table import COMMANDS
+from pipelines.commands.call import Call, Command
+from pipelines.commands.table import COMMANDS
 from seq2seq_core.config import Config, keys
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.call import STANDARD_INPUT, Command
+from pipelines.commands.call import STANDARD_INPUT, Command
 
 _ENGINE = "Options of Beam stand after --, for instance: -- --runner=FlinkRunner --parallelism=8"
 
