@@ -7,7 +7,6 @@ a row in the ledger under `failures/`.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from seq2seq_core.config import Location
 from seq2seq_core.documents.fields import Extra, Fields
 from seq2seq_core.documents.inputs import FAILURE_FOLDER, InputFile, RecordFormat, find_inputs
 from seq2seq_core.documents.plan import InputPlan, UnitSize
-from seq2seq_core.engines.config import EngineConfig, TorchEngineConfig
+from seq2seq_core.engines.interface import EngineConfig
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.output import Job, Output, load_output
@@ -44,8 +43,9 @@ from seq2seq_core.inference.progress import TranslationWatch, clear_plan
 from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
 from seq2seq_core.inference.work import OnError
 from seq2seq_core.machine import usable_cores
+from seq2seq_core.software import versions
 
-_SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece", "torch")
+_SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
 
 
 class TranslateConfig(TranslatorConfig):
@@ -216,7 +216,7 @@ def make_job(config: TranslateConfig) -> Job:
         fingerprint=storage.digest_bytes(identity.encode()),
         model=model,
         configuration=redaction.redacted(config),
-        software={name: importlib.metadata.version(name) for name in _SOFTWARE},
+        software=versions((*_SOFTWARE, *config.engine.software)),
     )
 
 
@@ -240,12 +240,12 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
 
 
 def _engine_for(engine: EngineConfig, options: PipelineOptions) -> EngineConfig:
-    """The engine, with this machine's cores shared out among local workers where no number of threads is given."""
+    """The engine, with this machine's cores shared out among local workers."""
     local = options.view_as(DirectOptions)
-    if not isinstance(engine, TorchEngineConfig) or engine.threads or local.direct_running_mode == "in_memory":
+    if local.direct_running_mode == "in_memory":
         return engine
     cores = usable_cores()
-    return engine.model_copy(update={"threads": max(1, cores // (local.direct_num_workers or cores))})
+    return engine.on_cores(max(1, cores // (local.direct_num_workers or cores)))
 
 
 def _count(result: PipelineResult, name: str) -> int:

@@ -12,8 +12,7 @@ from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.decoding.hypothesis import SearchConfig
-from seq2seq_core.engines.config import TorchEngineConfig
-from seq2seq_core.engines.table import load_engine
+from seq2seq_core.engines import table as engines
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.segments import read_segments
 from seq2seq_core.inference.translator_config import describe_model
@@ -109,7 +108,7 @@ def spread(rows: Sequence[Example], count: int) -> tuple[Example, ...]:
 
 def attention_map(model: str, rows: Sequence[Example]) -> AttentionMap | None:
     """Where the model looks in the longest example that is translated exactly and still fits on a page."""
-    engine = load_engine(TorchEngineConfig(), model)
+    engine = engines.DEFAULT.load(model)
     sources = engine.source_tokenizer.encode([row.source for row in rows])
     fitting = [i for i, pieces in enumerate(sources) if 0 < len(pieces) <= _MAP_PIECES]
     if not fitting:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from seq2seq_core.config import Config
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -65,3 +67,23 @@ class Seq2Seq(nn.Module, ABC):
     @abstractmethod
     def step(self, tokens_N: Tensor, state: State) -> Step:
         """Advance every row by its last token (int64, BOS at first); agrees with `forward` position by position."""
+
+
+class ArchitectureConfig(Config):
+    """The shape of a model: the entry of a family in `models.registry`; a subclass sets `family` to a Literal."""
+
+    family: str
+
+    @property
+    @abstractmethod
+    def layer_counts(self) -> dict[str, int]:
+        """Numbers of layers, each with weights of its own."""
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> dict[str, int]:
+        """Numbers that are dimensions of weights, or parts of them."""
+
+    @abstractmethod
+    def build(self, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+        """A freshly initialised model in training mode; a ConfigError when the vocabularies do not fit."""

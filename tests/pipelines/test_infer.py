@@ -26,7 +26,7 @@ from pipelines.transforms import publish_output
 from seq2seq_core import claims, storage
 from seq2seq_core import config as configuration
 from seq2seq_core.documents.prediction import Prediction
-from seq2seq_core.engines.config import TorchEngineConfig
+from seq2seq_core.engines.torch_engine import TorchEngineConfig
 from seq2seq_core.errors import (
     ClaimError,
     ConfigError,
