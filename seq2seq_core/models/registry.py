@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from seq2seq_core.choices import OneOf, by_name
+from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.interface import ArchitectureConfig, Seq2Seq
 from seq2seq_core.models.rnn import RnnConfig
 from seq2seq_core.models.transformer import TransformerConfig
@@ -21,6 +22,6 @@ AnyArchitecture = Annotated[ArchitectureConfig, ONE_OF_ALL]
 """The type of a configuration's field that takes any architecture."""
 
 
-def build_model(architecture: ArchitectureConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
-    """A freshly initialised model in training mode; a ConfigError when the vocabularies do not fit the architecture."""
-    return architecture.build(source_vocabulary, target_vocabulary)
+def build_model(architecture: ArchitectureConfig, source: EncoderInput, target_vocabulary: int) -> Seq2Seq:
+    """A freshly initialised model in training mode; a ConfigError when what it is given does not fit."""
+    return architecture.build(source, target_vocabulary)

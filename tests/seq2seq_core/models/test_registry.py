@@ -7,6 +7,7 @@ from pydantic import Field
 
 from seq2seq_core.config import Config, build, keys, parse_overrides
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.registry import FAMILIES, AnyArchitecture, build_model
 from seq2seq_core.models.rnn import RnnConfig, RnnSeq2Seq
 from seq2seq_core.models.transformer import Transformer, TransformerConfig
@@ -20,7 +21,7 @@ class Holder(Config):
 @pytest.mark.parametrize(("family", "kind"), [("rnn", RnnSeq2Seq), ("transformer", Transformer)])
 def test_the_family_chooses_the_model(family: str, kind: type) -> None:
     architecture = build(Holder, {"architecture": {"family": family, "width": 8}}).architecture
-    model = build_model(architecture, 11, 13)
+    model = build_model(architecture, Symbols(11), 13)
     assert isinstance(model, kind)
     assert model.training
     assert model.embeddings.target.num_embeddings == 13
@@ -39,7 +40,7 @@ def test_a_family_is_a_file_and_a_word_in_the_table(monkeypatch: pytest.MonkeyPa
     values = {"dataset": "d", "output": "o", "model": {"family": "narrow", "cell": "gru"}}
     architecture = build(TrainConfig, values).model
     assert architecture == NarrowConfig(cell="gru")
-    assert isinstance(build_model(architecture, 11, 11), RnnSeq2Seq)
+    assert isinstance(build_model(architecture, Symbols(11), 11), RnnSeq2Seq)
     assert "narrow: a thin one" in next(key.description for key in keys(TrainConfig) if key.name == "model.family")
 
 
@@ -62,4 +63,4 @@ def test_every_key_has_a_description_and_can_be_overridden() -> None:
 @pytest.mark.parametrize("family", [RnnConfig, TransformerConfig])
 def test_vocabularies_of_two_sizes_are_not_tied(family: type[RnnConfig | TransformerConfig]) -> None:
     with pytest.raises(ConfigError, match="11 source and 13 target"):
-        build_model(family(width=8, tie_embeddings="all"), 11, 13)
+        build_model(family(width=8, tie_embeddings="all"), Symbols(11), 13)
