@@ -85,9 +85,7 @@ def collect(config: ReportConfig) -> ReportData:
 
 
 def _attention(model: str, rows: tuple[Example, ...]) -> AttentionMap | None:
-    from seq2seq_core.engines.config import TorchEngineConfig
-    from seq2seq_core.engines.table import load_engine
+    from seq2seq_core.engines import table as engines
     from seq2seq_core.report.attention import attention_map
 
-    loaded = load_engine(TorchEngineConfig(), model)
-    return attention_map(loaded.engine, loaded.source_tokenizer, loaded.target_tokenizer, rows)
+    return attention_map(engines.DEFAULT.load(model), rows)

@@ -7,7 +7,6 @@ a row in the ledger under `failures/`.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,12 +31,13 @@ from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Output, Provenance, describe_model, load_output
 from seq2seq_core.inference.translator_config import TranslatorConfig
 from seq2seq_core.inference.watch import TranslationWatch, forget_units
+from seq2seq_core.software import versions
 from seq2seq_core.terminal import binary, say
 
 if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
 
-_SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece", "torch")
+_SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
 _SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
 _WITH_FIELDS = ", ".join(described.called for described in FORMATS.values() if described.has_fields)
 
@@ -189,7 +189,7 @@ def provenance_of(config: TranslateConfig) -> Provenance:
         fingerprint=storage.digest_bytes(identity.encode()),
         model=model,
         configuration=redaction.redacted(config),
-        software={name: importlib.metadata.version(name) for name in _SOFTWARE},
+        software=versions((*_SOFTWARE, *config.engine.software)),
     )
 
 

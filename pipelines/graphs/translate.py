@@ -19,7 +19,7 @@ from seq2seq_core import storage
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
 from seq2seq_core.documents.table import format_of
-from seq2seq_core.engines.config import EngineConfig, TorchEngineConfig
+from seq2seq_core.engines.interface import EngineConfig
 from seq2seq_core.inference.closing import close_output
 from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit, find_finished
 from seq2seq_core.inference.folder import PIECE_FOLDER
@@ -60,12 +60,12 @@ def build(root: beam.Pipeline, job: TranslationJob) -> Translation:
 
 
 def engine_for(engine: EngineConfig, options: PipelineOptions) -> EngineConfig:
-    """The engine, with this machine's cores shared out among local workers where no number of threads is given."""
+    """The engine, with this machine's cores shared out among local workers."""
     local = options.view_as(DirectOptions)
-    if not isinstance(engine, TorchEngineConfig) or engine.threads or local.direct_running_mode == "in_memory":
+    if local.direct_running_mode == "in_memory":
         return engine
     cores = usable_cores()
-    return engine.model_copy(update={"threads": max(1, cores // (local.direct_num_workers or cores))})
+    return engine.on_cores(max(1, cores // (local.direct_num_workers or cores)))
 
 
 class CountInputs(beam.PTransform):  # type: ignore[misc]

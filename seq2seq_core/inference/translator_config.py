@@ -9,8 +9,8 @@ from pydantic import Field
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
-from seq2seq_core.engines.config import EngineConfig, TorchEngineConfig
-from seq2seq_core.engines.table import load_engine
+from seq2seq_core.engines import table as engines
+from seq2seq_core.engines.table import AnyEngine
 from seq2seq_core.errors import ModelError
 from seq2seq_core.inference.translator import Translator
 from seq2seq_core.text.normalize import NormalizeConfig
@@ -31,13 +31,12 @@ class TranslatorConfig(Config):
     target_language: str | None = Field(
         None, description="the language asked of a multilingual model, whose data was tagged with it"
     )
-    engine: EngineConfig = Field(TorchEngineConfig(), description="what runs the model")
+    engine: AnyEngine = Field(engines.DEFAULT, description="what runs the model")
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
-        engine = self.engine.model_dump(mode="json", exclude={"device", "threads", "max_batch_tokens"})
         options = self.model_dump(mode="json", include={"search", "segmentation", "normalize", "target_language"})
-        return {**options, "engine": engine}
+        return {**options, "engine": self.engine.identity()}
 
 
 def load_translator(config: TranslatorConfig, digest: str | None = None) -> Translator:
@@ -51,7 +50,7 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         ModelError: The folder is missing, unfinished or damaged, or holds another model than it must.
         ConfigError: There is no such device.
     """
-    loaded = load_engine(config.engine, config.model)
+    loaded = config.engine.load(config.model)
     if digest is not None and loaded.model_digest != digest:
         raise ModelError(
             "the model was replaced while it was in use",

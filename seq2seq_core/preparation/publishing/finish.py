@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import platform
 from collections import Counter
@@ -18,6 +17,7 @@ from seq2seq_core.preparation.building.tokenizers import nothing_left
 from seq2seq_core.preparation.planning.claims import check_claim
 from seq2seq_core.preparation.publishing.sweep import sweep
 from seq2seq_core.preparation.terms.messages import Accounted, Outcome, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.software import versions
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def make_manifest(
             GenerationEntry(index=plan.generation, fingerprint=plan.fingerprint, ledger=ledger, inputs=plan.sources),
         ),
         configuration=plan.job.configuration,
-        software={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _SOFTWARE},
+        software={"python": platform.python_version()} | versions(_SOFTWARE),
     )
     return own if plan.generation == 0 else _joined(generations.as_of(plan.job.output, plan.generation - 1), own)
 

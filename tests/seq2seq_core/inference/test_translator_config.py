@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from seq2seq_core.engines.config import EchoEngineConfig
+from seq2seq_core import config as configuration
+from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.errors import ModelError
 from seq2seq_core.inference.manifest import describe_model
 from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
@@ -25,6 +27,22 @@ def model(tokenizer: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     write_model_folder(folder, tokenizer, step=3)
     return folder
+
+
+@pytest.mark.parametrize(
+    ("engine", "expected"),
+    [
+        ({"device": "cuda:1", "threads": 3, "max_batch_tokens": 9}, {"kind": "torch", "precision": "float32"}),
+        ({"precision": "bfloat16"}, {"kind": "torch", "precision": "bfloat16"}),
+        ({"kind": "echo", "fail_on_piece": 7}, {"kind": "echo", "fail_on_piece": 7}),
+    ],
+)
+def test_where_and_how_fast_an_engine_runs_is_no_part_of_the_identity(
+    engine: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    found = configuration.build(TranslatorConfig, {"model": "m", "engine": engine}).identity()
+    assert found.pop("engine") == expected
+    assert found.keys() == {"search", "segmentation", "normalize", "target_language"}
 
 
 def test_a_translator_of_the_model_that_was_described(model: Path) -> None:
