@@ -6,6 +6,8 @@ import gzip
 import io
 import json
 import lzma
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -430,3 +432,20 @@ def test_a_run_whose_folder_was_taken_over_says_so(
     monkeypatch.setattr(failures, "run", overtaken)
     with pytest.raises(ClaimError, match="another translation is under way here; found fingerprint other"):
         command.translate(config(echo_model, tmp_path / "a.txt", tmp_path / "out"))
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+from pipelines.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_an_engine_that_needs_no_torch_runs_without_it(echo_model: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one\n")
+    words = ["translate", "--model", echo_model, "--input", str(tmp_path / "a.txt"), "--output", str(tmp_path / "out")]
+    run = [sys.executable, "-c", WITHOUT_TORCH, *words, "--engine.kind", "echo"]
+    subprocess.run(run, check=True, capture_output=True)
+    assert outputs(tmp_path / "out", "a-*.txt") == b"one\n"
+    assert "torch" not in load_output(str(tmp_path / "out")).software
