@@ -38,7 +38,7 @@ class Command:
     """One word of the command line, told of without importing what it needs.
 
     Attributes:
-        run: Where the function is that takes a Call and returns an exit code (`package.module:name`).
+        main: Where the function is that takes a Call and returns an exit code (`package.module:name`).
         config: Where the class of its keys is.
         positional: How many plain words it takes.
         switches: Keys that are true or false: a plain word may stand behind one.
@@ -48,7 +48,7 @@ class Command:
 
     name: str
     summary: str
-    run: str
+    main: str
     config: str
     usage: str
     positional: int = 0
@@ -60,7 +60,7 @@ class Command:
 
     def start(self, call: Call) -> int:
         """Do it; the exit code."""
-        code: int = pkgutil.resolve_name(self.run)(call)
+        code: int = pkgutil.resolve_name(self.main)(call)
         return code
 
     @property

@@ -43,12 +43,12 @@ class DemoConfig(Config):
     train_options: tuple[str, ...] = Field((), description="further words for `seq2seq train`, such as [--seed, '2']")
 
 
-def run(call: Call) -> int:
+def main(call: Call) -> int:
     """The whole river on a corpus made on the spot."""
-    return play(call.load(DemoConfig))
+    return run(call.load(DemoConfig))
 
 
-def play(config: DemoConfig) -> int:
+def run(config: DemoConfig) -> int:
     """Run every stage that is not finished yet, print scores and examples, and write `report.html`.
 
     Returns:
@@ -94,12 +94,12 @@ class _Stages:
 
     def prepare(self) -> None:
         """The dataset, by Beam."""
-        from pipelines import prepare, prepare_job
+        from pipelines.commands import prepare
 
         _announce("2 of 5", "preparing it: clean, deduplicate, tokenize, shard", self._at("dataset"))
         pair = {side: {"source": self._corpus(side, "en"), "target": self._corpus(side, "de")} for side in _SPLITS}
         values: dict[str, Any] = {**pair["train"], "validation": pair["valid"], "test": pair["test"]}
-        prepare.run(self._load(prepare_job.PrepareConfig, "prepare.yaml", {**values, "output": self._at("dataset")}))
+        prepare.run(self._load(prepare.PrepareConfig, "prepare.yaml", {**values, "output": self._at("dataset")}))
 
     def train(self) -> int:
         """The run, by torchrun when there are several cores."""
@@ -114,7 +114,7 @@ class _Stages:
 
         _announce("4 of 5", "translating the held-out set", self._at("translated"))
         values = {"model": self._at("run/best"), "input": [self._corpus("test", "en")]}
-        translate.translate(self._load(translate.TranslateConfig, None, {**values, "output": self._at("translated")}))
+        translate.run(self._load(translate.TranslateConfig, None, {**values, "output": self._at("translated")}))
 
     def report(self, began: float) -> None:
         """Scores and examples on the terminal, everything on a page."""

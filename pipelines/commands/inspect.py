@@ -19,7 +19,7 @@ class InspectConfig(Config):
     )
 
 
-def run(call: Call) -> int:
+def main(call: Call) -> int:
     """What a folder holds, in a page."""
     if not call.words:
         raise ConfigError("a path is missing", expected="seq2seq inspect PATH")

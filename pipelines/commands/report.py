@@ -38,7 +38,7 @@ class ReportConfig(Config):
         return self
 
 
-def run(call: Call) -> int:
+def main(call: Call) -> int:
     """A dataset, a run and translations on one page."""
     config = call.load(ReportConfig)
     write(config)

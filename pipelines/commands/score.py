@@ -25,7 +25,7 @@ class ScoreConfig(Config):
     json_output: bool = Field(False, description="print one JSON object instead of a table")
 
 
-def run(call: Call) -> int:
+def main(call: Call) -> int:
     """Hypotheses against references."""
     config = call.load(ScoreConfig)
     from seq2seq_core.files.segments import read_segments

@@ -12,8 +12,8 @@ COMMANDS = {
         Command(
             name="prepare",
             summary="Clean, deduplicate, split, tokenize and shard raw text to a dataset folder.",
-            run="pipelines.commands.prepare:run",
-            config="pipelines.prepare_job:PrepareConfig",
+            main="pipelines.commands.prepare:main",
+            config="pipelines.commands.prepare:PrepareConfig",
             usage="seq2seq prepare [--config FILE] [--dry-run [--sample N]] [--key value ...] [-- BEAM OPTIONS]",
             takes_engine_options=True,
             carries_on=True,
@@ -24,7 +24,7 @@ COMMANDS = {
         Command(
             name="train",
             summary="Train a model on a dataset folder; the same command carries on where it stopped.",
-            run="pipelines.commands.train:run",
+            main="pipelines.commands.train:main",
             config="seq2seq_core.training.config:TrainConfig",
             usage="seq2seq train [--config FILE] [--processes N] [--key value ...]",
             carries_on=True,
@@ -34,7 +34,7 @@ COMMANDS = {
         Command(
             name="translate",
             summary="Translate documents in bulk, resumably; `translate -` filters lines from stdin to stdout.",
-            run="pipelines.commands.translate:run",
+            main="pipelines.commands.translate:main",
             config="pipelines.commands.translate:TranslateConfig",
             usage="seq2seq translate [-] --model FOLDER [--input FILES --output FOLDER] [-- BEAM OPTIONS]",
             positional=1,
@@ -46,14 +46,14 @@ COMMANDS = {
         Command(
             name="score",
             summary="BLEU and chrF with sacreBLEU's signatures, and exact matches.",
-            run="pipelines.commands.score:run",
+            main="pipelines.commands.score:main",
             config="pipelines.commands.score:ScoreConfig",
             usage="seq2seq score --hypotheses FILES --references FILES",
         ),
         Command(
             name="inspect",
             summary="Say what a dataset, run, model or output folder holds.",
-            run="pipelines.commands.inspect:run",
+            main="pipelines.commands.inspect:main",
             config="pipelines.commands.inspect:InspectConfig",
             usage="seq2seq inspect PATH [--verify]",
             positional=1,
@@ -62,14 +62,14 @@ COMMANDS = {
         Command(
             name="report",
             summary="Write one HTML page about a dataset, a run and its translations.",
-            run="pipelines.commands.report:run",
+            main="pipelines.commands.report:main",
             config="pipelines.commands.report:ReportConfig",
             usage="seq2seq report --output FILE.html [--dataset FOLDER] [--run FOLDER] [--model FOLDER] ...",
         ),
         Command(
             name="demo",
             summary="Make a corpus, prepare, train, translate, score and report, in a few minutes.",
-            run="pipelines.commands.demo:run",
+            main="pipelines.commands.demo:main",
             config="pipelines.commands.demo:DemoConfig",
             usage="seq2seq demo [--output FOLDER]",
             carries_on=True,

@@ -9,7 +9,7 @@ _PROCESSES = "--processes"
 _MOST_PROCESSES = 1000
 
 
-def run(call: Call) -> int:
+def main(call: Call) -> int:
     """A dataset folder to a run folder."""
     from seq2seq_core.training import launch
 

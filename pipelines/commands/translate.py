@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal, Self
 import pydantic
 from pydantic import Field
 
-from pipelines import redaction
 from pipelines.commands.call import STANDARD_INPUT, Call
+from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.claims import held
 from seq2seq_core.config import Location
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
 
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
+_CHANGES_NO_RESULT = frozenset({"output"})
 _SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
 _WITH_FIELDS = ", ".join(described.called for described in FORMATS.values() if described.has_fields)
 
@@ -121,16 +122,16 @@ def doubtful(cut: int, looping: int) -> str | None:
     return f"of the outputs {' and '.join(told)}" if told else None
 
 
-def run(call: Call) -> int:
+def main(call: Call) -> int:
     """Documents, or the lines of standard input, through a model."""
     if call.words:
         return _filter_lines(call)
-    result = translate(call.load(TranslateConfig), call.beam_options())
+    result = run(call.load(TranslateConfig), call.beam_options())
     say(result.summary())
     return 0
 
 
-def translate(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> TranslateResult:
+def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> TranslateResult:
     """Translate all inputs; what an earlier run of the same configuration has finished is not done again.
 
     Args:
@@ -143,7 +144,7 @@ def translate(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Tr
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
     job = make_job(config)  # what is wrong there is told before Beam is imported, which takes long
-    output, skipped = _run(job, beam_arguments)
+    output, skipped = _run_graph(job, beam_arguments)
     if output.failed:
         raise IncompleteError(
             f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
@@ -188,7 +189,7 @@ def provenance_of(config: TranslateConfig) -> Provenance:
     return Provenance(
         fingerprint=storage.digest_bytes(identity.encode()),
         model=model,
-        configuration=redaction.redacted(config),
+        configuration=configuration.redacted(config, without=_CHANGES_NO_RESULT),
         software=versions((*_SOFTWARE, *config.engine.software)),
     )
 
@@ -207,18 +208,15 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
     return files
 
 
-def _run(job: TranslationJob, beam_arguments: Sequence[str]) -> tuple[Output, int]:
+def _run_graph(job: TranslationJob, beam_arguments: Sequence[str]) -> tuple[Output, int]:
     """Run the graph, alone in the folder; the manifest, and the number of units that were finished before."""
-    from pipelines.running.beam_import import import_beam
-
-    import_beam()
     import apache_beam as beam
 
+    from pipelines.graphs import failures, options
     from pipelines.graphs.translate import build
-    from pipelines.running import beam_options, failures
-    from pipelines.running.watch import watching
+    from pipelines.local.watch import watching
 
-    pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments))
+    pipeline = beam.Pipeline(options=options.parse(beam_arguments))
     build(pipeline, job)
     with held(job.output, job.fingerprint, "translation") as claim:
         forget_units(job.output)

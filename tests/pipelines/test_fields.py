@@ -11,8 +11,8 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from pipelines.commands.filter_lines import FilterConfig
+from pipelines.commands.prepare import DryRunConfig
 from pipelines.commands.table import COMMANDS
-from pipelines.dry_run import DryRunConfig
 from seq2seq_core import strict
 from seq2seq_core.config import Config, build
 from seq2seq_core.errors import ConfigError

@@ -48,7 +48,7 @@ def translation_folder(echo_model: str, tmp_path_factory: pytest.TempPathFactory
     values = {"model": echo_model, "input": [str(folder / "a.txt"), str(folder / "b.jsonl")]}
     values |= {"output": str(folder / "out"), "engine": {"kind": "echo"}, "unit_records": 2}
     with pytest.raises(IncompleteError):
-        translate.translate(configuration.build(translate.TranslateConfig, values))
+        translate.run(configuration.build(translate.TranslateConfig, values))
     return folder / "out"
 
 

@@ -13,7 +13,7 @@ class Keys(Config):
 
 
 def command(**changes: object) -> Command:
-    values = {"name": "go", "summary": "", "run": f"{__name__}:run", "config": f"{__name__}:Keys", "usage": "go WORD"}
+    values = {"name": "go", "summary": "", "main": f"{__name__}:main", "config": f"{__name__}:Keys", "usage": "go WORD"}
     return Command(**(values | changes))
 
 

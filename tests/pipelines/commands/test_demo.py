@@ -28,7 +28,7 @@ def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
         processes=2,
         train_options=tuple(FEW_STEPS.split()),
     )
-    assert demo.play(config) == 0
+    assert demo.run(config) == 0
     said = capfd.readouterr().out
     assert "exact" in said
     assert "demo/report.html" in said
@@ -41,7 +41,7 @@ def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
 
     results = ("dataset/dataset.json", "run/best/config.json", "translated/output.json", "report.html")
     before = {name: (tmp_path / "demo" / name).read_bytes() for name in results}
-    assert demo.play(config) == 0
+    assert demo.run(config) == 0
     assert {name: (tmp_path / "demo" / name).read_bytes() for name in results} == before
 
 
@@ -50,5 +50,5 @@ def test_variables_of_torchrun_are_refused_before_the_first_stage(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="WORLD_SIZE: variables of torchrun are set in part"):
-        demo.play(demo.DemoConfig(output=str(tmp_path / "demo")))
+        demo.run(demo.DemoConfig(output=str(tmp_path / "demo")))
     assert not (tmp_path / "demo").exists()

@@ -14,8 +14,8 @@ from seq2seq_core.config import Config, keys
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
 def test_what_the_table_names_is_there(command: Command) -> None:
-    run = pkgutil.resolve_name(command.run)
-    assert [taken.annotation for taken in inspect.signature(run, eval_str=True).parameters.values()] == [Call]
+    main = pkgutil.resolve_name(command.main)
+    assert [taken.annotation for taken in inspect.signature(main, eval_str=True).parameters.values()] == [Call]
     assert issubclass(command.keys, Config)
 
 

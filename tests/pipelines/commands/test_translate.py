@@ -21,7 +21,7 @@ import zstandard
 
 from pipelines.commands import translate as command
 from pipelines.commands.translate import TranslateConfig
-from pipelines.running import failures
+from pipelines.graphs import failures
 from seq2seq_core import claims, storage
 from seq2seq_core import config as configuration
 from seq2seq_core.documents.prediction import Prediction
@@ -78,7 +78,7 @@ def test_lines_keep_their_bytes_in_every_compression(echo_model: str, tmp_path: 
     for suffix, compress in COMPRESSIONS.items():
         (tmp_path / "in" / f"a.txt{suffix}").write_bytes(compress(text))
         (tmp_path / "in" / f"a.jsonl{suffix}").write_bytes(compress(b"\n".join(lines) + b"\n"))
-    result = command.translate(config(echo_model, tmp_path / "in", tmp_path / "out", output_field="de"))
+    result = command.run(config(echo_model, tmp_path / "in", tmp_path / "out", output_field="de"))
     assert (result.records_in, result.records_out, result.failed, result.units) == (45, 45, 0, 25)
     for suffix, decompress in DECOMPRESSIONS.items():
         found = decompress(outputs(tmp_path / "out", f"a-0000?-of-00003.txt{suffix}"))
@@ -97,7 +97,7 @@ def test_parquet_keeps_schema_columns_and_nulls(echo_model: str, tmp_path: Path)
         }
     ).replace_schema_metadata({"made": "here"})
     pq.write_table(table, tmp_path / "a.parquet")
-    result = command.translate(
+    result = command.run(
         config(echo_model, tmp_path / "a.parquet", tmp_path / "out", include=["score", "segments", "n_best"])
     )
     assert result.units == 2
@@ -115,11 +115,11 @@ def test_memory_urls(echo_model: str) -> None:
     storage.publish_bytes(f"{root}/in/a.txt", b"one\ntwo\n")
     storage.publish_bytes(f"{root}/in/deep/b.jsonl", b'{"text": "three"}\n')
     try:
-        result = command.translate(config(echo_model, f"{root}/in", f"{root}/out"))
+        result = command.run(config(echo_model, f"{root}/in", f"{root}/out"))
         assert (result.records_in, result.units) == (3, 2)
         assert storage.read_bytes(f"{root}/out/a-00000-of-00001.txt") == b"one\ntwo\n"
         assert json.loads(storage.read_bytes(f"{root}/out/deep/b-00000-of-00001.jsonl"))["translation"] == "three"
-        assert command.translate(config(echo_model, f"{root}/in", f"{root}/out")).skipped_units == 2
+        assert command.run(config(echo_model, f"{root}/in", f"{root}/out")).skipped_units == 2
     finally:
         fsspec.filesystem("memory").rm("/translate-test", recursive=True)
 
@@ -129,7 +129,7 @@ def test_failed_records_keep_their_place_and_have_a_row_in_the_ledger(echo_model
     (tmp_path / "in" / "a.txt").write_bytes(MIXED)
     (tmp_path / "in" / "b.jsonl").write_bytes(b'{"text": "ok"}\nbroken\n{"text": 5, "id": 7}\n{"id": 8}\n')
     with pytest.raises(IncompleteError, match="4 of 9 records"):
-        command.translate(config(echo_model, tmp_path / "in", tmp_path / "out"))
+        command.run(config(echo_model, tmp_path / "in", tmp_path / "out"))
     out = tmp_path / "out"
     assert outputs(out, "a-*.txt") == b"hello world\n\none, two\r\n\nthe fox"
     assert outputs(out, "b-*.jsonl").decode().splitlines() == [
@@ -161,7 +161,7 @@ def test_a_record_the_engine_fails_on_fails_alone(echo_model: str, echo_tokenize
     (tmp_path / "a.txt").write_bytes(b"one\ntwo?\nthree\n")
     engine = {"kind": "echo", "fail_on_piece": poison}
     with pytest.raises(IncompleteError, match="1 of 3"):
-        command.translate(config(echo_model, tmp_path / "a.txt", tmp_path / "out", engine=engine))
+        command.run(config(echo_model, tmp_path / "a.txt", tmp_path / "out", engine=engine))
     assert outputs(tmp_path / "out", "a-*.txt") == b"one\n\nthree\n"
     (row,) = (json.loads(line) for line in outputs(tmp_path / "out" / "failures", "*").splitlines())
     assert "asked to fail" in row["reason"]
@@ -171,7 +171,7 @@ def test_a_record_the_engine_fails_on_fails_alone(echo_model: str, echo_tokenize
 def test_on_error_fail_ends_the_run_and_leaves_no_manifest(echo_model: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(MIXED)
     with pytest.raises(InputError, match=r"a\.txt, record 3.*not UTF-8"):
-        command.translate(config(echo_model, tmp_path / "a.txt", tmp_path / "out", on_error="fail"))
+        command.run(config(echo_model, tmp_path / "a.txt", tmp_path / "out", on_error="fail"))
     with pytest.raises(DatasetError, match="no finished translation"):
         load_output(str(tmp_path / "out"))
 
@@ -179,14 +179,14 @@ def test_on_error_fail_ends_the_run_and_leaves_no_manifest(echo_model: str, tmp_
 def test_a_rerun_skips_what_is_finished_and_repairs_what_is_missing(echo_model: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\ntwo\nthree\nfour\nfive\n")
     settings_ = config(echo_model, tmp_path / "a.txt", tmp_path / "out")
-    assert command.translate(settings_).skipped_units == 0
+    assert command.run(settings_).skipped_units == 0
     before = tree(tmp_path / "out")
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("a-*")}
-    assert command.translate(settings_).skipped_units == 3
+    assert command.run(settings_).skipped_units == 3
     assert tree(tmp_path / "out") == before
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("a-*")} == stamps
     (tmp_path / "out" / "a-00001-of-00003.txt").unlink()
-    assert command.translate(settings_).skipped_units == 2
+    assert command.run(settings_).skipped_units == 2
     assert tree(tmp_path / "out") == before
 
 
@@ -195,16 +195,16 @@ def test_a_run_that_finds_all_finished_loads_no_model(
 ) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\n")
     settings_ = config(echo_model, tmp_path / "a.txt", tmp_path / "out")
-    command.translate(settings_)
+    command.run(settings_)
 
     def refuse(*_: object) -> None:
         raise ModelError("loaded")
 
     monkeypatch.setattr("pipelines.graphs.translate_units.load_translator", refuse)
-    assert command.translate(settings_).skipped_units == 1
+    assert command.run(settings_).skipped_units == 1
     (tmp_path / "a.txt").write_bytes(b"two\n")
     with pytest.raises(ModelError, match="loaded"):
-        command.translate(settings_)
+        command.run(settings_)
 
 
 @pytest.mark.parametrize(
@@ -238,12 +238,12 @@ def test_another_model_or_another_input_is_another_job(write_echo_model: Callabl
     (tmp_path / "a.txt").write_bytes(b"one\ntwo\nthree\n")
     (tmp_path / "b.txt").write_bytes(b"four\n")
     settings_ = config(model, tmp_path / "*.txt", tmp_path / "out")
-    assert command.translate(settings_).units == 3
+    assert command.run(settings_).units == 3
     (tmp_path / "b.txt").write_bytes(b"five\n")
-    assert command.translate(settings_).skipped_units == 2
+    assert command.run(settings_).skipped_units == 2
     assert outputs(tmp_path / "out", "b-*") == b"five\n"
     write_echo_model(tmp_path / "model", step=2)
-    assert command.translate(settings_).skipped_units == 0
+    assert command.run(settings_).skipped_units == 0
     lineage = {"run": "r", "step": 2, "averaged_steps": [2], "dataset": "d", "dataset_digest": "x"}
     assert load_output(str(tmp_path / "out")).model.lineage == lineage
 
@@ -256,7 +256,7 @@ def test_shards_of_another_number_of_units_go_and_foreign_files_stay(echo_model:
     (tmp_path / "out" / "other-00000-of-00007.txt").write_bytes(b"of another input")
     for unit_records in (1, 2):
         with pytest.raises(IncompleteError):
-            command.translate(config(echo_model, tmp_path / "in", tmp_path / "out", unit_records=unit_records))
+            command.run(config(echo_model, tmp_path / "in", tmp_path / "out", unit_records=unit_records))
     assert sorted(tree(tmp_path / "out")) == [
         ".units/a-00000-of-00002.txt.json",
         ".units/a-00001-of-00002.txt.json",
@@ -276,7 +276,7 @@ def test_folders_are_mirrored_and_hidden_files_passed_over(echo_model: str, tmp_
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode() + b"\n")
-    command.translate(config(echo_model, tmp_path / "in", tmp_path / "out"))
+    command.run(config(echo_model, tmp_path / "in", tmp_path / "out"))
     assert outputs(tmp_path / "out", "x/a-*") == b"x/a.txt\n"
     assert outputs(tmp_path / "out", "y/a-*") == b"y/a.txt\n"
     assert {Path(entry.url).name for entry in load_output(str(tmp_path / "out")).inputs} == {"a.txt"}
@@ -287,7 +287,7 @@ def test_an_empty_file_has_an_empty_output(echo_model: str, tmp_path: Path) -> N
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "in" / "c.parquet")
     for name in ("a.txt", "b.jsonl"):
         (tmp_path / "in" / name).write_bytes(b"")
-    result = command.translate(config(echo_model, tmp_path / "in", tmp_path / "out"))
+    result = command.run(config(echo_model, tmp_path / "in", tmp_path / "out"))
     assert (result.records_in, result.records_out, result.units) == (0, 0, 3)
     assert outputs(tmp_path / "out", "*.txt") == outputs(tmp_path / "out", "*.jsonl") == b""
     assert pq.read_table(tmp_path / "out" / "c-00000-of-00001.parquet").column_names == ["text", "translation"]
@@ -315,18 +315,16 @@ def test_wrong_inputs_are_errors_before_any_work(echo_model: str, tmp_path: Path
     ]
     for kind, message, name, more in cases:
         with pytest.raises(kind, match=message):
-            command.translate(
-                config(**{"model": echo_model, "inputs": tmp_path / name, "output": tmp_path / "out"} | more)
-            )
+            command.run(config(**{"model": echo_model, "inputs": tmp_path / name, "output": tmp_path / "out"} | more))
     assert not (tmp_path / "out" / "output.json").exists()
     assert not list((tmp_path / "out").glob("[a-z]*"))
 
 
 def test_an_earlier_result_survives_a_run_that_cannot_begin(echo_model: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'{"text": "one"}\n')
-    command.translate(config(echo_model, tmp_path / "a.jsonl", tmp_path / "out"))
+    command.run(config(echo_model, tmp_path / "a.jsonl", tmp_path / "out"))
     with pytest.raises(InputError, match="text_field"):
-        command.translate(config(echo_model, tmp_path / "a.jsonl", tmp_path / "out", text_field="body"))
+        command.run(config(echo_model, tmp_path / "a.jsonl", tmp_path / "out", text_field="body"))
     assert load_output(str(tmp_path / "out")).records_in == 1
 
 
@@ -351,7 +349,7 @@ def test_a_file_of_others_in_the_way_of_an_output_is_named(echo_model: str, tmp_
     for name in ("book-00000-of-00001.txt", "book-00003-of-00009.txt"):
         (tmp_path / "out" / name).write_bytes(b"by hand")
     with pytest.raises(DatasetError, match=r"book-00000-of-00001\.txt: a file that this program has not written"):
-        command.translate(config(echo_model, tmp_path / "book.txt", tmp_path / "out"))
+        command.run(config(echo_model, tmp_path / "book.txt", tmp_path / "out"))
     assert set(tree(tmp_path / "out").values()) == {b"by hand"}
 
 
@@ -360,10 +358,10 @@ def test_an_output_below_the_input_is_no_input_of_the_next_run(echo_model: str, 
     for name in ("a.txt", "b.txt"):
         (tmp_path / "docs" / name).write_bytes(b"one\n")
     settings = config(echo_model, tmp_path / "docs", tmp_path / "docs" / "out")
-    assert [command.translate(settings).skipped_units for _ in range(2)] == [0, 2]
+    assert [command.run(settings).skipped_units for _ in range(2)] == [0, 2]
     whole = tree(tmp_path / "docs")
     (tmp_path / "docs" / "out" / "output.json").unlink()  # as after a kill
-    assert command.translate(settings).skipped_units == 2
+    assert command.run(settings).skipped_units == 2
     assert tree(tmp_path / "docs") == whole
 
 
@@ -372,9 +370,9 @@ def test_two_translations_of_different_settings_do_not_share_a_folder(echo_model
     out = tmp_path / "out"
     with claims.held(str(out), "of another", "translation"):
         with pytest.raises(ClaimError, match=r"another translation is under way here; found fingerprint of another of"):
-            command.translate(config(echo_model, tmp_path / "a.txt", out))
+            command.run(config(echo_model, tmp_path / "a.txt", out))
         assert {path.split("/")[0] for path in tree(out)} == {".claim"}
-    command.translate(config(echo_model, tmp_path / "a.txt", out))
+    command.run(config(echo_model, tmp_path / "a.txt", out))
     assert not (out / ".claim").exists()
 
 
@@ -391,7 +389,7 @@ def test_cut_and_looping_outputs_are_counted(echo_model: str, tmp_path: Path, mo
     monkeypatch.setattr(Translator, "translate", doubtful)
     settings = config(echo_model, tmp_path / "a.txt", tmp_path / "out", unit_records=3)
     for skipped in (0, 2):
-        result = command.translate(settings)
+        result = command.run(settings)
         assert (result.cut, result.looping, result.skipped_units) == (1, 1, skipped)
         assert result.summary().endswith("; of the outputs 1 cut at the length limit and 1 repeating themselves")
     output = load_output(str(tmp_path / "out"))
@@ -414,7 +412,7 @@ def test_an_output_that_another_run_replaces_is_never_told_of(
 
     monkeypatch.setattr(closing, "reconcile", replaced)
     with pytest.raises(IncompleteError, match="an output was replaced or removed while the others were made"):
-        command.translate(config(echo_model, tmp_path / "a.txt", tmp_path / "out"))
+        command.run(config(echo_model, tmp_path / "a.txt", tmp_path / "out"))
     assert not (tmp_path / "out" / "output.json").exists()
 
 
@@ -431,7 +429,7 @@ def test_a_run_whose_folder_was_taken_over_says_so(
 
     monkeypatch.setattr(failures, "run", overtaken)
     with pytest.raises(ClaimError, match="another translation is under way here; found fingerprint other"):
-        command.translate(config(echo_model, tmp_path / "a.txt", tmp_path / "out"))
+        command.run(config(echo_model, tmp_path / "a.txt", tmp_path / "out"))
 
 
 WITHOUT_TORCH = """

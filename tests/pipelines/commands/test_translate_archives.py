@@ -34,7 +34,7 @@ def counted(url, **options):
     return publish(url, **options)
 
 storage.publish = counted
-command.translate(build(command.TranslateConfig, dict(
+command.run(build(command.TranslateConfig, dict(
     model=model, input=[inputs], output=output, unit_records=5, engine={"kind": "echo"}
 )))
 """
@@ -55,9 +55,7 @@ def inputs(tmp_path: Path) -> Path:
 
 def run(model: str, inputs: Path, output: Path, *arguments: str) -> command.TranslateResult:
     values = {"model": model, "input": [str(inputs)], "output": str(output), "unit_records": 5}
-    return command.translate(
-        configuration.build(command.TranslateConfig, values | {"engine": {"kind": "echo"}}), arguments
-    )
+    return command.run(configuration.build(command.TranslateConfig, values | {"engine": {"kind": "echo"}}), arguments)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:

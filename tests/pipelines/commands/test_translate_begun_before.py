@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipelines.commands.translate import TranslateConfig, translate
+from pipelines.commands.translate import TranslateConfig, run
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.inference.manifest import load_output
@@ -79,7 +79,7 @@ def test_what_is_committed_is_not_done_again(echo_model: str, tmp_path: Path) ->
     assert len(before) == 4
     values = {"model": echo_model, "input": [str(tmp_path / "in")], "output": str(tmp_path / "out")}
     config = configuration.build(TranslateConfig, values | {"unit_records": 2, "engine": {"kind": "echo"}})
-    result = translate(config)
+    result = run(config)
     assert (result.units, result.skipped_units) == (4, 2)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     found = load_output(str(tmp_path / "out"))

@@ -35,7 +35,7 @@ def counted(url, **how):
     return publish(url, **how)
 
 storage.publish = counted
-command.translate(build(command.TranslateConfig, dict(
+command.run(build(command.TranslateConfig, dict(
     model=model, input=[inputs], output=output, unit_records=2, engine={"kind": "echo"}
 )))
 """
@@ -57,7 +57,7 @@ def config(model: str, inputs: Path, output: Path, unit_records: int = 2) -> com
 
 def translate(model: str, inputs: Path, output: Path, unit_records: int = 2, arguments: tuple[str, ...] = ()) -> None:
     with pytest.raises(IncompleteError, match="1 of 7 records"):
-        command.translate(config(model, inputs, output, unit_records), arguments)
+        command.run(config(model, inputs, output, unit_records), arguments)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -84,7 +84,7 @@ def test_a_crash_while_other_options_replace_a_finished_run(
 ) -> None:
     translate(echo_model, inputs, tmp_path / "out", unit_records=3)
     with crashing_after(last_write), pytest.raises(Exception, match="crash"):
-        command.translate(config(echo_model, inputs, tmp_path / "out"))
+        command.run(config(echo_model, inputs, tmp_path / "out"))
     assert not (tmp_path / "out" / "output.json").exists()
     translate(echo_model, inputs, tmp_path / "out")
     translate(echo_model, inputs, tmp_path / "undisturbed")

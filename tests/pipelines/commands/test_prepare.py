@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.prepare_job import PrepareConfig, make_job
+from pipelines.commands.prepare import PrepareConfig, make_job
 from seq2seq_core.errors import ConfigError
 
 WITHOUT_BEAM = """

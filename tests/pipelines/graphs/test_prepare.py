@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import shutil
 import signal
 import subprocess
 import sys
+import uuid
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +18,17 @@ import apache_beam as beam
 import pytest
 from apache_beam.metrics import MetricsFilter
 
-from pipelines import prepare, prepare_job
-from pipelines.running import beam_options, failures
+from pipelines.commands import prepare
+from pipelines.graphs import failures, options
+from pipelines.graphs import prepare as graph
+from pipelines.local import pool
+from pipelines.local.workers import HERE
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME
 from seq2seq_core.errors import ConfigError, DatasetError, InputError, TokenizerError
 from seq2seq_core.preparation.planning.plan import make_plan
+from seq2seq_core.preparation.steps import PUBLISH, STEPS, run_inline, steps_of
 
 WORDS = ("man", "woman", "dog", "runs", "sleeps", "in", "on", "park", "street", "red", "green", "under", "bridge")
 TWO_WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
@@ -41,7 +49,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def config_for(corpus: Path, output: Path, **values: Any) -> prepare_job.PrepareConfig:
+def config_for(corpus: Path, output: Path, **values: Any) -> prepare.PrepareConfig:
     settings: dict[str, Any] = {
         "source": str(corpus / "train.en"),
         "target": str(corpus / "train.de"),
@@ -51,7 +59,7 @@ def config_for(corpus: Path, output: Path, **values: Any) -> prepare_job.Prepare
         "unit_rows": 100,
         "tokenizer": {"vocabulary_size": 320, "type": "bpe"},
     }
-    return configuration.build(prepare_job.PrepareConfig, settings | values)
+    return configuration.build(prepare.PrepareConfig, settings | values)
 
 
 def digests_of(output: Path) -> dict[str, str]:
@@ -108,7 +116,7 @@ def test_the_order_in_which_files_are_named_changes_no_byte(corpus: Path, tmp_pa
 KILLED_RUN = """
 import contextlib, os, signal, sys
 from pathlib import Path
-from pipelines import prepare, prepare_job
+from pipelines.commands import prepare
 from seq2seq_core import config, storage
 
 left = int(sys.argv[2])
@@ -124,7 +132,7 @@ def deadly(url, **how):
             os.kill(os.getpid(), signal.SIGKILL)
 
 storage.publish = deadly
-prepare.run(config.load(prepare_job.PrepareConfig, sys.argv[1]))
+prepare.run(config.load(prepare.PrepareConfig, sys.argv[1]))
 """
 
 
@@ -143,31 +151,91 @@ def test_killed_again_and_again_the_same_command_ends_in_the_same_bytes(
     assert digests_of(output) == undisturbed
 
 
-def test_a_larger_corpus_is_prepared_by_all_cores(
-    corpus: Path, tmp_path: Path, undisturbed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def every_step(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What comes of a job that asks for every step, in line."""
+    output = tmp_path_factory.mktemp("inline")
+    job = prepare.make_job(with_every_step(corpus, output))
+    assert steps_of(job) == STEPS
+    (outcome,) = run_inline(job)[PUBLISH]
+    assert set(outcome.ledger.rejected) == {"held_out", "identical", "max_rows", "near_duplicate"}
+    return digests_of(output)
+
+
+def with_every_step(corpus: Path, output: Path) -> prepare.PrepareConfig:
+    """Some rows of so few words are nearly the same, and the corpus may keep a part of them."""
+    sides = {"source": "train.en", "target": "train.de"}
+    capped = {key: str(corpus / name) for key, name in sides.items()} | {"max_rows": 400}
+    near = {"side": "source", "bands": 8, "rows": 4}
+    values: dict[str, Any] = {"source": None, "target": None, "corpora": [capped], "near_duplicates": near}
+    return config_for(corpus, output, report=False, **values)
+
+
+@pytest.mark.parametrize("how", ["here", "processes", "the engine's", "the engine's, replayed"])
+def test_whoever_does_the_steps_the_bytes_are_those_of_the_list_in_line(
+    corpus: Path, tmp_path: Path, every_step: dict[str, str], how: str
 ) -> None:
-    seen: list[str] = []
-    run = failures.run
+    job = prepare.make_job(with_every_step(corpus, tmp_path))
+    replayed = ["--direct_runner_bundle_repeat=1"] if "replayed" in how else []
+    with pool.started(2, ()) if how == "processes" else nullcontext(HERE if how == "here" else None) as workers:
+        assert graph.run(job, workers, replayed)
+    assert digests_of(tmp_path) == every_step
 
-    def watched(pipeline: beam.Pipeline) -> None:
-        seen.append(pipeline.options.get_all_options()["direct_running_mode"])
-        run(pipeline)
 
-    monkeypatch.setattr(failures, "run", watched)
-    monkeypatch.setattr(prepare_job, "usable_cores", lambda: 3)
-    prepare.run(config_for(corpus, tmp_path / "small"))
-    monkeypatch.setattr(prepare_job, "_SMALL_BYTES", 1000)
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A corpus of a thousand bytes is large here; how many processes were started, each time."""
+    seen: list[int] = []
+
+    def start(count: int, preload: Sequence[str]) -> AbstractContextManager[pool.Pool]:
+        seen.append(count)
+        return started(count, preload)
+
+    started = pool.started
+    monkeypatch.setattr(pool, "started", start)
+    monkeypatch.setattr(prepare, "usable_cores", lambda: 3)
+    monkeypatch.setattr(prepare, "_SMALL_BYTES", 1000)
+    return seen
+
+
+def test_a_larger_corpus_is_prepared_by_a_process_a_core(
+    corpus: Path, tmp_path: Path, undisturbed: dict[str, str], processes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepare.run(config_for(corpus, tmp_path / "large"))
-    assert seen == ["in_memory", "multi_threading"]
+    assert processes == [3]
     assert digests_of(tmp_path / "large") == undisturbed
+    prepare.run(config_for(corpus, tmp_path / "named"), ["--runner=FnApiRunner", "--job_name=mine"])
+    assert processes == [3, 3]
+    assert digests_of(tmp_path / "named") == undisturbed
+    monkeypatch.setattr(prepare, "_SMALL_BYTES", 1 << 20)
+    prepare.run(config_for(corpus, tmp_path / "small"))
+    monkeypatch.setattr(prepare, "_SMALL_BYTES", 1000)
+    prepare.run(config_for(corpus, tmp_path / "one"), ["--direct_num_workers=1"])
+    monkeypatch.setattr(prepare, "usable_cores", lambda: 1)
+    prepare.run(config_for(corpus, tmp_path / "core"))
+    assert processes == [3, 3]
 
 
-def test_an_error_in_a_thread_is_told_once(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare_job, "_SMALL_BYTES", 0)
-    monkeypatch.setattr(prepare_job, "usable_cores", lambda: 2)
+def test_what_only_this_process_can_see_is_left_to_it(corpus: Path, processes: list[int]) -> None:
+    output = f"memory://{uuid.uuid4().hex}"
+    config = config_for(corpus, Path("nowhere"), report=False).model_copy(update={"output": output})
+    assert prepare.run(config).ledger.read == 630
+    assert processes == []
+    storage.remove(output)
+
+
+def test_an_error_in_a_process_is_told_once(
+    corpus: Path, tmp_path: Path, processes: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "short.de").write_text("one line\n")
-    with pytest.raises(InputError, match="the two sides of a corpus differ in length"):
+    with (
+        caplog.at_level(logging.ERROR),
+        pytest.raises(InputError, match="the two sides of a corpus differ in length"),
+    ):
         prepare.run(config_for(corpus, tmp_path / "out", target=str(tmp_path / "short.de")))
+    assert processes == [3]
+    assert not caplog.records
+    assert not list((tmp_path / "out").rglob("claim-*"))
 
 
 def test_a_finished_dataset_stays_as_it_is(corpus: Path, tmp_path: Path) -> None:
@@ -209,8 +277,8 @@ def test_a_run_that_another_overtook_returns_its_dataset(
 
 
 def test_counters_balance(corpus: Path, tmp_path: Path) -> None:
-    pipeline = beam.Pipeline(options=beam_options.parse([]))
-    prepare.build(pipeline, config_for(corpus, tmp_path))
+    pipeline = beam.Pipeline(options=options.parse([]))
+    graph.build(pipeline, prepare.make_job(config_for(corpus, tmp_path)))
     counters = failures.run(pipeline).metrics().query(MetricsFilter().with_namespace("prepare"))["counters"]
     counts: dict[str, int] = {}
     for counter in counters:
@@ -268,7 +336,7 @@ def test_a_file_that_is_replaced_while_it_is_prepared_is_an_error_and_the_next_r
         return plan
 
     with monkeypatch.context() as planning:
-        planning.setattr("pipelines.transforms.plan_units.make_plan", plan_and_replace)
+        planning.setattr("seq2seq_core.preparation.steps.make_plan", plan_and_replace)
         with pytest.raises(InputError, match=rf"train\.{side}: the file has changed since it was counted"):
             prepare.run(config)
     assert not (tmp_path / "out" / MANIFEST_NAME).exists()

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from pipelines.running import watch
-from pipelines.running.watch import watching
+from pipelines.local import watch
+from pipelines.local.watch import watching
 from seq2seq_core.progress import Progress
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import difflib
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import create_runner
 
-from pipelines.running import beam_tuning
 from seq2seq_core.errors import ConfigError
 
 LOCAL_RUNNER = "FnApiRunner"
@@ -32,41 +33,56 @@ max_records_per_batch min_read_time_millis read_time_percentage storage_level
 _JOB_SERVER_OPTIONS = frozenset(_JOB_SERVER_WORDS.split())
 
 
-def parse(arguments: Sequence[str], local_threads: int = 1) -> PipelineOptions:
+def parse(arguments: Sequence[str]) -> PipelineOptions:
     """Beam's options; the runner is the local one unless another is named.
-
-    Args:
-        arguments: What stands after `--`.
-        local_threads: Workers of the local runner, threads of this process, unless its options say otherwise.
 
     Raises:
         ConfigError: A word is no option, or an option that neither Beam nor a job server knows, or has a bad value.
     """
-    beam_tuning.tune()
     flags = list(arguments)
-    parser, known = _parser()
-    _, unknown = parser.parse_known_args(flags)
-    for flag in unknown:
-        name = flag.removeprefix("--").split("=", 1)[0]
-        if not flag.startswith("--"):
-            # The value of an unknown option stands behind it; a word behind no option is an error.
-            before = flags[flags.index(flag) - 1] if flags.index(flag) else ""
-            if before.removeprefix("--") in _JOB_SERVER_OPTIONS:
-                continue
+    given, known = _values(flags), _values([])
+    for name in given:
+        if name not in known and name not in _JOB_SERVER_OPTIONS:
+            raise ConfigError(f"Beam has no option --{name}", advice=_neighbour(name, known))
+    for position, flag in enumerate(flags):
+        if not flag.startswith("--") and _is_idle(flags, position, given):
             raise ConfigError(
                 f"unexpected word {flag!r} after --", expected="options of Beam like --runner=FlinkRunner"
             )
-        if name not in _JOB_SERVER_OPTIONS:
-            raise ConfigError(f"Beam has no option --{name}", advice=_neighbour(name, known))
-    if not any(flag == "--runner" or flag.startswith("--runner=") for flag in flags):
-        flags.append(f"--runner={LOCAL_RUNNER}")
-    options = beam_tuning.Options(flags)
-    runner = options.view_as(StandardOptions).runner
+    runner = given["runner"]
+    if runner is None:
+        return PipelineOptions([*flags, f"--runner={LOCAL_RUNNER}"])
     _check_runner(runner)
-    if runner == LOCAL_RUNNER and local_threads > 1 and not any(flag.startswith("--direct_") for flag in flags):
-        workers = ["--direct_running_mode=multi_threading", f"--direct_num_workers={local_threads}"]
-        return beam_tuning.Options([*flags, *workers])
-    return options
+    return PipelineOptions(flags)
+
+
+def is_local(options: PipelineOptions) -> bool:
+    """Whether the runner is the local one."""
+    return bool(options.view_as(StandardOptions).runner == LOCAL_RUNNER)
+
+
+def _values(flags: list[str]) -> dict[str, Any]:
+    """The value of every option that Beam knows, and of those given that it does not know.
+
+    Raises:
+        ConfigError: A value is not usable.
+    """
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            values: dict[str, Any] = PipelineOptions(flags).get_all_options(retain_unknown_options=True)
+    except SystemExit:  # that of argparse, which has told why
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise ConfigError(f"an option after -- is not usable: {reason}") from None
+    return values
+
+
+def _is_idle(flags: list[str], position: int, given: dict[str, Any]) -> bool:
+    """Whether nothing changes without a word: so it is the value of no option."""
+    try:
+        return _values(flags[:position] + flags[position + 1 :]) == given
+    except ConfigError:
+        return False
 
 
 def _check_runner(name: str) -> None:
@@ -82,28 +98,6 @@ def _check_runner(name: str) -> None:
         ) from error
 
 
-class _Parser(argparse.ArgumentParser):
-    """Beam's classes declare their options on it; a bad value raises instead of ending the process."""
-
-    def add_value_provider_argument(self, *names: str, **settings: object) -> None:
-        """An option that a template may leave open: here one like any other."""
-        self.add_argument(*names, **settings)  # type: ignore[arg-type]
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        """See argparse."""
-        raise ConfigError(f"an option after -- is not usable: {message}")
-
-
-def _parser() -> tuple[argparse.ArgumentParser, list[str]]:
-    """A parser of all options that Beam's own classes declare, and their names."""
-    parser = _Parser(allow_abbrev=False, add_help=False)
-    for kind in PipelineOptions.__subclasses__():
-        if kind.__module__.startswith("apache_beam."):
-            kind._add_argparse_args(parser)  # noqa: SLF001
-    names = [name.removeprefix("--") for action in parser._actions for name in action.option_strings]  # noqa: SLF001
-    return parser, names
-
-
-def _neighbour(name: str, known: Sequence[str]) -> str:
+def _neighbour(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, [*known, *_JOB_SERVER_OPTIONS], n=1, cutoff=0.6)
     return f"Did you mean --{close[0]}?" if close else "See the documentation of the Beam runner for its options."

@@ -1,4 +1,4 @@
-"""`seq2seq prepare` with workers beside it, which begin before Beam is there: the same bytes, and the same errors."""
+"""`seq2seq prepare` with processes beside it: the same bytes, the same errors, and one process that decides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,49 +17,44 @@ from seq2seq_core.dataset.manifest import load_manifest
 from tests.small_corpus import Tree, publish_corpus, words
 from tests.stores import Store
 
-# Small as it is, the corpus is divided among workers. Whether the first process does what is done is told in a file.
+# Small as it is, the corpus is divided among processes. Who logs is told beside what.
 SCRIPT = """
-import os, signal, sys, time
-from pipelines import cli, head_start, prepare_job
-from pipelines.running import beam_import
-from seq2seq_core.preparation.building import build
-from seq2seq_core.preparation.staging import stage
+import os, signal, sys, threading, time
+from pathlib import Path
+from pipelines import cli
+from pipelines.commands import prepare
 
-log, what, *sys.argv[1:] = sys.argv[1:]
+what, *sys.argv[1:] = sys.argv[1:]
 first = os.getpid()
 
-def tell_of(module, name):
-    function = getattr(module, name)
-    def told(*arguments):
-        with open(log, "a") as out:
-            out.write(f"{name} {os.getpid() == first}\\n")
-        return function(*arguments)
-    setattr(module, name, told)
+def end_when_there_is(pattern, number):
+    def end():
+        while not any(output.glob(pattern)):
+            time.sleep(0.01)
+        os.kill(first, number)
+    output = Path(sys.argv[sys.argv.index("--output") + 1])
+    threading.Thread(target=end, daemon=True).start()
 
-def import_and_end(number):
-    import_beam()
-    while not os.path.exists(log):
-        time.sleep(0.01)
-    os.kill(first, number)
-
-tell_of(stage, "_stage")
-tell_of(build, "gather")
-prepare_job._SMALL_BYTES = 0
-prepare_job.usable_cores = lambda: 3
-import_beam = beam_import.import_beam
+prepare._SMALL_BYTES = 0
+prepare.usable_cores = lambda: 3
 signal.signal(signal.SIGINT, signal.default_int_handler)
 exec(what)
 sys.exit(cli.console())
 """
-DIE = "beam_import.import_beam = lambda: import_and_end(signal.SIGKILL)"
-INTERRUPT = "beam_import.import_beam = lambda: import_and_end(signal.SIGINT)"
+TELL_WHO = """
+import logging
+logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(process)d %(message)s")
+print(first, file=sys.stderr)
+"""
+DIE, INTERRUPT = (f"end_when_there_is('_work/**/staged/*.json', signal.{name})" for name in ("SIGKILL", "SIGINT"))
+INTERRUPT_AT_ONCE = "threading.Timer(0.2, os.kill, (first, signal.SIGINT)).start()"
 UNITS, SPLITS_AND_SHARDS = 6, 5
 BUILT = f"building shards: shards {SPLITS_AND_SHARDS}/{SPLITS_AND_SHARDS}"
 # However fast the work is: the dataset is published when this has been told, or by this time at the latest.
 PUBLISH_WHEN_TOLD = f"""
 import logging, threading
-from pipelines.running import watch
-from seq2seq_core.preparation.publishing import finish
+from pipelines.local import watch
+from seq2seq_core.preparation import steps
 
 class Heard(logging.Handler):
     def emit(self, record):
@@ -71,7 +65,7 @@ def publish_when_told(*reports):
     built.wait(60)
     return publish(*reports)
 
-built, publish, finish.finish = threading.Event(), finish.finish, publish_when_told
+built, publish, steps.finish = threading.Event(), steps.finish, publish_when_told
 watch._LOOK_SECONDS = watch._LOG_SECONDS = 0.001
 logging.getLogger(watch.__name__).addHandler(Heard())
 """
@@ -98,19 +92,23 @@ def fresh(store: Store, tmp_path: Path) -> Store:
 
 
 def run(store: Store, command: list[str], what: str = "") -> subprocess.CompletedProcess[str]:
-    script = [sys.executable, "-c", SCRIPT, f"{store.root}/log", what, *command]
+    script = [sys.executable, "-c", SCRIPT, what, *command]
     return subprocess.run(script, capture_output=True, text=True, check=False, timeout=120)
 
 
-def told(store: Store) -> Counter[str]:
-    return Counter(Path(f"{store.root}/log").read_text().splitlines())
+def who_told(ended: subprocess.CompletedProcess[str], what: str) -> tuple[int, bool]:
+    """How often something was told, and whether that was ever the first process."""
+    first, *lines = [line.partition(" ") for line in ended.stderr.splitlines()]
+    tellers = [teller for teller, _, said in lines if said.startswith(what)]
+    return len(tellers), first[0] in tellers
 
 
-def test_workers_do_everything_once_and_the_bytes_are_the_same(fresh: Store, undisturbed: Tree) -> None:
-    ended = run(fresh, words(fresh))
+def test_processes_do_everything_once_and_the_bytes_are_the_same(fresh: Store, undisturbed: Tree) -> None:
+    ended = run(fresh, words(fresh), TELL_WHO)
     assert ended.returncode == 0, ended.stderr
     assert fresh.tree("out") == undisturbed
-    assert told(fresh) == {"_stage False": UNITS, "gather False": SPLITS_AND_SHARDS}
+    assert who_told(ended, "unit ") == (UNITS, False)
+    assert who_told(ended, "shard ") == (SPLITS_AND_SHARDS, False)
     assert "unit 1 of 6 (train.en): 150 rows read, 2 rejected" in ended.stderr
 
 
@@ -121,28 +119,27 @@ def test_the_progress_is_seen(fresh: Store) -> None:
     assert "prepared: rows 900/900" in ended.stderr
 
 
+def test_with_options_that_say_who_does_it_there_are_no_processes(fresh: Store, undisturbed: Tree) -> None:
+    ended = run(fresh, [*words(fresh), "--", "--direct_num_workers=1"], TELL_WHO)
+    assert ended.returncode == 0, ended.stderr
+    assert fresh.tree("out") == undisturbed
+    assert who_told(ended, "unit ") == (UNITS, True)
+    assert who_told(ended, "shard ") == (SPLITS_AND_SHARDS, True)
+
+
 def test_what_is_read_as_one_stream_is_told_once(fresh: Store) -> None:
-    what = "from seq2seq_core.corpora import cutting; cutting._LARGE_BYTES = 0"
+    """By the process that does everything, and again where others do."""
     for side in ("en", "de"):
         text = storage.read_bytes(fresh.url(f"in/train.{side}"))
         storage.publish_bytes(fresh.url(f"in/train.{side}.gz"), gzip.compress(text))
-    ended = run(
-        fresh,
-        [word.replace("train.en", "train.en.gz").replace("train.de", "train.de.gz") for word in words(fresh)],
-        what,
-    )
-    assert ended.returncode == 0
+    packed = [word.replace("train.en", "train.en.gz").replace("train.de", "train.de.gz") for word in words(fresh)]
+    ended = run(fresh, packed, "from seq2seq_core.corpora import cutting; cutting._LARGE_BYTES = 0")
+    assert ended.returncode == 0, ended.stderr
     assert ended.stderr.count("are read by one worker as one stream") == 1
 
 
-def test_with_options_for_beam_there_are_no_workers(fresh: Store, undisturbed: Tree) -> None:
-    assert run(fresh, [*words(fresh), "--", "--direct_num_workers=1"]).returncode == 0
-    assert fresh.tree("out") == undisturbed
-    assert told(fresh) == {"_stage True": UNITS, "gather True": SPLITS_AND_SHARDS}
-
-
 def test_given_sets_are_staged_first_and_held_out(fresh: Store) -> None:
-    """Without workers and with them; the validation set is the first rows of the corpus."""
+    """Without processes and with them; the validation set is the first rows of the corpus."""
     for side in ("en", "de"):
         lines = storage.read_text(fresh.url(f"in/train.{side}")).splitlines(keepends=True)
         storage.publish_text(fresh.url(f"in/valid.{side}"), "".join(lines[10:40]))
@@ -165,15 +162,16 @@ def test_what_is_wrong_with_the_files_is_told_once(fresh: Store) -> None:
     assert not list(Path(fresh.root).glob("out/_work/claim-*"))
 
 
-def test_killed_before_beam_is_there_the_same_command_carries_on(fresh: Store, undisturbed: Tree) -> None:
+def test_killed_while_processes_stage_the_same_command_carries_on(fresh: Store, undisturbed: Tree) -> None:
     assert run(fresh, words(fresh), DIE).returncode == -signal.SIGKILL
     assert run(fresh, words(fresh)).returncode == 0
     assert fresh.tree("out") == undisturbed
 
 
-def test_interrupted_before_beam_is_there_another_configuration_may_be_tried(fresh: Store) -> None:
-    ended = run(fresh, words(fresh), INTERRUPT)
-    assert ended.returncode == cli.EXIT_INTERRUPTED
+@pytest.mark.parametrize("what", [INTERRUPT_AT_ONCE, INTERRUPT])
+def test_interrupted_at_any_time_another_configuration_may_be_tried(fresh: Store, what: str) -> None:
+    ended = run(fresh, words(fresh), what)
+    assert ended.returncode == cli.EXIT_INTERRUPTED, ended.stderr
     assert ended.stderr.splitlines()[-1] == "seq2seq: interrupted; the same command carries on from what is finished"
     assert "Traceback" not in ended.stderr
     assert run(fresh, [*words(fresh), "--deduplicate=none"]).returncode == 0
@@ -189,4 +187,4 @@ def test_a_dataset_of_another_configuration_stays_as_it_is(fresh: Store, undistu
     again = run(fresh, words(fresh))
     assert again.returncode == 0
     assert fresh.tree("out") == undisturbed
-    assert told(fresh) == {"_stage False": UNITS, "gather False": SPLITS_AND_SHARDS}
+    assert "unit " not in again.stderr

@@ -1,9 +1,9 @@
 """A pipeline in, run to its end; when it fails, the error of this project that caused it comes out, said once.
 
 Workers send the runner the text of a traceback, so the type of an error is lost on the way: it is read back from the
-line the traceback ends with, which holds the whole message (`errors.shown` leaves no line end in it). Beam prints and
-logs tracebacks as well, for every thread: that is left out for our errors, which the user gets to see anyway, and for
-what breaks in other threads because the run has failed already.
+line the traceback ends with, which holds the whole message (`errors.shown` leaves no line end in it). Beam logs
+tracebacks as well, for every thread: that is left out for our errors, which the user gets to see anyway, and for what
+breaks in other threads because the run has failed already.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ from __future__ import annotations
 import functools
 import logging
 import re
-import threading
-from collections.abc import Callable
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult, PipelineState
-from apache_beam.runners.worker import sdk_worker
 
 from seq2seq_core import errors, foreign_errors
 from seq2seq_core.errors import Seq2SeqError
@@ -104,15 +101,6 @@ class _FirstFailure(logging.Filter):
         earlier, self.failed = self.failed, True
         return not earlier and _is_foreign(record)
 
-    def leave_out_of(self, hook: Callable[[threading.ExceptHookArgs], object]) -> None:
-        """The same for threads that break, which a hook of Python tells of: Beam's lose their connections."""
-
-        def tell(what: threading.ExceptHookArgs) -> None:
-            if not self.failed:
-                hook(what)
-
-        threading.excepthook = tell
-
 
 _first_failure = _FirstFailure()
 
@@ -122,8 +110,6 @@ def _leave_out_what_is_told() -> None:
     """Once and for good, as threads may outlive the run."""
     for name in ("common", "worker.sdk_worker", "worker.data_plane"):
         logging.getLogger(f"apache_beam.runners.{name}").addFilter(_first_failure)
-    _first_failure.leave_out_of(threading.excepthook)
-    sdk_worker.print = lambda *_, **__: None  # it prints what it logs in the next line
 
 
 def _is_foreign(record: logging.LogRecord) -> bool:

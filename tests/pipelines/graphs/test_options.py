@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.running.beam_options import parse
+from pipelines.graphs.options import is_local, parse
 from seq2seq_core.errors import ConfigError
 
 
@@ -37,26 +37,12 @@ def test_options_pass_through(arguments: list[str], expected: dict[str, Any]) ->
     assert parse(arguments).get_all_options(drop_default=True, retain_unknown_options=True) == expected
 
 
-THREADS = {"direct_running_mode": "multi_threading", "direct_num_workers": 3}
-
-
 @pytest.mark.parametrize(
     ("arguments", "expected"),
-    [
-        ([], {"runner": "FnApiRunner"} | THREADS),
-        (["--runner=FnApiRunner"], {"runner": "FnApiRunner"} | THREADS),
-        (["--direct_num_workers=1"], {"runner": "FnApiRunner"}),
-        (
-            ["--direct_num_workers=2", "--direct_running_mode=multi_processing"],
-            {"runner": "FnApiRunner", "direct_num_workers": 2, "direct_running_mode": "multi_processing"},
-        ),
-        (["--runner=PrismRunner"], {"runner": "PrismRunner"}),
-    ],
+    [([], True), (["--runner=FnApiRunner", "--job_name=x"], True), (["--runner=PrismRunner"], False)],
 )
-def test_the_local_runner_gets_threads_unless_its_options_say_otherwise(
-    arguments: list[str], expected: dict[str, Any]
-) -> None:
-    assert parse(arguments, local_threads=3).get_all_options(drop_default=True) == expected
+def test_the_local_runner_is_known(arguments: list[str], expected: bool) -> None:
+    assert is_local(parse(arguments)) is expected
 
 
 @pytest.mark.parametrize(
@@ -66,6 +52,10 @@ def test_the_local_runner_gets_threads_unless_its_options_say_otherwise(
         (["--checkpoint_interval=1"], "Did you mean --checkpointing_interval"),
         (["--direct_num_workers=two"], "invalid int value: 'two'"),
         (["FlinkRunner"], "unexpected word 'FlinkRunner'"),
+        (["--streaming", "FlinkRunner"], "unexpected word 'FlinkRunner'"),
+        (["--runner=FlinkRunner", "-x"], "Beam has no option --x"),
+        (["--runner"], "argument --runner: expected one argument"),
+        (["--runner=NoRunner"], "no such Beam runner"),
         (["--qqqqqq"], "Beam has no option --qqqqqq"),
     ],
 )
