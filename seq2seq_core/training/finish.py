@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ModelError, StorageError
-from seq2seq_core.models.card import Lineage, read_card, verify_model
+from seq2seq_core.models.card import CONFIG_NAME, Lineage, read_card, verify_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.agreement import LeftError, on_main
 from seq2seq_core.training.checkpoints.averaging import averaged, best_steps
@@ -88,7 +88,7 @@ class Finisher:
 
     def _found(self, progress: Progress) -> Found:
         steps, url = tuple(self.checkpoints.steps()), storage.join(self.config.output, "best")
-        if not storage.exists(storage.join(url, "config.json")):
+        if not storage.exists(storage.join(url, CONFIG_NAME)):
             return Found(steps, None)
         try:
             lineage = read_card(url)[1]
