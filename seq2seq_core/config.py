@@ -6,7 +6,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Annotated, Any, Self, TypeVar
 
@@ -133,6 +133,23 @@ def _union_keys(arms: Sequence[type[Config]], prefix: str, default: object, tell
                 known, type_name=" | ".join(types_of_both), description="; ".join(dict.fromkeys(both))
             )
     yield from merged.values()
+
+
+def redacted(config: Config, without: Set[str]) -> dict[str, Any]:
+    """The configuration as JSON values fit for a manifest: no password, and not the keys that change no result.
+
+    So the same work gives the same manifest anywhere.
+    """
+    values: dict[str, Any] = _redacted(config.model_dump(mode="json", exclude=set(without)))
+    return values
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _redacted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_redacted(inner) for inner in value]
+    return storage.redact(value) if isinstance(value, str) else value
 
 
 def to_yaml(config: Config) -> str:

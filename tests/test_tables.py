@@ -24,6 +24,7 @@ from typing import NamedTuple
 import pytest
 
 from seq2seq_core.corpora.formats.table import FORMATS as CORPUS_FORMATS
+from seq2seq_core.documents.table import FORMATS as DOCUMENT_FORMATS
 from seq2seq_core.modalities.table import MODALITIES
 
 ROOT = Path(__file__).parents[1]
@@ -47,12 +48,7 @@ class Table(NamedTuple):
 
 TABLES = (
     Table(CORPUS_FORMATS, ("format", "suffix"), ("text", "tmx"), ("seq2seq_core/corpora/formats/table.py",)),
-    Table(
-        ("text", "jsonl", "parquet"),
-        ("format", "suffix"),
-        ("text",),
-        ("seq2seq_core/documents/*.py", "seq2seq_core/inference/*.py", "pipelines/infer.py"),
-    ),
+    Table(DOCUMENT_FORMATS, ("format", "suffix"), ("text",), ("seq2seq_core/documents/table.py",)),
     Table(MODALITIES, ("modality",), ("text",), ("seq2seq_core/modalities/table.py",)),
 )
 

@@ -1,4 +1,4 @@
-"""Which model translates, and how: a configuration in, a Translator or a description of its model out."""
+"""Which model translates, and how: a configuration in, a Translator out."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines import table as engines
 from seq2seq_core.engines.table import AnyEngine
 from seq2seq_core.errors import ModelError
-from seq2seq_core.inference.output import ModelEntry
 from seq2seq_core.inference.translator import Translator
-from seq2seq_core.models.card import read_card
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.tags import prefix_of
-
-_LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 
 
 class TranslatorConfig(Config):
@@ -83,14 +79,3 @@ def _fitting(segmentation: SegmentConfig, text: SourceText) -> SegmentConfig:
             "language": segmentation.language or text.source_language,
         }
     )
-
-
-def describe_model(root: str) -> ModelEntry:
-    """Digest and lineage of a model folder, without loading its weights.
-
-    Raises:
-        ModelError: There is no finished model.
-    """
-    card, lineage = read_card(root)
-    shown = lineage.model_dump(mode="json", include=set(_LINEAGE_KEYS))
-    return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=shown)

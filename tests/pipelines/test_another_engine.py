@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-from pipelines import infer
 from pipelines.cli import main
+from pipelines.graphs import translate as graph
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines import table
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, TokenIds
@@ -108,7 +108,7 @@ def test_its_keys_shape_the_output_or_do_not(model: Path, documents: Path, tmp_p
 def test_it_is_told_its_share_of_the_cores(
     model: Path, documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(infer, "usable_cores", lambda: 7)
+    monkeypatch.setattr(graph, "usable_cores", lambda: 7)
     ToyEngineConfig.shares.clear()
     words = ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
     manifest = translate(model, documents, tmp_path / "out", "--", *words)

@@ -301,6 +301,12 @@ class NearPlan(Message):
         return len(self.earlier)
 
 
+class Bucket(Message):
+    """A range of hashes that is searched by itself."""
+
+    index: int
+
+
 class BandsReport(Message):
     """A shard's finished band file."""
 
@@ -323,6 +329,17 @@ class DropReport(Message):
     index: int
     path: str
     rows: int
+
+
+class NearReport(Message):
+    """The near-duplicates of every shard."""
+
+    drops: tuple[DropReport, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(drop.rows for drop in self.drops)
 
 
 class Decisions(Message):

@@ -8,8 +8,8 @@ import pytest
 from seq2seq_core import config as configuration
 from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.errors import ModelError
-from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
-from seq2seq_core.models.card import read_card
+from seq2seq_core.inference.manifest import describe_model
+from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
@@ -27,12 +27,6 @@ def model(tokenizer: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     write_model_folder(folder, tokenizer, step=3)
     return folder
-
-
-def test_a_model_is_described_by_its_digest_and_where_it_comes_from(model: Path) -> None:
-    found = describe_model(str(model))
-    assert found.digest == read_card(str(model))[0].digest
-    assert found.lineage == {"run": "r", "step": 3, "averaged_steps": [3], "dataset": "d", "dataset_digest": "x"}
 
 
 @pytest.mark.parametrize(
@@ -72,18 +66,3 @@ def test_normalisation_and_segment_length_are_those_the_model_was_trained_with(
     assert found.segments > 2
     wide = config.model_copy(update={"segmentation": SegmentConfig(max_segment_pieces=100)})
     assert load_translator(wide).translate(["the dog ran fast! a small cat sat."])[0].segments == 1
-
-
-def test_folders_without_a_model_or_with_a_damaged_one(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no finished model stands here; found no config\.json"):
-        describe_model(str(tmp_path))
-    for text, problem in {
-        "{": "the file is damaged",
-        "[]": "the file is damaged",
-        "{}": "the model is none of this project; found no keys",
-        '{"lineage": 3}': "the model is none of this project; found keys lineage",
-        '{"format_version": 1, "lineage": 3}': "the file is damaged",
-    }.items():
-        (tmp_path / "config.json").write_text(text)
-        with pytest.raises(ModelError, match=problem):
-            describe_model(str(tmp_path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,36 +17,32 @@ from seq2seq_core.preparation.sieves.caps import within_caps
 from seq2seq_core.preparation.sieves.near.bands import Texts, texts_of
 from seq2seq_core.preparation.sieves.near.search import kept_instead
 from seq2seq_core.preparation.terms.messages import DropReport, NearPlan, Partition, Plan, SlotCounts, UnitReport
+from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig
 
 NEAR_DUPLICATE = "near_duplicate"
 
 
-def near_plans(plan: Plan) -> list[NearPlan]:
-    """The search for near-duplicates, when it is asked for and there is anything to do."""
-    config, shards = plan.job.recipe.near_duplicates, len(plan.training)
-    if config is None or plan.is_done:
-        return []
+def near_plan(plan: Plan) -> NearPlan:
+    """The search for near-duplicates as the recipe asks for it."""
+    config, shards = plan.job.recipe.near_duplicates or NearDuplicatesConfig(), len(plan.training)
     names = [shard_name(shard, shards, suffix=".arrow") for shard in range(shards)]
     earlier = [_folder(plan.job.output, generation) for generation in plan.earlier]
-    return [
-        NearPlan(
-            config=config,
-            folder=_folder(plan.job.output, generation_folder(plan.generation, plan.fingerprint)),
-            work=storage.join(plan.work, NEAR_FOLDER),
-            shards=shards,
-            buckets=shards,
-            earlier=tuple(tuple(storage.join(folder, name) for name in names) for folder in earlier),
-        )
-    ]
+    return NearPlan(
+        config=config,
+        folder=_folder(plan.job.output, generation_folder(plan.generation, plan.fingerprint)),
+        work=storage.join(plan.work, NEAR_FOLDER),
+        shards=shards,
+        buckets=shards,
+        earlier=tuple(tuple(storage.join(folder, name) for name in names) for folder in earlier),
+    )
 
 
 def rows_to_compare(
-    shard: int, plan: Plan, units: Iterable[UnitReport], counts: Iterable[SlotCounts] = ()
+    plan: Plan, partition: Partition, units: Sequence[UnitReport], counts: Sequence[SlotCounts] = ()
 ) -> Iterator[Texts]:
     """The rows of a training shard that may stay: without duplicates, and within the caps of their corpora."""
-    partition = plan.training[shard]
-    rows, _ = gather(plan, partition, list(units))
-    capped = within_caps(plan, partition, rows, list(counts))
+    rows, _ = gather(plan, partition, units)
+    capped = within_caps(plan, partition, rows, counts)
     yield from texts_of(rows if capped is None else capped.kept)
 
 
