@@ -101,10 +101,12 @@ def check_base(machine: Installation, folder: Path, dataset: str) -> None:
     """It looks at what others made; whatever else is asked for, it says in one line what to install."""
     lines = folder / "lines.txt"
     lines.write_text("one two\n")
+    model = folder / "model"
+    write_model_folder(model, Path(dataset, "tokenizer", "joint.model").read_bytes())
     asked = {
         "prepare": [*write_corpus(folder), "--output", str(folder / "out")],
         "train": ["--help"],
-        "translate": ["--model", str(folder), "--input", str(lines), "--output", str(folder / "out")],
+        "translate": ["--model", str(model), "--input", str(lines), "--output", str(folder / "out")],
         "score": ["--hypotheses", str(lines), "--references", str(lines)],
         "report": ["--dataset", dataset, "--output", str(folder / "page.html")],
         "demo": ["--output", str(folder / "demo")],
