@@ -6,7 +6,8 @@ from typing import Literal
 
 import pyarrow as pa
 
-from seq2seq_core.tokenizer.vocabulary import token_type
+from seq2seq_core.dataset.sides import Sides
+from seq2seq_core.records import REJECTS_OF_FILES
 
 FORMAT_VERSION = 1
 
@@ -16,37 +17,24 @@ SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 ID_BYTES = 16
 
 
-def text_schema(source_vocabulary: int, target_vocabulary: int, *, with_text: bool) -> pa.Schema:
-    """The schema of a text shard; validation and test shards also keep the normalised text as references."""
+def shard_schema(sides: Sides, *, with_text: bool) -> pa.Schema:
+    """The schema of a shard; validation and test shards also keep the normalised text of sides that have it.
+
+    Two sides of text: id, origin, line, source, target, source_length, target_length (source_text, target_text).
+    """
     fields = [
         pa.field("id", pa.binary(ID_BYTES), nullable=False),
         pa.field("origin", pa.dictionary(pa.int32(), pa.string()), nullable=False),
         pa.field("line", pa.int64(), nullable=False),
-        pa.field("source", pa.list_(pa.field("item", token_type(source_vocabulary), nullable=False)), nullable=False),
-        pa.field("target", pa.list_(pa.field("item", token_type(target_vocabulary), nullable=False)), nullable=False),
-        pa.field("source_length", pa.int32(), nullable=False),
-        pa.field("target_length", pa.int32(), nullable=False),
+        *(side.content for side in sides.values()),
+        *(pa.field(side.length_name, pa.int32(), nullable=False) for side in sides.values()),
     ]
-    if with_text:
-        fields += [
-            pa.field("source_text", pa.string(), nullable=False),
-            pa.field("target_text", pa.string(), nullable=False),
-        ]
-    return pa.schema(fields)
+    texts = [side.text_name for side in sides.values() if side.modality.has_text] if with_text else []
+    return pa.schema([*fields, *(pa.field(name, pa.string(), nullable=False) for name in texts)])
 
 
-REJECTED_SCHEMA = pa.schema(
-    [
-        pa.field("origin", pa.string(), nullable=False),
-        pa.field("line", pa.int64(), nullable=False),
-        pa.field("rule", pa.string(), nullable=False),
-        pa.field("value", pa.string(), nullable=False),
-        pa.field("threshold", pa.string(), nullable=False),
-        pa.field("source", pa.string()),
-        pa.field("target", pa.string()),
-    ]
-)
-"""Rejected rows: `line` counts from 1; `source` and `target` are null where the bytes could not be read."""
+REJECTED_SCHEMA = REJECTS_OF_FILES
+"""Rejected rows: origin, line (from 1), rule, value, threshold, source, target (null where its bytes are no text)."""
 
 
 def shard_name(index: int, count: int, stem: str = "part", suffix: str = ".parquet") -> str:

@@ -1,0 +1,222 @@
+"""All reports of a generation in; every count checked, the generation committed and shown, the work folder gone."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import platform
+import posixpath
+from collections import Counter
+from collections.abc import Sequence
+
+from seq2seq_core import storage
+from seq2seq_core.dataset import generations
+from seq2seq_core.dataset.manifest import CorpusEntry, GenerationEntry, Ledger, Manifest, SplitEntry, load_manifest
+from seq2seq_core.dataset.schema import SPLITS, Split
+from seq2seq_core.dataset.writer import merge_histograms
+from seq2seq_core.errors import DatasetError
+from seq2seq_core.preparation.building.tokenizers import nothing_left
+from seq2seq_core.preparation.planning.reservation import check_claim
+from seq2seq_core.preparation.publishing.leftovers import remove_leftovers
+from seq2seq_core.preparation.terms.messages import (
+    Accounted,
+    Head,
+    Outcome,
+    Plan,
+    ShardReport,
+    TokenizersReport,
+    UnitReport,
+)
+
+logger = logging.getLogger(__name__)
+
+_SOFTWARE = ("seq2seq", "ftfy", "numpy", "pyarrow", "sentencepiece", "xxhash")
+
+
+def finish(
+    plan: Plan, units: Sequence[UnitReport], tokenizers: Sequence[TokenizersReport], shards: Sequence[ShardReport]
+) -> Outcome:
+    """Commit the generation, the last step; nothing but clearing up when there is nothing to do.
+
+    Raises:
+        DatasetError: A unit or shard is missing or there twice, the ledger does not add up, or another run was first.
+        InputError: No training row is left; of later generations that is none.
+        ClaimError: Another run has taken over.
+    """
+    output = plan.head.output
+    if plan.head.is_done:
+        manifest = load_manifest(output)
+        logger.info("%s is up to date", storage.redact(output))
+    else:
+        check_claim(plan.head)
+        manifest = _committed(plan.head) or _commit(plan, make_manifest(plan, units, tokenizers, shards))
+        manifest = generations.publish_newest(output, manifest)
+    remove_leftovers(output, manifest)
+    return Outcome(fingerprint=plan.head.fingerprint, ledger=manifest.ledger)
+
+
+def _commit(plan: Plan, manifest: Manifest) -> Manifest:
+    """Commit; the manifest, or that of a run that did the same and was first."""
+    if generations.commit(plan.head.output, manifest):
+        return manifest
+    return _committed(plan.head) or manifest
+
+
+def _committed(head: Head) -> Manifest | None:
+    """The generation as a run that did the same has committed it; None when nobody has."""
+    if not storage.exists(storage.join(head.output, generations.generation_path(head.generation))):
+        return None
+    found = generations.as_of(head.output, head.generation)
+    if found.fingerprint != head.fingerprint:
+        raise DatasetError(
+            f"another run has added generation {head.generation}",
+            where=storage.redact(head.output),
+            found=f"fingerprint {found.fingerprint}",
+            expected=f"fingerprint {head.fingerprint}",
+            advice="Run again: what is still new becomes the next generation.",
+        )
+    return found
+
+
+def make_manifest(
+    plan: Plan, units: Sequence[UnitReport], tokenizers: Sequence[TokenizersReport], shards: Sequence[ShardReport]
+) -> Manifest:
+    """The manifest as of a generation whose shards are finished; see `finish` for the errors."""
+    head = plan.head
+    units = sorted(units, key=lambda unit: unit.index)
+    by_place = {(shard.partition.split, shard.partition.index): shard for shard in shards}
+    ordered = [by_place[p.split, p.index] for p in head.partitions if (p.split, p.index) in by_place]
+    _check_once(plan, units, tokenizers, shards, ordered)
+    ledger = make_ledger([unit for unit in units if plan.units[unit.index].role != "benchmark"], ordered)
+    parts: list[Accounted] = [*units, *ordered]
+    if ledger.balance:
+        raise DatasetError("the ledger does not add up", where=storage.redact(head.output), found=ledger.model_dump())
+    if head.generation == 0 and not ledger.kept.get("train"):
+        raise nothing_left(ledger.read, ledger.rejected)
+    _check_sizes(head.output, units, ordered)
+    own = Manifest(
+        fingerprint=head.fingerprint,
+        recipe_fingerprint=plan.recipe_fingerprint,
+        source_tokenizer=tokenizers[0].source,
+        target_tokenizer=tokenizers[0].target,
+        splits={split: _split_entry(split, ordered) for split in SPLITS if split in ledger.kept},
+        rejected=tuple(part.rejected_file for part in parts if part.rejected_file is not None),
+        ledger=ledger,
+        corpora=_corpora(plan),
+        inputs=tuple(file for source in plan.sources for file in source.files),
+        generations=(
+            GenerationEntry(index=head.generation, fingerprint=head.fingerprint, ledger=ledger, inputs=plan.sources),
+        ),
+        configuration=plan.configuration,
+        software={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _SOFTWARE},
+    )
+    return own if head.generation == 0 else _joined(generations.as_of(head.output, head.generation - 1), own)
+
+
+def _joined(before: Manifest, own: Manifest) -> Manifest:
+    """A dataset with one generation more; `own` is the manifest of that one alone."""
+    splits = dict(before.splits)
+    for split, entry in own.splits.items():
+        splits[split] = SplitEntry(
+            shards=(*splits[split].shards, *entry.shards),
+            source_lengths=merge_histograms([splits[split].source_lengths, entry.source_lengths]),
+            target_lengths=merge_histograms([splits[split].target_lengths, entry.target_lengths]),
+        )
+    origins = [sorted({*a.origins, *b.origins}) for a, b in zip(before.corpora, own.corpora, strict=True)]
+    return own.model_copy(
+        update={
+            "splits": splits,
+            "rejected": (*before.rejected, *own.rejected),
+            "ledger": before.ledger + own.ledger,
+            "corpora": tuple(
+                corpus.model_copy(update={"origins": tuple(names)})
+                for corpus, names in zip(own.corpora, origins, strict=True)
+            ),
+            "inputs": (*before.inputs, *own.inputs),
+            "generations": (*before.generations, *own.generations),
+        }
+    )
+
+
+def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> Ledger:
+    """Where every row went: reads and rejects as the units counted them, kept rows and duplicates as the shards did."""
+    rejected: Counter[str] = Counter()
+    parts: list[Accounted] = [*units, *shards]
+    for part in parts:
+        rejected.update(part.rejected)
+    kept: dict[Split, int] = {}
+    for shard in shards:
+        kept[shard.partition.split] = kept.get(shard.partition.split, 0) + shard.entry.rows
+    return Ledger(
+        read=sum(unit.read for unit in units),
+        kept=kept,
+        duplicates=sum(shard.duplicates for shard in shards),
+        rejected=dict(sorted(rejected.items())),
+    )
+
+
+def _check_once(
+    plan: Plan,
+    units: Sequence[UnitReport],
+    tokenizers: Sequence[TokenizersReport],
+    shards: Sequence[ShardReport],
+    ordered: Sequence[ShardReport],
+) -> None:
+    """Every unit and every shard is there exactly once, and one set of tokenizers."""
+    found = ([unit.index for unit in units], len(tokenizers), len(shards), len(ordered))
+    count = len(plan.head.partitions)
+    expected = ([unit.index for unit in plan.units], 1, count, count)
+    if found != expected:
+        raise DatasetError(
+            "a unit or shard is missing or there twice",
+            where=storage.redact(plan.head.output),
+            found=f"units, tokenizers, shards, different shards = {found}",
+            expected=expected,
+        )
+
+
+def _check_sizes(output: str, units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> None:
+    """The files are those that were reported, not those of another run."""
+    parts: list[Accounted] = [*units, *shards]
+    entries = [shard.entry for shard in shards] + [part.rejected_file for part in parts if part.rejected_file]
+    folders = {posixpath.dirname(entry.path) for entry in entries}
+    sizes = {folder: storage.sizes_in(storage.join(output, folder)) for folder in folders}
+    for entry in entries:
+        folder, name = posixpath.split(entry.path)
+        found = sizes[folder].get(name)
+        if found != entry.bytes:
+            raise DatasetError(
+                "the file is not the one this run wrote",
+                where=storage.redact(storage.join(output, entry.path)),
+                found="no such file" if found is None else f"{found} bytes",
+                expected=f"{entry.bytes} bytes",
+                advice="Does another run write to this folder? Delete it and prepare anew.",
+            )
+
+
+def _corpora(plan: Plan) -> tuple[CorpusEntry, ...]:
+    """The corpora of the training split, with the short names of their inputs."""
+    origins: dict[str, list[str]] = {}
+    for source in plan.sources:
+        origins.setdefault(source.corpus, []).append(source.origin)
+    return tuple(
+        CorpusEntry(
+            name=corpus.name,
+            weight=corpus.weight,
+            source_language=corpus.source_language,
+            target_language=corpus.target_language,
+            tag=corpus.tag,
+            origins=tuple(sorted(origins.get(corpus.name, ()))),
+        )
+        for corpus in plan.head.corpora
+        if corpus.role == "train"
+    )
+
+
+def _split_entry(split: Split, shards: Sequence[ShardReport]) -> SplitEntry:
+    of_split = [shard for shard in shards if shard.partition.split == split]
+    return SplitEntry(
+        shards=tuple(shard.entry for shard in of_split),
+        source_lengths=merge_histograms(shard.source_lengths for shard in of_split),
+        target_lengths=merge_histograms(shard.target_lengths for shard in of_split),
+    )
