@@ -22,7 +22,6 @@ FEWEST_FILES, MOST_FILES = 3, 15
 LEAST_TESTS = 0.8
 SMALL_FOR_NOW = {
     "seq2seq_core/metrics": "word error rates stand beside BLEU and chrF when speech comes",
-    "seq2seq_core/preparation/staging": "the phase is one step, which the other phases' rooms must not hold",
 }
 
 Graph = Mapping[str, set[str]]

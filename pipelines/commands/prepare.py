@@ -29,7 +29,7 @@ from seq2seq_core.dataset.schema import Split
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.preparation.planning import inputs
 from seq2seq_core.preparation.planning.inputs import Given
-from seq2seq_core.preparation.planning.progress import clear_totals
+from seq2seq_core.preparation.planning.watch import clear_totals
 from seq2seq_core.preparation.terms.messages import Job
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.terminal import say

@@ -13,31 +13,40 @@ from typing import Any
 
 from seq2seq_core.preparation.building.build import build_shard
 from seq2seq_core.preparation.building.tokenizers import make_tokenizers
-from seq2seq_core.preparation.planning.plan import index_input, make_plan
-from seq2seq_core.preparation.publishing.finish import finish
-from seq2seq_core.preparation.sieves.caps import count_rows
+from seq2seq_core.preparation.planning.planner import index_input, make_plan
+from seq2seq_core.preparation.publishing.publish import finish
+from seq2seq_core.preparation.shuffle.catalogue import catalogue
+from seq2seq_core.preparation.sieves.caps import add_up, count_rows
 from seq2seq_core.preparation.sieves.held_out import index_held_out
 from seq2seq_core.preparation.sieves.near.bands import write_bands
 from seq2seq_core.preparation.sieves.near.rows import near_plan, rows_to_compare
-from seq2seq_core.preparation.sieves.near.search import find_edges, write_drops
+from seq2seq_core.preparation.sieves.near.search import find_buckets, find_edges, write_drops
+from seq2seq_core.preparation.staging.held_out_sources import collect_sources
 from seq2seq_core.preparation.staging.stage import stage_unit
 from seq2seq_core.preparation.terms.messages import (
     NO_INDEX,
+    NO_SOURCES,
     BandsReport,
     Bucket,
+    Buckets,
     Decisions,
+    Drops,
     EdgesReport,
+    Head,
     HeldOutIndex,
+    HeldOutSources,
     IndexedInput,
     Input,
     Job,
     Message,
-    NearReport,
     Outcome,
     Partition,
     Plan,
+    RowsBefore,
     ShardReport,
     SlotCounts,
+    Staged,
+    Terms,
     TokenizersReport,
     Unit,
     UnitReport,
@@ -47,15 +56,15 @@ Done = Mapping[str, Sequence[Any]]
 """The reports of the steps that a step needs, by their names, in no order; none of a step that nobody asked for."""
 
 JOB, INDEX_INPUTS, PLAN = "job", "index_inputs", "plan"
-STAGE_HELD_OUT, STAGE_TRAINING = "stage_held_out", "stage_training"
-COUNT_ROWS, MAKE_TOKENIZERS, INDEX_HELD_OUT = "count_rows", "make_tokenizers", "index_held_out"
-SIGN_SHARDS, FIND_EDGES, CONNECT = "sign_shards", "find_edges", "connect"
+STAGE_HELD_OUT, COLLECT_SOURCES, STAGE_TRAINING = "stage_held_out", "collect_sources", "stage_training"
+CATALOGUE, COUNT_ROWS, ADD_UP = "catalogue", "count_rows", "add_up"
+MAKE_TOKENIZERS, INDEX_HELD_OUT = "make_tokenizers", "index_held_out"
+SIGN_SHARDS, FIND_BUCKETS, FIND_EDGES, CONNECT = "sign_shards", "find_buckets", "find_edges", "connect"
 BUILD_SHARDS, PUBLISH = "build_shards", "publish"
-_STAGED = (STAGE_HELD_OUT, STAGE_TRAINING)
 
 
-def _always(job: Job) -> bool:
-    del job
+def _always(terms: Terms) -> bool:
+    del terms
     return True
 
 
@@ -70,12 +79,13 @@ class Step:
 
     Attributes:
         name: What its reports are known by.
-        each: What it is done for, of what `of` names; each element can be done by itself, anywhere.
-        work: What is done for an element: a function of the plan (or job), the element and `Done`; a report comes out.
+        each: What it is done for: a list, of what `of` names. Each element can be done by itself, anywhere.
+        work: What is done for an element: a function of what workers are `told`, the element and `Done`; a report
+            comes out.
         of: What it is a step of: the job, or the plan that the step of this name has made.
         needs: Earlier steps whose reports the work is given, all of them.
         is_spread: Whether there are many elements, whose work takes long.
-        is_asked_for: Whether a job needs the step at all.
+        is_asked_for: Whether the step is needed at all, by what is asked of a preparation.
         counts: What a report counts, by the name of the counter.
     """
 
@@ -85,29 +95,36 @@ class Step:
     of: str = PLAN
     needs: tuple[str, ...] = ()
     is_spread: bool = True
-    is_asked_for: Callable[[Job], bool] = _always
+    is_asked_for: Callable[[Terms], bool] = _always
     counts: Callable[[Any], Mapping[str, int]] = _nothing
 
 
-def steps_of(job: Job) -> tuple[Step, ...]:
-    """The steps that a job asks for; each stands behind those it needs."""
-    return tuple(step for step in STEPS if step.is_asked_for(job))
+def told(whole: Job | Plan) -> Terms:
+    """What workers are told of a job or plan: it does not grow with the number of files."""
+    if isinstance(whole, Plan):
+        return whole.head
+    return Terms(**{name: getattr(whole, name) for name in Terms.model_fields})
 
 
-def run_inline(job: Job, last: str | None = None, done: Done | None = None) -> dict[str, list[Any]]:
-    """Do the steps of a job here, one after the other; the reports of each. See the work of each for the errors.
+def steps_of(terms: Terms) -> tuple[Step, ...]:
+    """The steps that are asked for; each stands behind those it needs."""
+    return tuple(step for step in STEPS if step.is_asked_for(terms))
+
+
+def run_inline(terms: Terms, last: str | None = None, done: Done | None = None) -> dict[str, list[Any]]:
+    """Do the steps here, one after the other; the reports of each. See the work of each for the errors.
 
     Args:
-        job: What to do.
+        terms: The job; where `done` has a plan already, that of its head.
         last: The step behind which this ends, whether or not it is asked for; default: the last.
         done: Reports that are there already, by the names of the steps that are not done, then.
     """
-    reports: dict[str, list[Any]] = {JOB: [job]} | {name: list(found) for name, found in (done or {}).items()}
+    reports: dict[str, list[Any]] = {JOB: [terms]} | {name: list(found) for name, found in (done or {}).items()}
     for step in STEPS:
-        if step.name not in reports and step.is_asked_for(job):
-            (context,) = reports[step.of]
+        if step.name not in reports and step.is_asked_for(terms):
+            (whole,) = reports[step.of]
             given = {name: reports.get(name, []) for name in step.needs}
-            reports[step.name] = [step.work(context, element, given) for element in step.each(context)]
+            reports[step.name] = [step.work(told(whole), element, given) for element in step.each(whole)]
         if step.name == last:
             break
     return reports
@@ -115,31 +132,39 @@ def run_inline(job: Job, last: str | None = None, done: Done | None = None) -> d
 
 def decisions_of(done: Done) -> Decisions:
     """What shards are built by, of the reports of the steps that find it out."""
-    (tokenizers,) = done[MAKE_TOKENIZERS]
     return Decisions(
-        tokenizers=tokenizers,
-        held_out=next(iter(done.get(INDEX_HELD_OUT, ())), NO_INDEX),
-        counts=tuple(done.get(COUNT_ROWS, ())),
-        near=tuple(drop for report in done.get(CONNECT, ()) for drop in report.drops),
+        tokenizers=_only(done, MAKE_TOKENIZERS),
+        held_out=_only(done, INDEX_HELD_OUT, NO_INDEX),
+        before=_only(done, ADD_UP),
+        near=_only(done, CONNECT),
     )
 
 
-def _itself(job: Job) -> tuple[Job]:
-    return (job,)
+def _only(done: Done, name: str, otherwise: Any = None) -> Any:
+    """The one report of a step, or of one that nobody asked for something else."""
+    return next(iter(done.get(name, ())), otherwise)
 
 
 def _inputs(job: Job) -> tuple[Input, ...]:
     return job.inputs
 
 
-def _index_input(job: Job, element: Input, done: Done) -> IndexedInput:
+def _index_input(terms: Terms, element: Input, done: Done) -> IndexedInput:
     del done
-    return index_input(job, element.index)
+    return index_input(terms.recipe, element)
 
 
-def _make_plan(job: Job, element: Job, done: Done) -> Plan:
-    del element
+def _job_itself(job: Job) -> tuple[Job]:
+    return (job,)
+
+
+def _make_plan(terms: Terms, job: Job, done: Done) -> Plan:
+    del terms
     return make_plan(job, done[INDEX_INPUTS])
+
+
+def _has_held_out_files(terms: Terms) -> bool:
+    return terms.has_held_out_files
 
 
 def _held_out_units(plan: Plan) -> list[Unit]:
@@ -150,84 +175,101 @@ def _training_units(plan: Plan) -> list[Unit]:
     return [unit for unit in plan.units if unit.role == "train"]
 
 
-def _has_held_out_files(job: Job) -> bool:
-    return job.has_held_out_files
-
-
-def _stage(plan: Plan, unit: Unit, done: Done) -> UnitReport:
-    return stage_unit(plan, unit, sorted(report.path for report in done.get(STAGE_HELD_OUT, ())))
+def _stage(head: Head, unit: Unit, done: Done) -> UnitReport:
+    return stage_unit(head, unit, _only(done, COLLECT_SOURCES, NO_SOURCES))
 
 
 def _rows_staged(report: UnitReport) -> Mapping[str, int]:
     return {"rows_read": report.read, "rows_rejected": sum(report.rejected.values())}
 
 
+def _plan_with_work(plan: Plan) -> list[Plan]:
+    return [] if plan.head.is_done else [plan]
+
+
+def _collect_sources(head: Head, plan: Plan, done: Done) -> HeldOutSources:
+    del head
+    return collect_sources(plan, done[STAGE_HELD_OUT])
+
+
 def _units(done: Done) -> list[UnitReport]:
     return [*done[STAGE_HELD_OUT], *done[STAGE_TRAINING]]
 
 
-def _has_caps(job: Job) -> bool:
-    return job.has_caps
+def _catalogue(head: Head, plan: Plan, done: Done) -> Staged:
+    del head
+    return catalogue(plan, _units(done))
+
+
+def _has_caps(terms: Terms) -> bool:
+    return terms.has_caps
 
 
 def _training_shards(plan: Plan) -> tuple[Partition, ...]:
-    return plan.training
+    return plan.head.training
 
 
-def _count_rows(plan: Plan, partition: Partition, done: Done) -> SlotCounts:
-    return count_rows(plan, partition, _units(done))
+def _count_rows(head: Head, partition: Partition, done: Done) -> SlotCounts:
+    return count_rows(head, partition, _only(done, CATALOGUE))
 
 
-def _plan_with_work(plan: Plan) -> list[Plan]:
-    return [] if plan.is_done else [plan]
+def _add_up(head: Head, plan: Plan, done: Done) -> RowsBefore:
+    del plan
+    return add_up(head, done[COUNT_ROWS])
 
 
-def _make_tokenizers(plan: Plan, element: Plan, done: Done) -> TokenizersReport:
-    del element
-    return make_tokenizers(plan, _units(done), done[COUNT_ROWS])
+def _make_tokenizers(head: Head, plan: Plan, done: Done) -> TokenizersReport:
+    del plan
+    return make_tokenizers(head, _only(done, CATALOGUE), _only(done, ADD_UP))
 
 
-def _protects(job: Job) -> bool:
-    return job.protects
+def _protects(terms: Terms) -> bool:
+    return terms.protects
 
 
-def _index_held_out(plan: Plan, element: Plan, done: Done) -> HeldOutIndex:
-    del element
-    return index_held_out(plan, _units(done))
+def _index_held_out(head: Head, plan: Plan, done: Done) -> HeldOutIndex:
+    del plan
+    return index_held_out(head, _only(done, CATALOGUE))
 
 
-def _searches_near(job: Job) -> bool:
-    return job.recipe.near_duplicates is not None
+def _searches_near(terms: Terms) -> bool:
+    return terms.recipe.near_duplicates is not None
 
 
-def _sign_shard(plan: Plan, partition: Partition, done: Done) -> BandsReport:
-    rows = rows_to_compare(plan, partition, _units(done), done[COUNT_ROWS])
-    return write_bands(near_plan(plan), partition.index, rows)
+def _sign_shard(head: Head, partition: Partition, done: Done) -> BandsReport:
+    rows = rows_to_compare(head, partition, _only(done, CATALOGUE), _only(done, ADD_UP))
+    return write_bands(near_plan(head), partition.index, rows)
+
+
+def _find_buckets(head: Head, plan: Plan, done: Done) -> Buckets:
+    del plan
+    return find_buckets(near_plan(head), done[SIGN_SHARDS])
 
 
 def _buckets(plan: Plan) -> list[Bucket]:
-    return [Bucket(index=index) for index in range(near_plan(plan).buckets)]
+    count = 0 if plan.head.is_done else near_plan(plan.head).buckets
+    return [Bucket(index=index) for index in range(count)]
 
 
-def _find_edges(plan: Plan, bucket: Bucket, done: Done) -> EdgesReport:
-    return find_edges(near_plan(plan), bucket.index, done[SIGN_SHARDS])
+def _find_edges(head: Head, bucket: Bucket, done: Done) -> EdgesReport:
+    return find_edges(near_plan(head), bucket.index, _only(done, FIND_BUCKETS))
 
 
-def _connect(plan: Plan, element: Plan, done: Done) -> NearReport:
-    del element
-    return NearReport(drops=tuple(write_drops(near_plan(plan), done[FIND_EDGES])))
+def _connect(head: Head, plan: Plan, done: Done) -> Drops:
+    del plan
+    return write_drops(near_plan(head), done[FIND_EDGES])
 
 
-def _rows_near(report: NearReport) -> Mapping[str, int]:
+def _rows_near(report: Drops) -> Mapping[str, int]:
     return {"rows_near_duplicate": report.rows}
 
 
 def _shards(plan: Plan) -> tuple[Partition, ...]:
-    return plan.partitions
+    return plan.head.partitions
 
 
-def _build_shard(plan: Plan, partition: Partition, done: Done) -> ShardReport:
-    return build_shard(plan, partition, _units(done), decisions_of(done))
+def _build_shard(head: Head, partition: Partition, done: Done) -> ShardReport:
+    return build_shard(head, partition, _only(done, CATALOGUE), decisions_of(done))
 
 
 def _rows_built(report: ShardReport) -> Mapping[str, int]:
@@ -239,29 +281,42 @@ def _plan_itself(plan: Plan) -> tuple[Plan]:
     return (plan,)
 
 
-def _publish(plan: Plan, element: Plan, done: Done) -> Outcome:
-    del element
+def _publish(head: Head, plan: Plan, done: Done) -> Outcome:
+    del head
     return finish(plan, _units(done), done[MAKE_TOKENIZERS], done[BUILD_SHARDS])
 
 
+_STAGED = (STAGE_HELD_OUT, STAGE_TRAINING)
+
 STEPS = (
     Step(INDEX_INPUTS, of=JOB, each=_inputs, work=_index_input),
-    Step(PLAN, of=JOB, each=_itself, work=_make_plan, needs=(INDEX_INPUTS,), is_spread=False),
+    Step(PLAN, of=JOB, each=_job_itself, work=_make_plan, needs=(INDEX_INPUTS,), is_spread=False),
     Step(STAGE_HELD_OUT, each=_held_out_units, work=_stage, is_asked_for=_has_held_out_files, counts=_rows_staged),
-    Step(STAGE_TRAINING, each=_training_units, work=_stage, needs=(STAGE_HELD_OUT,), counts=_rows_staged),
-    Step(COUNT_ROWS, each=_training_shards, work=_count_rows, needs=_STAGED, is_asked_for=_has_caps),
     Step(
-        MAKE_TOKENIZERS,
+        COLLECT_SOURCES,
         each=_plan_with_work,
-        work=_make_tokenizers,
-        needs=(*_STAGED, COUNT_ROWS),
+        work=_collect_sources,
+        needs=(STAGE_HELD_OUT,),
         is_spread=False,
+        is_asked_for=_has_held_out_files,
     ),
+    Step(STAGE_TRAINING, each=_training_units, work=_stage, needs=(COLLECT_SOURCES,), counts=_rows_staged),
+    Step(CATALOGUE, each=_plan_with_work, work=_catalogue, needs=_STAGED, is_spread=False),
+    Step(COUNT_ROWS, each=_training_shards, work=_count_rows, needs=(CATALOGUE,), is_asked_for=_has_caps),
+    Step(
+        ADD_UP,
+        each=_plan_with_work,
+        work=_add_up,
+        needs=(COUNT_ROWS,),
+        is_spread=False,
+        is_asked_for=_has_caps,
+    ),
+    Step(MAKE_TOKENIZERS, each=_plan_with_work, work=_make_tokenizers, needs=(CATALOGUE, ADD_UP), is_spread=False),
     Step(
         INDEX_HELD_OUT,
         each=_plan_with_work,
         work=_index_held_out,
-        needs=_STAGED,
+        needs=(CATALOGUE,),
         is_spread=False,
         is_asked_for=_protects,
     ),
@@ -269,10 +324,18 @@ STEPS = (
         SIGN_SHARDS,
         each=_training_shards,
         work=_sign_shard,
-        needs=(*_STAGED, COUNT_ROWS),
+        needs=(CATALOGUE, ADD_UP),
         is_asked_for=_searches_near,
     ),
-    Step(FIND_EDGES, each=_buckets, work=_find_edges, needs=(SIGN_SHARDS,), is_asked_for=_searches_near),
+    Step(
+        FIND_BUCKETS,
+        each=_plan_with_work,
+        work=_find_buckets,
+        needs=(SIGN_SHARDS,),
+        is_spread=False,
+        is_asked_for=_searches_near,
+    ),
+    Step(FIND_EDGES, each=_buckets, work=_find_edges, needs=(FIND_BUCKETS,), is_asked_for=_searches_near),
     Step(
         CONNECT,
         each=_plan_with_work,
@@ -286,7 +349,7 @@ STEPS = (
         BUILD_SHARDS,
         each=_shards,
         work=_build_shard,
-        needs=(*_STAGED, MAKE_TOKENIZERS, INDEX_HELD_OUT, COUNT_ROWS, CONNECT),
+        needs=(CATALOGUE, MAKE_TOKENIZERS, INDEX_HELD_OUT, ADD_UP, CONNECT),
         counts=_rows_built,
     ),
     Step(

@@ -10,7 +10,7 @@ from seq2seq_core.claims import this_process
 from seq2seq_core.corpora.config import CorpusConfig, corpus_names
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.planning.generation import origins
 from seq2seq_core.preparation.terms.messages import Input, Job, Role
 from seq2seq_core.preparation.terms.recipe import Recipe

@@ -63,7 +63,7 @@ class Heard(logging.Handler):
 
 def publish_when_told(*reports):
     built.wait(60)
-    return publish(*reports)
+    return finish(*reports)
 
 built, publish, steps.finish = threading.Event(), steps.finish, publish_when_told
 watch._LOOK_SECONDS = watch._LOG_SECONDS = 0.001

@@ -20,7 +20,7 @@ from pipelines.local.workers import HERE, Workers
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.steps import Step
 from seq2seq_core.preparation.terms.messages import Bucket, Message, SlotCounts
-from tests.step_work import REFUSAL, SQUARES, SUMS, itself, nothing
+from tests.step_work import REFUSAL, SQUARES, SUMS, nothing, number, plan_of
 
 REPLAYED = "--direct_runner_bundle_repeat=1"
 
@@ -44,7 +44,7 @@ def workers(request: pytest.FixtureRequest) -> Iterator[Workers | None]:
 
 def reports(root: beam.Pipeline, steps: Sequence[Step], workers: Workers | None) -> dict[str, Any]:
     message_coder.register()
-    done = {"plan": root | beam.Create([Bucket(index=3)], reshuffle=False).with_output_types(Message)}
+    done = {"plan": root | beam.Create([plan_of(3)], reshuffle=False).with_output_types(Message)}
     for step in steps:
         done[step.name] = done["plan"] | step.name >> DoStep(step, done, workers)
     return done
@@ -75,7 +75,7 @@ def test_a_step_with_nothing_to_do_gives_nothing_to_others(workers: Workers | No
 
 
 def test_what_is_not_spread_is_done_in_place() -> None:
-    once = replace(SQUARES, each=itself, is_spread=False)
+    once = replace(SQUARES, each=number, is_spread=False)
     with test_pipeline.TestPipeline(runner="FnApiRunner") as root:
         assert_that(reports(root, (SQUARES,), Elsewhere())["squares"], equal_to(buckets(100, 101, 104)))
     with test_pipeline.TestPipeline(runner="FnApiRunner") as root:

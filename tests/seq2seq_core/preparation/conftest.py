@@ -15,8 +15,19 @@ from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.preparation.planning.inputs import make_job
-from seq2seq_core.preparation.steps import CONNECT, PLAN, STAGE_HELD_OUT, STAGE_TRAINING, decisions_of, run_inline
-from seq2seq_core.preparation.terms.messages import Decisions, Job, Plan, Role, UnitReport
+from seq2seq_core.preparation.steps import (
+    CATALOGUE,
+    COLLECT_SOURCES,
+    CONNECT,
+    INDEX_INPUTS,
+    PLAN,
+    STAGE_HELD_OUT,
+    STAGE_TRAINING,
+    Done,
+    decisions_of,
+    run_inline,
+)
+from seq2seq_core.preparation.terms.messages import Decisions, Job, Plan, Role, Staged, UnitReport
 from seq2seq_core.preparation.terms.recipe import Recipe
 from tests.growing import Landing
 
@@ -82,13 +93,14 @@ class Workshop:
 
     @staticmethod
     def stage(plan: Plan) -> list[UnitReport]:
-        done = run_inline(plan.job, STAGE_TRAINING, {PLAN: [plan]})
+        done = run_inline(plan.head, STAGE_TRAINING, {INDEX_INPUTS: [], PLAN: [plan]})
         return [*done.get(STAGE_HELD_OUT, []), *done[STAGE_TRAINING]]
 
     @staticmethod
-    def decide(plan: Plan, units: list[UnitReport]) -> Decisions:
+    def decide(plan: Plan, staged: Staged) -> Decisions:
         """What has to be known of the whole corpus before shards are built."""
-        return decisions_of(run_inline(plan.job, CONNECT, {PLAN: [plan], STAGE_HELD_OUT: [], STAGE_TRAINING: units}))
+        before: Done = dict.fromkeys((INDEX_INPUTS, STAGE_HELD_OUT, COLLECT_SOURCES, STAGE_TRAINING), ())
+        return decisions_of(run_inline(plan.head, CONNECT, {**before, PLAN: [plan], CATALOGUE: [staged]}))
 
     @staticmethod
     def prepare(job: Job) -> Manifest:
