@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         terminal.complain(f"seq2seq: interrupted{rest}")
         return EXIT_INTERRUPTED
     except Exception as error:
-        ours = foreign_errors.ours(error)
+        ours = foreign_errors.ours(error, words[0] if words else None)
         if ours is None:
             raise
         return _complain(ours, error)

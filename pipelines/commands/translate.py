@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 import pydantic
 from pydantic import Field
@@ -18,7 +18,6 @@ from pydantic import Field
 from pipelines.commands.call import STANDARD_INPUT, Call
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
-from seq2seq_core.claims import held
 from seq2seq_core.config import Location
 from seq2seq_core.documents.fields import Extra, Fields
 from seq2seq_core.documents.inputs import find_inputs
@@ -28,14 +27,10 @@ from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
 from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
 from seq2seq_core.inference.job import TranslationJob
-from seq2seq_core.inference.manifest import Output, Provenance, describe_model, load_output
+from seq2seq_core.inference.manifest import Provenance, describe_model
 from seq2seq_core.inference.translator_config import TranslatorConfig
-from seq2seq_core.inference.watch import TranslationWatch, forget_units
 from seq2seq_core.software import versions
 from seq2seq_core.terminal import binary, say
-
-if TYPE_CHECKING:
-    from apache_beam.runners.runner import PipelineResult
 
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
 _CHANGES_NO_RESULT = frozenset({"output"})
@@ -144,7 +139,9 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
     job = make_job(config)  # what is wrong there is told before Beam is imported, which takes long
-    output, skipped = _run_graph(job, beam_arguments)
+    from pipelines.graphs import translate as graph
+
+    output, skipped = graph.run(job, beam_arguments)
     if output.failed:
         raise IncompleteError(
             f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
@@ -206,34 +203,6 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
             advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",
         )
     return files
-
-
-def _run_graph(job: TranslationJob, beam_arguments: Sequence[str]) -> tuple[Output, int]:
-    """Run the graph, alone in the folder; the manifest, and the number of units that were finished before."""
-    import apache_beam as beam
-
-    from pipelines.graphs import failures, options
-    from pipelines.graphs.translate import build
-    from pipelines.local.watch import watching
-
-    pipeline = beam.Pipeline(options=options.parse(beam_arguments))
-    build(pipeline, job)
-    with held(job.output, job.fingerprint, "translation") as claim:
-        forget_units(job.output)
-        with watching(TranslationWatch(job.output)):
-            result = failures.run(pipeline)
-        claim.check()
-        output = load_output(job.output)
-    return output, _count(result, "units_skipped")
-
-
-def _count(result: PipelineResult, name: str) -> int:
-    from apache_beam.metrics import MetricsFilter
-
-    from pipelines.graphs.translate import COUNTERS
-
-    found = result.metrics().query(MetricsFilter().with_namespace(COUNTERS).with_name(name))["counters"]
-    return sum(counter.result for counter in found)
 
 
 def _filter_lines(call: Call) -> int:

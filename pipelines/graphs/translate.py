@@ -7,15 +7,19 @@ committed within one step after the other of the same worker.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
+from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.runners.runner import PipelineResult
 
+from pipelines.graphs import failures, options
 from pipelines.graphs.translate_units import TranslateUnits
+from pipelines.local.watch import watching
 from seq2seq_core import storage
+from seq2seq_core.claims import held
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
 from seq2seq_core.documents.table import format_of
@@ -24,12 +28,13 @@ from seq2seq_core.inference.closing import close_output
 from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit, find_finished
 from seq2seq_core.inference.folder import PIECE_FOLDER
 from seq2seq_core.inference.job import TranslationJob
-from seq2seq_core.inference.manifest import Output, Provenance
+from seq2seq_core.inference.manifest import Output, Provenance, load_output
 from seq2seq_core.inference.opening import open_output
 from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation
+from seq2seq_core.inference.watch import TranslationWatch, forget_units
 from seq2seq_core.machine import usable_cores
 
-COUNTERS = "translate"
+_COUNTERS = "translate"
 _FINISHED, _TO_DO = "finished", "to_do"
 
 
@@ -57,6 +62,29 @@ def build(root: beam.Pipeline, job: TranslationJob) -> Translation:
     entries = (finished, committed) | "All entries" >> beam.Flatten()
     output = entries | "Close output" >> CloseOutput(job.output, job.provenance, inputs)
     return Translation(inputs, finished, committed, output)
+
+
+def run(job: TranslationJob, beam_arguments: Sequence[str] = ()) -> tuple[Output, int]:
+    """Run it, alone in the folder; the manifest, and the number of units that were finished before.
+
+    Raises:
+        ClaimError: Another translation is at work in the output folder.
+        Seq2SeqError: See `seq2seq_core.errors` for what workers meet.
+    """
+    pipeline = beam.Pipeline(options=options.parse(beam_arguments))
+    build(pipeline, job)
+    with held(job.output, job.fingerprint, "translation") as claim:
+        forget_units(job.output)
+        with watching(TranslationWatch(job.output)):
+            result = failures.run(pipeline)
+        claim.check()
+        output = load_output(job.output)
+    return output, _counted(result, "units_skipped")
+
+
+def _counted(result: PipelineResult, name: str) -> int:
+    found = result.metrics().query(MetricsFilter().with_namespace(_COUNTERS).with_name(name))["counters"]
+    return sum(counter.result for counter in found)
 
 
 def engine_for(engine: EngineConfig, options: PipelineOptions) -> EngineConfig:
@@ -137,7 +165,7 @@ class _LookDoFn(beam.DoFn):  # type: ignore[misc]
         if entry is None:
             yield unit
         else:
-            Metrics.counter(COUNTERS, "units_skipped").inc()
+            Metrics.counter(_COUNTERS, "units_skipped").inc()
             yield beam.pvalue.TaggedOutput(_FINISHED, entry)
 
 
@@ -186,8 +214,8 @@ class CommitUnits(beam.PTransform):  # type: ignore[misc]
 
     def _commit(self, translated: UnitTranslation) -> UnitEntry:
         entry = commit_unit(translated, self._root, self._fields, self._on_error)
-        Metrics.counter(COUNTERS, "records").inc(entry.records)
-        Metrics.counter(COUNTERS, "records_failed").inc(entry.failed)
+        Metrics.counter(_COUNTERS, "records").inc(entry.records)
+        Metrics.counter(_COUNTERS, "records_failed").inc(entry.failed)
         return entry
 
 
