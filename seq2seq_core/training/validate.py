@@ -23,7 +23,7 @@ from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.training.agreement import Turns
-from seq2seq_core.training.checkpoints.progress import Metric, Validation
+from seq2seq_core.training.checkpoints.run_state import Metric, Validation
 from seq2seq_core.training.optimization.loss import smoothed_loss
 from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.processes.stop import StopFlag

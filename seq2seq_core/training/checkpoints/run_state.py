@@ -62,7 +62,7 @@ class Validation(_Record):
         return _finite(value), _finite(-self.loss)
 
 
-class Progress(_Record):
+class RunState(_Record):
     """How far a run is: all that a checkpoint holds beside tensors.
 
     Attributes:
