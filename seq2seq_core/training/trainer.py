@@ -178,7 +178,7 @@ class Trainer:
         return build_recorders(config.output, self._state, config.limits.max_steps, tensorboard=config.tensorboard)
 
     def _train(self) -> Reason:
-        with contextlib.closing(self._opened.loader.steps(self._state.position)) as batches:
+        with contextlib.closing(self._opened.loader.steps(self._state.position, self._state.start)) as batches:
             for batch in batches:
                 reason = self._between(batch)
                 if reason is not None:
@@ -193,6 +193,7 @@ class Trainer:
         """
         if self._fails:
             self._settle()
+        self._state = self._state.model_copy(update={"start": following.start})
         reason = self._reason_to_stop(following)
         is_due = reason != "signal" and self._validation_is_due(following, ends=reason is not None)
         by_step = self._state.step % self._config.checkpoints.every_steps == 0
