@@ -16,12 +16,11 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import InputEntry, Manifest, SourceEntry
 from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.files.compression import codec_of
+from seq2seq_core.files.compression import text_bytes
 from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
 
 _SHARD_BYTES = 8 << 20
 _MOST_DEFAULT_SHARDS = 4096
-_COMPRESSION = 3
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,8 @@ def _check_recipe(job: Job, recipe: str, latest: Manifest) -> None:
     if given and (given[0], given[-1])[-len(of_dataset) :] != of_dataset:
         raise _refuse(job, "the dataset was made with another tokenizer", "digest", of_dataset, given)
     if recipe != latest.recipe_fingerprint:
-        changed = ", ".join(_changed(latest.configuration, job.configuration)) or "held-out files"
+        changed = ", ".join(_changed(latest.configuration, job.configuration))
+        changed = changed or "held-out files, or what a file or function of filters says"
         problem = f"a dataset of another configuration stands here (changed: {changed})"
         raise _refuse(job, problem, "fingerprint", (latest.recipe_fingerprint,), (recipe,))
 
@@ -220,10 +220,7 @@ def _default_shards(reads: Sequence[Read]) -> int:
     still has rows for all of them.
     """
     total = sum(
-        file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
-        for read in reads
-        for file in read.indexed.files
-        if read.input.role == "train"
+        text_bytes(file.url, file.bytes) for read in reads for file in read.indexed.files if read.input.role == "train"
     )
     count = math.ceil(total / _SHARD_BYTES)
     return min(_MOST_DEFAULT_SHARDS, count + count % 2 if count > 1 else count)
