@@ -16,7 +16,7 @@ from seq2seq_core.software import versions
 from seq2seq_core.text.languages import common_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.source_text import SourceText
-from seq2seq_core.training.checkpoints.progress import Validation
+from seq2seq_core.training.checkpoints.run_state import Validation
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.materials import Materials
 from seq2seq_core.training.normalization import agreed_normalization

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pydantic
 
+from seq2seq_core.data.stream import EpochStart
 from seq2seq_core.errors import Seq2SeqError
 
 Metric = Literal["bleu", "chrf", "loss"]
@@ -62,13 +63,14 @@ class Validation(_Record):
         return _finite(value), _finite(-self.loss)
 
 
-class Progress(_Record):
+class RunState(_Record):
     """How far a run is: all that a checkpoint holds beside tensors.
 
     Attributes:
         step: Global batches consumed, those skipped for non-finite values included.
         position: The next global batch in the data's stream.
         epoch: The pass over the data, from 0, that the latest batch belongs to.
+        start: Where the epoch starts that the next batch belongs to; None in checkpoints of earlier versions.
         seconds: Time trained over all resumptions, validation included.
         skipped, skipped_in_a_row: Steps without an update, in all and up to now without a good one between.
         failed_validations: `validation.max_batch_tokens` of each try to validate this step that failed.
@@ -77,6 +79,7 @@ class Progress(_Record):
     step: int = 0
     position: int = 0
     epoch: int = 0
+    start: EpochStart | None = None
     seconds: float = 0.0
     skipped: int = 0
     skipped_in_a_row: int = 0
