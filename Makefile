@@ -9,7 +9,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRA
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: demo test test-slow test-engines test-stores lint format clean
+.PHONY: demo test test-slow test-engines test-stores docs docs-check lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -24,12 +24,18 @@ test: $(VENV)/installed  ## the whole suite
 test-slow: $(VENV)/installed  ## the tests that take minutes
 	$(PYTEST) -m slow
 
-test-engines: $(VENV)/installed  ## the same bytes on Prism, Flink and Spark (see README for the variables that name them)
+test-engines: $(VENV)/installed  ## the same bytes on Prism, Flink and Spark (see docs/engines.md for the variables that name them)
 	$(PYTEST) -m engines
 
-test-stores: $(VENV)/installed  ## the same bytes on S3 and Google Cloud Storage (see README for the variables)
+test-stores: $(VENV)/installed  ## the same bytes on S3 and Google Cloud Storage (see docs/stores.md for the variables)
 	$(INSTALL) --editable '.[test,lint,s3,gcs]'
 	$(PYTEST) -m stores
+
+docs: $(VENV)/installed  ## write the pages that are made of the code (docs/configuration.md)
+	$(BIN)/python -m tests.docs.configuration
+
+docs-check: $(VENV)/installed  ## all that README and docs/ show: commands run, links, names and keys looked up
+	$(PYTEST) tests/docs
 
 lint: $(VENV)/installed  ## format check, linter, types, import contracts
 	$(BIN)/ruff format --check .

@@ -20,10 +20,10 @@ _EXTRAS = re.compile(r"(?:seq2seq|\.|`)\[([a-z0-9,-]+)\]")
 _BENCHMARK = re.compile(r"tests/benchmarks/\w+\.py")
 
 # What a page leaves out of a configuration file, because it does not show how to name files.
-_NEEDED: Mapping[str, Mapping[str, str]] = {
+_NEEDED: Mapping[str, Mapping[str, object]] = {
     "prepare": {"source": "train.en", "target": "train.de", "output": "data"},
     "train": {"dataset": "data", "output": "run"},
-    "translate": {"model": "run/best", "input": "docs", "output": "out"},
+    "translate": {"model": "run/best", "input": ["docs"], "output": "out"},
 }
 
 

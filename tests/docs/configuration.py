@@ -139,8 +139,7 @@ def _cell(text: str) -> str:
 def _escaped(text: str) -> str:
     """Text that means itself in a cell; what stands between backticks does already."""
     return "".join(
-        part if place % 2 else _MARKS.sub(r"\\\1", part)
-        for place, part in enumerate(re.split(r"(`[^`]*`)", text))
+        part if place % 2 else _MARKS.sub(r"\\\1", part) for place, part in enumerate(re.split(r"(`[^`]*`)", text))
     )
 
 

@@ -61,9 +61,7 @@ def test_configurations_are_taken(block: Block, tmp_path: Path, monkeypatch: pyt
         ("seq2seq prepare --source a --target b --output c -- --runer=FlinkRunner", "Beam has no option --runer"),
     ],
 )
-def test_a_command_that_is_refused_would_be_found(
-    text: str, complaint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_that_is_refused_would_be_found(text: str, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (called,) = commands_of(text)
     with pytest.raises(ConfigError, match=complaint):
         check(called, monkeypatch)

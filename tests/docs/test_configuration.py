@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from seq2seq_core.config import keys
 from pipelines.commands import COMMANDS
+from seq2seq_core.config import keys
 from tests.docs.configuration import PAGE, page
 
 
