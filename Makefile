@@ -9,11 +9,13 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRA
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: demo test test-slow test-engines test-stores docs docs-check lint format clean
+.PHONY: install demo test test-slow test-engines test-stores docs docs-check lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed  ## the environment in .venv
 
 demo: $(VENV)/installed  ## corpus, preparation, training, bulk translation, scores and a report, in demo/
 	$(BIN)/seq2seq demo --output demo

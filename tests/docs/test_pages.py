@@ -26,7 +26,15 @@ _OF_OTHERS = frozenset(
         # of seq2seq itself, before there are keys
         *("config", "processes", "dry_run", "sample", "strict", "help", "key"),
         # of Beam, torchrun, zstd and a Spark job server
-        *("direct_", "direct_num_workers", "direct_running_mode", "runner", "flink_master", "parallelism", "environment_type"),
+        *(
+            "direct_",
+            "direct_num_workers",
+            "direct_running_mode",
+            "runner",
+            "flink_master",
+            "parallelism",
+            "environment_type",
+        ),
         *("environment_config", "job_endpoint", "long", "job_port", "artifact_port", "expansion_port"),
         "spark_master_url",
     }
