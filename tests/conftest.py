@@ -16,13 +16,14 @@ from hypothesis import settings
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry, publish_manifest
-from seq2seq_core.dataset.schema import ID_BYTES, Split, shard_name, text_schema
+from seq2seq_core.dataset.schema import ID_BYTES, Split, shard_name, shard_schema
 from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import TokenizerConfig
 from seq2seq_core.tokenizer.training import train as train_tokenizer
 from tests.engines import flink_cluster, spark_job_server  # noqa: F401
 from tests.stores import gcs_server, object_store, s3_server, store  # noqa: F401
+from tests.text_sides import text_sides
 
 settings.register_profile("shared", deadline=None)  # a busy machine is no error
 settings.load_profile("shared")
@@ -136,7 +137,8 @@ def _publish_split(root: str, split: Split, tokenizer: Tokenizer, sources: list[
     ]
     with_text = split != "train"
     values += [pa.array(sources), pa.array(targets)] if with_text else []
-    schema = text_schema(tokenizer.vocabulary_size, tokenizer.vocabulary_size, with_text=with_text)
-    shard = write_shard(root, f"{split}/{shard_name(0, 1)}", pa.Table.from_arrays(values, schema=schema))
+    sides = text_sides(tokenizer.vocabulary_size)
+    schema = shard_schema(sides, with_text=with_text)
+    shard = write_shard(root, f"{split}/{shard_name(0, 1)}", pa.Table.from_arrays(values, schema=schema), sides)
     histograms = [length_histogram(length.to_numpy()) for length in lengths]
     return SplitEntry(shards=(shard,), source_lengths=histograms[0], target_lengths=histograms[1])

@@ -92,7 +92,7 @@ def open_shards(dataset: Dataset, shards: tuple[ShardEntry, ...], cache: Path) -
         StorageError: The cache cannot be written.
     """
     manifest = dataset.manifest
-    sizes = manifest.source_tokenizer.vocabulary_size, manifest.target_tokenizer.vocabulary_size
+    sizes = [entry.vocabulary_size for entry in manifest.tokenizers.values()]
     layout = Layout(shards, dict(zip(SIDES, map(token_type, sizes), strict=True)))
     return _Part(dataset, layout, cache / _FORMAT).open()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from typing import Any, Literal
@@ -10,7 +11,10 @@ import pydantic
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import FORMAT_VERSION, Split
+from seq2seq_core.dataset.sides import Sides, sides_of
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.modalities.base import SIDES, Side
+from seq2seq_core.modalities.table import USUAL
 
 MANIFEST_NAME = "dataset.json"
 REPORT_NAME = "report.html"
@@ -155,6 +159,7 @@ class Manifest(_Entry):
         fingerprint: Names the corpora and the configuration it was made from: that of the newest generation.
         recipe_fingerprint: Names what all generations have in common: the configuration, held-out sets and
             tokenizers, but not the corpora.
+        modalities: What each side is, by the table of modalities; its tokenizer belongs to a side of text.
         generations: What each run added. Shards, rejects and inputs above stand in their order; the ledger is the sum.
     """
 
@@ -162,8 +167,9 @@ class Manifest(_Entry):
     task: Literal["text"] = "text"
     fingerprint: str
     recipe_fingerprint: str = ""
-    source_tokenizer: TokenizerEntry
-    target_tokenizer: TokenizerEntry
+    modalities: dict[Side, str] = dict.fromkeys(SIDES, USUAL)
+    source_tokenizer: TokenizerEntry | None
+    target_tokenizer: TokenizerEntry | None
     splits: dict[Split, SplitEntry]
     rejected: tuple[RejectedEntry, ...]
     ledger: Ledger
@@ -174,14 +180,27 @@ class Manifest(_Entry):
     software: dict[str, str]
 
     @property
+    def tokenizers(self) -> dict[Side, TokenizerEntry]:
+        """The tokenizers of the sides that have one."""
+        entries: dict[Side, TokenizerEntry | None] = {"source": self.source_tokenizer, "target": self.target_tokenizer}
+        return {side: entry for side, entry in entries.items() if entry is not None}
+
+    @property
     def is_joint(self) -> bool:
         """Whether source and target share one tokenizer."""
-        return self.source_tokenizer.digest == self.target_tokenizer.digest
+        digests = [entry.digest for entry in self.tokenizers.values()]
+        return len(digests) == len(SIDES) and len(set(digests)) == 1
+
+    @functools.cached_property
+    def sides(self) -> Sides:
+        """What both sides are; a DatasetError where this version knows no such modality."""
+        vocabularies = {side: entry.vocabulary_size for side, entry in self.tokenizers.items()}
+        return sides_of(self.modalities, vocabularies)
 
     @property
     def digest(self) -> str:
         """Names the data itself: shards and tokenizers in order, whatever paths or software made them."""
-        parts = [self.source_tokenizer.digest, self.target_tokenizer.digest]
+        parts = [entry.digest for entry in self.tokenizers.values()]
         parts += [f"{split}:{s.digest}" for split, entry in sorted(self.splits.items()) for s in entry.shards]
         return storage.digest_bytes("\n".join(parts).encode())
 

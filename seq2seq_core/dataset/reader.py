@@ -17,6 +17,7 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import Manifest, RejectedEntry, ShardEntry, SplitEntry, TokenizerEntry, load_manifest
 from seq2seq_core.dataset.schema import ID_BYTES, Split
 from seq2seq_core.errors import DatasetError, StorageError
+from seq2seq_core.modalities.base import Side
 from seq2seq_core.tokenizer.model import Tokenizer
 
 _BLOCK_BYTES = 1 << 22
@@ -57,13 +58,30 @@ class Dataset:
         """Read the manifest; a DatasetError says when no finished dataset stands there."""
         return cls(root, load_manifest(root))
 
-    @functools.cached_property
-    def source_tokenizer(self) -> Tokenizer:
-        return self._tokenizer(self.manifest.source_tokenizer)
+    def tokenizer(self, side: Side) -> Tokenizer:
+        """The tokenizer of a side of text.
+
+        Raises:
+            DatasetError: It is not the one the dataset was encoded with, or the side has none.
+            TokenizerError: It cannot be read.
+        """
+        if side not in self._tokenizers:
+            raise DatasetError(f"the {side} is no text and has no tokenizer", where=storage.redact(self.root))
+        return self._tokenizers[side]
 
     @functools.cached_property
+    def _tokenizers(self) -> dict[Side, Tokenizer]:
+        entries = self.manifest.tokenizers
+        models = {entry.path: self._load_tokenizer(entry) for entry in entries.values()}
+        return {side: models[entry.path] for side, entry in entries.items()}
+
+    @property
+    def source_tokenizer(self) -> Tokenizer:
+        return self.tokenizer("source")
+
+    @property
     def target_tokenizer(self) -> Tokenizer:
-        return self.source_tokenizer if self.manifest.is_joint else self._tokenizer(self.manifest.target_tokenizer)
+        return self.tokenizer("target")
 
     def split(self, name: Split) -> SplitEntry:
         """The manifest's entry of a split.
@@ -139,7 +157,7 @@ class Dataset:
         """
         return _opened(storage.join(self.root, entry.path))
 
-    def _tokenizer(self, entry: TokenizerEntry) -> Tokenizer:
+    def _load_tokenizer(self, entry: TokenizerEntry) -> Tokenizer:
         url = storage.join(self.root, entry.path)
         tokenizer = Tokenizer.load(url)
         if tokenizer.digest != entry.digest:

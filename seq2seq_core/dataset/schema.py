@@ -6,7 +6,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from seq2seq_core.tokenizer.vocabulary import token_type
+from seq2seq_core.dataset.sides import Sides
 
 FORMAT_VERSION = 1
 
@@ -16,23 +16,20 @@ SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 ID_BYTES = 16
 
 
-def text_schema(source_vocabulary: int, target_vocabulary: int, *, with_text: bool) -> pa.Schema:
-    """The schema of a text shard; validation and test shards also keep the normalised text as references."""
+def shard_schema(sides: Sides, *, with_text: bool) -> pa.Schema:
+    """The schema of a shard; validation and test shards also keep the normalised text of sides that have it.
+
+    Two sides of text: id, origin, line, source, target, source_length, target_length (source_text, target_text).
+    """
     fields = [
         pa.field("id", pa.binary(ID_BYTES), nullable=False),
         pa.field("origin", pa.dictionary(pa.int32(), pa.string()), nullable=False),
         pa.field("line", pa.int64(), nullable=False),
-        pa.field("source", pa.list_(pa.field("item", token_type(source_vocabulary), nullable=False)), nullable=False),
-        pa.field("target", pa.list_(pa.field("item", token_type(target_vocabulary), nullable=False)), nullable=False),
-        pa.field("source_length", pa.int32(), nullable=False),
-        pa.field("target_length", pa.int32(), nullable=False),
+        *(side.content for side in sides.values()),
+        *(pa.field(side.length_name, pa.int32(), nullable=False) for side in sides.values()),
     ]
-    if with_text:
-        fields += [
-            pa.field("source_text", pa.string(), nullable=False),
-            pa.field("target_text", pa.string(), nullable=False),
-        ]
-    return pa.schema(fields)
+    texts = [side.text_name for side in sides.values() if side.modality.has_text] if with_text else []
+    return pa.schema([*fields, *(pa.field(name, pa.string(), nullable=False) for name in texts)])
 
 
 REJECTED_SCHEMA = pa.schema(

@@ -28,11 +28,12 @@ from seq2seq_core.dataset.manifest import (
     read_manifest,
 )
 from seq2seq_core.dataset.reader import Dataset, FileEntry
-from seq2seq_core.dataset.schema import SPLITS, Split, text_schema
+from seq2seq_core.dataset.schema import SPLITS, Split, shard_schema
+from seq2seq_core.dataset.sides import DatasetSide
 from seq2seq_core.dataset.writer import length_histogram, merge_histograms
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.modalities.base import SIDES, Side
 
-_SIDES = ("source", "target")
 _NOTES_SHOWN = 5
 
 _log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def verify(root: str) -> Verification:
     """
     dataset = Dataset.open(root)
     manifest = dataset.manifest
-    tokenizers = {entry.path: entry for entry in (manifest.source_tokenizer, manifest.target_tokenizer)}
+    tokenizers = {entry.path: entry for entry in manifest.tokenizers.values()}
     sizes = [_check_file(dataset, tokenizer) for tokenizer in tokenizers.values()]
     _check_tokenizers(dataset)
     for name, split in manifest.splits.items():
@@ -116,46 +117,40 @@ def _check_file(dataset: Dataset, entry: FileEntry) -> int:
 
 
 def _check_tokenizers(dataset: Dataset) -> None:
-    manifest = dataset.manifest
-    for tokenizer, entry in (
-        (dataset.source_tokenizer, manifest.source_tokenizer),
-        (dataset.target_tokenizer, manifest.target_tokenizer),
-    ):
+    for side, entry in dataset.manifest.tokenizers.items():
         url = storage.join(dataset.root, entry.path)
-        _expect(url, "vocabulary size", tokenizer.vocabulary_size, entry.vocabulary_size)
+        _expect(url, "vocabulary size", dataset.tokenizer(side).vocabulary_size, entry.vocabulary_size)
 
 
 def _check_split(dataset: Dataset, name: Split, split: SplitEntry) -> None:
-    histograms: dict[str, tuple[int, ...]] = dict.fromkeys(_SIDES, ())
+    histograms: dict[Side, tuple[int, ...]] = dict.fromkeys(SIDES, ())
     for shard in split.shards:
         _check_file(dataset, shard)
         lengths = _shard_lengths(dataset, name, shard)
-        for side in _SIDES:
+        for side in SIDES:
             histograms[side] = merge_histograms([histograms[side], length_histogram(lengths[side])])
     url = storage.join(dataset.root, MANIFEST_NAME)
-    for side, listed in zip(_SIDES, (split.source_lengths, split.target_lengths), strict=True):
+    for side, listed in zip(SIDES, (split.source_lengths, split.target_lengths), strict=True):
         for bin_, (found, expected) in enumerate(itertools.zip_longest(histograms[side], listed, fillvalue=0)):
             _expect(url, f"{side}_lengths[{bin_}] of split {name}", found, expected)
 
 
-def _shard_lengths(dataset: Dataset, name: Split, shard: ShardEntry) -> dict[str, npt.NDArray[np.int64]]:
+def _shard_lengths(dataset: Dataset, split: Split, shard: ShardEntry) -> dict[Side, npt.NDArray[np.int64]]:
     """Check the columns of a shard, row group by row group; lengths by side."""
     url = storage.join(dataset.root, shard.path)
-    manifest = dataset.manifest
-    vocabulary = {
-        "source": manifest.source_tokenizer.vocabulary_size,
-        "target": manifest.target_tokenizer.vocabulary_size,
-    }
-    schema = text_schema(vocabulary["source"], vocabulary["target"], with_text=name != "train")
-    lengths: dict[str, list[npt.NDArray[np.int64]]] = {side: [np.zeros(0, np.int64)] for side in _SIDES}
+    sides = dataset.manifest.sides
+    schema = shard_schema(sides, with_text=split != "train")
+    lengths: dict[Side, list[npt.NDArray[np.int64]]] = {side: [np.zeros(0, np.int64)] for side in SIDES}
     for table in dataset.row_groups(shard):
         _check_schema(url, table.schema, schema)
-        for side in _SIDES:
-            _check_ids(url, side, table.column(side), vocabulary[side])
-            lengths[side].append(_list_lengths(url, side, table))
-    joined = {side: np.concatenate(lengths[side]) for side in _SIDES}
-    for side, tokens in zip(_SIDES, (shard.source_tokens, shard.target_tokens), strict=True):
-        _expect(url, f"{side} tokens", int(joined[side].sum()), tokens)
+        for side in sides.values():
+            doubt = side.modality.doubt(table.column(side.name), side.vocabulary)
+            if doubt is not None:
+                _expect(url, f"{doubt.problem} of {side.name}", doubt.found, doubt.expected)
+            lengths[side.name].append(_lengths(url, side, table))
+    joined = {name: np.concatenate(lengths[name]) for name in SIDES}
+    for name, tokens in zip(SIDES, (shard.source_tokens, shard.target_tokens), strict=True):
+        _expect(url, f"{name} tokens", int(joined[name].sum()), tokens)
     return joined
 
 
@@ -169,21 +164,15 @@ def _check_schema(url: str, found: pa.Schema, expected: pa.Schema) -> None:
             _expect(url, f"type of column {field.name}", str(kind), str(field.type))
 
 
-def _check_ids(url: str, side: str, column: pa.ChunkedArray, vocabulary: int) -> None:
-    highest = pc.max(pc.list_flatten(column)).as_py()
-    if highest is not None and highest >= vocabulary:
-        _expect(url, f"largest token id of {side}", highest, f"less than {vocabulary}")
-
-
-def _list_lengths(url: str, side: str, table: pa.Table) -> npt.NDArray[np.int64]:
-    held: npt.NDArray[np.int64] = pc.list_value_length(table.column(side)).to_numpy().astype(np.int64)
-    said = table.column(f"{side}_length").to_numpy()
+def _lengths(url: str, side: DatasetSide, table: pa.Table) -> npt.NDArray[np.int64]:
+    held = side.modality.lengths(table.column(side.name))
+    said = table.column(side.length_name).to_numpy()
     wrong = np.flatnonzero(held != said)
     if wrong.size:
         row = int(wrong[0])
         line = table.column("line")[row].as_py()
         origin = table.column("origin")[row].as_py()
-        _expect(url, f"{side}_length of the row from {origin}:{line}", int(said[row]), int(held[row]))
+        _expect(url, f"{side.length_name} of the row from {origin}:{line}", int(said[row]), int(held[row]))
     return held
 
 

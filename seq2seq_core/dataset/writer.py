@@ -12,12 +12,12 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import RejectedEntry, ShardEntry
+from seq2seq_core.dataset.sides import DatasetSide, Sides
 from seq2seq_core.errors import DatasetError
 
 ROW_GROUP_TOKENS = 1 << 20
@@ -29,15 +29,22 @@ _DICTIONARY_COLUMNS = frozenset({"origin", "rule", "threshold"})
 
 
 def write_shard(
-    root: str, path: str, table: pa.Table, *, row_group_tokens: int = ROW_GROUP_TOKENS, generation: int = 0
+    root: str,
+    path: str,
+    table: pa.Table,
+    sides: Sides,
+    *,
+    row_group_tokens: int = ROW_GROUP_TOKENS,
+    generation: int = 0,
 ) -> ShardEntry:
     """Publish a shard of a dataset; an empty table gives a valid file without rows.
 
     Args:
         root: URL of the dataset folder.
         path: Where the file stands below it (`train/part-00000-of-00016.parquet`).
-        table: Rows in their final order, columns as in `schema.text_schema`.
-        row_group_tokens: A row group holds at most this many source and target tokens together, or one row.
+        table: Rows in their final order, columns as in `schema.shard_schema`.
+        sides: What both sides are.
+        row_group_tokens: A row group holds at most this many source and target positions together, or one row.
         generation: The run of a growing dataset that adds this shard.
 
     Raises:
@@ -46,7 +53,7 @@ def write_shard(
     """
     url = storage.join(root, path)
     table = _canonical(table)
-    source, target = (_checked_lengths(table, side, url) for side in ("source", "target"))
+    source, target = (_checked_lengths(table, side, url) for side in sides.values())
     cuts = _row_group_cuts(source + target, row_group_tokens)
     size, digest = _publish(url, table, cuts)
     return ShardEntry(
@@ -132,14 +139,14 @@ def _in_order_of_appearance(column: pa.ChunkedArray, kind: pa.DictionaryType) ->
     return pa.DictionaryArray.from_arrays(indices.indices, values.dictionary.take(indices.dictionary)).cast(kind)
 
 
-def _checked_lengths(table: pa.Table, side: str, url: str) -> npt.NDArray[np.int64]:
-    lengths: npt.NDArray[np.int64] = table.column(f"{side}_length").to_numpy().astype(np.int64)
-    held: npt.NDArray[np.int64] = pc.list_value_length(table.column(side)).to_numpy().astype(np.int64)
+def _checked_lengths(table: pa.Table, side: DatasetSide, url: str) -> npt.NDArray[np.int64]:
+    lengths: npt.NDArray[np.int64] = table.column(side.length_name).to_numpy().astype(np.int64)
+    held = side.modality.lengths(table.column(side.name))
     wrong = np.flatnonzero(lengths != held)
     if wrong.size:
         row = int(wrong[0])
         where = f"{storage.redact(url)} row {row}"
-        raise DatasetError(f"wrong {side}_length", where=where, found=int(lengths[row]), expected=int(held[row]))
+        raise DatasetError(f"wrong {side.length_name}", where=where, found=int(lengths[row]), expected=int(held[row]))
     return lengths
 
 

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, ModelError, TokenizerError
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.card import (
     CONFIG_NAME,
     FileEntry,
@@ -197,7 +198,7 @@ def _weights(model: Seq2Seq) -> dict[str, Tensor]:
 def _empty(architecture: ArchitectureConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """A model without memory behind its weights: names and shapes alone."""
     with torch.device("meta"):
-        return build_model(architecture, source_vocabulary, target_vocabulary)
+        return build_model(architecture, Symbols(source_vocabulary), target_vocabulary)
 
 
 def _check_weights(tensors: Mapping[str, Tensor], model: Seq2Seq, where: str) -> None:

@@ -1,7 +1,10 @@
-"""The one interface of all model families: token ids in, a memory, and logits step by step out.
+"""The one interface of all model families: a source in, a memory, and logits of target ids step by step out.
 
 Shape legend: B sentences, W search width (hypotheses a sentence), N = B * W rows, S source positions,
 T target positions, D model width, V target vocabulary.
+
+A source is what `modalities.EncoderInput` says: ids (int64, B x S) or vectors (float32, B x S x F); the suffix BS
+stands for either.
 """
 
 from __future__ import annotations
@@ -52,7 +55,7 @@ class Seq2Seq(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
-        """Encode padded source ids (int64, each row ends in EOS, padded with PAD_ID) of the given lengths (int64)."""
+        """Encode a padded source (ids end in EOS and are padded with PAD) of the given lengths (int64)."""
 
     @abstractmethod
     def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:

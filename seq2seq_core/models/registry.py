@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
+from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.rnn import RnnConfig
 from seq2seq_core.models.transformer import TransformerConfig
@@ -24,6 +25,6 @@ ArchitectureConfig = Annotated[
 ]
 
 
-def build_model(architecture: ArchitectureConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
-    """A freshly initialised model in training mode; a ConfigError when the vocabularies do not fit the architecture."""
-    return architecture.build(source_vocabulary, target_vocabulary)
+def build_model(architecture: ArchitectureConfig, source: EncoderInput, target_vocabulary: int) -> Seq2Seq:
+    """A freshly initialised model in training mode; a ConfigError when what it is given does not fit."""
+    return architecture.build(source, target_vocabulary)

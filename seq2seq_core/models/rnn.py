@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from seq2seq_core.config import Config
+from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.attention import AdditiveAttention, MultiplicativeAttention
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers import Embeddings, TieEmbeddings, length_mask, linear, moved_sentences
@@ -66,18 +67,18 @@ class RnnConfig(Config):
         """Numbers that are dimensions of weights, or parts of them."""
         return {"embedding_width": self.embedding_width, "width": self.width}
 
-    def build(self, source_vocabulary: int, target_vocabulary: int) -> RnnSeq2Seq:
+    def build(self, source: EncoderInput, target_vocabulary: int) -> RnnSeq2Seq:
         """A freshly initialised model; see `Embeddings` for the ConfigError."""
-        return RnnSeq2Seq(self, source_vocabulary, target_vocabulary)
+        return RnnSeq2Seq(self, source, target_vocabulary)
 
 
 class RnnSeq2Seq(Seq2Seq):
     """Encoder and decoder of `RnnConfig`."""
 
-    def __init__(self, config: RnnConfig, source_vocabulary: int, target_vocabulary: int) -> None:
+    def __init__(self, config: RnnConfig, source: EncoderInput, target_vocabulary: int) -> None:
         super().__init__()
         embedding, width = config.embedding_width, config.width
-        self.embeddings = Embeddings(source_vocabulary, target_vocabulary, embedding, config.tie_embeddings)
+        self.embeddings = Embeddings(source, target_vocabulary, embedding, config.tie_embeddings)
         self.dropout = nn.Dropout(config.dropout)
         self.encoder = nn.ModuleList(
             EncoderLayer(config, embedding if layer == 0 else width) for layer in range(config.encoder_layers)

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from seq2seq_core.config import Config
 from seq2seq_core.errors import ModelError
+from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.attention import CrossAttention, Past, SelfAttention
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers import Embeddings, TieEmbeddings, length_mask, linear, moved_sentences
@@ -75,17 +76,17 @@ class TransformerConfig(Config):
         widths = {"width": self.width, "feed_forward_width": self.feed_forward_width, "heads": self.heads}
         return widths | ({"max_positions": self.max_positions} if self.positions == "learned" else {})
 
-    def build(self, source_vocabulary: int, target_vocabulary: int) -> Transformer:
+    def build(self, source: EncoderInput, target_vocabulary: int) -> Transformer:
         """A freshly initialised model; see `Embeddings` for the ConfigError."""
-        return Transformer(self, source_vocabulary, target_vocabulary)
+        return Transformer(self, source, target_vocabulary)
 
 
 class Transformer(Seq2Seq):
     """Encoder and decoder of `TransformerConfig`."""
 
-    def __init__(self, config: TransformerConfig, source_vocabulary: int, target_vocabulary: int) -> None:
+    def __init__(self, config: TransformerConfig, source: EncoderInput, target_vocabulary: int) -> None:
         super().__init__()
-        self.embeddings = Embeddings(source_vocabulary, target_vocabulary, config.width, config.tie_embeddings)
+        self.embeddings = Embeddings(source, target_vocabulary, config.width, config.tie_embeddings)
         self.source_positions = _positions(config)
         self.target_positions = _positions(config)
         self.dropout = nn.Dropout(config.dropout)

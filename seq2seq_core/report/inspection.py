@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest, load_manifest
+from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest, TokenizerEntry, load_manifest
 from seq2seq_core.dataset.schema import SPLITS
 from seq2seq_core.errors import CheckpointError, DatasetError, StorageError
 from seq2seq_core.inference.output import OUTPUT_NAME, load_output
@@ -65,8 +65,8 @@ def describe_dataset(manifest: Manifest) -> list[str]:
     steps += [[step.name, step.removed, step.after] for step in funnel(ledger)]
     steps += [[f"kept for {split}", None, ledger.kept[split]] for split in SPLITS if split in ledger.kept]
     balance = "adds up" if ledger.balance == 0 else f"is off by {ledger.balance:,} rows"
-    tokenizers = {"joint": manifest.source_tokenizer} if manifest.is_joint else {}
-    tokenizers = tokenizers or {"source": manifest.source_tokenizer, "target": manifest.target_tokenizer}
+    tokenizers: dict[str, TokenizerEntry] = dict(manifest.tokenizers.items())
+    tokenizers = {"joint": tokenizers["source"]} if manifest.is_joint else tokenizers
     return [
         f"dataset {manifest.digest}: {kept:,} rows kept of {ledger.read:,}; the ledger {balance}",
         *section("ledger", table(steps, ("", "removed", "left"))),

@@ -126,7 +126,7 @@ def _headline(data: ReportData) -> Iterator[Headline]:
         yield Headline("kept", _decimals(100 * sum(ledger.kept.values()) / max(1, ledger.read), 1), "%")
     if data.manifest and "train" in data.manifest.splits:
         yield Headline("training pairs", _thousands(data.manifest.splits["train"].rows))
-        yield Headline("vocabulary", _thousands(data.manifest.target_tokenizer.vocabulary_size))
+        yield Headline("vocabulary", _thousands(data.manifest.tokenizers["target"].vocabulary_size))
     if data.metrics and data.metrics.train:
         last = data.metrics.train[-1]
         yield Headline("steps", _thousands(last.step))
@@ -180,8 +180,8 @@ def _kept(ledger: Ledger) -> list[tuple[str, int]]:
 
 def _tokenizers(manifest: Manifest) -> list[tuple[str, object]]:
     if manifest.is_joint:
-        return [("source and target", manifest.source_tokenizer)]
-    return [("source", manifest.source_tokenizer), ("target", manifest.target_tokenizer)]
+        return [("source and target", manifest.tokenizers["source"])]
+    return list(manifest.tokenizers.items())
 
 
 def _attention_rows(data: ReportData) -> Iterator[tuple[str, list[int]]]:

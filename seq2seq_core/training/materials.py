@@ -10,6 +10,7 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.folder import load_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.registry import build_model
@@ -36,9 +37,9 @@ def gather_materials(config: TrainConfig, device: torch.device) -> Materials:
         raise ConfigError(
             "the run folder is a dataset folder", where="output", found=config.output, advice="Name another folder."
         )
-    vocabularies = (dataset.source_tokenizer.vocabulary_size, dataset.target_tokenizer.vocabulary_size)
+    source = Symbols(dataset.source_tokenizer.vocabulary_size)
     torch.manual_seed(config.seed)
-    model = build_model(config.model, *vocabularies)
+    model = build_model(config.model, source, dataset.target_tokenizer.vocabulary_size)
     if model.max_length is not None and model.max_length < config.data.max_width:
         raise ConfigError(
             "the model's positions do not reach over the longest rows that are trained on",

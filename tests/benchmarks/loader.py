@@ -32,9 +32,10 @@ from seq2seq_core.data.loader import Loader, LoaderConfig
 from seq2seq_core.data.plan import BatchPlan, PlanConfig
 from seq2seq_core.dataset.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry
 from seq2seq_core.dataset.reader import Dataset
-from seq2seq_core.dataset.schema import shard_name, text_schema
+from seq2seq_core.dataset.schema import shard_name, shard_schema
 from seq2seq_core.dataset.writer import write_shard
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
+from tests.text_sides import text_sides
 
 VOCABULARY = 32_000
 NAIVE_BATCHES = 20
@@ -84,7 +85,7 @@ def table_of(rows: int, seed: int) -> pa.Table:
     random = np.random.default_rng(seed)
     source = np.clip(random.lognormal(3.1, 0.6, rows), 1, 256).astype(np.int32)
     target = np.clip(source * random.lognormal(0.05, 0.2, rows), 1, 256).astype(np.int32)
-    schema = text_schema(VOCABULARY, VOCABULARY, with_text=False)
+    schema = shard_schema(text_sides(VOCABULARY), with_text=False)
     values = {
         "id": pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(random.bytes(16 * rows))]),
         "origin": pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array(["synthetic"])),
@@ -107,7 +108,9 @@ def tokens_of(lengths: npt.NDArray[np.int32], random: np.random.Generator, kind:
 def dataset_of(root: str, tables: list[pa.Table]) -> Dataset:
     """The tables as the training split of a dataset."""
     names = [f"train/{shard_name(i, len(tables))}" for i in range(len(tables))]
-    shards = tuple(write_shard(root, name, table) for name, table in zip(names, tables, strict=True))
+    shards = tuple(
+        write_shard(root, name, table, text_sides(VOCABULARY)) for name, table in zip(names, tables, strict=True)
+    )
     tokenizer = TokenizerEntry(path="tokenizer/joint.model", digest="0" * 32, vocabulary_size=VOCABULARY)
     split = SplitEntry(shards=shards, source_lengths=(), target_lengths=())
     manifest = Manifest(

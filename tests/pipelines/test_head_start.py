@@ -121,7 +121,7 @@ def test_the_progress_is_seen(fresh: Store) -> None:
 
 
 def test_what_is_read_as_one_stream_is_told_once(fresh: Store) -> None:
-    what = "from seq2seq_core.text.reading import cutting; cutting._LARGE_BYTES = 0"
+    what = "from seq2seq_core.corpora import cutting; cutting._LARGE_BYTES = 0"
     for side in ("en", "de"):
         text = storage.read_bytes(fresh.url(f"in/train.{side}"))
         storage.publish_bytes(fresh.url(f"in/train.{side}.gz"), gzip.compress(text))

@@ -20,8 +20,10 @@ from seq2seq_core.dataset.manifest import (
     publish_manifest,
 )
 from seq2seq_core.dataset.reader import Dataset
-from seq2seq_core.dataset.schema import REJECTED_SCHEMA, Split, shard_name, text_schema
+from seq2seq_core.dataset.schema import REJECTED_SCHEMA, Split, shard_name, shard_schema
 from seq2seq_core.dataset.writer import length_histogram, write_rejected, write_shard
+from tests.reading import reading  # noqa: F401
+from tests.text_sides import text_sides
 
 TableMaker = Callable[..., pa.Table]
 DatasetMaker = Callable[..., Dataset]
@@ -30,7 +32,7 @@ DatasetMaker = Callable[..., Dataset]
 def make_table(rows: int, seed: int = 0, *, vocabulary: int = 44, with_text: bool = False) -> pa.Table:
     """Random rows of a text shard, some of them without tokens."""
     random = np.random.default_rng(seed)
-    schema = text_schema(vocabulary, vocabulary, with_text=with_text)
+    schema = shard_schema(text_sides(vocabulary), with_text=with_text)
     values: dict[str, Any] = {
         "id": pa.array([random.bytes(16) for _ in range(rows)], pa.binary(16)),
         "origin": pa.array([f"corpus-{i % 3}.en" for i in range(rows)], pa.string()).cast(schema.field("origin").type),
@@ -96,7 +98,7 @@ def random_dataset(tmp_path: Path, tiny_dataset: str) -> DatasetMaker:
 
 def _split(root: str, name: Split, tables: list[pa.Table]) -> SplitEntry:
     shards: list[ShardEntry] = [
-        write_shard(root, f"{name}/{shard_name(i, len(tables))}", table, row_group_tokens=100)
+        write_shard(root, f"{name}/{shard_name(i, len(tables))}", table, text_sides(44), row_group_tokens=100)
         for i, table in enumerate(tables)
     ]
     source, target = (

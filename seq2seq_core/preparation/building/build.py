@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import TokenizerEntry
-from seq2seq_core.dataset.schema import shard_name, text_schema
+from seq2seq_core.dataset.schema import shard_name, shard_schema
 from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.building.tags import with_tags
@@ -56,7 +56,7 @@ def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], d
     source_model = _load(plan.job.output, tokenizers.source)
     table = with_tags(table, rows.column("corpus").to_numpy(), plan.job.corpora, source_model)
     path = plan.place(partition.split, name=shard_name(partition.index, partition.count))
-    entry = write_shard(plan.job.output, path, table, generation=plan.generation)
+    entry = write_shard(plan.job.output, path, table, tokenizers.sides, generation=plan.generation)
     report = ShardReport(
         partition=partition,
         entry=entry,
@@ -94,9 +94,9 @@ def _sifted(plan: Plan, partition: Partition, rows: pa.Table, decisions: Decisio
 
 
 def encode_rows(rows: pa.Table, output: str, tokenizers: TokenizersReport, *, with_text: bool) -> pa.Table:
-    """Gathered rows as the columns of a shard (`dataset.schema.text_schema`)."""
+    """Gathered rows as the columns of a shard (`dataset.schema.shard_schema`)."""
     source_model, target_model = _load(output, tokenizers.source), _load(output, tokenizers.target)
-    schema = text_schema(source_model.vocabulary_size, target_model.vocabulary_size, with_text=with_text)
+    schema = shard_schema(tokenizers.sides, with_text=with_text)
     batches = [_encode_batch(batch, source_model, target_model, schema) for batch in _batches(rows)]
     return pa.Table.from_batches(batches, schema)
 

@@ -184,8 +184,8 @@ def _generation(recipe: str, shards: int, reads: Sequence[Read], latest: Manifes
 
 def _check_recipe(job: Job, recipe: str, latest: Manifest) -> None:
     given = job.tokenizer_digests
-    of_dataset = (latest.source_tokenizer.digest, latest.target_tokenizer.digest)
-    if given and (given[0], given[-1]) != of_dataset:
+    of_dataset = tuple(entry.digest for entry in latest.tokenizers.values())
+    if given and (given[0], given[-1])[-len(of_dataset) :] != of_dataset:
         raise _refuse(job, "the dataset was made with another tokenizer", "digest", of_dataset, given)
     if recipe != latest.recipe_fingerprint:
         changed = ", ".join(_changed(latest.configuration, job.configuration)) or "held-out files"

@@ -103,7 +103,7 @@ def is_free_for_page(url: str) -> bool:
 def files_of(manifest: Manifest | None) -> Iterator[str]:
     """The files a manifest names."""
     if manifest is not None:
-        yield from (manifest.source_tokenizer.path, manifest.target_tokenizer.path)
+        yield from (entry.path for entry in manifest.tokenizers.values())
         yield from (shard.path for entry in manifest.splits.values() for shard in entry.shards)
         yield from (entry.path for entry in manifest.rejected)
 

@@ -21,6 +21,10 @@ from seq2seq_core.dataset.manifest import (
     generation_folder,
 )
 from seq2seq_core.dataset.schema import Split
+from seq2seq_core.dataset.sides import Sides as DatasetSides
+from seq2seq_core.dataset.sides import sides_of
+from seq2seq_core.modalities.base import SIDES, Side
+from seq2seq_core.modalities.table import USUAL
 from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig, Recipe
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.rules.base import Sides
@@ -151,6 +155,12 @@ class TokenizersReport(Message):
 
     source: TokenizerEntry
     target: TokenizerEntry
+
+    @property
+    def sides(self) -> DatasetSides:
+        """What both sides of the dataset are."""
+        vocabularies: dict[Side, int] = {"source": self.source.vocabulary_size, "target": self.target.vocabulary_size}
+        return sides_of(dict.fromkeys(SIDES, USUAL), vocabularies)
 
 
 class Plan(Message):

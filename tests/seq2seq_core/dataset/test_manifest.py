@@ -82,3 +82,26 @@ def test_half_a_manifest_is_damaged(tmp_path: Path) -> None:
     (tmp_path / MANIFEST_NAME).write_text(json.dumps(manifest().model_dump(mode="json"))[:50])
     with pytest.raises(DatasetError, match="damaged"):
         load_manifest(str(tmp_path))
+
+
+def test_a_manifest_that_names_no_modalities_is_of_text(tmp_path: Path) -> None:
+    publish_manifest(str(tmp_path), manifest())
+    path = tmp_path / MANIFEST_NAME
+    values = json.loads(path.read_text())
+    assert values.pop("modalities") == {"source": "text", "target": "text"}
+    path.write_text(json.dumps(values))
+    assert load_manifest(str(tmp_path)) == manifest()
+
+
+def test_a_side_without_text_has_no_tokenizer() -> None:
+    values = manifest().model_dump() | {"source_tokenizer": None}
+    found = Manifest.model_validate(values)
+    assert list(found.tokenizers) == ["target"]
+    assert not found.is_joint
+    assert found.digest != manifest().digest
+
+
+def test_a_modality_of_a_later_version_is_named() -> None:
+    later = manifest().model_copy(update={"modalities": {"source": "smell", "target": "text"}})
+    with pytest.raises(DatasetError, match="no such modality; found smell; expected one of text"):
+        _ = later.sides

@@ -21,10 +21,11 @@ from seq2seq_core.data.columns import TokenColumns
 from seq2seq_core.dataset import reader
 from seq2seq_core.dataset.manifest import CorpusEntry, ShardEntry, publish_manifest
 from seq2seq_core.dataset.reader import Dataset
-from seq2seq_core.dataset.schema import Split, text_schema
+from seq2seq_core.dataset.schema import Split, shard_schema
 from seq2seq_core.dataset.verify import verify
 from seq2seq_core.dataset.writer import write_shard
 from seq2seq_core.errors import DatasetError, StorageError
+from tests.text_sides import text_sides
 
 DatasetMaker = Callable[..., Dataset]
 
@@ -53,7 +54,7 @@ def test_lengths_come_from_the_length_columns_alone(
 def test_weights_never_spread_names_over_rows(random_dataset: DatasetMaker) -> None:
     """Names of 64 KiB: those of 10,000 rows would be 600 MiB, and a column of texts may have 2 GiB."""
     dataset, rows, names = random_dataset(), 10_000, ["a" * (1 << 16), "b" * (1 << 16), "other"]
-    schema = text_schema(44, 44, with_text=False)
+    schema = shard_schema(text_sides(44), with_text=False)
     numbers = np.arange(rows, dtype=np.int32)
     empty = pa.array([[]] * rows, schema.field("source").type)
     zeros = pa.array(np.zeros(rows, np.int32))
@@ -66,7 +67,7 @@ def test_weights_never_spread_names_over_rows(random_dataset: DatasetMaker) -> N
     counted = pa.proxy_memory_pool(default)
     pa.set_memory_pool(counted)
     try:
-        shard = write_shard(dataset.root, "train/names.parquet", table)
+        shard = write_shard(dataset.root, "train/names.parquet", table, text_sides(44))
         weights = with_corpora(dataset, {names[0]: 2.0, names[1]: 0.5, "corpus-1.en": 3.0}, (shard,)).weights("train")
     finally:
         pa.set_memory_pool(default)

@@ -102,7 +102,7 @@ def test_a_wrong_number_is_named(
 
 def republish(dataset: Dataset, table: pa.Table) -> None:
     """Replace the first training shard, its entry included, so that only what is in it can be wrong."""
-    entry = writer.write_shard(dataset.root, dataset.split("train").shards[0].path, table)
+    entry = writer.write_shard(dataset.root, dataset.split("train").shards[0].path, table, dataset.manifest.sides)
     train = dataset.split("train")
     train = train.model_copy(update={"shards": (entry, *train.shards[1:])})
     manifest: Manifest = dataset.manifest
@@ -138,7 +138,7 @@ def test_lengths_that_do_not_fit_the_tokens(
     lengths = table.column("source_length").to_pylist()
     lengths[5] += 1
     position = table.schema.get_field_index("source_length")
-    monkeypatch.setattr(writer, "_checked_lengths", lambda table, side, url: table.column(f"{side}_length").to_numpy())
+    monkeypatch.setattr(writer, "_checked_lengths", lambda table, side, url: table.column(side.length_name).to_numpy())
     republish(dataset, table.set_column(position, table.schema.field(position), pa.array(lengths, pa.int32())))
     message = rf"wrong source_length of the row from corpus-2\.en:6; found {lengths[5]}; expected {lengths[5] - 1}"
     with pytest.raises(DatasetError, match=message):

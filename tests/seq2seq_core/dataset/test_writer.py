@@ -18,6 +18,9 @@ from seq2seq_core.dataset import writer
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA
 from seq2seq_core.dataset.writer import length_histogram, merge_histograms, write_rejected, write_shard
 from seq2seq_core.errors import DatasetError, StorageError
+from tests.text_sides import text_sides
+
+SIDES = text_sides(44)
 
 TableMaker = Callable[..., pa.Table]
 
@@ -36,12 +39,12 @@ def other_layout(table: pa.Table) -> pa.Table:
 
 def test_equal_rows_give_equal_bytes(tmp_path: Path, random_table: TableMaker) -> None:
     table = random_table(50)
-    first = write_shard(str(tmp_path), "a.parquet", table, row_group_tokens=100)
-    second = write_shard(str(tmp_path), "b.parquet", other_layout(table), row_group_tokens=100)
+    first = write_shard(str(tmp_path), "a.parquet", table, SIDES, row_group_tokens=100)
+    second = write_shard(str(tmp_path), "b.parquet", other_layout(table), SIDES, row_group_tokens=100)
     assert other_layout(table).column("source").num_chunks > 1
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
     assert first == second.model_copy(update={"path": "a.parquet"})
-    assert first.digest != write_shard(str(tmp_path), "c.parquet", random_table(50, 1)).digest
+    assert first.digest != write_shard(str(tmp_path), "c.parquet", random_table(50, 1), SIDES).digest
 
 
 NAMES = st.lists(st.sampled_from("abcd"), min_size=1, max_size=5)
@@ -65,7 +68,7 @@ def test_dictionaries_stand_in_order_of_appearance(chunks: list[tuple[list[str],
 def test_the_entry_says_what_was_written(tmp_path: Path, random_table: TableMaker, store: str) -> None:
     root = str(tmp_path) if store == "local" else f"memory://{uuid.uuid4().hex}"
     table = random_table(30)
-    entry = write_shard(root, "train/part.parquet", table, generation=2)
+    entry = write_shard(root, "train/part.parquet", table, SIDES, generation=2)
     data = storage.read_bytes(storage.join(root, entry.path))
     assert (entry.path, entry.rows, entry.generation) == ("train/part.parquet", 30, 2)
     assert (entry.bytes, entry.digest) == (len(data), storage.digest_bytes(data))
@@ -75,14 +78,14 @@ def test_the_entry_says_what_was_written(tmp_path: Path, random_table: TableMake
 
 
 def test_an_empty_shard_is_a_valid_file(tmp_path: Path, random_table: TableMaker) -> None:
-    entry = write_shard(str(tmp_path), "a.parquet", random_table(0))
+    entry = write_shard(str(tmp_path), "a.parquet", random_table(0), SIDES)
     read = pq.read_table(tmp_path / "a.parquet")
     assert (entry.rows, entry.source_tokens, read.num_rows) == (0, 0, 0)
     assert read.column_names == random_table(0).column_names
 
 
 def test_tokens_and_lengths_are_stored_in_the_encodings_that_pay(tmp_path: Path, random_table: TableMaker) -> None:
-    write_shard(str(tmp_path), "a.parquet", random_table(50))
+    write_shard(str(tmp_path), "a.parquet", random_table(50), SIDES)
     group = pq.read_metadata(tmp_path / "a.parquet").row_group(0)
     columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
     assert {column.compression for column in columns.values()} == {"ZSTD"}
@@ -94,7 +97,7 @@ def test_tokens_and_lengths_are_stored_in_the_encodings_that_pay(tmp_path: Path,
 
 def test_row_groups_are_bounded_by_tokens(tmp_path: Path, random_table: TableMaker) -> None:
     table = random_table(60)
-    write_shard(str(tmp_path), "a.parquet", table, row_group_tokens=40)
+    write_shard(str(tmp_path), "a.parquet", table, SIDES, row_group_tokens=40)
     file = pq.ParquetFile(tmp_path / "a.parquet")
     assert file.num_row_groups > 10
     for index in range(file.num_row_groups):
@@ -120,13 +123,13 @@ def test_a_length_that_is_not_that_of_the_tokens_is_refused(tmp_path: Path, rand
     position = table.schema.get_field_index("target_length")
     wrong = table.set_column(position, table.schema.field(position), pa.array(lengths))
     with pytest.raises(DatasetError, match=rf"a\.parquet row 3: wrong target_length; found {lengths[3]};"):
-        write_shard(str(tmp_path), "a.parquet", wrong)
+        write_shard(str(tmp_path), "a.parquet", wrong, SIDES)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_path_outside_the_dataset_is_refused(tmp_path: Path, random_table: TableMaker) -> None:
     with pytest.raises(StorageError, match="leaves its folder"):
-        write_shard(str(tmp_path / "dataset"), "../a.parquet", random_table(1))
+        write_shard(str(tmp_path / "dataset"), "../a.parquet", random_table(1), SIDES)
 
 
 def test_rejected_rows(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from seq2seq_core.decoding.batched import pad
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.search import search
 from seq2seq_core.errors import ModelError
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.interface import Seq2Seq, State, Step
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.rnn import RnnConfig
@@ -161,7 +162,7 @@ FAMILIES = {
 @pytest.mark.parametrize("beam", [1, 4])
 def test_real_families_translate_the_same_alone_and_in_any_batch(family: str, beam: int) -> None:
     torch.manual_seed(3)
-    model = build_model(FAMILIES[family], 12, 60).eval()
+    model = build_model(FAMILIES[family], Symbols(12), 60).eval()
     for parameter in model.parameters():
         parameter.data *= 2.5  # an untrained model's probabilities are nearly equal, and so are its hypotheses
     options = SearchConfig(beam=beam, n_best=beam, attention=True)

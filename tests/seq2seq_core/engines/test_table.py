@@ -17,6 +17,7 @@ from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines.config import EchoEngineConfig, EngineConfig, TorchEngineConfig
 from seq2seq_core.engines.table import load_engine
 from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import load_model, save_model
 from seq2seq_core.models.registry import build_model
@@ -43,7 +44,7 @@ def model_root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         else RnnConfig(width=16)
     )
     torch.manual_seed(1)
-    model = build_model(architecture, tokenizer.vocabulary_size, tokenizer.vocabulary_size)
+    model = build_model(architecture, Symbols(tokenizer.vocabulary_size), tokenizer.vocabulary_size)
     save_model(root, model, architecture, tokenizer, tokenizer, Lineage(run="r", step=1, dataset_digest="", dataset=""))
     return root
 

@@ -15,6 +15,7 @@ import torch
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models import card as cards
 from seq2seq_core.models.card import Lineage, read_card, verify_model
 from seq2seq_core.models.folder import LoadedModel, load_model, save_model
@@ -82,7 +83,7 @@ def lineage(step: int) -> Lineage:
 
 def build(architecture: ArchitectureConfig, source: Tokenizer, target: Tokenizer, seed: int = 0) -> Seq2Seq:
     torch.manual_seed(seed)
-    return build_model(architecture, source.vocabulary_size, target.vocabulary_size)
+    return build_model(architecture, Symbols(source.vocabulary_size), target.vocabulary_size)
 
 
 def save(root: str, source: Tokenizer, target: Tokenizer, step: int = 5) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.config import Config
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.registry import ArchitectureConfig, build_model
 from seq2seq_core.models.rnn import RnnConfig
@@ -61,7 +62,7 @@ both_families = pytest.mark.parametrize("architecture", [rnn(), transformer()], 
 def build(architecture: ArchitectureConfig) -> Seq2Seq:
     """A model in float64: what should agree then does so to the last few digits."""
     torch.manual_seed(7)
-    return build_model(architecture, VOCABULARY, VOCABULARY).double().eval()
+    return build_model(architecture, Symbols(VOCABULARY), VOCABULARY).double().eval()
 
 
 def random_ids(rows: int, columns: int, seed: int) -> Tensor:
@@ -256,7 +257,7 @@ def test_the_state_of_another_family_is_refused(architecture: ArchitectureConfig
 )
 def test_it_learns_to_reverse(architecture: ArchitectureConfig) -> None:
     torch.manual_seed(11)
-    model = build_model(architecture, VOCABULARY, VOCABULARY)
+    model = build_model(architecture, Symbols(VOCABULARY), VOCABULARY)
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     loss = torch.tensor(torch.inf)
     for number in range(300):

@@ -4,6 +4,7 @@ import pytest
 
 from seq2seq_core.config import Config, build, keys, parse_overrides
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.registry import ArchitectureConfig, build_model
 from seq2seq_core.models.rnn import RnnConfig, RnnSeq2Seq
 from seq2seq_core.models.transformer import Transformer, TransformerConfig
@@ -16,7 +17,7 @@ class Holder(Config):
 @pytest.mark.parametrize(("family", "kind"), [("rnn", RnnSeq2Seq), ("transformer", Transformer)])
 def test_the_family_chooses_the_model(family: str, kind: type) -> None:
     architecture = build(Holder, {"architecture": {"family": family, "width": 8}}).architecture
-    model = build_model(architecture, 11, 13)
+    model = build_model(architecture, Symbols(11), 13)
     assert isinstance(model, kind)
     assert model.training
     assert model.embeddings.target.num_embeddings == 13
@@ -42,4 +43,4 @@ def test_every_key_has_a_description_and_can_be_overridden() -> None:
 @pytest.mark.parametrize("family", [RnnConfig, TransformerConfig])
 def test_vocabularies_of_two_sizes_are_not_tied(family: type[RnnConfig | TransformerConfig]) -> None:
     with pytest.raises(ConfigError, match="11 source and 13 target"):
-        build_model(family(width=8, tie_embeddings="all"), 11, 13)
+        build_model(family(width=8, tie_embeddings="all"), Symbols(11), 13)

@@ -7,6 +7,7 @@ import torch
 
 from seq2seq_core.config import build
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.rnn import RnnConfig
 
 
@@ -21,7 +22,7 @@ def test_a_bidirectional_encoder_sees_the_future_and_a_plain_one_does_not() -> N
     changed = torch.tensor([[5, 6, 8, 3]])
     for both_ways in (True, False):
         torch.manual_seed(0)
-        model = RnnConfig(embedding_width=4, width=6, bidirectional=both_ways).build(9, 9).eval()
+        model = RnnConfig(embedding_width=4, width=6, bidirectional=both_ways).build(Symbols(9), 9).eval()
         before, after = (model.encode(ids, lengths).states_BSD for ids in (source, changed))
         assert torch.equal(before[:, 0], after[:, 0]) is not both_ways
         assert not torch.equal(before[:, 2], after[:, 2])
@@ -30,7 +31,7 @@ def test_a_bidirectional_encoder_sees_the_future_and_a_plain_one_does_not() -> N
 def test_input_feeding_lets_the_last_context_reach_the_next_state() -> None:
     for feeding in (True, False):
         torch.manual_seed(0)
-        model = RnnConfig(embedding_width=4, width=6, input_feeding=feeding).build(9, 9).eval()
+        model = RnnConfig(embedding_width=4, width=6, input_feeding=feeding).build(Symbols(9), 9).eval()
         state = model.start(model.encode(torch.tensor([[5, 6, 3]]), torch.tensor([3])))
         state = model.step(torch.tensor([2]), state).state
         fed = model.step(torch.tensor([4]), state).state.carries[0][0]
@@ -40,7 +41,7 @@ def test_input_feeding_lets_the_last_context_reach_the_next_state() -> None:
 
 def test_the_decoder_starts_from_the_mean_of_the_real_states() -> None:
     torch.manual_seed(0)
-    model = RnnConfig(cell="gru", embedding_width=4, width=6).build(9, 9).eval()
+    model = RnnConfig(cell="gru", embedding_width=4, width=6).build(Symbols(9), 9).eval()
     memory = model.encode(torch.tensor([[5, 6, 3, 0, 0]]), torch.tensor([3]))
     expected = model.bridge(memory.states_BSD[:, :3].mean(1)).tanh()
     torch.testing.assert_close(model.start(memory).carries[0][0], expected)

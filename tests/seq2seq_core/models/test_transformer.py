@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.config import build
 from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.transformer import (
     DecoderLayer,
     EncoderLayer,
@@ -109,7 +110,7 @@ def test_sinusoids_follow_the_formula_at_any_length() -> None:
 
 
 def test_sinusoids_first_asked_for_in_inference_mode_can_be_trained_with() -> None:
-    model = small(width=14).build(9, 9)
+    model = small(width=14).build(Symbols(9), 9)
     arguments = torch.tensor([[5, 6, 3]]), torch.tensor([3]), torch.tensor([[2, 5]])
     with torch.inference_mode():
         model(*arguments)
@@ -118,16 +119,16 @@ def test_sinusoids_first_asked_for_in_inference_mode_can_be_trained_with() -> No
 
 def test_word_order_counts() -> None:
     for positions in ("sinusoidal", "learned"):
-        model = small(positions=positions).build(9, 9).eval()
+        model = small(positions=positions).build(Symbols(9), 9).eval()
         states = model.encode(torch.tensor([[5, 6, 5, 3]]), torch.tensor([4])).states_BSD
         assert not torch.allclose(states[:, 0], states[:, 2])
 
 
 def test_learned_positions_end() -> None:
     torch.manual_seed(0)
-    model = small(positions="learned", max_positions=4).build(9, 9).eval()
+    model = small(positions="learned", max_positions=4).build(Symbols(9), 9).eval()
     assert model.max_length == 4
-    assert small().build(9, 9).max_length is None
+    assert small().build(Symbols(9), 9).max_length is None
     source, lengths = torch.full((1, 4), 5), torch.tensor([4])
     target = torch.full((1, 5), 5)
     model(source, lengths, target[:, :4])
@@ -146,7 +147,7 @@ def test_learned_positions_end() -> None:
 @pytest.mark.parametrize("kind", ["dropout", "attention_dropout", "activation_dropout"])
 def test_each_dropout_acts_in_training_alone(kind: str) -> None:
     torch.manual_seed(0)
-    model = small(**({"dropout": 0.0} | {kind: 0.5})).build(9, 9)
+    model = small(**({"dropout": 0.0} | {kind: 0.5})).build(Symbols(9), 9)
     arguments = torch.tensor([[5, 6, 7, 3]]), torch.tensor([4]), torch.tensor([[2, 5, 6]])
     assert not torch.equal(model(*arguments), model(*arguments))
     model.eval()
@@ -167,4 +168,4 @@ def memory_pointers(model: Transformer, width: int) -> tuple[int, int, int]:
 
 def test_hypotheses_change_places_without_copying_their_past() -> None:
     with torch.no_grad():
-        assert memory_pointers(small().build(9, 9).eval(), width=2) == (0, 0, 1)
+        assert memory_pointers(small().build(Symbols(9), 9).eval(), width=2) == (0, 0, 1)

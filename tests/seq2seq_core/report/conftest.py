@@ -15,9 +15,10 @@ import sentencepiece
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry, publish_manifest
 from seq2seq_core.dataset.reader import Dataset
-from seq2seq_core.dataset.schema import REJECTED_SCHEMA, text_schema
+from seq2seq_core.dataset.schema import REJECTED_SCHEMA, shard_schema
 from seq2seq_core.dataset.writer import length_histogram, merge_histograms, write_rejected, write_shard
 from seq2seq_core.tokenizer.model import Tokenizer
+from tests.text_sides import text_sides
 
 Rows = Sequence[tuple[str, str]]
 TAG = ">>de<<"
@@ -56,7 +57,7 @@ class Press:
         """A training shard; `tagged` puts the control piece before every source."""
         ids = [self.tokenizer.encode([row[side] for row in rows]) for side in (0, 1)]
         tag = self.tokenizer._processor.piece_to_id(TAG)
-        schema = text_schema(self.tokenizer.vocabulary_size, self.tokenizer.vocabulary_size, with_text=False)
+        schema = shard_schema(text_sides(self.tokenizer.vocabulary_size), with_text=False)
         sources = [[tag, *row.tolist()] if tagged else row.tolist() for row in ids[0]]
         columns: dict[str, Any] = {
             "id": pa.array([bytes(16)] * len(rows), pa.binary(16)),
@@ -83,7 +84,14 @@ class Press:
             vocabulary_size=self.tokenizer.vocabulary_size,
         )
         shards: list[ShardEntry] = [
-            write_shard(self.root, f"train/g{g}-{i}.parquet", table, row_group_tokens=60, generation=g)
+            write_shard(
+                self.root,
+                f"train/g{g}-{i}.parquet",
+                table,
+                text_sides(self.tokenizer.vocabulary_size),
+                row_group_tokens=60,
+                generation=g,
+            )
             for g, tables in enumerate(generations)
             for i, table in enumerate(tables)
         ]

@@ -17,6 +17,7 @@ from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import CheckpointError, DatasetError, ModelError, StorageError
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.output import InputEntry, ModelEntry, Output, publish_output
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import load_model, save_model
 from seq2seq_core.models.transformer import TransformerConfig
@@ -30,7 +31,7 @@ def model_folder(tiny_dataset: str, tmp_path_factory: pytest.TempPathFactory) ->
     config = TransformerConfig(
         width=8, feed_forward_width=16, heads=2, encoder_layers=1, decoder_layers=1, tie_embeddings="all"
     )
-    model = config.build(tokenizer.vocabulary_size, tokenizer.vocabulary_size)
+    model = config.build(Symbols(tokenizer.vocabulary_size), tokenizer.vocabulary_size)
     lineage = Lineage(
         run="tiny",
         step=1200,

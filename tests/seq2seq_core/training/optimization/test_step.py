@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq_core.data.batch import Batch
+from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
@@ -41,7 +42,7 @@ def model(dropout: float = 0.0) -> nn.Module:
     config = TransformerConfig(
         width=16, feed_forward_width=32, heads=2, encoder_layers=1, decoder_layers=1, dropout=dropout
     )
-    return build_model(config, 12, 12)
+    return build_model(config, Symbols(12), 12)
 
 
 def stepper(network: nn.Module, world: World = ALONE, clip_norm: float | None = None, rate: float = 1.0) -> Stepper:

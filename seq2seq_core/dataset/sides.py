@@ -1,0 +1,64 @@
+"""A side's name, its modality and the size of its vocabulary in; what shards, cache and encoder hold of it, out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from seq2seq_core.modalities.base import SIDES, Element, EncoderInput, Modality, Side
+from seq2seq_core.modalities.table import modality_of
+
+
+@dataclass(frozen=True)
+class DatasetSide:
+    """One side of a dataset's rows.
+
+    Attributes:
+        name: Which one; its columns are called after it.
+        modality: What it is.
+        vocabulary: Pieces of its tokenizer; None where it has none.
+    """
+
+    name: Side
+    modality: Modality
+    vocabulary: int | None
+
+    @property
+    def length_name(self) -> str:
+        """The column with the length of each row."""
+        return f"{self.name}_length"
+
+    @property
+    def text_name(self) -> str:
+        """The column with the text of each row, in validation and test sets, of sides that have text."""
+        return f"{self.name}_text"
+
+    @property
+    def content(self) -> pa.Field:
+        """The column with what an encoder or decoder reads."""
+        return pa.field(self.name, self.modality.content_type(self.vocabulary), nullable=False)
+
+    @property
+    def element(self) -> Element:
+        """What the cache holds of each position."""
+        return self.modality.element(self.vocabulary)
+
+    @property
+    def encoder_input(self) -> EncoderInput:
+        """What an encoder is given at each position."""
+        return self.modality.encoder_input(self.vocabulary)
+
+
+Sides = Mapping[Side, DatasetSide]
+"""Both sides, the source first."""
+
+
+def sides_of(modalities: Mapping[Side, str], vocabularies: Mapping[Side, int]) -> Sides:
+    """Both sides, by the names of their modalities and the vocabularies of those that have one.
+
+    Raises:
+        DatasetError: This version knows no such modality.
+    """
+    return {side: DatasetSide(side, modality_of(modalities[side]), vocabularies.get(side)) for side in SIDES}

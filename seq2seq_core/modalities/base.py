@@ -1,0 +1,146 @@
+"""One side of the rows in, in any of its forms; the next form out: what a side of a corpus has to be able to do.
+
+A side passes through four forms, and a modality is the only one that knows what any of them holds:
+
+    raw       what a reader gives: text, or the values of a column as they stand in the file
+    staged    a column in the files of a preparation's workers: normalised, comparable, not yet encoded
+    content   a column of a shard, with the length of each row beside it: tokens, frames
+    padded    an array of a batch, which the loader makes a tensor of and an encoder reads
+
+Nothing outside a modality and the table asks which one it has.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from seq2seq_core.text.normalize import NormalizeConfig
+from seq2seq_core.tokenizer.model import Tokenizer
+
+Side = Literal["source", "target"]
+SIDES: tuple[Side, ...] = get_args(Side)
+
+Raw = Literal["text", "values"]
+"""What a reader gives of a side: text, whatever the format; or the values of a column, of formats that have any."""
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What an encoder is given: one of so many ids at each position (int64, B x S)."""
+
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What an encoder is given: so many numbers at each position (float32, B x S x width)."""
+
+    width: int
+
+
+EncoderInput = Symbols | Vectors
+
+
+class Element(NamedTuple):
+    """What the cache holds of each position: `width` numbers of a type (little-endian)."""
+
+    dtype: np.dtype[Any]
+    width: int = 1
+
+
+class Ragged(NamedTuple):
+    """Rows of different lengths: all positions one row after the other, and the length (int64) of each row.
+
+    `flat` has one axis where an element has one number, and two (positions x width) where it has more.
+    """
+
+    flat: npt.NDArray[Any]
+    lengths: npt.NDArray[np.int64]
+
+
+class Padded(NamedTuple):
+    """Rows of a batch in one array, as long as the longest, and how many positions of each row are real (int64)."""
+
+    values: npt.NDArray[Any]
+    lengths: npt.NDArray[np.int64]
+
+
+class Doubt(NamedTuple):
+    """A value that cannot be: what is wrong, what was found, what can be."""
+
+    problem: str
+    found: object
+    expected: object
+
+
+class Modality(ABC):
+    """What a side is.
+
+    Attributes:
+        name: What configurations and manifests call it.
+        raw: What readers give of it.
+        has_text: Whether its staged column is text: then rules judge it, tokenizers are trained on it, and n-grams and
+            near-duplicates are looked for in it.
+    """
+
+    name: ClassVar[str]
+    raw: ClassVar[Raw]
+    has_text: ClassVar[bool]
+
+    @abstractmethod
+    def staged_type(self) -> pa.DataType:
+        """The type of the staged column."""
+
+    @abstractmethod
+    def normalized(self, raw: pa.Array, settings: NormalizeConfig) -> pa.Array:
+        """What a reader gave, made comparable; `staged` takes it from there."""
+
+    @abstractmethod
+    def staged(self, normalized: pa.Array) -> pa.Array:
+        """The staged column (no nulls)."""
+
+    @abstractmethod
+    def keys(self, normalized: pa.Array) -> pa.Array:
+        """The bytes by which equal rows are found (text or binary, no nulls)."""
+
+    @abstractmethod
+    def shown(self, staged: pa.Array) -> pa.Array:
+        """What stands of it in the files of rejected rows: text, null where there is none."""
+
+    @abstractmethod
+    def content_type(self, vocabulary: int | None) -> pa.DataType:
+        """The type of the content column; `vocabulary` is the size of the side's tokenizer, None where it has none."""
+
+    @abstractmethod
+    def content(self, staged: pa.Array, tokenizer: Tokenizer | None) -> pa.Array:
+        """The content column; `tokenizer` is that of the side, None where it has none."""
+
+    @abstractmethod
+    def lengths(self, content: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+        """The length of each row, which batches are planned by."""
+
+    @abstractmethod
+    def doubt(self, content: pa.ChunkedArray, vocabulary: int | None) -> Doubt | None:
+        """What is wrong with values of the right type; None where nothing is."""
+
+    @abstractmethod
+    def element(self, vocabulary: int | None) -> Element:
+        """What the cache holds of each position."""
+
+    @abstractmethod
+    def flat(self, content: pa.ChunkedArray) -> npt.NDArray[Any]:
+        """All positions of a content column, as `Ragged.flat` has them."""
+
+    @abstractmethod
+    def padded(self, rows: Ragged) -> Padded:
+        """Rows as an encoder reads them."""
+
+    @abstractmethod
+    def encoder_input(self, vocabulary: int | None) -> EncoderInput:
+        """What an encoder is given at each position."""
