@@ -63,7 +63,7 @@ class _Writer:
         shown = {key.name: key for key in keys(kind)}
         rows, later = [], []
         for name, field in _in_order(kind):
-            groups = _configs(field.annotation)
+            groups = _groups(field)
             if not groups:
                 rows.append(_line(shown[name], is_list_of_corpora=_is_corpora(field)))
             elif kind.__name__ == "FiltersConfig":
@@ -93,6 +93,12 @@ def _in_order(kind: type[Config]) -> Iterator[tuple[str, FieldInfo]]:
     first = dict.fromkeys(key.name.split(".")[0] for key in keys(kind))
     for name in first:
         yield name, kind.model_fields[name]
+
+
+def _groups(field: FieldInfo) -> Arms:
+    """The classes that a field takes one of: those of its table, or of its type."""
+    tables = [tuple(mark.table.values()) for mark in field.metadata if hasattr(mark, "table")]
+    return tables[0] if tables else _configs(field.annotation)
 
 
 def _configs(annotation: object) -> Arms:

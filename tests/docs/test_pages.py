@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
+from pathlib import Path
 
 import pytest
 
 from pipelines.commands import COMMANDS
 from seq2seq_core.config import keys
+from seq2seq_core.documents.fields import EXTRAS
 from tests.docs.calls import check_extras
 from tests.docs.pages import ROOT, Page, read_page, read_pages
 from tests.docs.shell import Called
@@ -20,6 +22,7 @@ _PATH = re.compile(r"(?:tests|docs|deploy|pipelines|seq2seq_core)/[\w./*-]*|[a-z
 _ROOM = re.compile(r"(?:[a-z0-9_]+/)+|(?:[a-z0-9_]+/)*[a-z0-9_]+\.py")
 _VARIABLE = re.compile(r"SEQ2SEQ_[A-Z0-9_]+")
 _TEST = re.compile(r"^ *def (test_\w+)\(", re.MULTILINE)
+_NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
 _OPTION = re.compile(r"--([a-z][\w.-]*)")
 _OF_OTHERS = frozenset(
     {
@@ -54,6 +57,23 @@ def test_links_lead_to_pages_and_headings(page: Page) -> None:
         assert not heading or heading in read_page(target).anchors, f"{page.name}: {link}"
 
 
+def test_a_page_is_read_as_it_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(
+        "# A `b`, c?\n\n## Again\n\n[x](y.md#z)\n\n## Again\n\n<!-- run -->\n```sh\nmake\n```\n\n"
+        "```sh\nmake\n```\n\n| a | b |\n|---|---|\n| `1` | 2 |\n"
+    )
+    page = read_page(path)
+    assert page.links == ("y.md#z",)
+    assert page.anchors == {"a-b-c", "again", "again-1"}
+    assert [(block.language, block.text, block.mark, block.section) for block in page.blocks] == [
+        ("sh", "make\n", "run", "Again"),
+        ("sh", "make\n", "", "Again"),
+    ]
+    assert [table.rows for table in page.tables] == [(("a", "b"), ("1", "2"))]
+    assert page.code == ("b", "1")
+
+
 def test_every_page_is_reached_from_the_first() -> None:
     reached, new = set(), {ROOT / "README.md"}
     while new:
@@ -83,6 +103,13 @@ def test_options_that_are_named_are_keys(page: Page) -> None:
     for name in (match for word in page.code for match in _OPTION.findall(word)):
         plain = name.replace("-", "_")
         assert any(key == plain or key.startswith(f"{plain}.") for key in known), f"{page.name}: --{name}"
+
+
+@every_page
+def test_names_of_several_words_stand_in_the_code(page: Page) -> None:
+    """Keys, rules, reasons and fields: what a page calls by a name has it."""
+    named = {name for word in page.code for name in _NAME.findall(word) if not name.startswith("test_")}
+    assert named <= _words() | {f"translation_{extra}" for extra in EXTRAS}, page.name
 
 
 @every_page
@@ -117,6 +144,12 @@ def _tests() -> frozenset[str]:
 def _variables() -> frozenset[str]:
     """The variables of the environment that the code or a test names."""
     return frozenset(_VARIABLE.findall("".join(_sources(*CODE, "tests"))))
+
+
+@functools.cache
+def _words() -> frozenset[str]:
+    """All names of several words in the code, those of its files among them."""
+    return frozenset(_NAME.findall("".join(_sources(*CODE, "tests"))))
 
 
 def _sources(*folders: str) -> list[str]:
