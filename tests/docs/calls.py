@@ -11,6 +11,7 @@ import pytest
 from torch.distributed import run as torchrun
 
 from pipelines import cli
+from pipelines.commands import COMMANDS
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from tests.docs.pages import ROOT
@@ -25,6 +26,10 @@ _NEEDED: Mapping[str, Mapping[str, object]] = {
     "train": {"dataset": "data", "output": "run"},
     "translate": {"model": "run/best", "input": ["docs"], "output": "out"},
 }
+
+
+KEYS = {name: command.config() for name, command in COMMANDS.items()}
+"""The keys of every command."""
 
 
 class _Read(BaseException):

@@ -15,6 +15,7 @@ from pipelines.commands import COMMANDS
 from seq2seq_core.config import Config, keys
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.options import Key
+from tests.docs.calls import KEYS
 from tests.docs.pages import ROOT, anchor
 
 PAGE = ROOT / "docs" / "configuration.md"
@@ -84,7 +85,7 @@ def page() -> str:
     writer = _Writer()
     for name, command in COMMANDS.items():
         writer.parts += [f"## {name}\n", f"{command.summary}\n", f"```text\n{command.usage}\n```\n"]
-        writer.command(name, command.config())
+        writer.command(name, KEYS[name])
     return "\n".join([_HEAD, f"Commands: {', '.join(f'[{name}](#{name})' for name in COMMANDS)}.\n", *writer.parts])
 
 

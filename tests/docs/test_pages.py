@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.commands import COMMANDS
 from seq2seq_core.config import keys
 from seq2seq_core.documents.fields import EXTRAS
-from tests.docs.calls import check_extras
+from tests.docs.calls import KEYS, check_extras
 from tests.docs.pages import ROOT, Page, read_page, read_pages
 from tests.docs.shell import Called
 
@@ -99,7 +98,7 @@ def test_tests_that_are_named_are_there(page: Page) -> None:
 
 @every_page
 def test_options_that_are_named_are_keys(page: Page) -> None:
-    known = {key.name for command in COMMANDS.values() for key in keys(command.config())} | _OF_OTHERS
+    known = {key.name for kind in KEYS.values() for key in keys(kind)} | _OF_OTHERS
     for name in (match for word in page.code for match in _OPTION.findall(word)):
         plain = name.replace("-", "_")
         assert any(key == plain or key.startswith(f"{plain}.") for key in known), f"{page.name}: --{name}"
