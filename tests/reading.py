@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from seq2seq_core import config as configuration
-from seq2seq_core.corpora.config import CorpusConfig, TextSource, read_part
+from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.corpora.cutting import cut, index_source
+from seq2seq_core.corpora.reading import read_part
+from seq2seq_core.corpora.terms.source import Source
 
 LIMIT = 10_000
 
@@ -25,10 +27,10 @@ class Reading:
     """Reads a corpus from its configuration."""
 
     @staticmethod
-    def sources(**values: Any) -> list[TextSource]:
+    def sources(**values: Any) -> list[Source]:
         return configuration.build(CorpusConfig, values).sources()
 
-    def source(self, **values: Any) -> TextSource:
+    def source(self, **values: Any) -> Source:
         (found,) = self.sources(**values)
         return found
 
@@ -36,7 +38,7 @@ class Reading:
         return self.read_sources(self.sources(**values), unit_rows, limit)
 
     @staticmethod
-    def read_sources(sources: Sequence[TextSource], unit_rows: int = 1000, limit: int = LIMIT) -> Found:
+    def read_sources(sources: Sequence[Source], unit_rows: int = 1000, limit: int = LIMIT) -> Found:
         found = Found([], [])
         for source in sources:
             for part in cut(source, index_source(source, unit_rows, limit)):

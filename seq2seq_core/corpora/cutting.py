@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.config import Part
-from seq2seq_core.corpora.index import (
-    FileIndex,
-    check_same,
-    has_rows,
-    index_arrow,
-    index_lines,
-    index_parquet,
-    index_whole,
-)
-from seq2seq_core.corpora.moses import unequal
-from seq2seq_core.corpora.source import TextSource
-from seq2seq_core.files.compression import codec_of
+from seq2seq_core.corpora.formats.table import FORMATS
+from seq2seq_core.corpora.terms.index import FileIndex, check_same
+from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.seal import Seal
 
 logger = logging.getLogger(__name__)
@@ -28,7 +16,7 @@ logger = logging.getLogger(__name__)
 _LARGE_BYTES = 1 << 30
 
 
-def index_source(source: TextSource, unit_rows: int, max_line_bytes: int) -> tuple[FileIndex, ...]:
+def index_source(source: Source, unit_rows: int, max_line_bytes: int) -> tuple[FileIndex, ...]:
     """Read the files of a source once, both sides of a pair at the same time.
 
     Args:
@@ -39,20 +27,16 @@ def index_source(source: TextSource, unit_rows: int, max_line_bytes: int) -> tup
     Raises:
         InputError: A file is empty or damaged, lacks a column, or two plain files differ in their number of lines.
     """
-    source.check(max_line_bytes)
-    with ThreadPoolExecutor(len(source.urls)) as pool:
-        indexes = tuple(pool.map(functools.partial(_index, source, unit_rows), source.urls))
-    counts = [found.lines for found in indexes]
-    if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
-        raise unequal((source.urls[0], source.urls[1]), (counts[0], counts[1]))
-    if _may_be_empty(source, indexes[0]) and not has_rows(source.format, source.urls[0], has_header=source.has_header):
+    format_ = FORMATS[source.format]
+    indexes = format_.index(source, unit_rows, max_line_bytes)
+    if format_.may_be_empty(source, indexes[0]) and not format_.has_rows(source, source.urls[0]):
         for found in indexes:
             check_same(found)
         return tuple(found.model_copy(update={"lines": 0}) for found in indexes)
     return indexes
 
 
-def cut(source: TextSource, indexes: Sequence[FileIndex]) -> list[Part]:
+def cut(source: Source, indexes: Sequence[FileIndex]) -> list[Part]:
     """A part for each piece the index found; the whole, with a warning when it is large, where a file has no pieces.
 
     A file without rows, such as many tools write as one part of many, has no part, and a warning names it.
@@ -63,7 +47,7 @@ def cut(source: TextSource, indexes: Sequence[FileIndex]) -> list[Part]:
     if any(found.lines is None for found in indexes):
         size = sum(found.bytes for found in indexes)
         if size > _LARGE_BYTES:
-            what, advice = _why_whole(source)
+            what, advice = FORMATS[source.format].why_whole(source)
             message = "%s: %.1f GB of %s are read by one worker as one stream; %s, by many"
             logger.warning(message, storage.redact(source.urls[0]), size / 1e9, what, advice)
         return [Part.whole(source, tuple(Seal(digest=found.fingerprint) for found in indexes))]
@@ -76,29 +60,3 @@ def cut(source: TextSource, indexes: Sequence[FileIndex]) -> list[Part]:
         )
         for position, start in enumerate(indexes[0].starts[:-1])
     ]
-
-
-def _may_be_empty(source: TextSource, found: FileIndex) -> bool:
-    """Whether a file with bytes in it may have no rows, as far as the index tells."""
-    if found.lines is None:
-        return source.format in ("tmx", "jsonl") or source.has_header
-    return found.lines == 1 if source.has_header else source.format == "jsonl" and found.begins_blank
-
-
-def _why_whole(source: TextSource) -> tuple[str, str]:
-    """What a file is that cannot be cut, and what to do."""
-    if source.format == "tmx":
-        return "TMX", "in several files"
-    if source.can_be_cut:
-        return "text that is not UTF-8", "converted to UTF-8"
-    return "compressed", "unpacked, or in several files"
-
-
-def _index(source: TextSource, unit_rows: int, url: str) -> FileIndex:
-    if source.format == "tmx" or codec_of(url) is not None:
-        return index_whole(url)
-    if source.format == "parquet":
-        return index_parquet(url, unit_rows, source.wanted, source.shape)
-    if source.format == "arrow":
-        return index_arrow(url, unit_rows)
-    return index_lines(url, unit_rows, has_header=source.has_header)

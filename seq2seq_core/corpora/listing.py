@@ -5,23 +5,12 @@ from __future__ import annotations
 import glob
 import posixpath
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.saved_dataset import is_saved_dataset
+from seq2seq_core.corpora.formats.table import FORMATS, FormatName
 from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.files.compression import without_codec
 from seq2seq_core.listing import find_files
-
-Format = Literal["moses", "text", "tsv", "jsonl", "parquet", "arrow", "tmx"]
-_SUFFIXES: dict[str, Format] = {
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".tmx": "tmx",
-}
 
 
 def expand_all(patterns: Iterable[str], output: str | None = None) -> list[str]:
@@ -34,7 +23,7 @@ def expand_all(patterns: Iterable[str], output: str | None = None) -> list[str]:
     return list(kept.values())
 
 
-def format_of(patterns: Sequence[str], output: str | None = None) -> Format:
+def format_of(patterns: Sequence[str], output: str | None = None) -> FormatName:
     """The format that file names tell of; where a folder or glob does not, the files it names are asked.
 
     Raises:
@@ -82,29 +71,31 @@ def stem_of(pattern: str) -> str:
     return folder if folder and not glob.has_magic(folder) else "corpus"
 
 
-def _format_of_one(pattern: str, output: str | None) -> Format:
+def _format_of_one(pattern: str, output: str | None) -> FormatName:
     told = _told_by(pattern)
     if told is not None:
         return told
     is_folder = storage.is_folder(pattern)
-    if is_folder and is_saved_dataset(pattern):
-        return "arrow"
+    owner = next((name for name, format_ in FORMATS.items() if format_.owns(pattern)), None) if is_folder else None
+    if owner is not None:
+        return owner
     files = find_files(pattern, output) if is_folder or glob.has_magic(pattern) else []
     found = {_told_by(file.url) for file in files}
-    format_ = found.pop() if len(found) == 1 else None
-    if format_ is None:
+    told = found.pop() if len(found) == 1 else None
+    if told is None:
+        suffixes = [suffix for format_ in FORMATS.values() for suffix in format_.suffixes]
         raise ConfigError(
             f"the {'names of the files there do' if files else 'file name does'} not tell the format",
             where=storage.redact(pattern),
-            expected=f"a name ending in one of {', '.join(_SUFFIXES)}",
+            expected=f"a name ending in one of {', '.join(suffixes)}",
             advice="Set format.",
         )
-    return format_
+    return told
 
 
-def _told_by(name: str) -> Format | None:
+def _told_by(name: str) -> FormatName | None:
     plain = without_codec(name).lower()
-    return next((format_ for suffix, format_ in _SUFFIXES.items() if plain.endswith(suffix)), None)
+    return next((told for told, format_ in FORMATS.items() if plain.endswith(format_.suffixes)), None)
 
 
 def _difference(source: str, target: str) -> tuple[str, str]:

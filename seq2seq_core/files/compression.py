@@ -25,6 +25,7 @@ _COMPRESSORS: dict[str | None, Callable[[bytes], bytes]] = {
     None: lambda data: data,
 }
 READ_AHEAD_BYTES = 4 << 20
+_USUAL_RATIO = 3
 
 
 class ByteStream(Protocol):
@@ -46,6 +47,11 @@ def without_codec(url: str) -> str:
 def suffix_of(codec: str) -> str:
     """What the name of an archive ends in."""
     return next(suffix for suffix, name in _SUFFIXES.items() if name == codec)
+
+
+def text_bytes(url: str, size: int) -> int:
+    """About how many bytes of text a file of so many stored bytes has."""
+    return size * (_USUAL_RATIO if codec_of(url) else 1)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""An open Parquet file in; the bytes of its footer, and where its columns stand in every row group, out.
+"""An open Parquet file in; the bytes of its footer, and the number of rows and the places of columns it tells, out.
 
 Offsets are read out of the footer here: `ColumnChunkMetaData` ends the process on some damaged footers (pyarrow 25).
 The format is Thrift's compact protocol:
@@ -14,6 +14,8 @@ import struct
 from collections.abc import Callable
 from operator import index
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from seq2seq_core.files.seal import Stored
 
@@ -60,6 +62,14 @@ def column_spans(footer: bytes, size: int) -> tuple[tuple[tuple[int, int], ...],
     if any(not 0 <= begin <= end <= size for group in groups for begin, end in group):
         raise EOFError("a column stands outside the file")
     return groups
+
+
+def row_counts(metadata: pq.FileMetaData) -> list[int]:
+    """The number of rows of every row group; an EOFError when they cannot be right."""
+    counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    if sum(counts) != metadata.num_rows or min(counts, default=0) < 0:
+        raise EOFError(f"{sum(counts)} rows in row groups, {metadata.num_rows} in all")
+    return counts
 
 
 def row_group_spans(footer: bytes, size: int) -> list[tuple[int, int]]:

@@ -21,8 +21,9 @@ from xml.sax.saxutils import escape
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seq2seq_core.corpora.config import CorpusConfig, read_part
+from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.corpora.cutting import cut, index_source
+from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.files.segments import read_segments
 
 Pairs = list[tuple[str, str]]

@@ -16,12 +16,11 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import InputEntry, Manifest, SourceEntry
 from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.files.compression import codec_of
+from seq2seq_core.files.compression import text_bytes
 from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
 
 _SHARD_BYTES = 8 << 20
 _MOST_DEFAULT_SHARDS = 4096
-_COMPRESSION = 3
 
 
 @dataclass(frozen=True)
@@ -220,10 +219,7 @@ def _default_shards(reads: Sequence[Read]) -> int:
     still has rows for all of them.
     """
     total = sum(
-        file.bytes * (_COMPRESSION if codec_of(file.url) else 1)
-        for read in reads
-        for file in read.indexed.files
-        if read.input.role == "train"
+        text_bytes(file.url, file.bytes) for read in reads for file in read.indexed.files if read.input.role == "train"
     )
     count = math.ceil(total / _SHARD_BYTES)
     return min(_MOST_DEFAULT_SHARDS, count + count % 2 if count > 1 else count)

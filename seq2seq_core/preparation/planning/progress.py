@@ -12,13 +12,12 @@ from pathlib import PurePosixPath
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.files.compression import codec_of
+from seq2seq_core.files.compression import text_bytes
 from seq2seq_core.preparation.terms.layout import WORK_FOLDER
 from seq2seq_core.preparation.terms.messages import Message, Plan, ShardReport, UnitReport
 from seq2seq_core.progress import Progress
 
 _TOTALS = re.compile(r"progress-\d{5}\.json")
-_COMPRESSION = 3
 _UNIT = re.compile(r"unit-(\d+)\.json")
 
 
@@ -42,10 +41,7 @@ def publish_totals(plan: Plan) -> None:
     """Write down the totals of a plan for who watches the progress."""
     files = {file.url: file for file in plan.files}
     parts = Counter(unit.part.source.urls for unit in plan.units)
-    sizes = {
-        urls: sum(files[url].bytes * (_COMPRESSION if codec_of(url) else 1) for url in urls) // count
-        for urls, count in parts.items()
-    }
+    sizes = {urls: sum(text_bytes(url, files[url].bytes) for url in urls) // count for urls, count in parts.items()}
     lines = [files[urls[0]].lines for urls in parts]
     totals = Totals(
         work=PurePosixPath(plan.work).name,

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.config import read_part
+from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.dataset.manifest import RejectedEntry
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA, shard_name
 from seq2seq_core.dataset.writer import write_rejected

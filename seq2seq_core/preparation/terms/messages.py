@@ -9,9 +9,8 @@ from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.claims import Holder, this_process
-from seq2seq_core.corpora.config import Part
-from seq2seq_core.corpora.index import FileIndex
-from seq2seq_core.corpora.source import TextSource
+from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.dataset.manifest import (
     Ledger,
     RejectedEntry,
@@ -77,7 +76,7 @@ class Input(Message):
     corpus: int
     role: Role
     origin: str
-    source: TextSource
+    source: Source
 
 
 class Job(Message):

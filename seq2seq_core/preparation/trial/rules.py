@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.config import Part, read_part
-from seq2seq_core.corpora.index import check_some
+from seq2seq_core.corpora.reading import read_part
+from seq2seq_core.corpora.terms.index import check_some
+from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.preparation.shuffle.hashing import digests, to_column
 from seq2seq_core.preparation.sieves.held_out import SHARES_NO_NGRAM
 from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, index_of, shared

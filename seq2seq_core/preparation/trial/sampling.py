@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.config import Part, read_part
-from seq2seq_core.corpora.index import check_some
-from seq2seq_core.files.compression import codec_of
+from seq2seq_core.corpora.formats.table import FORMATS
+from seq2seq_core.corpora.reading import read_part
+from seq2seq_core.corpora.terms.index import check_some
+from seq2seq_core.corpora.terms.source import Part
+from seq2seq_core.files.compression import text_bytes
 from seq2seq_core.files.encodings import UTF8, encoding_of
 from seq2seq_core.files.lines import BLOCK_BYTES, NEWLINE
 from seq2seq_core.preparation.shuffle.hashing import digests, halves
@@ -27,7 +29,6 @@ from seq2seq_core.records import Sifted
 
 _MOST_FILES = 200
 _LEAST_PIECE, _MOST_PIECE, _PIECES = 10, 1000, 100
-_COMPRESSION = 3
 _MOST_CUT_BYTES = 1 << 30
 
 
@@ -78,7 +79,8 @@ def choose(inputs: Sequence[Input], rows: int, most_cut_bytes: int = _MOST_CUT_B
 def read_piece(piece: Piece, max_line_bytes: int) -> Iterator[Sifted]:
     """The rows of a piece; errors as in `read_part`."""
     begin = piece.part.first_line
-    end = begin + piece.rows + (piece.part.source.has_header and begin == 1)
+    source = piece.part.source
+    end = begin + piece.rows + (FORMATS[source.format].header_lines(source) if begin == 1 else 0)
     for batch in read_part(piece.part, max_line_bytes):
         yield _until(batch, end, begin - 1 - piece.before)
         if _last_line(batch) >= end - 1:
@@ -87,7 +89,7 @@ def read_piece(piece: Piece, max_line_bytes: int) -> Iterator[Sifted]:
 
 def _choose(input_: Input, rows: int, length: int, most_cut_bytes: int) -> Choice:
     source = input_.source
-    is_plain = source.can_be_cut and source.format in ("moses", "tsv", "jsonl")
+    is_plain = FORMATS[source.format].rows_are_lines and not source.is_packed
     if not is_plain or any(encoding_of(url) != UTF8 for url in source.urls):
         return Choice(input_, (Piece(input_.origin, Part.whole(source), rows, 0),), "from the beginning")
     count = -(-rows // length)
@@ -182,5 +184,5 @@ def _text_bytes(input_: Input) -> int:
     for url in input_.source.urls:
         size = storage.size(url)
         check_some(url, size)
-        total += size * (_COMPRESSION if codec_of(url) else 1)
+        total += text_bytes(url, size)
     return total

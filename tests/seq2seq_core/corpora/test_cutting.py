@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from seq2seq_core import storage
 from seq2seq_core.corpora import cutting
 from seq2seq_core.corpora.cutting import cut, index_source
+from seq2seq_core.corpora.formats.table import FORMATS
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.compression import codec_of, compress
 
@@ -125,15 +127,16 @@ def test_a_file_that_gets_rows_while_it_is_indexed_is_not_passed_over(
         values |= {"source_field": "source", "target_field": "target"}
     path = Path(write_rowless(tmp_path, kind, "c"))
     source = reading.source(path=str(tmp_path / "c*"), **values)
-    look = cutting.has_rows
+    format_ = FORMATS[source.format]
+    look = format_.has_rows
 
-    def has_rows(*arguments: Any, **options: Any) -> bool:
+    def has_rows(*arguments: Any) -> bool:
         try:
-            return look(*arguments, **options)
+            return look(*arguments)
         finally:
             path.write_bytes(path.read_bytes() * 2)
 
-    monkeypatch.setattr(cutting, "has_rows", has_rows)
+    monkeypatch.setattr(format_, "has_rows", has_rows)
     with pytest.raises(InputError, match="the file has changed since it was counted"):
         index_source(source, 10, 100)
 
@@ -160,3 +163,44 @@ def test_a_side_in_utf16_is_read_whole_with_the_other(tmp_path: Path, reading: A
     (tmp_path / "c.de").write_bytes(b"d\ne\n")
     with pytest.raises(InputError, match=r"c\.en has 3 lines and .*c\.de has 2 lines"):
         reading.read(1, **values)
+
+
+UNIT = '<tu><tuv xml:lang="en"><seg>a</seg></tuv><tuv xml:lang="de"><seg>b</seg></tuv></tu>'
+FILES = {
+    "c.en": "a\nb\nc\n",
+    "c.de": "d\ne\nf\n",
+    "c.txt": "a b c\nd e f\ng h i\n",
+    "c.tsv": "s\tt\tn\n" + "".join(f"a{i}\tb{i}\t{i}\n" for i in range(5)),
+    "c.jsonl": '{"s": ["a"], "t": "b"}\n' * 3,
+    "c.tmx": f"<tmx><body>{UNIT}</body></tmx>",
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "count", "digest"),
+    [
+        ({"source": "c.en", "target": "c.de"}, 2, "72d4a82682e7005e2d378afaca867d30"),
+        ({"text": "c.txt"}, 2, "40d89fdf5e1e4079c64b38aa4a8b1a2b"),
+        ({"path": "c.tsv"}, 3, "f5161aabcfe62c29289fdd0e851ea6be"),
+        (
+            {"path": "c.tsv", "source_field": "s", "target_field": "t", "score_field": "n"},
+            3,
+            "c496c2036f3cec96e6e525daff1fb232",
+        ),
+        ({"path": "c.jsonl", "source_field": "s.0", "target_field": "t"}, 2, "9683f0aa6444e1ea59f30eb97a0c3084"),
+        ({"path": "c.tmx", "source_language": "en", "target_language": "de"}, 1, "7d147cea48f37fc918d731dfd09fc6c8"),
+    ],
+)
+def test_parts_and_their_seals_are_what_they_have_always_been(
+    tmp_path: Path, reading: Any, values: dict[str, str], count: int, digest: str
+) -> None:
+    """Or a run that was killed would not go on with the work that is done."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    source = reading.source(
+        **{key: str(tmp_path / value) if value in FILES else value for key, value in values.items()}
+    )
+    parts = cut(source, index_source(source, 2, 100))
+    assert len(parts) == count
+    told = json.dumps([part.model_dump(mode="json", exclude={"source"}) for part in parts])
+    assert storage.digest_bytes(told.encode()) == digest

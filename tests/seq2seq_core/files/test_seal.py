@@ -19,8 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.config import CorpusConfig, Part, read_part
+from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.corpora.cutting import cut, index_source
+from seq2seq_core.corpora.reading import read_part
+from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.compression import codec_of, compress
 from seq2seq_core.files.seal import Extent, Seal, Watched, joined, size_of

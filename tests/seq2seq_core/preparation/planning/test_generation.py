@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.corpora.config import CorpusConfig, TextSource
-from seq2seq_core.corpora.index import FileIndex
+from seq2seq_core.corpora.config import CorpusConfig
+from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.source import Source
 from seq2seq_core.dataset.manifest import GenerationEntry, Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry
 from seq2seq_core.preparation.planning.corpora import resolve
 from seq2seq_core.preparation.planning.generation import (
@@ -16,6 +21,7 @@ from seq2seq_core.preparation.planning.generation import (
     next_generation,
     origins,
     read_of,
+    recipe_fingerprint,
     shards_of,
     source_entry,
 )
@@ -36,7 +42,7 @@ def job() -> Job:
 
 def read(name: str, content: int, index: int) -> Read:
     url = f"/in/{index}{name}.tsv"
-    source = TextSource(format="tsv", urls=(url,), fields=("1", "2"))
+    source = Source(format="tsv", urls=(url,), fields=("1", "2"))
     file = FileIndex(url=url, bytes=9 << 20, fingerprint=f"{content:032x}", lines=1, cuts=(0, 1), starts=(0, 1))
     input_ = Input(index=index, corpus=0, role="train", origin=f"{index}{name}", source=source)
     return read_of(input_, IndexedInput(index=index, files=(file,)))
@@ -120,3 +126,63 @@ def test_origins_are_the_shortest_ends_that_differ() -> None:
     assert origins(["/a/x.en", "s3://b/y.en"]) == ["x.en", "y.en"]
     assert origins(["/a/x.en", "/b/x.en", "/b/y.en"]) == ["a/x.en", "b/x.en", "b/y.en"]
     assert origins(["/a/x.en", "/a/x.en"]) == ["x.en", "x.en"]
+
+
+SIDES = {"source_language": "en", "target_language": "de"}
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "recipe"),
+    [
+        (
+            {"source": "*.en", "target": "*.de"},
+            "c54d8ebde49f4669a153e408063061b7",
+            "dac89d0bd646e47c1506960577b1e626",
+        ),
+        (
+            {"text": "*.txt", "prompt_words": 2},
+            "20a51b68afd6a6d66e1dd7d46e61bc64",
+            "22890949e166c3e957993698e7198153",
+        ),
+        ({"path": "*.tsv"}, "4fe293100bb1f38446f1b877cb0e0a57", "6220c2bdc224fe110268bf9953a85606"),
+        (
+            {"path": "*.tsv", "source_field": "s", "target_field": "t", "score_field": "n"},
+            "3e6953f71a4ce119a0f62b3e61b1ceb9",
+            "2cd5014b930edc00db0688ea27e5c9f6",
+        ),
+        (
+            {"path": "*.jsonl", "source_field": "s.0", "target_field": "t"},
+            "4ffd378fcbd1e6a41ba71cb322ec1924",
+            "83ebc93145f5150ce10c629771a0e645",
+        ),
+        (
+            {"path": "*.jsonl", "text_field": "t"},
+            "6fb028956087cc5607a0d89c6b13ff15",
+            "60a5133c2766cf1580aeae3b6224520b",
+        ),
+        (
+            {"path": "*.parquet", "score_field": "n"},
+            "536cf6d98342847493c65ffb608dc96d",
+            "cbf94e6c058fcbb9a504411faf433d72",
+        ),
+        ({"path": "*.arrow"}, "c654de048af2727485653872b1041bc1", "9632dab9cf0b3d49f95390199f098693"),
+        ({"path": "*.tmx", **SIDES}, "f378458e3757412e155aa4a930e00fe4", "411c2c110163651e87e1004b2bca7d43"),
+    ],
+)
+def test_what_names_an_input_and_its_recipe_is_what_it_has_always_been(
+    tmp_path: Path, values: dict[str, Any], key: str, recipe: str
+) -> None:
+    """Or datasets that stand would not accept another run."""
+    for suffix in ("en", "de", "txt", "tsv", "jsonl", "parquet", "arrow", "tmx"):
+        (tmp_path / f"c.{suffix}").write_text("x\n")
+    config = CorpusConfig.model_validate(
+        {name: str(tmp_path / value) if str(value).startswith("*") else value for name, value in values.items()}
+    )
+    (source,) = config.sources()
+    files = tuple(FileIndex(url=u, bytes=1, fingerprint="0" * 32, lines=1, cuts=(0,), starts=(0,)) for u in source.urls)
+    found = read_of(
+        Input(index=0, corpus=0, role="train", origin="c", source=source), IndexedInput(index=0, files=files)
+    )
+    assert found.key == key
+    settings = job().model_copy(update={"corpora": (resolve(config, "train", "news", Recipe()),)})
+    assert recipe_fingerprint(settings, [found], 3) == recipe

@@ -68,6 +68,14 @@ def test_plain_files_are_sampled_all_over_with_their_lines(make: Any, headers: i
     assert choose(given, 100) == [choice]
 
 
+def test_text_alone_is_sampled_all_over(tmp_path: Path) -> None:
+    moses(tmp_path)
+    (choice,) = choose(inputs(CorpusConfig(text=str(tmp_path / "a.en"))), 100)
+    found = rows_of(choice)
+    assert [row[1:] for row in found] == [(line, "", ROWS[line - 1][0]) for _, line, _, _ in found]
+    assert {line * 4 // 1001 for _, line, _, _ in found} == {0, 1, 2, 3}
+
+
 @pytest.mark.parametrize(("make", "headers"), [(moses, 0), (tsv, 1), (jsonl, 0)])
 def test_a_sample_as_large_as_the_corpus_is_the_corpus(make: Any, headers: int, tmp_path: Path) -> None:
     (choice,) = choose(inputs(make(tmp_path)), 5000)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seq2seq_core.corpora.rows import Shape, parse_scores, split_prompt
+from seq2seq_core.corpora.terms.rows import Shape, parse_scores, split_prompt
 
 TEXT = st.text(alphabet="ab \t\u2003\x85\x1f\u3000😀\0é", max_size=20)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)

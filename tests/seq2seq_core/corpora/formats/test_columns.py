@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from seq2seq_core.corpora.config import read_part
 from seq2seq_core.corpora.cutting import cut, index_source
+from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.errors import ConfigError, InputError
 
 quietly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -293,5 +293,5 @@ def test_a_damaged_page_of_parquet_says_after_which_row(tmp_path: Path, reading:
 
 def test_an_archive_around_a_columnar_file_is_refused(tmp_path: Path, reading: Any) -> None:
     (tmp_path / "c.parquet.gz").write_bytes(b"x")
-    with pytest.raises(ConfigError, match=r"a parquet file is not read through an archive.*Unpack it"):
+    with pytest.raises(ConfigError, match=r"a Parquet file is not read through an archive.*Unpack it"):
         reading.source(path=str(tmp_path / "c.parquet.gz"))

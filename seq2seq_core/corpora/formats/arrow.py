@@ -11,12 +11,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
+import xxhash
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.columns import find_columns, pick_rows
-from seq2seq_core.corpora.rows import Shape
+from seq2seq_core.corpora.formats.columns import ColumnFormat, find_columns, pick_rows
+from seq2seq_core.corpora.formats.saved_dataset import data_files, is_saved_dataset
+from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.damage import FAILURES, check_names, damaged
-from seq2seq_core.files.seal import Stored, size_of
+from seq2seq_core.files.seal import Stored, Watched, joined, size_of
 from seq2seq_core.records import Sifted
 
 _MAGIC = b"ARROW1"
@@ -25,7 +28,52 @@ _END = b"\0\0\0\0"
 _BLOCK_BYTES = 4 << 20
 
 
-class Scanned(NamedTuple):
+class Arrow(ColumnFormat):
+    """Record batches; a part is some of them. A folder that Hugging Face `datasets` saved to disk holds such files."""
+
+    called = "an Arrow file"
+    suffixes = (".arrow",)
+
+    def owns(self, folder: str, /) -> bool:
+        return storage.is_folder(folder) and is_saved_dataset(folder)
+
+    def sources_in(self, folder: str, split: str | None, /) -> list[tuple[str, ...]]:
+        return [(url,) for url in data_files(folder, split)]
+
+    def read_schema(self, url: str, /) -> pa.Schema:
+        with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file:
+            return _open(_Tap(file), url).schema
+
+    def index_file(self, _source: Source, unit_rows: int, url: str, /) -> FileIndex:
+        """Batches that share dictionaries cannot be read apart."""
+        pass_ = _BatchPass(unit_rows)
+        for step in _scan(url, pass_.feed):
+            pass_.end(step)
+        return pass_.finish(url)
+
+    def has_rows(self, _source: Source, url: str, /) -> bool:
+        """An InputError when the file is damaged before the first row, or cut off there."""
+        with contextlib.closing(_scan(url, lambda _: None)) as steps:
+            return any(step.rows for step in steps)
+
+    def read(self, part: Part, files: Sequence[Watched], max_line_bytes: int, /) -> Iterator[Sifted]:
+        """A damaged file says how far it was readable."""
+        source, url, line = part.source, part.source.urls[0], part.first_line
+        (begin, end), shape = part.ranges[0], source.shape
+        head = io.BytesIO()
+        tap = _Tap(files[0], head.write)
+        columns = find_columns(_open(tap, url).schema, source.wanted, shape, storage.redact(url))
+        stream = _Spliced(head.getvalue()[tap.begin :], files[0], max(begin, tap.position), end)
+        try:
+            batches = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
+            for sifted in pick_rows(batches, columns, shape, line, max_line_bytes):
+                yield sifted
+                line += sifted.read
+        except FAILURES as error:
+            raise damaged("Arrow", url, error, f"after row {line - 1}") from None
+
+
+class _Scanned(NamedTuple):
     """A step of a pass over a file: its schema, or the next of its record batches.
 
     Attributes:
@@ -39,13 +87,7 @@ class Scanned(NamedTuple):
     stands_alone: bool
 
 
-def read_schema(url: str) -> pa.Schema:
-    """The columns of a file; an InputError when there is none."""
-    with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file:
-        return _open(_Tap(file), url).schema
-
-
-def scan(url: str, feed: Callable[[bytes], None]) -> Generator[Scanned, None, None]:
+def _scan(url: str, feed: Callable[[bytes], None]) -> Generator[_Scanned, None, None]:
     """Read a file once from front to end: the schema first, then each record batch.
 
     Args:
@@ -60,11 +102,11 @@ def scan(url: str, feed: Callable[[bytes], None]) -> Generator[Scanned, None, No
         with _open(tap, url) as reader:
             stands_alone = not any(_has_dictionary(field.type) for field in reader.schema)
             end, rows, batches = tap.position, 0, 0
-            yield Scanned(end, 0, stands_alone)
+            yield _Scanned(end, 0, stands_alone)
             try:
                 for batch in reader:
                     end, rows, batches = tap.position, rows + batch.num_rows, batches + 1
-                    yield Scanned(end, batch.num_rows, stands_alone)
+                    yield _Scanned(end, batch.num_rows, stands_alone)
                 if tap.position == end or tap.last != _END:
                     raise EOFError("the mark of the end is missing")
                 _check_tail(tap, file, batches)
@@ -72,47 +114,61 @@ def scan(url: str, feed: Callable[[bytes], None]) -> Generator[Scanned, None, No
                 raise damaged("Arrow", url, error, f"after {rows} rows, {end} bytes") from None
 
 
-def has_rows(url: str) -> bool:
-    """Whether there is a row; an InputError when the file is damaged before the first, or cut off there."""
-    with contextlib.closing(scan(url, lambda _: None)) as steps:
-        return any(step.rows for step in steps)
+class _BatchPass:
+    """Takes an Arrow file block by block and batch by batch; where to cut is known behind the batch after the cut.
 
-
-def read_batches(
-    file: Stored,
-    url: str,
-    place: tuple[int, int | None],
-    fields: Sequence[str],
-    shape: Shape,
-    first_line: int,
-    max_bytes: int,
-) -> Iterator[Sifted]:
-    """The rows of a range of record batches in order.
-
-    Args:
-        file: The file, open.
-        url: Its name.
-        place: Byte offsets that `scan` gave; an end of None means all the rest.
-        fields: Columns of the texts and the score; see `fields`.
-        shape: What the columns are.
-        first_line: Number of the first row, from 1.
-        max_bytes: Longer texts are unreadable.
-
-    Raises:
-        InputError: A column is missing or of another type, or the file is damaged (it says how far it was readable).
+    So its bytes are digested twice: as the next of those before it, and as the first of a new part.
     """
-    line = first_line
-    head = io.BytesIO()
-    tap = _Tap(file, head.write)
-    columns = find_columns(_open(tap, url).schema, fields, shape, storage.redact(url))
-    stream = _Spliced(head.getvalue()[tap.begin :], file, max(place[0], tap.position), place[1])
-    try:
-        batches = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
-        for sifted in pick_rows(batches, columns, shape, line, max_bytes):
-            yield sifted
-            line += sifted.read
-    except FAILURES as error:
-        raise damaged("Arrow", url, error, f"after row {line - 1}") from None
+
+    def __init__(self, unit_rows: int) -> None:
+        self._unit_rows = unit_rows
+        self._whole, self._part, self._batch = (xxhash.xxh3_128() for _ in range(3))
+        self._size, self._rows, self._end = 0, 0, 0
+        self._cuts: list[int] = []
+        self._starts = [0]
+        self._head = self._before = b""
+        self._parts: list[bytes] = []
+
+    def feed(self, block: bytes) -> None:
+        for state in (self._whole, self._part, self._batch):
+            state.update(block)
+        self._size += len(block)
+
+    def end(self, step: _Scanned) -> None:
+        """A step of the pass has ended."""
+        if not self._cuts:
+            self._cuts.append(step.end)
+            self._head = self._part.digest()
+            self._part.reset()
+        elif step.stands_alone and self._begins_part(step.rows):
+            self._close()
+            self._part = self._batch.copy()
+        self._rows, self._end = self._rows + step.rows, step.end
+        self._before = self._part.digest()
+        self._batch.reset()
+
+    def _begins_part(self, rows: int) -> bool:
+        return self._rows > self._starts[-1] and self._rows + rows - self._starts[-1] > self._unit_rows
+
+    def _close(self) -> None:
+        self._cuts.append(self._end)
+        self._starts.append(self._rows)
+        self._parts.append(self._before)
+
+    def finish(self, url: str) -> FileIndex:
+        """What the pass tells, once there is no more."""
+        if self._rows > self._starts[-1]:
+            self._close()
+        return FileIndex(
+            url=url,
+            bytes=self._size,
+            fingerprint=self._whole.hexdigest(),
+            lines=self._rows,
+            cuts=tuple(self._cuts),
+            starts=tuple(self._starts),
+            digests=tuple(joined([self._head, part]) for part in self._parts),
+            head=self._cuts[0],
+        )
 
 
 class _Tap:

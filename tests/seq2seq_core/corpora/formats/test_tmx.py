@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq_core.corpora.tmx import has_units, read_units
+from seq2seq_core.corpora.formats.tmx import has_units, read_units
 from seq2seq_core.errors import ConfigError, InputError
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n<tmx version="1.4"><header/><body>\n'

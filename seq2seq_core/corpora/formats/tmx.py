@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.parsers import expat
 
 import pyarrow as pa
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.rows import MISSING_FIELD, Shape
+from seq2seq_core.corpora.formats.format import Format
+from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.rows import MISSING_FIELD, Shape
+from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.errors import InputError
-from seq2seq_core.files.compression import ByteStream
+from seq2seq_core.files.compression import ByteStream, open_plain, unpacked
 from seq2seq_core.files.encodings import (
     HEAD_BYTES,
     UTF8,
@@ -29,6 +32,7 @@ from seq2seq_core.files.encodings import (
     refuse_other_kinds,
 )
 from seq2seq_core.files.lines import TOO_LONG
+from seq2seq_core.files.seal import Watched
 from seq2seq_core.records import Problem, Sifted
 
 EMPTY, UNKNOWN_ENTITY = "empty", "unknown_entity"
@@ -39,6 +43,28 @@ _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?\sencoding\s*=\s*["']([^"'>]*)["']"
 _UNIT, _UNIT_BYTES = re.compile(rb"<tu[\s/>]"), 4
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut"})
 _EXACT, _REGION, _NONE = 2, 1, 0
+
+
+class Tmx(Format):
+    """Translation units of an XML file; it is read whole."""
+
+    called = "a TMX file"
+    suffixes = (".tmx",)
+    needs_languages = True
+
+    def may_be_empty(self, _source: Source, _found: FileIndex, /) -> bool:
+        return True
+
+    def has_rows(self, _source: Source, url: str, /) -> bool:
+        with open_plain(url) as stream:
+            return has_units(stream, url)
+
+    def why_whole(self, _source: Source, /) -> tuple[str, str]:
+        return "TMX", "in several files"
+
+    def read(self, part: Part, files: Sequence[Watched], max_line_bytes: int, /) -> Iterator[Sifted]:
+        languages, url = part.source.languages or ("", ""), part.source.urls[0]
+        return read_units(unpacked(files[0], url), languages, url, max_line_bytes)
 
 
 def read_units(

@@ -1,10 +1,11 @@
-"""A schema and the names of fields in, checked places of them out; and a batch in, texts and scores out.
+"""Files of typed columns in; the checked places of named fields, and texts and scores out of their batches, out.
 
-What Parquet and Arrow files have in common: typed columns, where a value is absent but never of a wrong type.
+What Parquet and Arrow files have in common: a value may be absent, but is never of a wrong type.
 """
 
 from __future__ import annotations
 
+import abc
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.corpora.rows import MISSING_FIELD, Shape
+from seq2seq_core import storage
+from seq2seq_core.corpora.formats.format import SIDES, Format
+from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.rows import MISSING_FIELD, Shape
+from seq2seq_core.corpora.terms.source import Source
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.fields import ALL, ambiguous_key, parts_of, picks_from_list, reach, resolve
 from seq2seq_core.files.lines import Lines, decode
@@ -38,6 +43,22 @@ _BYTES = {
     pa.string_view(): pa.binary_view(),
 }
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
+
+
+class ColumnFormat(Format):
+    """A format with a schema, whose columns are compressed by itself; it is cut between batches of rows."""
+
+    default_fields = SIDES
+    takes_archives = False
+
+    def index(self, source: Source, unit_rows: int, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
+        for url in source.urls:
+            find_columns(self.read_schema(url), source.wanted, source.shape, storage.redact(url))
+        return super().index(source, unit_rows, max_line_bytes)
+
+    @abc.abstractmethod
+    def read_schema(self, url: str, /) -> pa.Schema:
+        """The columns of a file; an InputError when it is damaged."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.corpora import jsonl
-from seq2seq_core.corpora.config import CorpusConfig, Part, read_part
+from seq2seq_core.corpora.config import CorpusConfig
+from seq2seq_core.corpora.formats import jsonl
+from seq2seq_core.corpora.reading import read_part
+from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.files.fields import lookup, parts_of
 
 TEXTS = st.sampled_from(["x", "y", None])

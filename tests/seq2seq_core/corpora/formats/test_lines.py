@@ -1,8 +1,7 @@
-"""One pass over a file: counts, fingerprint and cuts."""
+"""One pass over a file of lines: counts, fingerprint and cuts."""
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.index import index_lines, index_whole
+from seq2seq_core.corpora.formats.lines import index_lines
 from seq2seq_core.errors import InputError
 
 
@@ -29,12 +28,6 @@ def test_cuts_stand_at_every_nth_line(tmp_path: Path, data: bytes, every: int, b
     assert (index.lines, list(index.cuts), index.bytes) == (len(lines), expected, len(data))
     assert list(index.starts) == [*range(0, len(lines), every), len(lines)]
     assert index.fingerprint == storage.digest_bytes(data)
-
-
-def test_a_compressed_file_has_no_cuts(tmp_path: Path) -> None:
-    path = tmp_path / "corpus.txt.gz"
-    path.write_bytes(gzip.compress(b"\n\n\nany bytes\n"))
-    assert (index_whole(str(path)).lines, index_whole(str(path)).cuts) == (None, (0,))
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:

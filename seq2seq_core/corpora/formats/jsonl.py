@@ -1,4 +1,4 @@
-"""Lines with a JSON object each in, rows of some of its fields out.
+"""Files with a JSON object a line in, rows of some of its fields out.
 
 Arrow's parser reads whole blocks of well-formed lines; lines it does not take, or that may mean something else to it
 than line by line, go through Python's parser, which says what is wrong with which line.
@@ -16,7 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from seq2seq_core.corpora.rows import BAD_SCORE, MISSING_FIELD, WRONG_TYPE, Shape
+from seq2seq_core.corpora.formats.format import SIDES
+from seq2seq_core.corpora.formats.lines import BLANKS, LineFormat, lines_of
+from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.rows import BAD_SCORE, MISSING_FIELD, WRONG_TYPE
+from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.fields import (
     MISSING,
     dotted_keys,
@@ -27,6 +31,7 @@ from seq2seq_core.files.fields import (
     reach,
 )
 from seq2seq_core.files.lines import NOT_UTF8, Lines, decode
+from seq2seq_core.files.seal import Watched
 from seq2seq_core.records import Problem, Sifted
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -48,27 +53,31 @@ class _Fields(NamedTuple):
     kinds: tuple[pa.DataType, ...]
 
 
-def read_fields(
-    lines: Iterator[Lines], fields: Sequence[str], shape: Shape, first_line: int, max_line_bytes: int
-) -> Iterator[Sifted]:
-    """Rows in order; a line that is not a JSON object with what is needed in every field is set aside.
+class JsonLines(LineFormat):
+    """An object a line.
 
     A blank line is no row, wherever it stands: files end in one, and so does the middle of two files put together.
-
-    Args:
-        lines: The lines.
-        fields: Names of the fields with the texts and the score; see `fields`.
-        shape: What the fields are.
-        first_line: Number of the first line, from 1.
-        max_line_bytes: Longer lines are unreadable.
     """
-    kinds = (pa.string(),) * shape.texts + (pa.float64(),) * shape.scored
-    wanted = _Fields(tuple(fields), tuple(map(parts_of, fields)), kinds)
-    for batch in lines:
-        text, problems = decode(batch, max_line_bytes)
-        columns, more = _parse_readable(text, wanted) if problems else _parse(text, wanted)
-        yield _without_blanks(shape.finish(first_line, columns, problems + more))
-        first_line += len(batch)
+
+    called = "a JSONL file"
+    suffixes = (".jsonl", ".ndjson")
+    default_fields = SIDES
+
+    def may_be_empty(self, _source: Source, found: FileIndex, /) -> bool:
+        return found.lines is None or found.begins_blank
+
+    def holds_row(self, lines: Lines, /) -> bool:
+        return any(line.strip(BLANKS) for line in lines.text.to_pylist())
+
+    def read(self, part: Part, files: Sequence[Watched], max_line_bytes: int, /) -> Iterator[Sifted]:
+        shape, names, first_line = part.source.shape, part.source.wanted, part.first_line
+        kinds = (pa.string(),) * shape.texts + (pa.float64(),) * shape.scored
+        wanted = _Fields(names, tuple(map(parts_of, names)), kinds)
+        for batch in lines_of(part, 0, files[0], max_line_bytes):
+            text, problems = decode(batch, max_line_bytes)
+            columns, more = _parse_readable(text, wanted) if problems else _parse(text, wanted)
+            yield _without_blanks(shape.finish(first_line, columns, problems + more))
+            first_line += len(batch)
 
 
 def _without_blanks(sifted: Sifted) -> Sifted:
