@@ -13,7 +13,6 @@ from pydantic.fields import FieldInfo
 
 from pipelines.commands import COMMANDS
 from seq2seq_core.config import Config, keys
-from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.options import Key
 from tests.docs.calls import KEYS
 from tests.docs.pages import ROOT, anchor
@@ -46,38 +45,40 @@ class _Writer:
         self._places: dict[Arms, str] = {}
 
     def command(self, name: str, kind: type[Config]) -> None:
-        """The table of a command, then those of groups that are new."""
-        self._write([kind], f"{name}: ")
-        if name == "prepare":
-            self._section("A corpus", (CorpusConfig,), "An entry of `corpora` and of `benchmarks`.")
+        """The table of a command, and behind it a section for each group that is new."""
+        self._write(kind, f"{name}: ", are_apart=True)
 
-    def _section(self, title: str, arms: Arms, intro: str = "", default: object = None) -> None:
-        self._places[arms] = f"#{anchor(title)}"
+    def _section(self, title: str, arms: Arms, default: object) -> None:
         self.parts.append(f"### {title}\n")
         for arm in sorted(arms, key=lambda arm: not isinstance(default, arm)):
-            self.parts.append(f"{_named(arm, default) if len(arms) > 1 else ''}{intro or _about(arm)}\n")
-            self._write([arm], f"{title}.")
+            self.parts.append(f"{_named(arm, default) if len(arms) > 1 else ''}{_about(arm)}\n")
+            self._write(arm, f"{title}.", are_apart=False)
 
-    def _write(self, arms: list[type[Config]], title: str) -> None:
-        """The rows of a class, and below them the sections of its large groups; small ones stand in the same table."""
-        kind = arms[0]
+    def _write(self, kind: type[Config], above: str, *, are_apart: bool) -> None:
+        """The table of a class. Groups of a command, and what lists are made of, have sections of their own."""
         shown = {key.name: key for key in keys(kind)}
-        rows, later = [], []
+        base = next((known for known in self._places if len(known) == 1 and known[0] in kind.__bases__), ())
+        if base:
+            self.parts.append(f"All keys of [{self._places[base]}](#{anchor(self._places[base])}), and:\n")
+        rows: list[str] = []
+        later: list[tuple[str, Arms, object]] = []
+        inherited = {name for known in base for name in known.model_fields}
         for name, field in _in_order(kind):
-            groups = _groups(field)
-            if not groups:
-                rows.append(_line(shown[name], is_list_of_corpora=_is_corpora(field)))
-            elif kind.__name__ == "FiltersConfig":
-                rows.append(_group(name, field, ""))
+            if name in inherited:
+                continue
+            groups, items = _groups(field), _items(field)
+            found = groups or items
+            is_apart = bool(found) and (are_apart or not groups)
+            if is_apart and found not in self._places:
+                self._places[found] = f"{above}{name}"
+                later.append((f"{above}{name}", found, field.get_default(call_default_factory=True)))
+            place = f"#{anchor(self._places[found])}" if is_apart else ""
+            rows.append(_group(name, field, place) if groups else _line(shown[name], place))
+            if groups and not is_apart:
                 rows += [_line(key) for key in shown.values() if key.name.startswith(f"{name}.")]
-            else:
-                if groups not in self._places:
-                    later.append((f"{title}{name}", groups, field.get_default(call_default_factory=True)))
-                    self._places[groups] = f"#{anchor(f'{title}{name}')}"
-                rows.append(_group(name, field, self._places[groups]))
         self.parts.append("\n".join([_TABLE, *rows, ""]))
-        for heading, groups, default in later:
-            self._section(heading, groups, default=default)
+        for section in later:
+            self._section(*section)
 
 
 def page() -> str:
@@ -111,8 +112,14 @@ def _configs(annotation: object) -> Arms:
     return tuple(arm for part in typing.get_args(annotation) for arm in _configs(part))
 
 
-def _is_corpora(field: FieldInfo) -> bool:
-    return CorpusConfig in typing.get_args(field.annotation)
+def _items(field: FieldInfo) -> Arms:
+    """The class that a list is made of."""
+    is_list = typing.get_origin(field.annotation) in (tuple, list)
+    return tuple(
+        kind
+        for kind in typing.get_args(field.annotation)
+        if is_list and isinstance(kind, type) and issubclass(kind, Config)
+    )
 
 
 def _about(kind: type[Config]) -> str:
@@ -133,8 +140,8 @@ def _group(name: str, field: FieldInfo, place: str) -> str:
     return f"| `{name}` | {kind} | {default} | {_escaped(field.description or '')} |"
 
 
-def _line(key: Key, *, is_list_of_corpora: bool = False) -> str:
-    kind = "list of [corpora](#a-corpus)" if is_list_of_corpora else _escaped(key.type_name)
+def _line(key: Key, place: str = "") -> str:
+    kind = f"list of [keys]({place})" if place else _escaped(key.type_name)
     default = {"True": "`true`", "False": "`false`", "required": "required", "": "empty"}.get(key.default)
     return f"| `{key.name}` | {kind} | {default or f'`{_cell(key.default)}`'} | {_escaped(key.description)} |"
 

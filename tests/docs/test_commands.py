@@ -13,6 +13,7 @@ from tests.docs.pages import ROOT, Block, read_pages
 from tests.docs.shell import Called, commands_of
 
 BLOCKS = [block for page in read_pages() for block in page.blocks]
+PYTHON = [block for block in BLOCKS if block.language == "python"]
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 YAML = [block for block in BLOCKS if block.language == "yaml"]
 
@@ -29,8 +30,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_block_says_what_it_is() -> None:
     for block in BLOCKS:
-        assert block.language in ("sh", "yaml", "text"), f"{block.where}: {block.language!r}"
-        assert block.mark in ("", "run") or block.language != "sh", f"{block.where}: {block.mark}"
+        assert block.language in ("sh", "yaml", "python", "text"), f"{block.where}: {block.language!r}"
+        assert block.mark in ("", "run" if block.language == "sh" else "file"), f"{block.where}: {block.mark}"
 
 
 @pytest.mark.parametrize("block", SHELL, ids=lambda block: block.where)
@@ -39,6 +40,11 @@ def test_commands_are_taken(block: Block, monkeypatch: pytest.MonkeyPatch) -> No
     assert called
     for command in called:
         check(command, monkeypatch)
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.where)
+def test_python_can_be_read(block: Block) -> None:
+    assert compile(block.text, block.where, "exec")
 
 
 @pytest.mark.parametrize("block", YAML, ids=lambda block: block.where)

@@ -1,4 +1,7 @@
-"""The blocks that pages mark with `<!-- run -->` are run, one after the other, in a folder with small files."""
+"""The blocks that pages mark with `<!-- run -->` are run, one after the other, in a folder with small files.
+
+What is marked with `<!-- file -->` is written there, under the name in its first line.
+"""
 
 from __future__ import annotations
 
@@ -61,8 +64,11 @@ def test_the_other_pages_do_what_they_show(page: str, ran: tuple[Path, list[str]
     small.make_files(tmp_path)
     for name in NEEDS[page]:
         shutil.copytree(ran[0] / name, tmp_path / name)
-    for text in _marked(page):
-        _run(text, tmp_path)
+    for block in read_page(ROOT / page).blocks:
+        if block.mark == "file":
+            (tmp_path / block.text.split()[1]).write_text(block.text, "utf-8")
+        elif block.mark == "run":
+            _run(block.text, tmp_path)
 
 
 def test_every_page_with_such_blocks_is_run() -> None:
