@@ -25,7 +25,9 @@ NEEDS = {
 }
 """Pages with such blocks, and what of the first page's results they go on with."""
 
-SECONDS = 240
+SECONDS = 600
+
+pytestmark = pytest.mark.timeout(3600)  # several commands, on a machine that may be busy
 
 
 @pytest.fixture(scope="module")
