@@ -187,7 +187,8 @@ def _check_recipe(job: Job, recipe: str, latest: Manifest) -> None:
     if given and (given[0], given[-1])[-len(of_dataset) :] != of_dataset:
         raise _refuse(job, "the dataset was made with another tokenizer", "digest", of_dataset, given)
     if recipe != latest.recipe_fingerprint:
-        changed = ", ".join(_changed(latest.configuration, job.configuration)) or "held-out files"
+        changed = ", ".join(_changed(latest.configuration, job.configuration))
+        changed = changed or "held-out files, or what a file or function of filters says"
         problem = f"a dataset of another configuration stands here (changed: {changed})"
         raise _refuse(job, problem, "fingerprint", (latest.recipe_fingerprint,), (recipe,))
 

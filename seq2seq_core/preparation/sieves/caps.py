@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.preparation.shuffle.gather import gather
-from seq2seq_core.preparation.sieves.base import Sieved, sieve
 from seq2seq_core.preparation.terms.messages import Partition, Plan, SlotCounts, UnitReport
+from seq2seq_core.records import Sifted, reject
 
 MAX_ROWS = "max_rows"
 
@@ -27,7 +27,9 @@ def count_rows(plan: Plan, partition: Partition, units: Sequence[UnitReport]) ->
     return SlotCounts(slot=_slot(partition), counts=tuple(counts.tolist()))
 
 
-def within_caps(plan: Plan, partition: Partition, rows: pa.Table, counts: Sequence[SlotCounts]) -> Sieved | None:
+def within_caps(
+    plan: Plan, partition: Partition, rows: pa.Table, counts: Sequence[SlotCounts]
+) -> Sifted[pa.Table] | None:
     """The rows of a shard that their corpus may keep, and those it may not; None without a cap.
 
     Args:
@@ -47,7 +49,7 @@ def within_caps(plan: Plan, partition: Partition, rows: pa.Table, counts: Sequen
     places = before[corpus] + _occurrences(corpus, len(plan.job.corpora))
     beyond = places >= caps[corpus]
     values = pc.binary_join_element_wise("row", pa.array(places[beyond] + 1).cast(pa.string()), " ")
-    return sieve(rows, pa.array(beyond), MAX_ROWS, values, "at most max_rows of the corpus")
+    return reject(rows, pa.array(beyond), MAX_ROWS, values, "at most max_rows of the corpus")
 
 
 def _occurrences(corpus: npt.NDArray[np.int32], corpora: int) -> npt.NDArray[np.int64]:

@@ -11,9 +11,9 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.generations import as_of
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.preparation.shuffle.staged_file import read_staged
-from seq2seq_core.preparation.sieves.base import Sieved, sieve
 from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, load_index, publish_index, shared
 from seq2seq_core.preparation.terms.messages import NO_INDEX, HeldOutIndex, Partition, Plan, UnitReport
+from seq2seq_core.records import Sifted, reject
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +32,14 @@ def index_held_out(plan: Plan, units: Sequence[UnitReport]) -> HeldOutIndex:
     return HeldOutIndex(path=path)
 
 
-def without_held_out(plan: Plan, partition: Partition, rows: pa.Table, index: HeldOutIndex) -> Sieved | None:
+def without_held_out(plan: Plan, partition: Partition, rows: pa.Table, index: HeldOutIndex) -> Sifted[pa.Table] | None:
     """The training rows of a shard that share no n-gram with the index, and those that do; None without an index."""
     config = plan.job.recipe.protection
     if index.path is None or config.ngram_words is None or partition.split != "train":
         return None
     columns = [(side, rows.column(side).combine_chunks()) for side in config.compared]
     found = shared(columns, load_index(index.path), config.ngram_words)
-    return sieve(rows, found.rows, HELD_OUT_NGRAM, found.values, SHARES_NO_NGRAM.format(config.ngram_words))
+    return reject(rows, found.rows, HELD_OUT_NGRAM, found.values, SHARES_NO_NGRAM.format(config.ngram_words))
 
 
 def _texts(plan: Plan, units: Sequence[UnitReport]) -> Iterator[pa.Array]:

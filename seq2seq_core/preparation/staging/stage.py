@@ -16,14 +16,16 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.dataset.manifest import RejectedEntry
-from seq2seq_core.dataset.schema import REJECTED_SCHEMA, shard_name
+from seq2seq_core.dataset.schema import shard_name
 from seq2seq_core.dataset.writer import write_rejected
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.shuffle.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
 from seq2seq_core.preparation.shuffle.staged_file import StagedWriter, read_staged, staged_schema, write_staged
 from seq2seq_core.preparation.terms.messages import Corpus, Plan, Unit, UnitReport
-from seq2seq_core.records import REJECTS, Records, Sifted, reject
+from seq2seq_core.records import Records, Sifted, reject, rejects_of
+from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import normalize
+from seq2seq_core.text.rules.base import Rows
 from seq2seq_core.text.rules.catalogue import sift
 
 logger = logging.getLogger(__name__)
@@ -77,7 +79,7 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
     path = storage.join(plan.work, "staged", f"unit-{unit.index:05d}.arrow")
     corpus = plan.job.corpora[unit.corpus]
     read, staged = 0, 0
-    rejects: list[pa.RecordBatch] = []
+    rejects: list[pa.Table] = []
     schema = staged_schema(with_score=plan.job.recipe.keep == "best")
     with write_staged(path, plan.staged_slots(unit.role), schema=schema) as out:
         reading = read_part(unit.part, plan.job.recipe.max_line_bytes)
@@ -86,12 +88,12 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
                 _fail_on_reject(unit, raw, reading)
             read += raw.read
             rejects.append(raw.rejected)
-            records, rejected = clean(raw.kept, corpus)
+            records, rejected = clean(raw.kept, corpus, unit.origin)
             rejects += rejected
             kept, rejected = _deal(plan, unit, records, held_out, out)
             rejects += rejected
             staged += kept
-    table = pa.Table.from_batches(rejects, REJECTS)
+    table = rejects_of(unit.origin, rejects)
     return UnitReport(
         index=unit.index,
         path=path,
@@ -103,20 +105,21 @@ def _stage(plan: Plan, unit: Unit, held_out: tuple[str, ...]) -> UnitReport:
     )
 
 
-def clean(raw: Records, corpus: Corpus) -> tuple[Records, list[pa.RecordBatch]]:
+def clean(raw: Records, corpus: Corpus, origin: str) -> tuple[Records, list[pa.Table]]:
     """Normalise both sides, ask every rule; the rows that stay, and those rejected."""
-    records = normalized(raw, corpus)
+    records, rows = normalized(raw, corpus, origin)
     rejected = []
-    for sifted in sift(records, corpus.filters, corpus.sides):
+    for sifted in sift(records, rows, corpus.filters):
         rejected.append(sifted.rejected)
         records = sifted.kept
     return records, rejected
 
 
-def normalized(raw: Records, corpus: Corpus) -> Records:
-    """The rows with both sides normalised."""
-    source, target = (normalize(side, corpus.normalize) for side in (raw.source, raw.target))
-    return Records(raw.lines, source, target, raw.score)
+def normalized(raw: Records, corpus: Corpus, origin: str) -> tuple[Records, Rows]:
+    """The rows of a file with both sides normalised, as they go on and as rules judge them."""
+    source, target = (normalize(TextColumn(side), corpus.normalize) for side in (raw.source, raw.target))
+    rows = Rows(source, target, corpus.sides, lines=raw.lines, origin=origin)
+    return Records(raw.lines, source.column, target.column, raw.score), rows
 
 
 def _fail_on_reject(unit: Unit, raw: Sifted, rest: Iterator[Sifted]) -> None:
@@ -134,9 +137,9 @@ def _fail_on_reject(unit: Unit, raw: Sifted, rest: Iterator[Sifted]) -> None:
 
 def _deal(
     plan: Plan, unit: Unit, records: Records, held_out: tuple[str, ...], out: StagedWriter
-) -> tuple[int, list[pa.RecordBatch]]:
+) -> tuple[int, list[pa.Table]]:
     """Hash the rows and stage each under its slot; how many, and the rows that stand in a held-out set."""
-    rejected: list[pa.RecordBatch] = []
+    rejected: list[pa.Table] = []
     source = digests(key_texts(records.source, records.target))
     for value, is_held in _held_out_rules(plan, unit, held_out):
         held = is_held(source)
@@ -196,9 +199,7 @@ def _sources_of(paths: tuple[str, ...]) -> pa.FixedSizeBinaryArray:
     return to_column(digests(pa.chunked_array(keys, pa.large_string())))
 
 
-def _publish_rejects(plan: Plan, unit: Unit, rows: pa.Table) -> RejectedEntry:
-    origin = pa.repeat(pa.scalar(unit.origin, pa.string()), rows.num_rows)
-    table = pa.table([origin, *rows.columns], schema=REJECTED_SCHEMA)
+def _publish_rejects(plan: Plan, unit: Unit, table: pa.Table) -> RejectedEntry:
     order = pc.sort_indices(table, [("line", "ascending")])
     path = plan.place("rejected", name=shard_name(unit.index, len(plan.units)))
     return write_rejected(plan.job.output, path, table.take(order), generation=plan.generation)

@@ -12,11 +12,11 @@ from seq2seq_core.dataset.manifest import NEAR_FOLDER, generation_folder
 from seq2seq_core.dataset.schema import shard_name
 from seq2seq_core.preparation.shuffle.gather import gather
 from seq2seq_core.preparation.shuffle.hashing import hexadecimal
-from seq2seq_core.preparation.sieves.base import Sieved, sieve
 from seq2seq_core.preparation.sieves.caps import within_caps
 from seq2seq_core.preparation.sieves.near.bands import Texts, texts_of
 from seq2seq_core.preparation.sieves.near.search import kept_instead
 from seq2seq_core.preparation.terms.messages import DropReport, NearPlan, Partition, Plan, SlotCounts, UnitReport
+from seq2seq_core.records import Sifted, reject
 
 NEAR_DUPLICATE = "near_duplicate"
 
@@ -50,7 +50,9 @@ def rows_to_compare(
     yield from texts_of(rows if capped is None else capped.kept)
 
 
-def without_near(plan: Plan, partition: Partition, rows: pa.Table, drops: Sequence[DropReport]) -> Sieved | None:
+def without_near(
+    plan: Plan, partition: Partition, rows: pa.Table, drops: Sequence[DropReport]
+) -> Sifted[pa.Table] | None:
     """The rows of a training shard that are no near-duplicates, and those that are; None where none were looked for."""
     config = plan.job.recipe.near_duplicates
     if config is None or partition.split != "train":
@@ -59,7 +61,7 @@ def without_near(plan: Plan, partition: Partition, rows: pa.Table, drops: Sequen
     kept = kept_instead(rows.column("id").combine_chunks(), report)
     found = pc.is_valid(kept)
     values = pc.binary_join_element_wise("row", hexadecimal(kept.filter(found)), "stays", " ")
-    return sieve(rows, found, NEAR_DUPLICATE, values, f"less alike than {config.threshold:.2f}")
+    return reject(rows, found, NEAR_DUPLICATE, values, f"less alike than {config.threshold:.2f}")
 
 
 def _folder(output: str, generation: str) -> str:

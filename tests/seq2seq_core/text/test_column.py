@@ -1,4 +1,4 @@
-"""What rules measure on all rows together is what plain Python finds in each."""
+"""What is found of all rows together is what plain Python finds in each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq_core.text.rules.texts import Texts
+from seq2seq_core.text.column import TextColumn
 
 quick = settings(deadline=None, max_examples=60)
 
@@ -28,7 +28,7 @@ def test_counts_agree_with_plain_python(
 ) -> None:
     rows = data.draw(st.lists(trying_texts, max_size=12))
     skipped = data.draw(st.integers(0, len(rows)))
-    texts = Texts(pa.array(rows, kind)[skipped:])
+    texts = TextColumn(pa.array(rows, kind)[skipped:])
     rows = rows[skipped:]
     assert texts.bytes.tolist() == [len(row.encode()) for row in rows]
     assert texts.characters.tolist() == [len(row) for row in rows]
@@ -44,9 +44,26 @@ def test_counts_agree_with_plain_python(
 @quick
 @given(st.lists(st.integers(0, 200), max_size=20), st.integers(0, 2**32 - 1))
 def test_bytes_are_counted_by_row_wherever_rows_begin(lengths: list[int], seed: int) -> None:
-    texts = Texts(pa.array(["x" * length for length in lengths], pa.string()))
+    texts = TextColumn(pa.array(["x" * length for length in lengths], pa.string()))
     mask = np.random.default_rng(seed).random(sum(lengths)) < 0.5
     edges = np.cumsum([0, *lengths])
     expected = [int(mask[a:b].sum()) for a, b in itertools.pairwise(edges)]
     assert texts.count(mask).tolist() == expected
     assert texts.count_at(np.flatnonzero(mask)).tolist() == expected
+
+
+@quick
+@given(data=st.data())
+def test_other_texts_in_some_rows_are_found_without_looking_at_all_again(
+    data: st.DataObject, trying_texts: st.SearchStrategy[str]
+) -> None:
+    before = TextColumn(pa.array(data.draw(st.lists(trying_texts, max_size=12)), pa.string()))
+    rows = np.array(data.draw(st.lists(st.booleans(), min_size=len(before), max_size=len(before))), np.bool_)
+    others = data.draw(st.lists(trying_texts, min_size=int(rows.sum()), max_size=int(rows.sum())))
+    found = before.replaced(rows, TextColumn(pa.array(others, pa.string())))
+    fresh = TextColumn(found.column)
+    assert fresh.column.filter(pa.array(rows)).to_pylist() == others
+    assert fresh.column.filter(pa.array(~rows)) == before.column.filter(pa.array(~rows))
+    for name in ("wide_at", "wide_points", "wide_offsets"):
+        assert name in vars(found)
+        np.testing.assert_array_equal(getattr(found, name), getattr(fresh, name))

@@ -1,8 +1,11 @@
-"""The texts of one side of a batch in; what rules measure on them out, each computed once, for all rows together.
+"""A column of text in; what normalisers and rules ask of all its bytes at once out, each answer found once.
 
 The texts stay what they are in Arrow: one buffer of UTF-8 and the offsets of the rows. A question about characters is
 asked of all bytes at once (`data == ord("<")`, which the processor answers 32 bytes at a time) and counted a row by
 the difference of two running totals; only what is not ASCII is decoded, and of it only the characters beyond ASCII.
+
+Most columns are in order: a normaliser gives them back as the object it got, and rules go on with what it has found.
+Answers live as long as the column, which is that of one batch.
 """
 
 from __future__ import annotations
@@ -14,35 +17,64 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from seq2seq_core.text.characters import begins_beyond_ascii, decode_at
-from seq2seq_core.text.code_points import Members
+from seq2seq_core.text import unicode
 from seq2seq_core.text.piecewise import find, mark
-from seq2seq_core.text.rules import unicode
+from seq2seq_core.text.traits import Form, Trait, traits_of, unstable
+from seq2seq_core.text.unicode import Members
 
 Octets = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+_SPACE = 0x20
+_DELETE = 0x7F
+_DENSE = 6  # with a character beyond ASCII in so many bytes, decoding all of them is faster than gathering (measured)
 _BELOW = (np.uint64(1) << np.arange(64, dtype=np.uint64)) - np.uint64(1)
 
 
-class Texts:
+class TextColumn:
     """One side of a batch of rows.
 
     Attributes:
-        column: The texts, string or large_string of n rows, no nulls.
+        column: The texts, string or large_string of n rows; nulls count as empty.
         data: Their bytes in a row, uint8 [N].
         offsets: Where each row begins in `data`, and the last one ends, int64 [n + 1].
     """
 
     def __init__(self, column: pa.StringArray) -> None:
         self.column = column
-        self.data, self.offsets = _bytes_of(column)
+        self.data, self.offsets = _bytes_of(pc.fill_null(column, "") if column.null_count else column)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def only(self, rows: Bools) -> TextColumn:
+        """Some of the rows."""
+        return TextColumn(self.column.filter(pa.array(rows)))
+
+    def replaced(self, rows: Bools, texts: TextColumn) -> TextColumn:
+        """The column with other texts in some rows; in all others, characters beyond ASCII are not looked for again."""
+        result = TextColumn(pc.replace_with_mask(self.column, pa.array(rows), texts.column))
+        begins, moved = self.wide_offsets[:-1].copy(), result.offsets[:-1].copy()
+        begins[rows] = texts.wide_offsets[:-1] + len(self.wide_at)  # those of the other texts stand behind all
+        moved[rows] -= texts.offsets[:-1]
+        moved[~rows] -= self.offsets[:-1][~rows]
+        sizes = np.diff(self.wide_offsets)
+        sizes[rows] = np.diff(texts.wide_offsets)
+        result.wide_offsets = np.concatenate([[0], np.cumsum(sizes)])
+        order = np.repeat(begins - result.wide_offsets[:-1], sizes) + np.arange(sizes.sum())
+        result.wide_at = np.concatenate([self.wide_at, texts.wide_at])[order] + np.repeat(moved, sizes)
+        result.wide_points = np.concatenate([self.wide_points, texts.wide_points])[order]
+        return result
+
+    def measure_rows(self, rows: Bools, function: Callable[[str], float], default: float = 0.0) -> Floats:
+        """The slow path: a Python function of the text of some rows, and a default for all others, float64 [n]."""
+        values = np.full(len(self), default)
+        values[rows] = [function(text) for text in text_rows(self.column, rows)]
+        return values
 
     def count(self, mask: Bools) -> Ints:
         """How many bytes of each row a mask over `data` marks, int64 [n]: running totals of 64 bytes, and the rest."""
@@ -69,7 +101,9 @@ class Texts:
         return np.searchsorted(self.offsets, positions, side="right") - 1
 
     def has_any(self, positions: Ints) -> Bools:
-        """Which rows hold one of some positions, bool [n]."""
+        """Which rows hold one of some rising positions, bool [n]."""
+        if len(positions) > len(self.offsets):  # fewer searches
+            return np.diff(np.searchsorted(positions, self.offsets)) > 0
         rows = np.zeros(len(self), np.bool_)
         rows[self.rows_of(positions)] = True
         return rows
@@ -83,34 +117,52 @@ class Texts:
 
     def find_wide(self, members: Members) -> Ints:
         """Where the characters beyond ASCII that a table (of `unicode`) marks begin, rising."""
-        positions, points = self.wide
-        found: Ints = positions[members[points]]
+        found: Ints = self.wide_at[members[self.wide_points]]
         return found
 
     def count_wide(self, members: Members) -> Ints:
         """How many characters beyond ASCII of each row a table (of `unicode`) marks, int64 [n]."""
-        _, points = self.wide
-        if not len(points):
-            return np.zeros(len(self), np.int64)
-        totals = np.zeros(len(points) + 1, np.int64)
-        np.cumsum(members[points], out=totals[1:])
-        return np.diff(totals[self.wide_offsets])
+        return self._sum_wide(members[self.wide_points])
 
     def mark_wide(self, mask: Bools, begins: Ints) -> None:
         """Set all bytes of the characters beyond ASCII that begin at some places."""
-        widths = 2 + (self.data[begins] >= 0xE0).astype(np.int64) + (self.data[begins] >= 0xF0)
+        sizes = _sizes(self.data[begins])
         for i in range(4):
-            mask[begins[i < widths] + i] = True
+            mask[begins[i < sizes] + i] = True
 
-    def only(self, rows: Bools) -> Texts:
-        """Some of the rows."""
-        return Texts(self.column.filter(pa.array(rows)))
+    def _sum_wide(self, values: npt.NDArray[Any]) -> Ints:
+        """The sum over each row of a number for each character beyond ASCII, int64 [n]."""
+        if not len(values):
+            return np.zeros(len(self), np.int64)
+        totals = np.zeros(len(values) + 1, np.int64)
+        np.cumsum(values, out=totals[1:])
+        return np.diff(totals[self.wide_offsets])
 
-    def measure_rows(self, rows: Bools, function: Callable[[str], float], default: float = 0.0) -> Floats:
-        """The slow path: a Python function of the text of some rows, and a default for all others, float64 [n]."""
-        values = np.full(len(self), default)
-        values[rows] = [function(text) for text in self.column.filter(pa.array(rows)).to_pylist()]
-        return values
+    def have(self, trait: Trait) -> Bools:
+        """Which of the characters beyond ASCII have any of these traits."""
+        mask: Bools = (self.traits & np.uint8(trait)) != 0
+        return mask
+
+    def rows_with(self, trait: Trait) -> Bools:
+        """The rows that hold a character with any of these traits."""
+        return self.has_any(self.wide_at[self.have(trait)])
+
+    def rows_not_in(self, form: Form) -> Bools:
+        """The rows that may not be in a normalisation form: with a character that fails Unicode's quick check."""
+        return self.has_any(self.wide_at[unstable(form)[self.wide_points]])
+
+    def rows_with_irregular_spaces(self) -> Bools:
+        """The rows with white space other than single spaces between words."""
+        rows = self.has_any(self.wide_spaces)
+        if len(self.control_spaces):
+            rows |= self.has_any(self.control_spaces)
+        spaces = self.ascii_spaces
+        twice = find(spaces, lambda spaces: spaces[1:] & spaces[:-1], beyond=1)
+        if len(twice):  # across two rows as well: such rows begin or end with a space
+            rows |= self.has_any(twice)
+        filled = np.flatnonzero(self.bytes)
+        rows[filled] |= spaces[self.offsets[filled]] | spaces[self.offsets[filled + 1] - 1]
+        return rows
 
     @cached_property
     def signs(self) -> tuple[Ints, npt.NDArray[np.uint8]]:
@@ -119,15 +171,52 @@ class Texts:
         return positions, self.data[positions]
 
     @cached_property
-    def wide(self) -> tuple[Ints, npt.NDArray[np.int32]]:
-        """The characters beyond ASCII: where they begin in `data`, and their code points."""
-        begins = begins_beyond_ascii(self.data)
-        return begins, decode_at(self.data, begins)
+    def wide_at(self) -> Ints:
+        """Where the characters beyond ASCII begin in `data`, rising."""
+        return find(self.data, lambda data: data >= 0xC0)
+
+    @cached_property
+    def wide_points(self) -> npt.NDArray[np.int32]:
+        """The code points of the characters beyond ASCII."""
+        if self._is_dense:
+            every = np.frombuffer(self.data.tobytes().decode().encode("utf-32-le"), np.int32)
+            return every[every >= 0x80]
+        return _decode_at(self.data, self.wide_at)
+
+    @cached_property
+    def wide_sizes(self) -> Ints:
+        """The bytes of each character beyond ASCII: 2 to 4."""
+        return _sizes(self.data[self.wide_at])
+
+    @cached_property
+    def traits(self) -> Octets:
+        """The traits of the characters beyond ASCII."""
+        return traits_of(self.wide_points)
+
+    @cached_property
+    def wide_spaces(self) -> Ints:
+        """Where white space beyond ASCII begins, rising."""
+        return self.wide_at[self.have(Trait.SPACE)]
+
+    @cached_property
+    def controls(self) -> Ints:
+        """Where ASCII's control characters stand, white space among them, rising."""
+        return find(self.data, _is_control)
+
+    @cached_property
+    def control_spaces(self) -> Ints:
+        """Those of `controls` that are white space to Python's `str.split()`."""
+        return self.controls[_is_control_space(self.data[self.controls])]
+
+    @cached_property
+    def control_signs(self) -> Ints:
+        """Those of `controls` that are none."""
+        return self.controls[~_is_control_space(self.data[self.controls])]
 
     @cached_property
     def wide_offsets(self) -> Ints:
         """Where each row begins among the characters beyond ASCII, int64 [n + 1]."""
-        return np.searchsorted(self.wide[0], self.offsets)
+        return np.searchsorted(self.wide_at, self.offsets)
 
     @cached_property
     def bytes(self) -> Ints:
@@ -137,12 +226,19 @@ class Texts:
     @cached_property
     def characters(self) -> Ints:
         """Characters (code points) of each row, int64 [n]."""
-        return self.bytes - self.count(mark(self.data, _is_continuation)) if len(self.wide[0]) else self.bytes
+        if self._is_dense:
+            return self.bytes - self.count(mark(self.data, _is_continuation))
+        return self.bytes - self._sum_wide(self.wide_sizes - 1)
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether looking at all bytes is faster than at the characters beyond ASCII alone."""
+        return len(self.wide_at) * _DENSE > len(self.data)
 
     @cached_property
     def points(self) -> tuple[npt.NDArray[Any], Ints]:
         """All characters as numbers (uint8 or uint32), and the offsets of the rows among them, int64 [n + 1]."""
-        if not len(self.wide[0]):
+        if not len(self.wide_at):
             return self.data, self.offsets
         points = np.frombuffer(self.data.tobytes().decode("utf-8").encode("utf-32-le"), np.uint32)
         return points, np.concatenate([[0], np.cumsum(self.characters)])
@@ -180,22 +276,23 @@ class Texts:
     @cached_property
     def ascii_spaces(self) -> Bools:
         """Which bytes are white space of ASCII."""
-        return mark(self.data, _is_space)
+        mask = mark(self.data, _is_blank)
+        mask[self.control_spaces] = True
+        return mask
 
     @cached_property
     def spaces(self) -> Bools:
         """Which bytes belong to white space (bool [N]), that of Unicode included."""
-        begins = self.find_wide(unicode.members(unicode.SPACE))
-        if not len(begins):
+        if not len(self.wide_spaces):
             return self.ascii_spaces
         mask = self.ascii_spaces.copy()
-        self.mark_wide(mask, begins)
+        self.mark_wide(mask, self.wide_spaces)
         return mask
 
     @cached_property
     def visible(self) -> Ints:
         """Characters of each row that are not white space, int64 [n]."""
-        return self.characters - self.count(self.ascii_spaces) - self.count_wide(unicode.members(unicode.SPACE))
+        return self.characters - self.count(self.ascii_spaces) - self.count_at(self.wide_spaces)
 
     @cached_property
     def word_begins(self) -> Bools:
@@ -239,11 +336,8 @@ def _is_sign(data: Octets) -> Bools:
     return is_printable & ~(_is_letter(data) | _is_digit(data))
 
 
-def _is_space(data: Octets) -> Bools:
-    if data.min(initial=0x20) == 0x20:
-        plain: Bools = data == 0x20
-        return plain
-    result: Bools = ((data - np.uint8(0x09)) < 5) | ((data - np.uint8(0x1C)) < 5)
+def _is_blank(data: Octets) -> Bools:
+    result: Bools = data == _SPACE
     return result
 
 
@@ -253,7 +347,41 @@ def _is_continuation(data: Octets) -> Bools:
     return result
 
 
-def _bytes_of(column: pa.StringArray) -> tuple[npt.NDArray[np.uint8], Ints]:
+def _is_control(data: Octets) -> Bools:
+    deleted: Bools = data == _DELETE
+    if data.min(initial=_SPACE) < _SPACE:
+        deleted |= data < _SPACE
+    return deleted
+
+
+def _is_control_space(controls: Octets) -> Bools:
+    return ((controls >= 0x09) & (controls <= 0x0D)) | ((controls >= 0x1C) & (controls <= 0x1F))
+
+
+def _sizes(lead: Octets) -> Ints:
+    """The bytes of characters beyond ASCII, by the first of each."""
+    return 2 + (lead >= 0xE0).astype(np.int64) + (lead >= 0xF0)
+
+
+def _decode_at(data: Octets, at: Ints) -> npt.NDArray[np.int32]:
+    """The code points of the characters beyond ASCII that begin at some places."""
+    lead = data[at]
+    points: npt.NDArray[np.int32] = ((lead & 0x1F).astype(np.int32) << 6) | _tail(data, at + 1)
+    for size, bits in ((3, 0x0F), (4, 0x07)):
+        longer = np.flatnonzero(lead >= (0xE0 if size == 3 else 0xF0))
+        if len(longer):
+            point = (lead[longer] & bits).astype(np.int32)
+            for place in range(1, size):
+                point = (point << 6) | _tail(data, at[longer] + place)
+            points[longer] = point
+    return points
+
+
+def _tail(data: Octets, places: Ints) -> npt.NDArray[np.int32]:
+    return (data[places] & 0x3F).astype(np.int32)
+
+
+def _bytes_of(column: pa.StringArray) -> tuple[Octets, Ints]:
     kind = np.int64 if pa.types.is_large_string(column.type) else np.int32
     if not len(column):
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)
