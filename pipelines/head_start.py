@@ -9,16 +9,19 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 from pipelines.prepare_job import PrepareConfig, begin_job, local_threads
 from pipelines.running import local_workers
 from pipelines.running.local_workers import LocalWorkers
 from seq2seq_core import storage
 from seq2seq_core.preparation.building.build import build_shard
-from seq2seq_core.preparation.planning.claims import release, take_rest
-from seq2seq_core.preparation.planning.plan import index_input, index_name, make_plan, plan_name
-from seq2seq_core.preparation.staging.stage import marker_of, stage_unit
-from seq2seq_core.preparation.terms.messages import Job
+from seq2seq_core.preparation.planning.planner import index_input, index_name, make_plan, plan_name
+from seq2seq_core.preparation.planning.reservation import release, take_rest
+from seq2seq_core.preparation.staging.held_out_sources import collect_sources
+from seq2seq_core.preparation.staging.stage import stage_unit
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.messages import NO_SOURCES, HeldOutSources, Job, Plan, Unit, UnitReport
 
 logger = logging.getLogger(__name__)
 
@@ -55,17 +58,19 @@ def _is_all_local(job: Job) -> bool:
 
 def _stage_ahead(workers: LocalWorkers, job: Job) -> None:
     try:
-        positions = range(len(job.inputs))
-        indexed = [workers.begin(index_name(job, position), index_input, job, position) for position in positions]
+        indexed = [workers.begin(index_name(job, one.index), index_input, job.recipe, one) for one in job.inputs]
         plan = workers.begin(plan_name(job), make_plan, job, [begun.result() for begun in indexed]).result()
-        held_out = [
-            workers.begin(marker_of(plan, unit), stage_unit, plan, unit, [])
-            for unit in plan.units
-            if unit.role != "train"
-        ]
-        paths = sorted(begun.result().path for begun in held_out)
+        held_out = [_stage(workers, plan, unit, NO_SOURCES) for unit in plan.units if unit.role != "train"]
+        sources = NO_SOURCES
+        if held_out:
+            reports = [begun.result() for begun in held_out]
+            sources = workers.begin(layout.held_out_sources(plan.head), collect_sources, plan, reports).result()
         for unit in plan.units:
             if unit.role == "train":
-                workers.begin(marker_of(plan, unit), stage_unit, plan, unit, paths)
+                _stage(workers, plan, unit, sources)
     except Exception:  # the run meets the same, and tells of it
         logger.debug("nothing more is staged ahead", exc_info=True)
+
+
+def _stage(workers: LocalWorkers, plan: Plan, unit: Unit, sources: HeldOutSources) -> Future[UnitReport]:
+    return workers.begin(layout.unit_marker(plan.head, unit.index), stage_unit, plan.head, unit, sources)

@@ -18,30 +18,32 @@ from pipelines.running import beam_options, failures, local_workers
 from pipelines.running.watch import watching
 from pipelines.transforms import message_coder
 from pipelines.transforms.build_shards import BuildShards
+from pipelines.transforms.catalogue_units import CatalogueUnits
 from pipelines.transforms.count_rows import CountRows
 from pipelines.transforms.index_held_out import IndexHeldOut
 from pipelines.transforms.make_tokenizers import MakeTokenizers
 from pipelines.transforms.near_duplicates import NearDuplicates
 from pipelines.transforms.plan_units import PlanUnits
 from pipelines.transforms.publish_dataset import PublishDataset
-from pipelines.transforms.sides import lists
 from pipelines.transforms.stage_units import StageUnits
 from seq2seq_core import storage
 from seq2seq_core.claims import alive
 from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.planning.claims import take_rest
-from seq2seq_core.preparation.planning.progress import PreparationWatch
+from seq2seq_core.preparation.planning.reservation import take_rest
+from seq2seq_core.preparation.planning.watch import PreparationWatch
 from seq2seq_core.preparation.sieves.near.rows import near_plans, rows_to_compare
-from seq2seq_core.preparation.terms.layout import WORK_FOLDER
+from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.messages import (
-    DropReport,
+    Drops,
+    Head,
     Job,
     NearPlan,
     Outcome,
     Plan,
+    RowsBefore,
     ShardReport,
-    SlotCounts,
+    Staged,
     UnitReport,
 )
 from seq2seq_core.report.dataset_page import write_beside
@@ -67,22 +69,29 @@ def build(root: beam.Pipeline, config: PrepareConfig) -> Prepared:
 def _build(root: beam.Pipeline, job: Job) -> Prepared:
     message_coder.register()
     plan = root | "Plan units" >> PlanUnits(job)
-    units = plan | "Stage units" >> StageUnits(has_held_out_files=job.has_held_out_files)
+    head = plan | "Head" >> beam.Map(_head).with_output_types(Head)
+    units = plan | "Stage units" >> StageUnits(head, has_held_out_files=job.has_held_out_files)
+    staged = plan | "Catalogue units" >> CatalogueUnits(units)
     # What a job does not ask for is left out of the graph: every step costs a start, on any engine.
-    counts = plan | "Count rows" >> CountRows(units) if job.has_caps else None
-    tokenizers = plan | "Make tokenizers" >> MakeTokenizers(units, counts)
-    held_out = plan | "Index held-out" >> IndexHeldOut(units) if job.protects else None
-    near = _search_near(plan, units, counts) if job.recipe.near_duplicates else None
-    shards = plan | "Build shards" >> BuildShards(units, tokenizers, held_out, counts, near)
+    before = head | "Count rows" >> CountRows(staged) if job.has_caps else None
+    tokenizers = head | "Make tokenizers" >> MakeTokenizers(staged, before)
+    held_out = head | "Index held-out" >> IndexHeldOut(staged) if job.protects else None
+    near = _search_near(head, staged, before) if job.recipe.near_duplicates else None
+    shards = head | "Build shards" >> BuildShards(staged, tokenizers, held_out, before, near)
     outcome = plan | "Publish dataset" >> PublishDataset(units, tokenizers, shards)
     return Prepared(plan=plan, units=units, shards=shards, outcome=outcome)
 
 
+def _head(plan: Plan) -> Head:
+    return plan.head
+
+
 def _search_near(
-    plan: beam.PCollection[Plan], units: beam.PCollection[UnitReport], counts: beam.PCollection[SlotCounts] | None
-) -> beam.PCollection[DropReport]:
-    plans = plan | "Plan near-duplicates" >> beam.FlatMap(near_plans).with_output_types(NearPlan)
-    search = NearDuplicates(rows_to_compare, plan=beam.pvalue.AsSingleton(plan), **lists(units=units, counts=counts))
+    head: beam.PCollection[Head], staged: beam.PCollection[Staged], before: beam.PCollection[RowsBefore] | None
+) -> beam.PCollection[Drops]:
+    plans = head | "Plan near-duplicates" >> beam.FlatMap(near_plans).with_output_types(NearPlan)
+    sides = {"head": head, "staged": staged} | ({} if before is None else {"before": before})
+    search = NearDuplicates(rows_to_compare, **{name: beam.pvalue.AsSingleton(side) for name, side in sides.items()})
     return plans | "Near-duplicates" >> search
 
 
@@ -117,7 +126,7 @@ def _run_once(config: PrepareConfig, beam_arguments: Sequence[str], job: Job) ->
     pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments, threads))
     _build(pipeline, job)
     try:
-        with alive(storage.join(config.output, WORK_FOLDER), job.holder), watching(PreparationWatch(config.output)):
+        with alive(layout.notes(config.output), job.holder), watching(PreparationWatch(config.output)):
             failures.run(pipeline)
     except (Exception, KeyboardInterrupt) as error:
         take_rest(config.output, job.run)

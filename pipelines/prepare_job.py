@@ -19,9 +19,9 @@ from seq2seq_core.corpora.config import CorpusConfig, corpus_names
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.machine import usable_cores
-from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.planning.generation import origins
-from seq2seq_core.preparation.planning.progress import clear_totals
+from seq2seq_core.preparation.planning.watch import clear_totals
 from seq2seq_core.preparation.terms.messages import Input, Job, Role
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.tokenizer.model import Tokenizer

@@ -11,9 +11,10 @@ import errno
 import fcntl
 import io
 import os
+import re
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, cast
 
 from seq2seq_core.errors import StorageError
@@ -31,6 +32,7 @@ _SPECIAL = (
     (stat.S_ISDIR, "a folder stands here"),
 )
 _NO_TEMPORARY_FOLDER = "No usable temporary directory"  # as Python says it to us, and to libraries that ask for one
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp")
 _CARRY_ON = "run the same command again: it carries on from what is finished."
 _ADVICE = {
     errno.ENOSPC: ("the disk is full", f"Make room there and {_CARRY_ON}"),
@@ -103,6 +105,12 @@ def open_input(path: str, url: str) -> IO[bytes]:
     return io.BufferedReader(_NamedFile(path, "rb", url), _READ_BUFFER_BYTES)
 
 
+def read_ranges(path: str, url: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Parts of a file, each from a first byte to the one behind the last; short where the file ends before."""
+    with _NamedFile(path, "rb", url) as file, named(url):
+        return [_read_range(file, begin, end) for begin, end in ranges]
+
+
 def open_append(path: str, url: str) -> IO[bytes]:
     """A file opened for writing at its end; it and its folder are made where they are missing."""
     make_folders(os.path.dirname(path), url)
@@ -173,6 +181,14 @@ def make_folders(folder: str, url: str) -> None:
         raise StorageError("a file stands where a folder is needed", where=url, found=folder)
 
 
+def _read_range(file: io.FileIO, begin: int, end: int) -> bytes:
+    place, blocks = file.seek(begin), []
+    while place < end and (block := file.read(end - place)):
+        place += len(block)
+        blocks.append(block)
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+
 def _destination(path: str, url: str) -> str:
     """Where a file of that name is written: at the end of its links; a StorageError where no file can stand."""
     with named(url):
@@ -228,6 +244,12 @@ def _synchronise(folder: str) -> None:
 
 def _temporary_beside(path: str) -> str:
     return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{uuid.uuid4().hex}.tmp")
+
+
+def published_name(name: str) -> str | None:
+    """What a temporary file was to be called; None for a name that is none of those."""
+    found = _TEMPORARY.fullmatch(name)
+    return found and found[1]
 
 
 def _temporary_folder() -> str:

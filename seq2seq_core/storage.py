@@ -14,13 +14,15 @@ again when a store is busy or does not answer.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import operator
 import os
 import posixpath
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import fsspec
 import xxhash
@@ -36,6 +38,14 @@ _STORE_LIBRARIES = frozenset({"aiobotocore", "aiohttp", "azure", "botocore", "gc
 _MOST_CONFLICTS = 5
 _LOCAL_PREFIX = re.compile("^(file|local)://")
 _LOCAL = LocalFileSystem()
+
+
+class Range(NamedTuple):
+    """Bytes of a file."""
+
+    url: str
+    begin: int
+    end: int
 
 
 def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -155,6 +165,26 @@ def read_if_there(url: str) -> bytes | None:
     return None
 
 
+def read_ranges(ranges: Sequence[Range]) -> list[bytes]:
+    """Parts of files of one store, those of one file next to each other; a part is short where its file ends before.
+
+    Object stores are asked for many at a time, as many as their library allows; of local files one is open at a time.
+    """
+    if not ranges:
+        return []
+    places = {url: filesystem(url) for url in dict.fromkeys(part.url for part in ranges)}
+    fs = places[ranges[0].url][0]
+    if fs is not _LOCAL:
+        paths = [places[part.url][1] for part in ranges]
+        with named(ranges[0].url):
+            begins, ends = [part.begin for part in ranges], [part.end for part in ranges]
+            return cast(list[bytes], fs.cat_ranges(paths, begins, ends, on_error="raise"))
+    found: list[bytes] = []
+    for url, parts in itertools.groupby(ranges, operator.attrgetter("url")):
+        found += local_disk.read_ranges(places[url][1], redact(url), [(part.begin, part.end) for part in parts])
+    return found
+
+
 def read_text(url: str) -> str:
     """The whole of a small UTF-8 file."""
     try:
@@ -173,6 +203,17 @@ def list_folder(url: str) -> list[str]:
         except (FileNotFoundError, NotADirectoryError):
             return []
     return sorted(posixpath.basename(entry) for entry in entries if entry != path)
+
+
+def sizes_in(url: str) -> dict[str, int]:
+    """The sizes of the files of a folder by their names, from one listing; empty when it does not exist."""
+    with named(url):
+        fs, path = filesystem(url)
+        try:
+            entries = cast(list[dict[str, Any]], fs.ls(path.rstrip("/"), detail=True))
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+    return {posixpath.basename(entry["name"]): int(entry["size"]) for entry in entries if entry["type"] == "file"}
 
 
 def files_below(url: str) -> list[str]:
@@ -227,6 +268,11 @@ def publish(url: str, *, durable: bool = True) -> Iterator[IO[bytes]]:
         whole.flush()
         with named(url):
             fs.put_file(name, path)  # one PUT, or one multipart upload that is aborted when a part fails
+
+
+def published_name(name: str) -> str | None:
+    """What a temporary file of `publish` was to be called; None for a name that is none of those."""
+    return local_disk.published_name(name)
 
 
 def append(url: str, data: bytes) -> None:

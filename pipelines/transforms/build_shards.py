@@ -1,4 +1,4 @@
-"""The plan, the reports of all units and the tokenizers in, a report of every shard out."""
+"""The head, the catalogue of staged files and the tokenizers in, a report of every shard out."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ from apache_beam.metrics import Metrics
 from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
 from pipelines.transforms.sides import lists
-from seq2seq_core.preparation.building.build import build_shard, marker_of
+from seq2seq_core.preparation.building.build import build_shard
+from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.messages import (
     NO_INDEX,
     Decisions,
-    DropReport,
+    Drops,
+    Head,
     HeldOutIndex,
     Partition,
-    Plan,
+    RowsBefore,
     ShardReport,
-    SlotCounts,
+    Staged,
     TokenizersReport,
-    UnitReport,
 )
 
 
 class BuildShards(beam.PTransform):  # type: ignore[misc]
-    """PCollection[Plan] of one element -> PCollection[ShardReport], in no order.
+    """PCollection[Head] of one element -> PCollection[ShardReport], in no order.
 
     What has to be known of the whole corpus comes first, from transforms beside this one; None where a job needs none.
     """
 
     def __init__(
         self,
-        units: beam.PCollection[UnitReport],
+        staged: beam.PCollection[Staged],
         tokenizers: beam.PCollection[TokenizersReport],
         held_out: beam.PCollection[HeldOutIndex] | None,
-        counts: beam.PCollection[SlotCounts] | None,
-        near: beam.PCollection[DropReport] | None,
+        before: beam.PCollection[RowsBefore] | None,
+        near: beam.PCollection[Drops] | None,
     ) -> None:
         super().__init__()
-        self._sides = lists(units=units, tokenizers=tokenizers, held_out=held_out, counts=counts, near=near)
+        self._sides = lists(staged=staged, tokenizers=tokenizers, held_out=held_out, before=before, near=near)
 
-    def expand(self, plan: beam.PCollection[Plan]) -> beam.PCollection[ShardReport]:
-        every = beam.pvalue.AsSingleton(plan)
+    def expand(self, head: beam.PCollection[Head]) -> beam.PCollection[ShardReport]:
+        every = beam.pvalue.AsSingleton(head)
         return (
-            plan
+            head
             | "List shards" >> beam.FlatMap(_partitions).with_output_types(Partition)
             | "Spread shards" >> beam.Reshuffle()
             | "Build" >> beam.ParDo(_BuildDoFn(), every, **self._sides).with_output_types(ShardReport)
@@ -54,29 +55,29 @@ class BuildShards(beam.PTransform):  # type: ignore[misc]
         )
 
 
-def _partitions(plan: Plan) -> tuple[Partition, ...]:
-    return plan.partitions
+def _partitions(head: Head) -> tuple[Partition, ...]:
+    return head.partitions
 
 
 class _BuildDoFn(BesideDoFn):
     def begin(
         self,
         partition: Partition,
-        plan: Plan,
-        units: Iterable[UnitReport],
+        head: Head,
+        staged: Iterable[Staged],
         tokenizers: Iterable[TokenizersReport],
         held_out: Iterable[HeldOutIndex] = (),
-        counts: Iterable[SlotCounts] = (),
-        near: Iterable[DropReport] = (),
+        before: Iterable[RowsBefore] = (),
+        near: Iterable[Drops] = (),
     ) -> Future[ShardReport]:
         decisions = Decisions(
             tokenizers=next(iter(tokenizers)),
             held_out=next(iter(held_out), NO_INDEX),
-            counts=tuple(counts),
-            near=tuple(near),
+            before=next(iter(before), None),
+            near=next(iter(near), None),
         )
-        marker = marker_of(plan, partition)
-        return local_workers.begin(marker, build_shard, plan, partition, list(units), decisions)
+        marker = layout.shard_marker(head, partition)
+        return local_workers.begin(marker, build_shard, head, partition, next(iter(staged)), decisions)
 
     def count(self, report: ShardReport) -> None:
         Metrics.counter("prepare", "rows_kept").inc(report.entry.rows)

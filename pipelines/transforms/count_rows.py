@@ -1,40 +1,46 @@
-"""The plan and the reports of all units in; how many rows each corpus has in each shard out."""
+"""The head and the catalogue of staged files in; how many rows of each corpus stand before each shard out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 
 import apache_beam as beam
 
 from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
-from seq2seq_core.preparation.sieves.caps import count_rows
-from seq2seq_core.preparation.terms.messages import Partition, Plan, SlotCounts, UnitReport
+from seq2seq_core.preparation.sieves.caps import add_up, count_rows
+from seq2seq_core.preparation.terms.messages import Head, Partition, RowsBefore, SlotCounts, Staged
 
 
 class CountRows(beam.PTransform):  # type: ignore[misc]
-    """PCollection[Plan] of one element -> PCollection[SlotCounts], in no order; for jobs with `caps`."""
+    """PCollection[Head] of one element -> PCollection[RowsBefore] of one (or none); for jobs with caps."""
 
-    def __init__(self, units: beam.PCollection[UnitReport]) -> None:
+    def __init__(self, staged: beam.PCollection[Staged]) -> None:
         super().__init__()
-        self._units = units
+        self._staged = staged
 
-    def expand(self, plan: beam.PCollection[Plan]) -> beam.PCollection[SlotCounts]:
-        sides = [beam.pvalue.AsSingleton(plan), beam.pvalue.AsList(self._units)]
-        return (
-            plan
+    def expand(self, head: beam.PCollection[Head]) -> beam.PCollection[RowsBefore]:
+        sides = [beam.pvalue.AsSingleton(head), beam.pvalue.AsList(self._staged)]
+        counts = (
+            head
             | "List shards to count" >> beam.FlatMap(_partitions).with_output_types(Partition)
             | "Spread shards to count" >> beam.Reshuffle()
             | "Count" >> beam.ParDo(_CountDoFn(), *sides).with_output_types(SlotCounts)
-            | "Hold counts" >> beam.Reshuffle()
         )
+        return head | "Add up" >> beam.FlatMap(_add_up, beam.pvalue.AsList(counts)).with_output_types(RowsBefore)
 
 
-def _partitions(plan: Plan) -> tuple[Partition, ...]:
-    return plan.training
+def _partitions(head: Head) -> tuple[Partition, ...]:
+    return head.training
+
+
+def _add_up(head: Head, counts: Iterable[SlotCounts]) -> Iterator[RowsBefore]:
+    if not head.is_done:
+        yield add_up(head, list(counts))
 
 
 class _CountDoFn(BesideDoFn):
-    def begin(self, partition: Partition, plan: Plan, units: Iterable[UnitReport]) -> Future[SlotCounts]:
-        return local_workers.begin(f"{plan.work}: count {partition.slot}", count_rows, plan, partition, list(units))
+    def begin(self, partition: Partition, head: Head, staged: Iterable[Staged]) -> Future[SlotCounts]:
+        name = f"{head.work}: count {partition.slot}"
+        return local_workers.begin(name, count_rows, head, partition, next(iter(staged)))

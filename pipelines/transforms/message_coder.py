@@ -9,19 +9,25 @@ from seq2seq_core.preparation.terms import messages
 from seq2seq_core.preparation.terms.messages import Message
 
 _KINDS: tuple[type[Message], ...] = (
+    messages.Buckets,
+    messages.Drops,
+    messages.Head,
     messages.HeldOutIndex,
+    messages.HeldOutSources,
     messages.IndexedInput,
+    messages.Input,
     messages.Job,
     messages.Outcome,
     messages.Partition,
     messages.Plan,
+    messages.RowsBefore,
     messages.ShardReport,
     messages.SlotCounts,
+    messages.Staged,
     messages.TokenizersReport,
     messages.Unit,
     messages.UnitReport,
     messages.BandsReport,
-    messages.DropReport,
     messages.EdgesReport,
     messages.NearPlan,
 )

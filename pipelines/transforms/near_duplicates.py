@@ -1,4 +1,4 @@
-"""The plan of near-duplicate detection in, a list of near-duplicates for every shard out."""
+"""The plan of near-duplicate detection in, the near-duplicates of every shard out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from apache_beam.metrics import Metrics
 from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
 from seq2seq_core.preparation.sieves.near.bands import Texts, write_bands
-from seq2seq_core.preparation.sieves.near.search import find_edges, write_drops
-from seq2seq_core.preparation.terms.messages import BandsReport, DropReport, EdgesReport, NearPlan
+from seq2seq_core.preparation.sieves.near.search import find_buckets, find_edges, write_drops
+from seq2seq_core.preparation.terms.messages import BandsReport, Buckets, Drops, EdgesReport, NearPlan
 
 _Read = Callable[..., Iterable[Texts]]
 
 
 class NearDuplicates(beam.PTransform):  # type: ignore[misc]
-    """PCollection[NearPlan] of one element (or none) -> PCollection[DropReport], one for each shard, in no order."""
+    """PCollection[NearPlan] of one element (or none) -> PCollection[Drops] of one (or none)."""
 
     def __init__(self, read: _Read, **sides: beam.pvalue.AsSideInput) -> None:
         """Where the rows come from.
@@ -31,7 +31,7 @@ class NearDuplicates(beam.PTransform):  # type: ignore[misc]
         self._read = read
         self._sides = sides
 
-    def expand(self, plan: beam.PCollection[NearPlan]) -> beam.PCollection[DropReport]:
+    def expand(self, plan: beam.PCollection[NearPlan]) -> beam.PCollection[Drops]:
         every = beam.pvalue.AsSingleton(plan)
         bands = (
             plan
@@ -39,17 +39,15 @@ class NearDuplicates(beam.PTransform):  # type: ignore[misc]
             | "Spread shards" >> beam.Reshuffle()
             | "Sign" >> beam.ParDo(_SignDoFn(), self._read, every, **self._sides).with_output_types(BandsReport)
         )
+        places = plan | "Find buckets" >> beam.Map(_find_buckets, beam.pvalue.AsList(bands)).with_output_types(Buckets)
         edges = (
             plan
             | "List buckets" >> beam.FlatMap(_buckets).with_output_types(int)
             | "Spread buckets" >> beam.Reshuffle()
-            | "Find edges" >> beam.ParDo(_FindDoFn(), every, beam.pvalue.AsList(bands)).with_output_types(EdgesReport)
+            | "Find edges"
+            >> beam.ParDo(_FindDoFn(), every, beam.pvalue.AsSingleton(places)).with_output_types(EdgesReport)
         )
-        return (
-            plan
-            | "Connect" >> beam.FlatMap(_write_drops, beam.pvalue.AsList(edges)).with_output_types(DropReport)
-            | "Hold results" >> beam.Reshuffle()
-        )
+        return plan | "Connect" >> beam.Map(_write_drops, beam.pvalue.AsList(edges)).with_output_types(Drops)
 
 
 def _shards(plan: NearPlan) -> range:
@@ -70,11 +68,15 @@ def _write_bands(plan: NearPlan, shard: int, read: _Read, sides: Mapping[str, ob
 
 
 class _FindDoFn(BesideDoFn):
-    def begin(self, bucket: int, plan: NearPlan, bands: Iterable[BandsReport]) -> Future[EdgesReport]:
-        return local_workers.begin(f"{plan.work}: find {bucket}", find_edges, plan, bucket, list(bands))
+    def begin(self, bucket: int, plan: NearPlan, places: Buckets) -> Future[EdgesReport]:
+        return local_workers.begin(f"{plan.work}: find {bucket}", find_edges, plan, bucket, places)
 
 
-def _write_drops(plan: NearPlan, edges: Iterable[EdgesReport]) -> list[DropReport]:
-    reports = write_drops(plan, list(edges))
-    Metrics.counter("prepare", "rows_near_duplicate").inc(sum(report.rows for report in reports))
-    return reports
+def _find_buckets(plan: NearPlan, bands: Iterable[BandsReport]) -> Buckets:
+    return find_buckets(plan, list(bands))
+
+
+def _write_drops(plan: NearPlan, edges: Iterable[EdgesReport]) -> Drops:
+    drops = write_drops(plan, list(edges))
+    Metrics.counter("prepare", "rows_near_duplicate").inc(drops.rows)
+    return drops

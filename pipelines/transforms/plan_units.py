@@ -9,8 +9,8 @@ import apache_beam as beam
 
 from pipelines.running import local_workers
 from pipelines.transforms.beside import BesideDoFn
-from seq2seq_core.preparation.planning.plan import index_input, index_name, make_plan, plan_name
-from seq2seq_core.preparation.terms.messages import IndexedInput, Job, Plan
+from seq2seq_core.preparation.planning.planner import index_input, index_name, make_plan, plan_name
+from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job, Plan
 
 
 class PlanUnits(beam.PTransform):  # type: ignore[misc]
@@ -25,15 +25,15 @@ class PlanUnits(beam.PTransform):  # type: ignore[misc]
         # Create spreads more than one element over the workers itself.
         indexed = (
             root
-            | "Inputs" >> beam.Create(range(len(self._job.inputs))).with_output_types(int)
+            | "Inputs" >> beam.Create(self._job.inputs).with_output_types(Input)
             | "Index" >> beam.ParDo(_IndexDoFn(), beam.pvalue.AsSingleton(job)).with_output_types(IndexedInput)
         )
         return job | "Plan" >> beam.Map(_plan, beam.pvalue.AsList(indexed)).with_output_types(Plan)
 
 
 class _IndexDoFn(BesideDoFn):
-    def begin(self, position: int, job: Job) -> Future[IndexedInput]:
-        return local_workers.begin(index_name(job, position), index_input, job, position)
+    def begin(self, input_: Input, job: Job) -> Future[IndexedInput]:
+        return local_workers.begin(index_name(job, input_.index), index_input, job.recipe, input_)
 
 
 def _plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:

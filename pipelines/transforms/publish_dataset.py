@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import apache_beam as beam
 
-from seq2seq_core.preparation.publishing.finish import finish
+from seq2seq_core.preparation.publishing.publish import finish
 from seq2seq_core.preparation.terms.messages import Outcome, Plan, ShardReport, TokenizersReport, UnitReport
 
 

@@ -59,7 +59,7 @@ BUILT = f"building shards: shards {SPLITS_AND_SHARDS}/{SPLITS_AND_SHARDS}"
 PUBLISH_WHEN_TOLD = f"""
 import logging, threading
 from pipelines.running import watch
-from seq2seq_core.preparation.publishing import finish
+from seq2seq_core.preparation.publishing import publish as publishing
 
 class Heard(logging.Handler):
     def emit(self, record):
@@ -68,9 +68,9 @@ class Heard(logging.Handler):
 
 def publish_when_told(*reports):
     built.wait(60)
-    return publish(*reports)
+    return finish(*reports)
 
-built, publish, finish.finish = threading.Event(), finish.finish, publish_when_told
+built, finish, publishing.finish = threading.Event(), publishing.finish, publish_when_told
 watch._LOOK_SECONDS = watch._LOG_SECONDS = 0.001
 logging.getLogger(watch.__name__).addHandler(Heard())
 """

@@ -20,7 +20,7 @@ from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME
 from seq2seq_core.errors import ConfigError, DatasetError, InputError, TokenizerError
-from seq2seq_core.preparation.planning.plan import make_plan
+from seq2seq_core.preparation.planning.planner import make_plan
 
 WORDS = ("man", "woman", "dog", "runs", "sleeps", "in", "on", "park", "street", "red", "green", "under", "bridge")
 TWO_WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]

@@ -263,3 +263,35 @@ def test_only_what_has_to_be_durable_is_waited_for(
         out.write(b"whole")
     assert (tmp_path / "file").read_bytes() == b"whole"
     assert len(synchronised) == (2 if durable else 0)  # the file, and its name in the folder
+
+
+def test_ranges_of_several_files_come_in_the_order_they_were_asked_for(root: str) -> None:
+    data = {storage.join(root, f"{name}.bin"): name.encode() * 50 + bytes(range(100)) for name in "abc"}
+    for url, octets in data.items():
+        storage.publish_bytes(url, octets)
+    draw = random.Random(1)
+    places = sorted((draw.choice(list(data)), *sorted(draw.sample(range(151), 2))) for _ in range(40))
+    draw.shuffle(places)
+    found = storage.read_ranges([storage.Range(*place) for place in places])
+    assert found == [data[url][begin:end] for url, begin, end in places]
+    assert storage.read_ranges([]) == []
+
+
+def test_a_range_is_short_where_its_file_ends_before(root: str) -> None:
+    url = storage.join(root, "x.bin")
+    storage.publish_bytes(url, b"0123456789")
+    assert storage.read_ranges([storage.Range(url, 6, 40)]) == [b"6789"]
+
+
+def test_a_range_of_a_file_that_is_not_there_is_an_error(root: str) -> None:
+    storage.publish_bytes(storage.join(root, "x.bin"), b"0123")
+    ranges = [storage.Range(storage.join(root, name), 0, 2) for name in ("x.bin", "gone.bin")]
+    with pytest.raises(StorageError, match="no such file"):
+        storage.read_ranges(ranges)
+
+
+def test_sizes_of_the_files_of_a_folder_alone(root: str) -> None:
+    for name, size in (("a", 3), ("b", 0), ("deeper/c", 9)):
+        storage.publish_bytes(storage.join(root, "in", name), b"x" * size)
+    assert storage.sizes_in(storage.join(root, "in")) == {"a": 3, "b": 0}
+    assert storage.sizes_in(storage.join(root, "none")) == {}

@@ -6,7 +6,7 @@ import functools
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -14,24 +14,26 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import TokenizerEntry
-from seq2seq_core.dataset.schema import shard_name, shard_schema
+from seq2seq_core.dataset.schema import shard_schema
 from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.building.tags import with_tags
-from seq2seq_core.preparation.planning.claims import check_claim
+from seq2seq_core.preparation.building.control_pieces import with_tags
+from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.shuffle.gather import gather
 from seq2seq_core.preparation.sieves.caps import within_caps
 from seq2seq_core.preparation.sieves.held_out import without_held_out
 from seq2seq_core.preparation.sieves.near.rows import without_near
 from seq2seq_core.preparation.sieves.rejected import publish_rejects
 from seq2seq_core.preparation.sieves.tokens import within_token_limits
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
 from seq2seq_core.preparation.terms.messages import (
     Decisions,
+    Head,
     Partition,
-    Plan,
     ShardReport,
+    Staged,
     TokenizersReport,
-    UnitReport,
 )
 from seq2seq_core.tokenizer.model import Tokenizer
 
@@ -40,49 +42,49 @@ logger = logging.getLogger(__name__)
 _BATCH_ROWS, _BATCH_BYTES = 1 << 17, 64 << 20
 
 
-def build_shard(plan: Plan, partition: Partition, units: Sequence[UnitReport], decisions: Decisions) -> ShardReport:
+def build_shard(head: Head, partition: Partition, staged: Staged, decisions: Decisions) -> ShardReport:
     """Build a shard, unless its marker says that this has been done."""
-    marker = marker_of(plan, partition)
-    if storage.exists(marker):
-        return ShardReport.model_validate_json(storage.read_text(marker))
-    check_claim(plan)
-    rows, duplicates = gather(plan, partition, units)
-    rows, rejected = _sifted(plan, partition, rows, decisions)
+    marker = layout.shard_marker(head, partition)
+    report = read_marker(ShardReport, marker)
+    if report is None:
+        check_claim(head)
+        report = _build(head, partition, staged, decisions)
+        publish_marker(marker, report)
+        logger.info(
+            "shard %s: %d rows, %d duplicates left out", report.entry.path, report.entry.rows, report.duplicates
+        )
+    return report
+
+
+def _build(head: Head, partition: Partition, staged: Staged, decisions: Decisions) -> ShardReport:
+    rows, duplicates = gather(head, partition, staged)
+    rows, rejected = _sifted(head, partition, rows, decisions)
     tokenizers = decisions.tokenizers
-    table = encode_rows(rows, plan.job.output, tokenizers, with_text=partition.split != "train")
+    table = encode_rows(rows, head.output, tokenizers, with_text=partition.split != "train")
     if partition.slot is not None:
-        rows, table, beyond = within_token_limits(rows, table, plan.job.corpora)
+        rows, table, beyond = within_token_limits(rows, table, head.corpora)
         rejected += beyond
-    source_model = _load(plan.job.output, tokenizers.source)
-    table = with_tags(table, rows.column("corpus").to_numpy(), plan.job.corpora, source_model)
-    path = plan.place(partition.split, name=shard_name(partition.index, partition.count))
-    entry = write_shard(plan.job.output, path, table, tokenizers.sides, generation=plan.generation)
-    report = ShardReport(
+    source_model = _load(head.output, tokenizers.source)
+    table = with_tags(table, rows.column("corpus").to_numpy(), head.corpora, source_model)
+    path = layout.shard(head, partition)
+    entry = write_shard(head.output, path, table, tokenizers.sides, generation=head.generation)
+    return ShardReport(
         partition=partition,
         entry=entry,
         duplicates=duplicates,
         rejected=dict(sorted(Counter(rule for part in rejected for rule in part.column("rule").to_pylist()).items())),
-        rejected_file=publish_rejects(plan, partition, rejected),
+        rejected_file=publish_rejects(head, partition, rejected),
         source_lengths=length_histogram(table.column("source_length").to_numpy()),
         target_lengths=length_histogram(table.column("target_length").to_numpy()),
     )
-    storage.publish_text(marker, report.model_dump_json())
-    logger.info("shard %s: %d rows, %d duplicates left out", entry.path, entry.rows, duplicates)
-    return report
 
 
-def marker_of(plan: Plan, partition: Partition) -> str:
-    """The file that says that a shard is built."""
-    name = shard_name(partition.index, partition.count)
-    return storage.join(plan.work, "shards", f"{partition.split}-{name}.json")
-
-
-def _sifted(plan: Plan, partition: Partition, rows: pa.Table, decisions: Decisions) -> tuple[pa.Table, list[pa.Table]]:
+def _sifted(head: Head, partition: Partition, rows: pa.Table, decisions: Decisions) -> tuple[pa.Table, list[pa.Table]]:
     """The rows that stay, and those that what is known of the whole corpus rejects."""
     sieves = (
-        functools.partial(within_caps, plan, partition, counts=decisions.counts),
-        functools.partial(without_near, plan, partition, drops=decisions.near),
-        functools.partial(without_held_out, plan, partition, index=decisions.held_out),
+        functools.partial(within_caps, head, partition, counted=decisions.before),
+        functools.partial(without_near, head, partition, drops=decisions.near),
+        functools.partial(without_held_out, head, partition, index=decisions.held_out),
     )
     rejected: list[pa.Table] = []
     for apply in sieves:

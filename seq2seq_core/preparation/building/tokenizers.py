@@ -1,4 +1,4 @@
-"""Staged units in, the dataset's tokenizers out: given ones copied, others trained on a uniform sample."""
+"""Staged rows in, the dataset's tokenizers out: given ones copied, others trained on a uniform sample."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import TokenizerEntry
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.seal import changed
-from seq2seq_core.preparation.building.tags import tags_of
-from seq2seq_core.preparation.planning.claims import check_claim
+from seq2seq_core.preparation.building.control_pieces import tags_of
+from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.shuffle.gather import gather
 from seq2seq_core.preparation.sieves.caps import within_caps
-from seq2seq_core.preparation.terms.messages import Plan, SlotCounts, TokenizersReport, UnitReport
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
+from seq2seq_core.preparation.terms.messages import Head, RowsBefore, Staged, TokenizersReport
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import train
 
 logger = logging.getLogger(__name__)
 
-_FOLDER = "tokenizer"
 
-
-def make_tokenizers(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts] = ()) -> TokenizersReport:
+def make_tokenizers(head: Head, staged: Staged, before: RowsBefore | None = None) -> TokenizersReport:
     """Publish the tokenizers, unless a marker says that this has been done or the dataset has them already.
 
     Raises:
         InputError: No training row is left, or a given tokenizer has changed since the run began.
         TokenizerError: A model cannot be trained or read.
     """
-    marker = storage.join(plan.work, "tokenizers.json")
-    if storage.exists(marker):
-        return TokenizersReport.model_validate_json(storage.read_text(marker))
-    report = plan.tokenizers or _make(plan, units, counts)
-    storage.publish_text(marker, report.model_dump_json())
+    marker = layout.tokenizers_marker(head.work)
+    report = read_marker(TokenizersReport, marker)
+    if report is None:
+        report = head.tokenizers or _make(head, staged, before)
+        publish_marker(marker, report)
     return report
 
 
-def _make(plan: Plan, units: Sequence[UnitReport], counts: Sequence[SlotCounts]) -> TokenizersReport:
-    config = plan.job.recipe.tokenizer
+def _make(head: Head, staged: Staged, before: RowsBefore | None) -> TokenizersReport:
+    config = head.recipe.tokenizer
     if config.given:
-        models = _load_given(config.given, plan.job.tokenizer_digests)
+        models = _load_given(config.given, head.tokenizer_digests)
     else:
-        sample = sample_rows(plan, units, config.sample_rows, counts)
+        sample = sample_rows(head, staged, config.sample_rows, before)
         logger.info("training a tokenizer on %d rows", sample.num_rows)
         sides = [["source", "target"]] if config.joint else [["source"], ["target"]]
-        tags = tags_of(plan.job.corpora)
+        tags = tags_of(head.corpora)
         models = [
             Tokenizer(train(_texts(sample, columns), config, tags if "source" in columns else ())) for columns in sides
         ]
-    check_claim(plan)
-    return _publish(plan.job.output, models[0], models[-1])
+    check_claim(head)
+    return _publish(head.output, models[0], models[-1])
 
 
 def _load_given(urls: Sequence[str], expected: Sequence[str]) -> list[Tokenizer]:
@@ -65,7 +65,7 @@ def _load_given(urls: Sequence[str], expected: Sequence[str]) -> list[Tokenizer]
     return models
 
 
-def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int, counts: Sequence[SlotCounts] = ()) -> pa.Table:
+def sample_rows(head: Head, staged: Staged, most: int, before: RowsBefore | None = None) -> pa.Table:
     """The training rows with the smallest ids, in that order, at most so many (see `gather` for the columns).
 
     Rows beyond the caps of their corpora are not among them, where shards were counted.
@@ -75,19 +75,15 @@ def sample_rows(plan: Plan, units: Sequence[UnitReport], most: int, counts: Sequ
     """
     parts: list[pa.Table] = []
     missing = most
-    for partition in plan.slots:
-        if partition.split == "train" and missing:
-            rows, _ = gather(plan, partition, units)
-            capped = within_caps(plan, partition, rows, counts)
+    for partition in head.training:
+        if missing:
+            rows, _ = gather(head, partition, staged)
+            capped = within_caps(head, partition, rows, before)
             rows = rows if capped is None else capped.kept
             parts.append(rows.slice(0, missing))
             missing -= parts[-1].num_rows
     if missing == most:
-        rejected: dict[str, int] = {}
-        for unit in units:
-            for rule, count in unit.rejected.items():
-                rejected[rule] = rejected.get(rule, 0) + count
-        raise nothing_left(sum(unit.read for unit in units), rejected)
+        raise nothing_left(staged.read, staged.rejected)
     return pa.concat_tables(parts)
 
 
@@ -116,6 +112,6 @@ def _publish(output: str, source: Tokenizer, target: Tokenizer) -> TokenizersRep
 
 
 def _publish_one(output: str, name: str, tokenizer: Tokenizer) -> TokenizerEntry:
-    path = storage.join(_FOLDER, name)
+    path = storage.join(layout.TOKENIZER_FOLDER, name)
     storage.publish_bytes(storage.join(output, path), tokenizer.data)
     return TokenizerEntry(path=path, digest=tokenizer.digest, vocabulary_size=tokenizer.vocabulary_size)

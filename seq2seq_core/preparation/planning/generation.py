@@ -7,20 +7,16 @@ called now. What a generation holds follows from the recipe, the generations bef
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import InputEntry, Manifest, SourceEntry
 from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.files.compression import text_bytes
+from seq2seq_core.preparation.planning.sizes import PART_ROWS, default_shards, parts_a_unit, total_bytes
 from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
-
-_SHARD_BYTES = 8 << 20
-_MOST_DEFAULT_SHARDS = 4096
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,7 @@ class Generation:
         number: From 0.
         shards: Number of training shards.
         reads: Its inputs; held-out sets given as files belong to generation 0.
+        together: How many parts of each of them a unit takes.
         left: How many more inputs are new, which another generation will have to add.
     """
 
@@ -52,6 +49,7 @@ class Generation:
     recipe_fingerprint: str
     shards: int
     reads: tuple[Read, ...]
+    together: tuple[int, ...]
     left: int = 0
 
 
@@ -86,10 +84,11 @@ def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
     shards and the tokenizers given; neither the corpora's files nor where anything lies or what it is called.
     """
     recipe = job.recipe.model_dump(mode="json", exclude={"tokenizer": {"model", "source_model", "target_model"}})
+    recipe |= {"shards": shards, "unit_rows": job.recipe.unit_rows or PART_ROWS}
     corpora = [corpus.model_dump(mode="json", exclude={"name"}) for corpus in job.corpora]
     ways = sorted({(read.input.corpus, json.dumps(_way(read.input), sort_keys=True)) for read in reads})
     held_out = [[read.input.corpus, read.input.role, read.key] for read in reads if read.input.role != "train"]
-    settings = [recipe | {"shards": shards}, corpora, ways, job.shares, job.tokenizer_digests]
+    settings = [recipe, corpora, ways, job.shares, job.tokenizer_digests]
     return _digest([FORMAT_VERSION, settings, held_out])
 
 
@@ -99,13 +98,13 @@ def next_generation(job: Job, reads: Sequence[Read], latest: Manifest | None) ->
     Raises:
         DatasetError: The dataset was made with another configuration or tokenizer.
     """
-    shards = job.recipe.shards or (_default_shards(reads) if latest is None else shards_of(latest))
+    shards = job.recipe.shards or (default_shards(_corpus_bytes(reads)) if latest is None else shards_of(latest))
     recipe = recipe_fingerprint(job, reads, shards)
     if latest is None:
-        return _generation(recipe, shards, list(reads), latest)
+        return _generation(job, recipe, shards, list(reads), latest)
     _check_recipe(job, recipe, latest)
     fresh = _fresh(reads, latest)
-    return _generation(recipe, shards, _renamed(fresh, latest), latest) if fresh else None
+    return _generation(job, recipe, shards, _renamed(fresh, latest), latest) if fresh else None
 
 
 def chosen_generation(
@@ -127,7 +126,8 @@ def chosen_generation(
         chosen.append(_named(found.pop(0), entry.origin))
     shards = job.recipe.shards or shards
     recipe = recipe_fingerprint(job, reads, shards)
-    return _generation(recipe, shards, chosen, latest, left=len(fresh) - len(chosen))
+    generation = _generation(job, recipe, shards, chosen, latest)
+    return replace(generation, left=len(fresh) - len(chosen))
 
 
 def origins(urls: Sequence[str]) -> list[str]:
@@ -168,17 +168,31 @@ def _named(read: Read, origin: str) -> Read:
     return Read(read.input.model_copy(update={"origin": origin}), read.indexed, read.key)
 
 
-def _generation(recipe: str, shards: int, reads: Sequence[Read], latest: Manifest | None, left: int = 0) -> Generation:
+def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], latest: Manifest | None) -> Generation:
     before = None if latest is None else latest.fingerprint
     inputs = [[read.input.corpus, read.input.role, read.input.origin, read.key] for read in reads]
+    together = _together(job, reads)
+    # Another cutting is other work; where nothing is put together, it is named as it always was.
+    cutting = [together] if any(count > 1 for count in together) else []
     return Generation(
         number=0 if latest is None else len(latest.generations),
-        fingerprint=_digest([recipe, before, inputs]),
+        fingerprint=_digest([recipe, before, inputs, *cutting]),
         recipe_fingerprint=recipe,
         shards=shards,
         reads=tuple(reads),
-        left=left,
+        together=together,
     )
+
+
+def _together(job: Job, reads: Sequence[Read]) -> tuple[int, ...]:
+    """How many parts of each input a unit takes: one, where the recipe says how large parts are."""
+    total = 0 if job.recipe.unit_rows else _corpus_bytes(reads)
+    return tuple(parts_a_unit(total, read.indexed.files) for read in reads)
+
+
+def _corpus_bytes(reads: Sequence[Read]) -> int:
+    """About how many bytes of text the corpora among some inputs hold."""
+    return total_bytes(read.indexed.files for read in reads if read.input.role == "train")
 
 
 def _check_recipe(job: Job, recipe: str, latest: Manifest) -> None:
@@ -187,8 +201,8 @@ def _check_recipe(job: Job, recipe: str, latest: Manifest) -> None:
     if given and (given[0], given[-1])[-len(of_dataset) :] != of_dataset:
         raise _refuse(job, "the dataset was made with another tokenizer", "digest", of_dataset, given)
     if recipe != latest.recipe_fingerprint:
-        changed = ", ".join(_changed(latest.configuration, job.configuration))
-        changed = changed or "held-out files, or what a file or function of filters says"
+        before, now = _settled(latest.configuration), _settled(job.configuration)
+        changed = ", ".join(_changed(before, now)) or "held-out files, or what a file or function of filters says"
         problem = f"a dataset of another configuration stands here (changed: {changed})"
         raise _refuse(job, problem, "fingerprint", (latest.recipe_fingerprint,), (recipe,))
 
@@ -203,6 +217,11 @@ def _refuse(job: Job, problem: str, what: str, found: Sequence[str], expected: S
     )
 
 
+def _settled(configuration: Mapping[str, object]) -> dict[str, object]:
+    """A configuration with what a setting that is left out stands for."""
+    return {**configuration, "unit_rows": configuration.get("unit_rows") or PART_ROWS}
+
+
 def _changed(before: Mapping[str, object], now: Mapping[str, object], above: str = "") -> list[str]:
     """The keys of a configuration that have changed, dotted."""
     found: list[str] = []
@@ -213,17 +232,6 @@ def _changed(before: Mapping[str, object], now: Mapping[str, object], above: str
         elif old != new:
             found.append(f"{above}{key}")
     return found
-
-
-def _default_shards(reads: Sequence[Read]) -> int:
-    """One for about 8 MiB of text, an even number as that of most machines' cores, up to a number at which each unit
-    still has rows for all of them.
-    """
-    total = sum(
-        text_bytes(file.url, file.bytes) for read in reads for file in read.indexed.files if read.input.role == "train"
-    )
-    count = math.ceil(total / _SHARD_BYTES)
-    return min(_MOST_DEFAULT_SHARDS, count + count % 2 if count > 1 else count)
 
 
 def _digest(value: object) -> str:

@@ -12,15 +12,12 @@ from collections.abc import Iterable, Iterator
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.manifest import NEAR_FOLDER, REPORT_NAME, Manifest
-from seq2seq_core.dataset.schema import shard_name
+from seq2seq_core.dataset.manifest import REPORT_NAME, Manifest
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.terms.layout import WORK_FOLDER
-from seq2seq_core.preparation.terms.messages import Message, Plan
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.messages import Head, Message
 
-TRACES_NAME = "files.json"
 REPORT_MARKS = (b'name="generator" content="seq2seq"', b'name="made-from"')
-TOKENIZERS = tuple(f"tokenizer/{side}.model" for side in ("joint", "source", "target"))
 
 _HEAD_BYTES = 1 << 12
 
@@ -33,34 +30,27 @@ class Traces(Message):
     files: tuple[str, ...]
 
 
-def work_name(number: int, fingerprint: str) -> str:
-    """What the folder of a generation's unfinished work is called."""
-    return f"{number:05d}-{fingerprint[:16]}"
-
-
-def traces_of(plan: Plan) -> Traces:
+def traces_of(head: Head) -> Traces:
     """All a generation may publish: shards, rejected rows, tokenizers, and the bands of its rows."""
-    shards = [plan.place(p.split, name=shard_name(p.index, p.count)) for p in plan.partitions]
-    shards += [plan.place("rejected", "shards", name=shard_name(p.index, p.count)) for p in plan.partitions]
-    units = [plan.place("rejected", name=shard_name(unit.index, len(plan.units))) for unit in plan.units]
-    count = len(plan.training)
-    bands = [plan.place(NEAR_FOLDER, name=shard_name(shard, count, suffix=".arrow")) for shard in range(count)]
-    wants_bands = plan.job.recipe.near_duplicates is not None
-    tokenizers = TOKENIZERS if plan.tokenizers is None else ()
-    files = (*shards, *units, *(bands if wants_bands else ()), *tokenizers)
-    return Traces(generation=plan.generation, work=storage.name_of(plan.work), files=files)
+    partitions = head.partitions
+    shards = [layout.shard(head, partition) for partition in partitions]
+    shards += [layout.shard_rejects(head, partition) for partition in partitions]
+    units = [layout.unit_rejects(head, unit) for unit in range(head.units)]
+    bands = layout.bands_paths(head) if head.recipe.near_duplicates is not None else ()
+    tokenizers = layout.TOKENIZERS if head.tokenizers is None else ()
+    files = (*shards, *units, *bands, *tokenizers)
+    return Traces(generation=head.generation, work=storage.name_of(head.work), files=files)
 
 
-def write_down(plan: Plan) -> None:
+def write_down(head: Head) -> None:
     """Note what a generation may leave, before it leaves anything."""
-    storage.publish_text(storage.join(plan.work, TRACES_NAME), traces_of(plan).model_dump_json())
+    storage.publish_text(layout.traces(head.work), traces_of(head).model_dump_json())
 
 
 def all_traces(output: str) -> Iterator[Traces]:
     """The notes of all generations that are being made, or were begun and never finished."""
-    work = storage.join(output, WORK_FOLDER)
-    for name in storage.list_folder(work):
-        data = storage.read_if_there(storage.join(work, name, TRACES_NAME))
+    for name in storage.list_folder(layout.notes(output)):
+        data = storage.read_if_there(layout.traces(layout.note(output, name)))
         if data is not None:
             try:
                 found = Traces.model_validate_json(data)
@@ -70,15 +60,15 @@ def all_traces(output: str) -> Iterator[Traces]:
                 yield found
 
 
-def refuse_strangers(plan: Plan, latest: Manifest | None) -> None:
+def refuse_strangers(head: Head, latest: Manifest | None) -> None:
     """Make sure that nobody else's file stands where a generation puts its own.
 
     Raises:
         DatasetError: One does; the first is named.
     """
-    output = plan.job.output
+    output = head.output
     ours = {path for traces in all_traces(output) for path in traces.files} | set(files_of(latest))
-    wanted = set(traces_of(plan).files) - ours
+    wanted = set(traces_of(head).files) - ours
     taken = sorted(path for path in present(output, wanted) if path in wanted)
     if latest is None and not is_free_for_page(storage.join(output, REPORT_NAME)):
         taken.append(REPORT_NAME)

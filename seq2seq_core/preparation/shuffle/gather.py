@@ -1,29 +1,27 @@
-"""Staged units in, the rows of one shard out: deduplicated and in their final order."""
+"""The catalogue of staged files in, the rows of one shard out: deduplicated and in their final order."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core import storage
 from seq2seq_core.dataset.reader import read_ids
-from seq2seq_core.dataset.schema import shard_name
+from seq2seq_core.preparation.shuffle.batch_file import read_batches
+from seq2seq_core.preparation.shuffle.catalogue import PLACES, places_of, ranges_of
 from seq2seq_core.preparation.shuffle.hashing import from_column, hash_order
-from seq2seq_core.preparation.shuffle.staged_file import read_staged, staged_schema
-from seq2seq_core.preparation.terms.messages import Partition, Plan, UnitReport
+from seq2seq_core.preparation.shuffle.staged_file import staged_schema
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.messages import Head, Partition, Role, Staged
 
 ORIGIN = pa.field("origin", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 CORPUS = pa.field("corpus", pa.int32(), nullable=False)
 
 
-def gather(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> tuple[pa.Table, int]:
+def gather(head: Head, partition: Partition, staged: Staged) -> tuple[pa.Table, int]:
     """The rows of a shard, and how many duplicates were left out.
 
-    The columns are those of `STAGED`, `origin`, and `corpus`, a position in `job.corpora`.
+    The columns are those of `STAGED`, `origin`, and `corpus`, a position in `head.corpora`.
 
     Rows of a given split stand as in its files. Rows of the corpora stand in the order of their ids, and of equal
     ids only the first in corpus order or the one with the best score stays (all, when the recipe says not to
@@ -31,42 +29,35 @@ def gather(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> tup
     ids, the rows of all shards one after the other are in that order too: the first rows are a uniform sample.
     Ids that stand in the same shard of an earlier generation are duplicates as well.
     """
-    table = _read(plan, partition, sorted(units, key=lambda unit: unit.index))
     if partition.slot is None:
-        return table, 0
-    scores = table.column("score").to_numpy() if plan.job.recipe.keep == "best" else None
+        return staged_rows(head, staged, partition.split), 0
+    table = staged_rows(head, staged, "train", partition.slot)
+    scores = table.column("score").to_numpy() if head.recipe.keep == "best" else None
     order, first = hash_order(from_column(table.column("id").combine_chunks()), scores)
-    if plan.job.recipe.deduplicate == "none":
+    if head.recipe.deduplicate == "none":
         return table.take(pa.array(order)), 0
-    rows = _without_earlier(plan, partition, table.take(pa.array(order[first])))
+    rows = _without_earlier(head, partition, table.take(pa.array(order[first])))
     return rows, table.num_rows - rows.num_rows
 
 
-def _without_earlier(plan: Plan, partition: Partition, rows: pa.Table) -> pa.Table:
-    """The rows whose ids no earlier generation has; the ids of one generation are in memory at a time."""
-    for folder in plan.earlier:
-        parts = [partition.split, *([folder] if folder else []), shard_name(partition.index, partition.count)]
-        ids = read_ids(storage.join(plan.job.output, *parts))
+def staged_rows(head: Head, staged: Staged, role: Role, slot: int = 0) -> pa.Table:
+    """All rows dealt to a slot of the corpora or, of another role than theirs, all of its rows: in corpus order."""
+    places = places_of(head, staged, role, slot) or pa.RecordBatch.from_pylist([], PLACES)
+    schema = staged_schema(with_score=head.recipe.keep == "best")
+    batches = read_batches(ranges_of(head, places), schema)
+    counts = np.array([batch.num_rows for batch in batches], np.int64)
+    spread = pa.array(np.repeat(np.arange(len(batches)), counts))
+    origin = places.column("origin").dictionary_encode().take(spread)
+    table = pa.Table.from_batches(batches, schema).append_column(ORIGIN, origin)
+    return table.append_column(CORPUS, places.column("corpus").take(spread))
+
+
+def _without_earlier(head: Head, partition: Partition, rows: pa.Table) -> pa.Table:
+    """The rows whose ids no earlier generation has; the ids of one generation are in memory at a time.
+
+    It costs a look at a shard of every earlier generation for each shard, 16 bytes for every row that stands there.
+    """
+    for folder in head.earlier:
+        ids = read_ids(layout.earlier_shard(head, folder, partition))
         rows = rows.filter(pc.invert(pc.is_in(rows.column("id"), value_set=ids)))
     return rows
-
-
-def _read(plan: Plan, partition: Partition, units: Sequence[UnitReport]) -> pa.Table:
-    """All rows dealt to a shard, in corpus order."""
-    role = "train" if partition.slot is not None else partition.split
-    names = list(dict.fromkeys(unit.origin for unit in plan.units))
-    batches, origins, corpora = [], [], []
-    for report in units:
-        unit = plan.units[report.index]
-        if unit.role == role:
-            found = list(read_staged(report.path, partition.slot or 0, plan.staged_slots(role)))
-            batches += found
-            rows = sum(batch.num_rows for batch in found)
-            origins.append(np.full(rows, names.index(unit.origin), np.int32))
-            corpora.append(np.full(rows, unit.corpus, np.int32))
-    nothing: npt.NDArray[np.int32] = np.zeros(0, np.int32)
-    origin = pa.DictionaryArray.from_arrays(np.concatenate([nothing, *origins]), pa.array(names, pa.string()))
-    table = pa.Table.from_batches(batches, staged_schema(with_score=plan.job.recipe.keep == "best")).append_column(
-        ORIGIN, origin
-    )
-    return table.append_column(CORPUS, pa.array(np.concatenate([nothing, *corpora])))

@@ -7,18 +7,10 @@ from typing import Any, Literal
 import pydantic
 from pydantic import Field
 
-from seq2seq_core import storage
 from seq2seq_core.claims import Holder, this_process
 from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.corpora.terms.source import Part, Source
-from seq2seq_core.dataset.manifest import (
-    Ledger,
-    RejectedEntry,
-    ShardEntry,
-    SourceEntry,
-    TokenizerEntry,
-    generation_folder,
-)
+from seq2seq_core.dataset.manifest import Ledger, RejectedEntry, ShardEntry, SourceEntry, TokenizerEntry
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.dataset.sides import Sides as DatasetSides
 from seq2seq_core.dataset.sides import sides_of
@@ -31,6 +23,9 @@ from seq2seq_core.text.rules.catalogue import FiltersConfig
 
 Role = Split | Literal["benchmark"]
 """What rows are for: a split, or (benchmark) nothing but to be kept out of training."""
+
+GIVEN_ROLES: tuple[Role, ...] = ("valid", "test", "benchmark")
+"""Those of sets that are given as files."""
 
 
 class Message(pydantic.BaseModel):
@@ -79,35 +74,26 @@ class Input(Message):
     source: Source
 
 
-class Job(Message):
-    """All that is known before any file is read.
+class Terms(Message):
+    """What is asked for, whatever files it is made of.
 
     Attributes:
         output: The dataset folder.
+        corpora: Those of the training split, and the held-out sets that are given as files.
         shares: Share of the corpora that goes to validation or test, by hash of the source side.
-        configuration: The resolved configuration, for the manifest.
         tokenizer_digests: Of given tokenizers, source and target; empty when they are trained.
-        holder: Who does it, for others that meet its traces.
     """
 
     output: str
     recipe: Recipe
     corpora: tuple[Corpus, ...]
     shares: dict[Split, float]
-    inputs: tuple[Input, ...]
-    configuration: dict[str, Any]
     tokenizer_digests: tuple[str, ...]
-    holder: Holder = Field(default_factory=this_process)
-
-    @property
-    def run(self) -> str:
-        """A name that no other run has."""
-        return self.holder.run
 
     @property
     def has_held_out_files(self) -> bool:
         """Whether validation, test or benchmark sets are given as files."""
-        return any(input_.role != "train" for input_ in self.inputs)
+        return any(corpus.role != "train" for corpus in self.corpora)
 
     @property
     def protects(self) -> bool:
@@ -120,6 +106,24 @@ class Job(Message):
         return any(corpus.max_rows is not None for corpus in self.corpora)
 
 
+class Job(Terms):
+    """All that is known before any file is read.
+
+    Attributes:
+        configuration: The resolved configuration, for the manifest.
+        holder: Who does it, for others that meet its traces.
+    """
+
+    inputs: tuple[Input, ...]
+    configuration: dict[str, Any]
+    holder: Holder = Field(default_factory=this_process)
+
+    @property
+    def run(self) -> str:
+        """A name that no other run has."""
+        return self.holder.run
+
+
 class IndexedInput(Message):
     """An input whose files have been read once."""
 
@@ -128,13 +132,13 @@ class IndexedInput(Message):
 
 
 class Unit(Message):
-    """A part of an input that one worker reads at a time; `index` follows corpus order."""
+    """Neighbouring parts of an input that one worker reads at a time; `index` follows corpus order."""
 
     index: int
     corpus: int
     role: Role
     origin: str
-    part: Part
+    parts: tuple[Part, ...]
 
 
 class Partition(Message):
@@ -162,56 +166,69 @@ class TokenizersReport(Message):
         return sides_of(dict.fromkeys(SIDES, USUAL), vocabularies)
 
 
-class Plan(Message):
-    """What is to be done, as every worker sees it: one generation of a dataset.
+class Head(Terms):
+    """What every worker is told of a generation of a dataset. It does not grow with files, units or shards.
 
     Attributes:
-        job: With the inputs of this generation alone. From the second on, what is given as validation and test files
-            has the role `benchmark`: it is kept out of training, and stands in the dataset already.
         generation: Its number, from 0.
         fingerprint: Names corpora and configuration, as of this generation.
-        recipe_fingerprint: Names what it has in common with all other generations.
         work: Folder of unfinished work.
-        sources: What it adds, with the content of each.
-        files: All it reads, once; the digests of their parts stand in the units.
-        units: In corpus order.
-        partitions: All shards it adds.
+        units: Their number.
+        dealt: The splits that rows of the corpora are dealt to, in the order of their slots: number of shards of each.
+        given: The splits that are given as files; each has one shard.
         earlier: Folders of the generations before it, below those of the splits.
         tokenizers: Those of the dataset, from the second generation on.
         is_done: Nothing is new: there is nothing to do.
     """
 
-    job: Job
     generation: int
     fingerprint: str
-    recipe_fingerprint: str
     work: str
-    sources: tuple[SourceEntry, ...]
-    files: tuple[FileIndex, ...]
-    units: tuple[Unit, ...]
-    partitions: tuple[Partition, ...]
+    units: int
+    dealt: dict[Split, int]
+    given: tuple[Split, ...] = ()
     earlier: tuple[str, ...] = ()
     tokenizers: TokenizersReport | None = None
     is_done: bool = False
 
-    def place(self, *folders: str, name: str) -> str:
-        """The path below the dataset folder of a file that this generation adds to a folder."""
-        own = generation_folder(self.generation, self.fingerprint)
-        return storage.join(*folders, *([own] if own else []), name)
+    @property
+    def slots(self) -> int:
+        """Into how many parts the rows of the corpora are dealt."""
+        return sum(self.dealt.values())
 
     @property
-    def slots(self) -> tuple[Partition, ...]:
-        """The partitions that corpus rows are dealt to, by slot."""
-        return tuple(partition for partition in self.partitions if partition.slot is not None)
-
-    def staged_slots(self, role: Role) -> int:
-        """How many slots the staged files of units of a role have."""
-        return len(self.slots) if role == "train" else 1
+    def partitions(self) -> tuple[Partition, ...]:
+        """All shards the generation adds: those that rows are dealt to, by slot, then those of given splits."""
+        dealt = [(split, index, count) for split, count in self.dealt.items() for index in range(count)]
+        slots = [Partition(split=split, index=i, count=n, slot=slot) for slot, (split, i, n) in enumerate(dealt)]
+        return (*slots, *(Partition(split=split, index=0, count=1, slot=None) for split in self.given))
 
     @property
     def training(self) -> tuple[Partition, ...]:
         """The shards of the training split, in order."""
         return tuple(partition for partition in self.partitions if partition.split == "train")
+
+    def slots_of(self, role: Role) -> int:
+        """How many slots the staged files of units of a role have."""
+        return self.slots if role == "train" else 1
+
+
+class Plan(Message):
+    """One generation of a dataset: what every worker is told, and what planning and the end alone have to know.
+
+    Attributes:
+        recipe_fingerprint: Names what it has in common with all other generations.
+        configuration: The resolved configuration.
+        sources: What it adds, with the content of each.
+        units: In corpus order. From the second generation on, those of validation and test files have the role
+            `benchmark`: they are kept out of training, and stand in the dataset already.
+    """
+
+    head: Head
+    recipe_fingerprint: str
+    configuration: dict[str, Any]
+    sources: tuple[SourceEntry, ...]
+    units: tuple[Unit, ...]
 
 
 class Accounted(Message):
@@ -227,16 +244,51 @@ class UnitReport(Accounted):
     Attributes:
         index: Which unit.
         path: Its staged file.
-        bytes: The size of that.
+        positions: Where in it the positions of its batches stand.
+        bytes: Its size.
         read: How many rows were read.
         staged: How many of them stand in the file.
     """
 
     index: int
     path: str
+    positions: int
     bytes: int
     read: int
     staged: int
+
+
+class HeldOutSources(Message):
+    """The file with digests of the sources of held-out sets given as files; None where there are none."""
+
+    path: str | None
+
+
+NO_SOURCES = HeldOutSources(path=None)
+
+
+class Batches(Message):
+    """A file from which each reads the batch that it needs (`shuffle.batch_file`).
+
+    Attributes:
+        path: The file.
+        positions: Where in it the positions of its batches stand.
+    """
+
+    path: str
+    positions: int
+
+
+class Staged(Batches):
+    """The catalogue of all staged files: where the rows of each slot stand.
+
+    Attributes:
+        read: How many rows all units have read.
+        rejected: How many of them were set aside, by rule.
+    """
+
+    read: int
+    rejected: dict[str, int]
 
 
 class HeldOutIndex(Message):
@@ -253,6 +305,10 @@ class SlotCounts(Message):
 
     slot: int
     counts: tuple[int, ...]
+
+
+class RowsBefore(Batches):
+    """How many rows of each corpus stand before each training shard."""
 
 
 class ShardReport(Accounted):
@@ -276,7 +332,7 @@ class Outcome(Message):
 
 
 class NearPlan(Message):
-    """All that every step has to know.
+    """All that every step of the search for near-duplicates has to know.
 
     Attributes:
         config: What counts as near.
@@ -285,7 +341,7 @@ class NearPlan(Message):
         shards: Number of shards whose rows are compared.
         buckets: Number of ranges of hashes that are searched apart. It is the same for all generations; with as many
             as shards, the work on a bucket grows as that on a shard does.
-        earlier: The band files of earlier generations, the oldest first. Their rows are never dropped.
+        earlier: The folders of the band files of earlier generations, the oldest first. Their rows are never dropped.
     """
 
     config: NearDuplicatesConfig
@@ -293,7 +349,7 @@ class NearPlan(Message):
     work: str
     shards: int
     buckets: int
-    earlier: tuple[tuple[str, ...], ...] = ()
+    earlier: tuple[str, ...] = ()
 
     @property
     def generation(self) -> int:
@@ -302,11 +358,16 @@ class NearPlan(Message):
 
 
 class BandsReport(Message):
-    """A shard's finished band file."""
+    """A shard's finished band file: where in it each bucket begins, and where the last one ends."""
 
     index: int
     path: str
     rows: int
+    positions: tuple[int, ...]
+
+
+class Buckets(Batches):
+    """Where in the band files of this generation the entries of each bucket stand."""
 
 
 class EdgesReport(Message):
@@ -317,11 +378,13 @@ class EdgesReport(Message):
     edges: int
 
 
-class DropReport(Message):
-    """A shard's finished list of near-duplicates."""
+class Drops(Batches):
+    """The near-duplicates of every training shard.
 
-    index: int
-    path: str
+    Attributes:
+        rows: How many there are.
+    """
+
     rows: int
 
 
@@ -331,11 +394,11 @@ class Decisions(Message):
     Attributes:
         tokenizers: Of the dataset.
         held_out: What training rows must not share.
-        counts: Of every training shard; empty when no corpus has a cap.
-        near: The near-duplicates of every training shard; empty when they are not looked for.
+        before: How many rows stand before those of each training shard; None when no corpus has a cap.
+        near: The near-duplicates; None when they are not looked for.
     """
 
     tokenizers: TokenizersReport
     held_out: HeldOutIndex
-    counts: tuple[SlotCounts, ...] = ()
-    near: tuple[DropReport, ...] = ()
+    before: RowsBefore | None = None
+    near: Drops | None = None

@@ -78,10 +78,15 @@ class Recipe(Config):
         None,
         ge=1,
         le=99_999,
-        description="number of training shards; default: an even number, one for about 8 MiB of input",
+        description="number of training shards; default: an even number, one for about 8 MiB of input (more in one "
+        "beyond 512 MiB of it: 128 MiB at 128 GiB)",
     )
-    unit_rows: int = Field(
-        250_000, ge=1, le=1 << 40, description="lines a worker reads at a time from an uncompressed file"
+    unit_rows: int | None = Field(
+        None,
+        ge=1,
+        le=1 << 40,
+        description="lines a worker reads at a time from an uncompressed file; default: 250,000 (more beyond 512 MiB "
+        "of input: about 128 MiB of text at 8 GiB)",
     )
     max_line_bytes: int = Field(1 << 20, ge=1, lt=1 << 31, description="longer lines are unreadable, in bytes")
     on_error: Literal["reject", "fail"] = Field(

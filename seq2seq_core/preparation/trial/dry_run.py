@@ -13,7 +13,8 @@ from seq2seq_core.dataset.manifest import Ledger
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA
 from seq2seq_core.preparation.publishing.examples import pick_examples
 from seq2seq_core.preparation.shuffle.hashing import Digests, digests, hash_order, pair_digests
-from seq2seq_core.preparation.staging.stage import key_texts, normalized
+from seq2seq_core.preparation.staging.cleaning import normalized
+from seq2seq_core.preparation.staging.held_out_sources import key_texts
 from seq2seq_core.preparation.terms.messages import Job
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.preparation.trial.rules import TrialRule, TrialRules, trial_rules

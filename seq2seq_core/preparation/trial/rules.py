@@ -20,7 +20,9 @@ from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.preparation.shuffle.hashing import digests, to_column
 from seq2seq_core.preparation.sieves.held_out import SHARES_NO_NGRAM
 from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, index_of, shared
-from seq2seq_core.preparation.staging.stage import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT, clean, key_texts
+from seq2seq_core.preparation.staging.cleaning import clean
+from seq2seq_core.preparation.staging.dealing import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT
+from seq2seq_core.preparation.staging.held_out_sources import key_texts
 from seq2seq_core.preparation.terms.messages import Corpus, Job
 from seq2seq_core.preparation.terms.recipe import ProtectionConfig
 from seq2seq_core.records import Records

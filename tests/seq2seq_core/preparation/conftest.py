@@ -16,17 +16,19 @@ from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.preparation.building.build import build_shard
 from seq2seq_core.preparation.building.tokenizers import make_tokenizers
-from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.planning.generation import origins
-from seq2seq_core.preparation.planning.plan import index_input, make_plan
-from seq2seq_core.preparation.publishing.finish import finish
-from seq2seq_core.preparation.sieves.caps import count_rows
+from seq2seq_core.preparation.planning.planner import index_input, make_plan
+from seq2seq_core.preparation.publishing.publish import finish
+from seq2seq_core.preparation.shuffle.catalogue import catalogue
+from seq2seq_core.preparation.sieves.caps import add_up, count_rows
 from seq2seq_core.preparation.sieves.held_out import index_held_out
 from seq2seq_core.preparation.sieves.near.bands import write_bands
 from seq2seq_core.preparation.sieves.near.rows import near_plans, rows_to_compare
-from seq2seq_core.preparation.sieves.near.search import find_edges, write_drops
+from seq2seq_core.preparation.sieves.near.search import find_buckets, find_edges, write_drops
+from seq2seq_core.preparation.staging.held_out_sources import collect_sources
 from seq2seq_core.preparation.staging.stage import stage_unit
-from seq2seq_core.preparation.terms.messages import Decisions, Input, Job, Plan, Role, UnitReport
+from seq2seq_core.preparation.terms.messages import NO_SOURCES, Decisions, Input, Job, Plan, Role, Staged, UnitReport
 from seq2seq_core.preparation.terms.recipe import Recipe
 from tests.growing import Landing
 
@@ -102,36 +104,43 @@ class Workshop:
 
     @staticmethod
     def plan(job: Job) -> Plan:
-        return make_plan(job, [index_input(job, i) for i in range(len(job.inputs))])
+        return make_plan(job, [index_input(job.recipe, input_) for input_ in job.inputs])
 
     @staticmethod
     def stage(plan: Plan) -> list[UnitReport]:
-        held_out = [stage_unit(plan, unit, []) for unit in plan.units if unit.role != "train"]
-        paths = [report.path for report in held_out]
-        return held_out + [stage_unit(plan, unit, paths) for unit in plan.units if unit.role == "train"]
+        held_out = [stage_unit(plan.head, unit, NO_SOURCES) for unit in plan.units if unit.role != "train"]
+        sources = collect_sources(plan, held_out)
+        return held_out + [stage_unit(plan.head, unit, sources) for unit in plan.units if unit.role == "train"]
 
     def prepare(self, job: Job) -> Manifest:
         """All steps in their order, in this process."""
         plan = self.plan(job)
         units = self.stage(plan)
-        decisions = None if plan.is_done else self.decide(plan, units)
-        shards = [build_shard(plan, partition, units, decisions) for partition in plan.partitions if decisions]
-        finish(plan, units, [decisions.tokenizers] if decisions else [], shards)
+        if plan.head.is_done:
+            finish(plan, units, [], [])
+        else:
+            staged = catalogue(plan, units)
+            decisions = self.decide(plan, staged)
+            shards = [build_shard(plan.head, part, staged, decisions) for part in plan.head.partitions]
+            finish(plan, units, [decisions.tokenizers], shards)
         return load_manifest(job.output)
 
     @staticmethod
-    def decide(plan: Plan, units: list[UnitReport]) -> Decisions:
+    def decide(plan: Plan, staged: Staged) -> Decisions:
         """What has to be known of the whole corpus before shards are built."""
-        counts = [count_rows(plan, partition, units) for partition in plan.training if plan.job.has_caps]
-        drops = []
-        for near in near_plans(plan):
-            bands = [write_bands(near, k, rows_to_compare(k, plan, units, counts)) for k in range(near.shards)]
-            drops = write_drops(near, [find_edges(near, k, bands) for k in range(near.buckets)])
+        head = plan.head
+        counts = [count_rows(head, partition, staged) for partition in head.training if head.has_caps]
+        before = add_up(head, counts) if head.has_caps else None
+        drops = None
+        for near in near_plans(head):
+            bands = [write_bands(near, k, rows_to_compare(k, head, staged, before)) for k in range(near.shards)]
+            places = find_buckets(near, bands)
+            drops = write_drops(near, [find_edges(near, k, places) for k in range(near.buckets)])
         return Decisions(
-            tokenizers=make_tokenizers(plan, units, counts),
-            held_out=index_held_out(plan, units),
-            counts=tuple(counts),
-            near=tuple(drops),
+            tokenizers=make_tokenizers(head, staged, before),
+            held_out=index_held_out(head, staged),
+            before=before,
+            near=drops,
         )
 
 

@@ -14,7 +14,8 @@ from seq2seq_core import storage
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import DatasetError, InputError, StorageError, TokenizerError
 from seq2seq_core.preparation.building import build, tokenizers
-from seq2seq_core.preparation.publishing.finish import make_manifest
+from seq2seq_core.preparation.publishing.publish import make_manifest
+from seq2seq_core.preparation.shuffle.catalogue import catalogue
 from seq2seq_core.tokenizer.model import Tokenizer
 
 
@@ -125,10 +126,10 @@ def test_bytes_do_not_depend_on_units_order_or_place(workshop: Any) -> None:
     workshop.prepare(once)
     twice = once.model_copy(update={"output": str(workshop.folder / "o2")})
     plan = workshop.plan(twice)
-    units = workshop.stage(plan)[::-1]
-    made = workshop.decide(plan, units)
-    for partition in plan.partitions[::-1]:
-        build.build_shard(plan, partition, units, made)
+    staged = catalogue(plan, workshop.stage(plan)[::-1])
+    made = workshop.decide(plan, staged)
+    for partition in plan.head.partitions[::-1]:
+        build.build_shard(plan.head, partition, staged, made)
     cut = workshop.job([("train", workshop.corpus("b/c", rows))], output="o3", shards=3, shares={"valid": 0.1})
     cut = cut.model_copy(update={"recipe": cut.recipe.model_copy(update={"unit_rows": 7})})
     workshop.prepare(cut)
@@ -154,12 +155,12 @@ def test_shares_split_by_source(workshop: Any) -> None:
 def test_the_tokenizer_is_trained_on_the_rows_with_the_smallest_ids(workshop: Any) -> None:
     rows = workshop.sentences(200)
     plan = workshop.plan(workshop.job([("train", workshop.corpus("c", [*rows, *rows[:50]]))], shards=5))
-    units = workshop.stage(plan)
-    everything = tokenizers.sample_rows(plan, units, 10**6)
+    staged = catalogue(plan, workshop.stage(plan))
+    everything = tokenizers.sample_rows(plan.head, staged, 10**6)
     assert everything.num_rows == 200
     ids = everything.column("id").to_pylist()
     assert ids == sorted(ids)
-    assert tokenizers.sample_rows(plan, units, 70).equals(everything.slice(0, 70))
+    assert tokenizers.sample_rows(plan.head, staged, 70).equals(everything.slice(0, 70))
 
 
 def test_given_tokenizers_are_copied(workshop: Any) -> None:
@@ -189,28 +190,30 @@ def test_nothing_left_names_the_rules(workshop: Any) -> None:
     with pytest.raises(
         InputError, match=r"no training row is left; found 4 rows read, rejected by rule: identical 4\."
     ):
-        tokenizers.make_tokenizers(plan, workshop.stage(plan))
+        tokenizers.make_tokenizers(plan.head, catalogue(plan, workshop.stage(plan)))
 
 
 def test_a_vocabulary_too_large_names_the_largest(workshop: Any) -> None:
     job = workshop.job([("train", workshop.corpus("c", workshop.sentences(30)))], tokenizer={"vocabulary_size": 50_000})
     plan = workshop.plan(job)
     with pytest.raises(TokenizerError, match=r"vocabulary_size 50000; expected at most \d+. Set"):
-        tokenizers.make_tokenizers(plan, workshop.stage(plan))
+        tokenizers.make_tokenizers(plan.head, catalogue(plan, workshop.stage(plan)))
 
 
 def test_what_is_finished_is_not_done_again(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))])
     plan = workshop.plan(job)
     units = workshop.stage(plan)
-    made = workshop.decide(plan, units)
-    shard = build.build_shard(plan, plan.partitions[0], units, made)
+    staged = catalogue(plan, units)
+    made = workshop.decide(plan, staged)
+    shard = build.build_shard(plan.head, plan.head.partitions[0], staged, made)
     monkeypatch.setattr("seq2seq_core.preparation.staging.stage.read_part", None)
     monkeypatch.setattr("seq2seq_core.preparation.building.tokenizers.train", None)
     monkeypatch.setattr("seq2seq_core.preparation.building.build.gather", None)
     assert workshop.stage(plan) == units
-    assert workshop.decide(plan, units) == made
-    assert build.build_shard(plan, plan.partitions[0], units, made) == shard
+    assert catalogue(plan, units) == staged
+    assert workshop.decide(plan, staged) == made
+    assert build.build_shard(plan.head, plan.head.partitions[0], staged, made) == shard
 
 
 def test_a_lost_or_doubled_report_is_noticed(workshop: Any) -> None:
@@ -218,9 +221,10 @@ def test_a_lost_or_doubled_report_is_noticed(workshop: Any) -> None:
         workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], unit_rows=30, shards=2)
     )
     units = workshop.stage(plan)
-    decisions = workshop.decide(plan, units)
+    staged = catalogue(plan, units)
+    decisions = workshop.decide(plan, staged)
     made = decisions.tokenizers
-    shards = [build.build_shard(plan, partition, units, decisions) for partition in plan.partitions]
+    shards = [build.build_shard(plan.head, partition, staged, decisions) for partition in plan.head.partitions]
     make_manifest(plan, units, [made], shards)
     for case in (
         (units[1:], [made], shards),
@@ -231,9 +235,12 @@ def test_a_lost_or_doubled_report_is_noticed(workshop: Any) -> None:
     ):
         with pytest.raises(DatasetError, match="missing or there twice"):
             make_manifest(plan, *case)
+    for wrong in (units[1:], [*units, units[0]], []):
+        with pytest.raises(DatasetError, match="a unit is missing or there twice"):
+            catalogue(plan, wrong)
     with pytest.raises(DatasetError, match="does not add up"):
         make_manifest(plan, [units[0].model_copy(update={"read": 7}), units[1]], [made], shards)
-    Path(plan.job.output, shards[0].entry.path).write_bytes(b"of another run")
+    Path(plan.head.output, shards[0].entry.path).write_bytes(b"of another run")
     with pytest.raises(DatasetError, match="not the one this run wrote"):
         make_manifest(plan, units, [made], shards)
 

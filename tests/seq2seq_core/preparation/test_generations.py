@@ -94,7 +94,7 @@ def test_nothing_new_changes_nothing_whatever_files_are_called(workshop: Any, la
         (landing.folder / f"b{suffix}").unlink()
     landing.land("copy", rows)
     plan = workshop.plan(landing.job())
-    assert (plan.is_done, plan.units, plan.partitions) == (True, (), ())
+    assert (plan.head.is_done, plan.units, plan.head.partitions) == (True, (), ())
     landing.prepare()
     assert tree(output) == before
 
@@ -106,7 +106,7 @@ def test_what_a_run_adds_does_not_depend_on_what_it_has_seen_before(workshop: An
     landing.land("b", rows[60:])
     usual = workshop.plan(landing.job())
     landing.rename("a", "sub-a")
-    assert workshop.plan(landing.job()).fingerprint == usual.fingerprint
+    assert workshop.plan(landing.job()).head.fingerprint == usual.head.fingerprint
     for suffix in (".en", ".de"):
         (landing.folder / f"sub-a{suffix}").unlink()
     assert workshop.plan(landing.job()) == usual
@@ -172,7 +172,7 @@ def test_held_out_files_are_compared_with_and_not_added_again(workshop: Any, out
 
 def test_the_number_of_shards_stays(workshop: Any, landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = workshop.sentences(200)
-    monkeypatch.setattr("seq2seq_core.preparation.planning.generation._SHARD_BYTES", 2000)
+    monkeypatch.setattr("seq2seq_core.preparation.planning.sizes._SHARD_BYTES", 2000)
     landing.land("a", rows[:50])
     first = landing.prepare(shards=None)
     landing.land("b", rows[50:])
@@ -181,7 +181,7 @@ def test_the_number_of_shards_stays(workshop: Any, landing: Landing, monkeypatch
     assert count > 1
     assert count % 2 == 0
     assert len(second.splits["train"].shards) == 2 * count
-    assert workshop.plan(landing.job(shards=count)).is_done  # which is the same configuration, said out loud
+    assert workshop.plan(landing.job(shards=count)).head.is_done  # which is the same configuration, said out loud
     with pytest.raises(DatasetError, match=r"changed: shards"):
         workshop.plan(landing.job(shards=count + 1))
 

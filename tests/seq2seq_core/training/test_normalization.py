@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seq2seq_core import config as configuration
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.config import TrainConfig

@@ -1,7 +1,9 @@
 """A shard's texts in, a file of its band hashes out, from which those of any one bucket can be read alone.
 
 A band file is an Arrow IPC file with one record batch a bucket: a range of hashes, in the order of hash and id. A row
-stands there once for each band. In memory, an entry's key is 24 bytes whose order is that of rank, id and shard.
+stands there once for each band. Those of a generation that is being made are read by the ranges of bytes that their
+writers noted, many shards together; those of earlier generations one by one. In memory, an entry's key is 24 bytes
+whose order is that of rank, id and shard.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.schema import ID_BYTES, shard_name
+from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.shuffle.hashing import Digests, from_column, halves, to_column
 from seq2seq_core.preparation.sieves.near.connected import Keys
 from seq2seq_core.preparation.sieves.near.minhash import Bands, bands, compared, signatures
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
 from seq2seq_core.preparation.terms.messages import BandsReport, NearPlan
 
 KEY_BYTES = 24
@@ -56,12 +60,13 @@ def texts_of(rows: pa.Table) -> Iterator[Texts]:
 
 def write_bands(plan: NearPlan, shard: int, texts: Iterable[Texts]) -> BandsReport:
     """Write the band file of a shard, unless its marker says that this has been done (no text is read then)."""
-    marker = storage.join(plan.work, "bands", shard_name(shard, plan.shards, suffix=".json"))
-    if storage.exists(marker):
-        return BandsReport.model_validate_json(storage.read_text(marker))
-    path = storage.join(plan.folder, shard_name(shard, plan.shards, suffix=".arrow"))
-    report = BandsReport(index=shard, path=path, rows=_write(path, plan, texts))
-    storage.publish_text(marker, report.model_dump_json())
+    marker = layout.bands_marker(plan, shard)
+    report = read_marker(BandsReport, marker)
+    if report is None:
+        path = layout.bands(plan.folder, shard, plan.shards)
+        rows, positions = _write(path, plan, texts)
+        report = BandsReport(index=shard, path=path, rows=rows, positions=positions)
+        publish_marker(marker, report)
     return report
 
 
@@ -82,9 +87,12 @@ def read_bands(path: str, plan: NearPlan, bucket: int, rank: int, shard: int) ->
                 expected=expected,
                 advice="Keep the settings of the first generation, or prepare a new dataset.",
             )
-        batch = reader.get_batch(bucket)
-        hashes = batch.column("hash").to_numpy().copy()
-        return Entries(hashes, make_keys(from_column(batch.column("id")), rank, shard))
+        return entries_of(reader.get_batch(bucket), rank, shard)
+
+
+def entries_of(batch: pa.RecordBatch, rank: int, shard: int) -> Entries:
+    """The entries of a batch of `BAND_ENTRIES`."""
+    return Entries(batch.column("hash").to_numpy().copy(), make_keys(from_column(batch.column("id")), rank, shard))
 
 
 def make_keys(ids: Digests, rank: int, shard: int) -> Keys:
@@ -105,8 +113,8 @@ def split_keys(keys: Keys) -> tuple[npt.NDArray[np.int64], Digests, npt.NDArray[
     return numbers[0], keys[:, _ID], numbers[1]
 
 
-def _write(path: str, plan: NearPlan, texts: Iterable[Texts]) -> int:
-    """Write the file; how many rows it has seen."""
+def _write(path: str, plan: NearPlan, texts: Iterable[Texts]) -> tuple[int, tuple[int, ...]]:
+    """Write the file; how many rows it has seen, where each batch begins, and where the last one ends."""
     ids: list[Digests] = [np.empty((0, ID_BYTES), np.uint8)]
     hashes: list[Bands] = [np.empty((0, plan.config.bands), np.uint64)]
     for rows in texts:
@@ -117,11 +125,16 @@ def _write(path: str, plan: NearPlan, texts: Iterable[Texts]) -> int:
     order = np.lexsort((low, high, every_hash))
     every_hash = every_hash[order]
     ends = np.searchsorted(_bucket(every_hash, plan.buckets), np.arange(plan.buckets), side="right")
+    positions: list[int] = []
     with storage.publish(path) as out, pa.ipc.new_file(out, _schema(plan)) as sink:
         for begin, end in zip([0, *ends[:-1]], ends, strict=True):
             part = to_column(every_id[order[begin:end] // plan.config.bands])
-            sink.write_batch(pa.record_batch([pa.array(every_hash[begin:end]), part], schema=_schema(plan)))
-    return len(every_id)
+            batch = pa.record_batch([pa.array(every_hash[begin:end]), part], schema=_schema(plan))
+            sink.write_batch(batch)
+            # The schema is written with the first batch, so where that begins is told by its size.
+            positions = positions or [out.tell() - pa.ipc.get_record_batch_size(batch)]
+            positions.append(out.tell())
+    return len(every_id), tuple(positions)
 
 
 def _bucket(hashes: npt.NDArray[np.uint64], buckets: int) -> npt.NDArray[np.uint64]:

@@ -1,12 +1,14 @@
 """Band files of all shards in, the near-duplicates of each shard out: edges bucket by bucket, then their components.
 
+Where the entries of a bucket stand in all band files of the generation is written down once, so that who searches a
+bucket is told of one file, and asks for the bytes it needs of many shards together.
+
 Rows that share a band are alike, and so are rows that are alike to the same row. Of all rows that hang together so,
 one stays: the one of the oldest generation, and in a generation the one with the smallest id.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -14,46 +16,68 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.schema import ID_BYTES, shard_name
+from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.preparation.shuffle.batch_file import read_batch, read_batches, write_batches
 from seq2seq_core.preparation.shuffle.hashing import from_column, to_column
-from seq2seq_core.preparation.sieves.near.bands import KEY_BYTES, Entries, read_bands, split_keys
+from seq2seq_core.preparation.sieves.near.bands import (
+    BAND_ENTRIES,
+    KEY_BYTES,
+    Entries,
+    entries_of,
+    read_bands,
+    split_keys,
+)
 from seq2seq_core.preparation.sieves.near.connected import Keys, components
-from seq2seq_core.preparation.terms.messages import BandsReport, DropReport, EdgesReport, NearPlan
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
+from seq2seq_core.preparation.terms.messages import BandsReport, Buckets, Drops, EdgesReport, NearPlan
+from seq2seq_core.storage import Range
 
 _RUN_ENTRIES = 1 << 21
+_READ_BYTES = 64 << 20
+_PLACES = pa.schema([pa.field(end, pa.int64(), nullable=False) for end in ("begin", "end")])
 _EDGES = pa.schema([pa.field(end, pa.binary(KEY_BYTES), nullable=False) for end in ("left", "right")])
 DROPPED = pa.schema([pa.field(name, pa.binary(ID_BYTES), nullable=False) for name in ("id", "kept")])
 """A near-duplicate, and the row that stays in its place (which may be of an earlier generation); in order of id."""
 
 
-def find_edges(
-    plan: NearPlan, bucket: int, bands: Sequence[BandsReport], run_entries: int = _RUN_ENTRIES
-) -> EdgesReport:
+def find_buckets(plan: NearPlan, bands: Sequence[BandsReport]) -> Buckets:
+    """Publish where in the band files the entries of each bucket stand.
+
+    Raises:
+        DatasetError: A shard's band file is missing or there twice.
+    """
+    bands = sorted(bands, key=lambda report: report.index)
+    _check_once("band files of shards", [report.index for report in bands], plan.shards, plan)
+    positions = np.array([report.positions for report in bands], np.int64)
+    url = layout.buckets(plan)
+    with write_batches(url, _PLACES, durable=False) as out:
+        for bucket in range(plan.buckets):
+            ends = (np.ascontiguousarray(positions[:, place]) for place in (bucket, bucket + 1))
+            out.add(pa.record_batch([pa.array(end) for end in ends], schema=_PLACES))
+    return Buckets(path=url, positions=out.positions_at)
+
+
+def find_edges(plan: NearPlan, bucket: int, places: Buckets, run_entries: int = _RUN_ENTRIES) -> EdgesReport:
     """Write the edges of a bucket, unless its marker says that this has been done.
 
     Of rows that share a band, each is tied to the first one, so a group of any size has fewer edges than rows. Entries
     are read in runs of bounded size, and of each run only the first row of each hash goes on to the next.
 
     Raises:
-        DatasetError: A shard's band file is missing or there twice, or was made with other settings.
+        DatasetError: A band file of an earlier generation was made with other settings, or one of this is damaged.
     """
-    marker = storage.join(plan.work, "edges", shard_name(bucket, plan.buckets, suffix=".json"))
-    if storage.exists(marker):
-        return EdgesReport.model_validate_json(storage.read_text(marker))
-    path = storage.join(plan.work, "edges", shard_name(bucket, plan.buckets, suffix=".arrow"))
-    count = 0
-    with _new_file(path, _EDGES) as sink:
-        for left, right in _edges(_runs(plan, bucket, bands, run_entries)):
-            sink.write_batch(pa.record_batch([to_column(left), to_column(right)], schema=_EDGES))
-            count += len(left)
-    report = EdgesReport(index=bucket, path=path, edges=count)
-    storage.publish_text(marker, report.model_dump_json())
+    marker = layout.edges_marker(plan, bucket)
+    report = read_marker(EdgesReport, marker)
+    if report is None:
+        report = _write_edges(plan, bucket, places, run_entries)
+        publish_marker(marker, report)
     return report
 
 
-def write_drops(plan: NearPlan, edges: Sequence[EdgesReport], run_edges: int = _RUN_ENTRIES) -> list[DropReport]:
-    """Write the near-duplicates of every shard (`DROPPED`).
+def write_drops(plan: NearPlan, edges: Sequence[EdgesReport], run_edges: int = _RUN_ENTRIES) -> Drops:
+    """Write the near-duplicates of every shard, a batch (`DROPPED`) each.
 
     Memory grows with the number of rows that have a near-duplicate (some 200 bytes for each), not with the edges.
 
@@ -67,32 +91,76 @@ def write_drops(plan: NearPlan, edges: Sequence[EdgesReport], run_edges: int = _
     _, kept_ids, _ = split_keys(kept)
     order = np.flatnonzero(gone)[np.argsort(shards[gone], kind="stable")]
     ends = np.searchsorted(shards[order], np.arange(plan.shards), side="right")
-    reports = []
-    for index, (begin, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        rows = order[begin:end]
-        reports.append(_write_dropped(plan, index, [to_column(ids[rows]), to_column(kept_ids[rows])]))
-    return reports
+    url = layout.dropped(plan)
+    with write_batches(url, DROPPED, durable=False) as out:
+        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+            rows = order[begin:end]
+            columns = [to_column(ids[rows]), to_column(kept_ids[rows])]
+            out.add(pa.record_batch(columns, schema=DROPPED))
+    return Drops(path=url, positions=out.positions_at, rows=len(order))
 
 
-def kept_instead(ids: pa.FixedSizeBinaryArray, report: DropReport) -> pa.FixedSizeBinaryArray:
+def kept_instead(ids: pa.FixedSizeBinaryArray, drops: Drops, shard: int) -> pa.FixedSizeBinaryArray:
     """For each id of a shard, the id of the row that stays in its place; null where it is no near-duplicate."""
-    with storage.open_input(report.path) as file, pa.ipc.open_file(file) as reader:
-        dropped = reader.get_batch(0)
+    dropped = read_batch(drops.path, drops.positions, shard, DROPPED)
+    if dropped is None:
+        return pa.nulls(len(ids), pa.binary(ID_BYTES))
     return dropped.column("kept").take(pc.index_in(ids, value_set=dropped.column("id")))
 
 
-def _runs(plan: NearPlan, bucket: int, bands: Sequence[BandsReport], run_entries: int) -> Iterator[list[Entries]]:
-    """All entries of a bucket in the order of generation and shard, in runs."""
-    _check_once("band files of shards", [report.index for report in bands], plan.shards, plan)
-    files = [(path, rank, 0) for rank, paths in enumerate(plan.earlier) for path in paths]
-    files += [(report.path, plan.generation, report.index) for report in sorted(bands, key=lambda one: one.index)]
+def _write_edges(plan: NearPlan, bucket: int, places: Buckets, run_entries: int) -> EdgesReport:
+    path, count = layout.edges(plan, bucket), 0
+    with storage.publish(path) as out, pa.ipc.new_file(out, _EDGES) as sink:
+        for left, right in _edges(_runs(_entries(plan, bucket, places), run_entries)):
+            sink.write_batch(pa.record_batch([to_column(left), to_column(right)], schema=_EDGES))
+            count += len(left)
+    return EdgesReport(index=bucket, path=path, edges=count)
+
+
+def _runs(entries: Iterable[Entries], run_entries: int) -> Iterator[list[Entries]]:
+    """All entries, some files of them together."""
     run: list[Entries] = []
-    for path, rank, shard in files:
-        run.append(read_bands(path, plan, bucket, rank, shard))
-        if sum(len(entries.hashes) for entries in run) >= run_entries:
+    count = 0
+    for some in entries:
+        run.append(some)
+        count += len(some.hashes)
+        if count >= run_entries:
             yield run
-            run = []
+            run, count = [], 0
     yield run
+
+
+def _entries(plan: NearPlan, bucket: int, places: Buckets) -> Iterator[Entries]:
+    """The entries of a bucket in the order of generation and shard."""
+    for rank, folder in enumerate(plan.earlier):
+        for shard in range(plan.shards):
+            yield read_bands(layout.bands(folder, shard, plan.shards), plan, bucket, rank, 0)
+    shard = 0
+    for ranges in _together(_ranges(plan, bucket, places)):
+        for batch in read_batches(ranges, BAND_ENTRIES):
+            yield entries_of(batch, plan.generation, shard)
+            shard += 1
+
+
+def _ranges(plan: NearPlan, bucket: int, places: Buckets) -> Iterator[Range]:
+    """Where the entries of a bucket stand, shard by shard; of a shard without some there is a batch as well."""
+    found = read_batch(places.path, places.positions, bucket, _PLACES)
+    if found is not None:
+        ends = zip(*(found.column(name).to_pylist() for name in ("begin", "end")), strict=True)
+        yield from (Range(layout.bands(plan.folder, shard, plan.shards), *pair) for shard, pair in enumerate(ends))
+
+
+def _together(ranges: Iterable[Range]) -> Iterator[list[Range]]:
+    """Neighbours of so many bytes that they can be in memory at the same time."""
+    some: list[Range] = []
+    size = 0
+    for part in ranges:
+        some.append(part)
+        size += part.end - part.begin
+        if size >= _READ_BYTES:
+            yield some
+            some, size = [], 0
+    yield some
 
 
 def _edges(runs: Iterable[list[Entries]]) -> Iterator[tuple[Keys, Keys]]:
@@ -134,19 +202,6 @@ def _read(path: str) -> Iterator[pa.RecordBatch]:
     with storage.open_input(path) as file, pa.ipc.open_file(file) as reader:
         for position in range(reader.num_record_batches):
             yield reader.get_batch(position)
-
-
-def _write_dropped(plan: NearPlan, index: int, columns: list[pa.FixedSizeBinaryArray]) -> DropReport:
-    path = storage.join(plan.work, "dropped", shard_name(index, plan.shards, suffix=".arrow"))
-    with _new_file(path, DROPPED) as sink:
-        sink.write_batch(pa.record_batch(columns, schema=DROPPED))
-    return DropReport(index=index, path=path, rows=len(columns[0]))
-
-
-@contextlib.contextmanager
-def _new_file(path: str, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
-    with storage.publish(path) as out, pa.ipc.new_file(out, schema) as sink:
-        yield sink
 
 
 def _check_once(what: str, found: Sequence[int], count: int, plan: NearPlan) -> None:

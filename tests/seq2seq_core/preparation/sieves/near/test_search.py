@@ -13,12 +13,11 @@ import pytest
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.listing import expand
 from seq2seq_core.preparation.shuffle.hashing import digests, pair_digests, ranges, to_column
 from seq2seq_core.preparation.sieves.near.bands import Texts, make_keys, read_bands, split_keys, texts_of, write_bands
 from seq2seq_core.preparation.sieves.near.minhash import bands, compared, signatures
-from seq2seq_core.preparation.sieves.near.search import find_edges, kept_instead, write_drops
-from seq2seq_core.preparation.terms.messages import BandsReport, DropReport, NearPlan
+from seq2seq_core.preparation.sieves.near.search import find_buckets, find_edges, kept_instead, write_drops
+from seq2seq_core.preparation.terms.messages import Drops, NearPlan
 from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig
 
 WORDS = [
@@ -80,26 +79,26 @@ def plan_of(folder: Path, shards: Shards, **values: Any) -> NearPlan:
     return NearPlan(folder=str(folder / "near"), work=str(folder / "work"), **(defaults | values))
 
 
-def run(plan: NearPlan, shards: Shards, limit: int = 1 << 20, seed: int = 0) -> list[DropReport]:
+def run(plan: NearPlan, shards: Shards, limit: int = 1 << 20, seed: int = 0) -> Drops:
     """All steps, each in an order of its own."""
     draw = random.Random(seed)
     order = draw.sample(range(plan.shards), plan.shards)
     reports = [write_bands(plan, shard, shards.read(shard)) for shard in order]
     order = draw.sample(range(plan.buckets), plan.buckets)
-    edges = [find_edges(plan, bucket, reports, limit) for bucket in order]
+    places = find_buckets(plan, reports)
+    edges = [find_edges(plan, bucket, places, limit) for bucket in order]
     return write_drops(plan, edges, limit)
 
 
-def drops(reports: list[DropReport], shards: Shards) -> dict[bytes, bytes]:
+def drops(found: Drops, shards: Shards) -> dict[bytes, bytes]:
     """Dropped id and kept one."""
-    found: dict[bytes, bytes] = {}
-    for report in reports:
-        ids = shards.texts[report.index].ids
-        kept = kept_instead(ids, report)
-        pairs = {id_: other for id_, other in zip(ids.to_pylist(), kept.to_pylist(), strict=True) if other is not None}
-        assert len(pairs) == report.rows
-        found |= pairs
-    return found
+    pairs: dict[bytes, bytes] = {}
+    for shard in range(shards.count):
+        ids = shards.texts[shard].ids
+        kept = kept_instead(ids, found, shard).to_pylist()
+        pairs |= {id_: other for id_, other in zip(ids.to_pylist(), kept, strict=True) if other is not None}
+    assert len(pairs) == found.rows
+    return pairs
 
 
 def plain_drops(generations: list[Shards], config: NearDuplicatesConfig = CONFIG) -> dict[bytes, bytes]:
@@ -134,11 +133,11 @@ def test_what_a_plain_search_finds_whatever_the_cut(tmp_path: Path, shards: int,
 def test_later_generations_are_compared_with_all_earlier_ones_which_always_stay(tmp_path: Path, limit: int) -> None:
     pairs = sentences(150, seed=2)
     generations = [Shards(pairs[begin : begin + 50], 3) for begin in (0, 50, 100)]
-    earlier: list[tuple[str, ...]] = []
+    earlier: list[str] = []
     for number, shards in enumerate(generations):
         plan = plan_of(tmp_path / str(number), shards, earlier=tuple(earlier))
         assert drops(run(plan, shards, limit), shards) == plain_drops(generations[: number + 1])
-        earlier.append(tuple(expand(plan.folder)))
+        earlier.append(plan.folder)
     assert plan.generation == 2
 
 
@@ -146,7 +145,7 @@ def test_the_kept_row_was_not_dropped_before(tmp_path: Path) -> None:
     pairs = sentences(120, seed=3)
     first, second = Shards(pairs[:80], 2), Shards(pairs[80:], 2)
     gone = drops(run(plan_of(tmp_path / "0", first), first), first)
-    plan = plan_of(tmp_path / "1", second, earlier=(tuple(expand(str(tmp_path / "0" / "near"))),))
+    plan = plan_of(tmp_path / "1", second, earlier=(str(tmp_path / "0" / "near"),))
     kept = set(drops(run(plan, second), second).values())
     assert not kept & set(gone)
     assert kept & {id_.tobytes() for id_ in first.ids}
@@ -157,7 +156,8 @@ def test_a_group_of_any_size_has_fewer_edges_than_rows(tmp_path: Path) -> None:
     shards = Shards(pairs, 2)
     plan = plan_of(tmp_path, shards)
     reports = [write_bands(plan, shard, shards.read(shard, 500)) for shard in range(2)]
-    edges = [find_edges(plan, bucket, reports, 1000) for bucket in range(2)]
+    places = find_buckets(plan, reports)
+    edges = [find_edges(plan, bucket, places, 1000) for bucket in range(2)]
     assert sum(report.edges for report in edges) == CONFIG.bands * (len(pairs) - 1)
     found = drops(write_drops(plan, edges, 1000), shards)
     assert set(found.values()) == {min(id_.tobytes() for id_ in shards.ids)}
@@ -176,7 +176,8 @@ def test_a_replay_gives_the_same_bytes_and_finished_steps_read_nothing(tmp_path:
         yield
 
     reports = [write_bands(plan, shard, fail()) for shard in range(3)]
-    edges = [find_edges(plan, bucket, reports) for bucket in range(3)]
+    places = find_buckets(plan, reports)
+    edges = [find_edges(plan, bucket, places) for bucket in range(3)]
     assert write_drops(plan, edges) == first
     storage.remove(plan.work)
     assert run(plan, shards, seed=5) == first
@@ -185,7 +186,8 @@ def test_a_replay_gives_the_same_bytes_and_finished_steps_read_nothing(tmp_path:
 
 def test_no_rows_at_all_and_exact_copies_of_one_id(tmp_path: Path) -> None:
     empty = Shards([], 2)
-    assert [report.rows for report in run(plan_of(tmp_path / "empty", empty), empty)] == [0, 0]
+    found = run(plan_of(tmp_path / "empty", empty), empty)
+    assert (found.rows, drops(found, empty)) == (0, {})
     copies = Shards([("the same", "dasselbe")] * 3, 1)
     assert drops(run(plan_of(tmp_path / "copies", copies), copies), copies) == {}
 
@@ -194,7 +196,7 @@ def test_other_settings_than_those_of_earlier_generations_are_refused(tmp_path: 
     shards = Shards(sentences(10, seed=5), 1)
     first = plan_of(tmp_path / "0", shards)
     run(first, shards)
-    earlier = (tuple(expand(first.folder)),)
+    earlier = (first.folder,)
     other = CONFIG.model_copy(update={"seed": 1})
     with pytest.raises(DatasetError, match=r"settings have changed.*\"seed\": 0.*\"seed\": 1"):
         run(plan_of(tmp_path / "1", shards, config=other, earlier=earlier), shards)
@@ -208,8 +210,9 @@ def test_missing_or_double_reports_are_refused(tmp_path: Path) -> None:
     reports = [write_bands(plan, shard, shards.read(shard)) for shard in range(2)]
     for wrong in (reports[:1], [*reports, reports[0]]):
         with pytest.raises(DatasetError, match="band files of shards are missing or there twice"):
-            find_edges(plan, 0, wrong)
-    edges = [find_edges(plan, bucket, reports) for bucket in range(2)]
+            find_buckets(plan, wrong)
+    places = find_buckets(plan, reports)
+    edges = [find_edges(plan, bucket, places) for bucket in range(2)]
     with pytest.raises(DatasetError, match=r"edges of buckets are missing.*found \[1\]"):
         write_drops(plan, edges[1:])
 
@@ -218,7 +221,7 @@ def test_a_band_file_holds_every_band_of_every_row_in_its_bucket(tmp_path: Path)
     shards = Shards(sentences(30, seed=7), 1)
     plan = plan_of(tmp_path, shards, buckets=4)
     report = write_bands(plan, 0, shards.read(0))
-    assert report == BandsReport(index=0, path=f"{plan.folder}/part-00000-of-00001.arrow", rows=30)
+    assert (report.index, report.path, report.rows) == (0, f"{plan.folder}/part-00000-of-00001.arrow", 30)
     parts = [read_bands(report.path, plan, bucket, rank=1, shard=9) for bucket in range(4)]
     found = [
         (value, *(field.tolist() for field in key))

@@ -11,7 +11,7 @@ from seq2seq_core.config import build
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import ConfigError, TokenizerError
-from seq2seq_core.preparation.planning.corpora import resolve
+from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.terms.recipe import Recipe
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import platform
+import posixpath
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,9 +16,17 @@ from seq2seq_core.dataset.schema import SPLITS, Split
 from seq2seq_core.dataset.writer import merge_histograms
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.building.tokenizers import nothing_left
-from seq2seq_core.preparation.planning.claims import check_claim
-from seq2seq_core.preparation.publishing.sweep import sweep
-from seq2seq_core.preparation.terms.messages import Accounted, Outcome, Plan, ShardReport, TokenizersReport, UnitReport
+from seq2seq_core.preparation.planning.reservation import check_claim
+from seq2seq_core.preparation.publishing.leftovers import remove_leftovers
+from seq2seq_core.preparation.terms.messages import (
+    Accounted,
+    Head,
+    Outcome,
+    Plan,
+    ShardReport,
+    TokenizersReport,
+    UnitReport,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -34,36 +43,36 @@ def finish(
         InputError: No training row is left; of later generations that is none.
         ClaimError: Another run has taken over.
     """
-    output = plan.job.output
-    if plan.is_done:
+    output = plan.head.output
+    if plan.head.is_done:
         manifest = load_manifest(output)
         logger.info("%s is up to date", storage.redact(output))
     else:
-        check_claim(plan)
-        manifest = _committed(plan) or _commit(plan, make_manifest(plan, units, tokenizers, shards))
+        check_claim(plan.head)
+        manifest = _committed(plan.head) or _commit(plan, make_manifest(plan, units, tokenizers, shards))
         manifest = generations.publish_newest(output, manifest)
-    sweep(output, manifest)
-    return Outcome(fingerprint=plan.fingerprint, ledger=manifest.ledger)
+    remove_leftovers(output, manifest)
+    return Outcome(fingerprint=plan.head.fingerprint, ledger=manifest.ledger)
 
 
 def _commit(plan: Plan, manifest: Manifest) -> Manifest:
     """Commit; the manifest, or that of a run that did the same and was first."""
-    if generations.commit(plan.job.output, manifest):
+    if generations.commit(plan.head.output, manifest):
         return manifest
-    return _committed(plan) or manifest
+    return _committed(plan.head) or manifest
 
 
-def _committed(plan: Plan) -> Manifest | None:
+def _committed(head: Head) -> Manifest | None:
     """The generation as a run that did the same has committed it; None when nobody has."""
-    if not storage.exists(storage.join(plan.job.output, generations.generation_path(plan.generation))):
+    if not storage.exists(storage.join(head.output, generations.generation_path(head.generation))):
         return None
-    found = generations.as_of(plan.job.output, plan.generation)
-    if found.fingerprint != plan.fingerprint:
+    found = generations.as_of(head.output, head.generation)
+    if found.fingerprint != head.fingerprint:
         raise DatasetError(
-            f"another run has added generation {plan.generation}",
-            where=storage.redact(plan.job.output),
+            f"another run has added generation {head.generation}",
+            where=storage.redact(head.output),
             found=f"fingerprint {found.fingerprint}",
-            expected=f"fingerprint {plan.fingerprint}",
+            expected=f"fingerprint {head.fingerprint}",
             advice="Run again: what is still new becomes the next generation.",
         )
     return found
@@ -73,21 +82,20 @@ def make_manifest(
     plan: Plan, units: Sequence[UnitReport], tokenizers: Sequence[TokenizersReport], shards: Sequence[ShardReport]
 ) -> Manifest:
     """The manifest as of a generation whose shards are finished; see `finish` for the errors."""
+    head = plan.head
     units = sorted(units, key=lambda unit: unit.index)
     by_place = {(shard.partition.split, shard.partition.index): shard for shard in shards}
-    ordered = [by_place[p.split, p.index] for p in plan.partitions if (p.split, p.index) in by_place]
+    ordered = [by_place[p.split, p.index] for p in head.partitions if (p.split, p.index) in by_place]
     _check_once(plan, units, tokenizers, shards, ordered)
     ledger = make_ledger([unit for unit in units if plan.units[unit.index].role != "benchmark"], ordered)
     parts: list[Accounted] = [*units, *ordered]
     if ledger.balance:
-        raise DatasetError(
-            "the ledger does not add up", where=storage.redact(plan.job.output), found=ledger.model_dump()
-        )
-    if plan.generation == 0 and not ledger.kept.get("train"):
+        raise DatasetError("the ledger does not add up", where=storage.redact(head.output), found=ledger.model_dump())
+    if head.generation == 0 and not ledger.kept.get("train"):
         raise nothing_left(ledger.read, ledger.rejected)
-    _check_sizes(plan.job.output, units, ordered)
+    _check_sizes(head.output, units, ordered)
     own = Manifest(
-        fingerprint=plan.fingerprint,
+        fingerprint=head.fingerprint,
         recipe_fingerprint=plan.recipe_fingerprint,
         source_tokenizer=tokenizers[0].source,
         target_tokenizer=tokenizers[0].target,
@@ -97,12 +105,12 @@ def make_manifest(
         corpora=_corpora(plan),
         inputs=tuple(file for source in plan.sources for file in source.files),
         generations=(
-            GenerationEntry(index=plan.generation, fingerprint=plan.fingerprint, ledger=ledger, inputs=plan.sources),
+            GenerationEntry(index=head.generation, fingerprint=head.fingerprint, ledger=ledger, inputs=plan.sources),
         ),
-        configuration=plan.job.configuration,
+        configuration=plan.configuration,
         software={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _SOFTWARE},
     )
-    return own if plan.generation == 0 else _joined(generations.as_of(plan.job.output, plan.generation - 1), own)
+    return own if head.generation == 0 else _joined(generations.as_of(head.output, head.generation - 1), own)
 
 
 def _joined(before: Manifest, own: Manifest) -> Manifest:
@@ -156,11 +164,12 @@ def _check_once(
 ) -> None:
     """Every unit and every shard is there exactly once, and one set of tokenizers."""
     found = ([unit.index for unit in units], len(tokenizers), len(shards), len(ordered))
-    expected = ([unit.index for unit in plan.units], 1, len(plan.partitions), len(plan.partitions))
+    count = len(plan.head.partitions)
+    expected = ([unit.index for unit in plan.units], 1, count, count)
     if found != expected:
         raise DatasetError(
             "a unit or shard is missing or there twice",
-            where=storage.redact(plan.job.output),
+            where=storage.redact(plan.head.output),
             found=f"units, tokenizers, shards, different shards = {found}",
             expected=expected,
         )
@@ -170,14 +179,16 @@ def _check_sizes(output: str, units: Sequence[UnitReport], shards: Sequence[Shar
     """The files are those that were reported, not those of another run."""
     parts: list[Accounted] = [*units, *shards]
     entries = [shard.entry for shard in shards] + [part.rejected_file for part in parts if part.rejected_file]
+    folders = {posixpath.dirname(entry.path) for entry in entries}
+    sizes = {folder: storage.sizes_in(storage.join(output, folder)) for folder in folders}
     for entry in entries:
-        url = storage.join(output, entry.path)
-        found = storage.size(url)
+        folder, name = posixpath.split(entry.path)
+        found = sizes[folder].get(name)
         if found != entry.bytes:
             raise DatasetError(
                 "the file is not the one this run wrote",
-                where=storage.redact(url),
-                found=f"{found} bytes",
+                where=storage.redact(storage.join(output, entry.path)),
+                found="no such file" if found is None else f"{found} bytes",
                 expected=f"{entry.bytes} bytes",
                 advice="Does another run write to this folder? Delete it and prepare anew.",
             )
@@ -185,9 +196,9 @@ def _check_sizes(output: str, units: Sequence[UnitReport], shards: Sequence[Shar
 
 def _corpora(plan: Plan) -> tuple[CorpusEntry, ...]:
     """The corpora of the training split, with the short names of their inputs."""
-    origins: dict[int, list[str]] = {}
-    for input_ in plan.job.inputs:
-        origins.setdefault(input_.corpus, []).append(input_.origin)
+    origins: dict[str, list[str]] = {}
+    for source in plan.sources:
+        origins.setdefault(source.corpus, []).append(source.origin)
     return tuple(
         CorpusEntry(
             name=corpus.name,
@@ -195,9 +206,9 @@ def _corpora(plan: Plan) -> tuple[CorpusEntry, ...]:
             source_language=corpus.source_language,
             target_language=corpus.target_language,
             tag=corpus.tag,
-            origins=tuple(sorted(origins.get(index, ()))),
+            origins=tuple(sorted(origins.get(corpus.name, ()))),
         )
-        for index, corpus in enumerate(plan.job.corpora)
+        for corpus in plan.head.corpora
         if corpus.role == "train"
     )
 

@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from typing import TypeVar
 
 from seq2seq_core import storage
+from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.files.compression import text_bytes
-from seq2seq_core.preparation.terms.layout import WORK_FOLDER
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.layout import Name
+from seq2seq_core.preparation.terms.markers import read_marker
 from seq2seq_core.preparation.terms.messages import Message, Plan, ShardReport, UnitReport
 from seq2seq_core.progress import Progress
 
-_TOTALS = re.compile(r"progress-\d{5}\.json")
-_UNIT = re.compile(r"unit-(\d+)\.json")
+M = TypeVar("M", UnitReport, ShardReport)
 
 
 class Totals(Message):
@@ -37,20 +39,23 @@ class Totals(Message):
     shards: int
 
 
-def publish_totals(plan: Plan) -> None:
-    """Write down the totals of a plan for who watches the progress."""
-    files = {file.url: file for file in plan.files}
-    parts = Counter(unit.part.source.urls for unit in plan.units)
-    sizes = {urls: sum(text_bytes(url, files[url].bytes) for url in urls) // count for urls, count in parts.items()}
-    lines = [files[urls[0]].lines for urls in parts]
+def publish_totals(plan: Plan, files: Sequence[FileIndex]) -> None:
+    """Write down the totals of a plan, and of the files that it reads, for who watches the progress."""
+    by_url = {file.url: file for file in files}
+    parts: Counter[tuple[str, ...]] = Counter()
+    for unit in plan.units:
+        parts[unit.parts[0].source.urls] += len(unit.parts)
+    sizes = {urls: sum(text_bytes(url, by_url[url].bytes) for url in urls) / n for urls, n in parts.items()}
+    lines = [by_url[urls[0]].lines for urls in parts]
+    head = plan.head
     totals = Totals(
-        work=PurePosixPath(plan.work).name,
+        work=storage.name_of(head.work),
         rows=None if None in lines else sum(count or 0 for count in lines),
-        weights=tuple(max(1, sizes[unit.part.source.urls]) for unit in plan.units),
-        shards=len(plan.partitions),
+        weights=tuple(max(1, int(sizes[unit.parts[0].source.urls] * len(unit.parts))) for unit in plan.units),
+        shards=head.slots + len(head.given),
     )
-    name = f"progress-{plan.generation:05d}.json"
-    storage.publish_text(storage.join(plan.job.output, WORK_FOLDER, name), totals.model_dump_json())
+    url = layout.note(head.output, layout.TOTALS.of(generation=head.generation))
+    storage.publish_text(url, totals.model_dump_json())
 
 
 def clear_totals(output: str) -> None:
@@ -78,23 +83,18 @@ class PreparationWatch:
             return self._end(now) if self._totals else None
         if self._totals is None:
             self._totals = Totals.model_validate_json(storage.read_bytes(planned[-1]))
-        work = storage.join(self._output, WORK_FOLDER, self._totals.work)
+        work = layout.note(self._output, self._totals.work)
         self._read_markers(work)
         if len(self._units) < len(self._totals.weights):
             return self._reading(self._totals, now)
-        if "tokenizers.json" not in storage.list_folder(work):
+        if layout.TOKENIZERS_MARKER not in storage.list_folder(work):
             _, seconds = self._since("tokenizer", 0, now)
             return Progress("making the tokenizer", "", 0, 0, "rows", 0, 0, 0, seconds)
         return self._building(self._totals, now)
 
     def _read_markers(self, work: str) -> None:
-        staged, shards = storage.join(work, "staged"), storage.join(work, "shards")
-        for name in storage.list_folder(staged):
-            if _UNIT.fullmatch(name) and name not in self._units:
-                self._units[name] = UnitReport.model_validate_json(_read(staged, name))
-        for name in storage.list_folder(shards):
-            if name.endswith(".json") and not name.startswith(".") and name not in self._shards:
-                self._shards[name] = ShardReport.model_validate_json(_read(shards, name))
+        _read_new(layout.staged_folder(work), layout.UNIT_MARKER, UnitReport, self._units)
+        _read_new(layout.shard_markers(work), layout.SHARD_MARKER, ShardReport, self._shards)
 
     def _reading(self, totals: Totals, now: float) -> Progress:
         done = sum(unit.read for unit in self._units.values())
@@ -128,9 +128,14 @@ class PreparationWatch:
 
 def _totals_urls(output: str) -> list[str]:
     """Of every generation that is being made, in their order."""
-    work = storage.join(output, WORK_FOLDER)
-    return [storage.join(work, name) for name in storage.list_folder(work) if _TOTALS.fullmatch(name)]
+    names = storage.list_folder(layout.notes(output))
+    return [layout.note(output, name) for name in names if layout.TOTALS.parse(name)]
 
 
-def _read(folder: str, name: str) -> bytes:
-    return storage.read_bytes(storage.join(folder, name))
+def _read_new(folder: str, markers: Name, kind: type[M], known: dict[str, M]) -> None:
+    """Read the markers of a folder that are not known yet."""
+    for name in storage.list_folder(folder):
+        if name not in known and markers.parse(name):
+            report = read_marker(kind, storage.join(folder, name))
+            if report is not None:
+                known[name] = report

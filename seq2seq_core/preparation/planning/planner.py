@@ -7,7 +7,8 @@ a later one with the same configuration adds a generation of what is new, or fin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from seq2seq_core import storage
 from seq2seq_core.corpora.cutting import cut, index_source
@@ -15,7 +16,6 @@ from seq2seq_core.dataset import generations
 from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest
 from seq2seq_core.dataset.schema import SPLITS, Split
 from seq2seq_core.errors import DatasetError, InputError
-from seq2seq_core.preparation.planning.claims import claim, withdraw
 from seq2seq_core.preparation.planning.generation import (
     Generation,
     Read,
@@ -24,23 +24,32 @@ from seq2seq_core.preparation.planning.generation import (
     read_of,
     source_entry,
 )
-from seq2seq_core.preparation.planning.progress import publish_totals
-from seq2seq_core.preparation.planning.traces import refuse_strangers, work_name, write_down
-from seq2seq_core.preparation.terms.layout import WORK_FOLDER
-from seq2seq_core.preparation.terms.messages import IndexedInput, Job, Partition, Plan, TokenizersReport, Unit
+from seq2seq_core.preparation.planning.reservation import claim, withdraw
+from seq2seq_core.preparation.planning.sizes import PART_ROWS
+from seq2seq_core.preparation.planning.traces import refuse_strangers, write_down
+from seq2seq_core.preparation.planning.watch import publish_totals
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.messages import (
+    Head,
+    IndexedInput,
+    Input,
+    Job,
+    Plan,
+    Terms,
+    TokenizersReport,
+    Unit,
+)
+from seq2seq_core.preparation.terms.recipe import Recipe
 
-_DATASET_FOLDERS = frozenset({*SPLITS, "rejected", "tokenizer", generations.FOLDER})
 
-
-def index_input(job: Job, position: int) -> IndexedInput:
+def index_input(recipe: Recipe, input_: Input) -> IndexedInput:
     """Read the files of an input once.
 
     Raises:
         InputError: A file is empty or damaged, lacks a named column, or two plain files differ in their number of
             lines.
     """
-    input_ = job.inputs[position]
-    files = index_source(input_.source, job.recipe.unit_rows, job.recipe.max_line_bytes)
+    files = index_source(input_.source, recipe.unit_rows or PART_ROWS, recipe.max_line_bytes)
     return IndexedInput(index=input_.index, files=files)
 
 
@@ -75,13 +84,13 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
             return _nothing_new(job, latest)
         if own is not None:
             plan = _plan(job, reads, own, latest)
-            refuse_strangers(plan, latest)
+            refuse_strangers(plan.head, latest)
             agreed = claim(job, reads, latest, own)
             if not storage.exists(storage.join(job.output, generations.generation_path(agreed.number))):
                 plan = plan if agreed is own else _plan(job, reads, agreed, latest)
-                write_down(plan)
+                write_down(plan.head)
                 _note_rest(job, agreed)
-                publish_totals(plan)
+                publish_totals(plan, [file for read in reads for file in read.indexed.files])
                 return plan
             withdraw(job.output, agreed)  # it was added and its claim removed, before this run could see either
 
@@ -98,49 +107,62 @@ def _latest(output: str) -> Manifest | None:
 
 
 def _nothing_new(job: Job, latest: Manifest) -> Plan:
-    return Plan(
-        job=job,
-        generation=len(latest.generations) - 1,
-        fingerprint=latest.fingerprint,
-        recipe_fingerprint=latest.recipe_fingerprint,
-        work=_work(job.output, len(latest.generations) - 1, latest.fingerprint),
-        sources=(),
-        files=(),
-        units=(),
-        partitions=(),
+    number, fingerprint = len(latest.generations) - 1, latest.fingerprint
+    head = Head(
+        **_terms(job),
+        generation=number,
+        fingerprint=fingerprint,
+        work=layout.work(job.output, number, fingerprint),
+        units=0,
+        dealt={},
         is_done=True,
+    )
+    return Plan(
+        head=head,
+        recipe_fingerprint=latest.recipe_fingerprint,
+        configuration=job.configuration,
+        sources=(),
+        units=(),
     )
 
 
 def _note_rest(job: Job, generation: Generation) -> None:
     """Tell the process that runs this job to run another one, for what this generation leaves."""
     if generation.left:
-        name = f"rest-{generation.number:05d}-{job.run}.json"
-        storage.publish_text(storage.join(job.output, WORK_FOLDER, name), str(generation.left))
+        name = layout.REST.of(generation=generation.number, run=job.run)
+        storage.publish_text(layout.note(job.output, name), str(generation.left))
 
 
 def _plan(job: Job, reads: Sequence[Read], generation: Generation, latest: Manifest | None) -> Plan:
     held_out = [] if latest is None else _as_benchmarks([read for read in reads if read.input.role != "train"])
-    chosen = [
-        Read(read.input.model_copy(update={"index": index}), read.indexed, read.key)
-        for index, read in enumerate([*generation.reads, *held_out])
-    ]
-    job = job.model_copy(update={"inputs": tuple(read.input for read in chosen)})
-    return Plan(
-        job=job,
+    chosen = [*generation.reads, *held_out]
+    units = list(_units(chosen, [*generation.together, *[1] * len(held_out)]))
+    roles = {read.input.role for read in chosen}
+    head = Head(
+        **_terms(job),
         generation=generation.number,
         fingerprint=generation.fingerprint,
-        recipe_fingerprint=generation.recipe_fingerprint,
-        work=_work(job.output, generation.number, generation.fingerprint),
-        sources=tuple(source_entry(job, read) for read in generation.reads),
-        files=tuple(file.model_copy(update={"digests": ()}) for read in chosen for file in read.indexed.files),
-        units=tuple(_units(job, [read.indexed for read in chosen])),
-        partitions=tuple(_partitions(job, generation.shards, is_first=latest is None)),
+        work=layout.work(job.output, generation.number, generation.fingerprint),
+        units=len(units),
+        dealt=_dealt(job, generation.shards, is_first=latest is None),
+        given=tuple(split for split in SPLITS if split != "train" and split in roles),
         earlier=() if latest is None else tuple(entry.folder for entry in latest.generations),
         tokenizers=None
         if latest is None
         else TokenizersReport(source=latest.source_tokenizer, target=latest.target_tokenizer),
     )
+    return Plan(
+        head=head,
+        recipe_fingerprint=generation.recipe_fingerprint,
+        configuration=job.configuration,
+        sources=tuple(source_entry(job, read) for read in generation.reads),
+        units=tuple(units),
+    )
+
+
+def _terms(job: Job) -> dict[str, Any]:
+    """What a job and a generation have in common."""
+    return {name: getattr(job, name) for name in Terms.model_fields}
 
 
 def _as_benchmarks(held_out: Sequence[Read]) -> list[Read]:
@@ -152,15 +174,11 @@ def _as_benchmarks(held_out: Sequence[Read]) -> list[Read]:
     ]
 
 
-def _work(output: str, number: int, fingerprint: str) -> str:
-    return storage.join(output, WORK_FOLDER, work_name(number, fingerprint))
-
-
 def _check_room(output: str) -> None:
     """Refuse a folder that is no dataset, neither finished nor begun, but has files where one would go (a model)."""
     entries = set(storage.list_folder(output))
-    taken = sorted(entries & _DATASET_FOLDERS)
-    if taken and not entries & {WORK_FOLDER, MANIFEST_NAME, generations.FOLDER}:
+    taken = sorted(entries & layout.DATASET_FOLDERS)
+    if taken and not entries & {layout.WORK_FOLDER, MANIFEST_NAME, generations.FOLDER}:
         raise DatasetError(
             "the folder holds something else than a dataset",
             where=storage.redact(output),
@@ -169,24 +187,18 @@ def _check_room(output: str) -> None:
         )
 
 
-def _units(job: Job, indexed: Sequence[IndexedInput]) -> Iterable[Unit]:
-    index = 0
-    for input_, entry in zip(job.inputs, indexed, strict=True):
-        for part in cut(input_.source, entry.files):
-            yield Unit(index=index, corpus=input_.corpus, role=input_.role, origin=input_.origin, part=part)
-            index += 1
+def _units(reads: Sequence[Read], together: Sequence[int]) -> Iterator[Unit]:
+    """The units of some inputs, each of so many neighbouring parts."""
+    cuts = [
+        (read, cut(read.input.source, read.indexed.files), count) for read, count in zip(reads, together, strict=True)
+    ]
+    every = ((read, parts[i : i + count]) for read, parts, count in cuts for i in range(0, len(parts), count))
+    for index, (read, parts) in enumerate(every):
+        input_ = read.input
+        yield Unit(index=index, corpus=input_.corpus, role=input_.role, origin=input_.origin, parts=tuple(parts))
 
 
-def _partitions(job: Job, train: int, *, is_first: bool) -> Iterable[Partition]:
-    """The training shards, and those of the other splits, which never change after the first generation."""
-    counts: dict[Split, int] = {"train": train}
-    if is_first:
-        counts |= {split: math.ceil(train * share) for split, share in sorted(job.shares.items())}
-    slot = 0
-    for split, count in counts.items():
-        for index in range(count):
-            yield Partition(split=split, index=index, count=count, slot=slot)
-            slot += 1
-    given = {input_.role for input_ in job.inputs}
-    for split in (split for split in SPLITS if split != "train" and split in given):
-        yield Partition(split=split, index=0, count=1, slot=None)
+def _dealt(job: Job, train: int, *, is_first: bool) -> dict[Split, int]:
+    """Number of shards by split: training, and those by shares, which never change after the first generation."""
+    shares = {split: math.ceil(train * share) for split, share in sorted(job.shares.items())}
+    return {"train": train, **(shares if is_first else {})}

@@ -18,10 +18,11 @@ from seq2seq_core.dataset.schema import shard_name
 from seq2seq_core.dataset.verify import verify
 from seq2seq_core.errors import ClaimError, DatasetError
 from seq2seq_core.preparation.building.build import build_shard
-from seq2seq_core.preparation.planning.claims import place_of, release, take_rest
-from seq2seq_core.preparation.publishing.finish import finish
-from seq2seq_core.preparation.publishing.sweep import sweep
-from seq2seq_core.preparation.terms.messages import Decisions, Plan, ShardReport, UnitReport
+from seq2seq_core.preparation.planning.reservation import place_of, release, take_rest
+from seq2seq_core.preparation.publishing.leftovers import remove_leftovers
+from seq2seq_core.preparation.publishing.publish import finish
+from seq2seq_core.preparation.shuffle.catalogue import catalogue
+from seq2seq_core.preparation.terms.messages import Decisions, Plan, ShardReport, Staged, UnitReport
 from tests.growing import Landing, tree
 
 
@@ -98,7 +99,7 @@ def test_what_a_killed_run_began_is_finished_before_what_came_later(
     landing.rename(names[begun], f"{names[begun]}-renamed")
     landing.land(names[begun + 1], parts[names[begun + 1]])
     finished = landing.prepare(shards=None)
-    assert finished.fingerprint == killed.fingerprint
+    assert finished.fingerprint == killed.head.fingerprint
     assert take_rest(output, "host-1-aa")
     assert not take_rest(output, "host-1-aa")
     assert units
@@ -120,13 +121,15 @@ def test_other_inputs_are_refused_while_a_run_is_at_work(workshop: Any, landing:
     landing.rename("b", "c")
     landing.land("c", workshop.sentences(50, seed=2))
     who = rf"process {os.getpid()} on \S+ since [0-9T:+-]+"
-    message = rf"other inputs is under way.*{plan.fingerprint}, claimed by {who}, with b\.en .*expected fingerprint"
+    message = (
+        rf"other inputs is under way.*{plan.head.fingerprint}, claimed by {who}, with b\.en .*expected fingerprint"
+    )
     with pytest.raises(ClaimError, match=message):
         workshop.plan(landing.job())
     release(output, "host-1-aa")
     with pytest.raises(ClaimError, match="under way"):
         workshop.plan(landing.job())
-    release(output, plan.job.run)
+    release(output, "host-7-beef")
     assert landing.prepare().generations[1].inputs[0].origin == "c.en"
 
 
@@ -135,6 +138,7 @@ class Built(NamedTuple):
 
     plan: Plan
     units: list[UnitReport]
+    staged: Staged
     decisions: Decisions
     shards: list[ShardReport]
 
@@ -146,24 +150,26 @@ def build_second(workshop: Any, landing: Landing, rows: list[tuple[str, str]], l
     landing.land("b", rows[50:])
     plan = workshop.plan(landing.job())
     units = workshop.stage(plan)
-    decisions = workshop.decide(plan, units)
-    partitions = plan.partitions[: len(plan.partitions) - left_out]
-    return Built(plan, units, decisions, [build_shard(plan, partition, units, decisions) for partition in partitions])
+    staged = catalogue(plan, units)
+    decisions = workshop.decide(plan, staged)
+    partitions = plan.head.partitions[: len(plan.head.partitions) - left_out]
+    shards = [build_shard(plan.head, partition, staged, decisions) for partition in partitions]
+    return Built(plan, units, staged, decisions, shards)
 
 
 def test_only_one_of_two_runs_adds_a_generation(workshop: Any, landing: Landing, output: str) -> None:
     """Even when the claim of one was removed under it."""
     rows = workshop.sentences(150)
-    plan, units, decisions, shards = build_second(workshop, landing, rows[:100], left_out=1)
+    plan, units, staged, decisions, shards = build_second(workshop, landing, rows[:100], left_out=1)
     storage.remove(place_of(output, 1).url)
     landing.rename("b", "c")
     landing.land("c", rows[90:])
     other = workshop.plan(landing.job())
-    assert other.fingerprint != plan.fingerprint
+    assert other.head.fingerprint != plan.head.fingerprint
     with pytest.raises(ClaimError, match="another run has taken over"):
-        build_shard(plan, plan.partitions[-1], units, decisions)
+        build_shard(plan.head, plan.head.partitions[-1], staged, decisions)
     storage.remove(place_of(output, 1).url)
-    shards.append(build_shard(plan, plan.partitions[-1], units, decisions))
+    shards.append(build_shard(plan.head, plan.head.partitions[-1], staged, decisions))
     manifest = landing.prepare()
     assert verify(output).unlisted == ()
     with pytest.raises(DatasetError, match="another run has added generation 1; found fingerprint"):
@@ -173,7 +179,7 @@ def test_only_one_of_two_runs_adds_a_generation(workshop: Any, landing: Landing,
 
 
 def test_a_run_that_was_overtaken_says_so(workshop: Any, landing: Landing, output: str) -> None:
-    plan, units, decisions, shards = build_second(workshop, landing, workshop.sentences(150))
+    plan, units, _, decisions, shards = build_second(workshop, landing, workshop.sentences(150))
     theirs = load_manifest(output)
     entry = theirs.generations[0].model_copy(update={"index": 1, "fingerprint": "f" * 32})
     theirs = theirs.model_copy(update={"fingerprint": "f" * 32, "generations": (*theirs.generations, entry)})
@@ -183,7 +189,7 @@ def test_a_run_that_was_overtaken_says_so(workshop: Any, landing: Landing, outpu
 
 
 def test_an_equal_run_that_commits_first_is_as_good(workshop: Any, landing: Landing, output: str) -> None:
-    plan, units, decisions, shards = build_second(workshop, landing, workshop.sentences(150))
+    plan, units, _, decisions, shards = build_second(workshop, landing, workshop.sentences(150))
     second = landing.prepare()
     whole = tree(output)
     assert finish(plan, units, [decisions.tokenizers], shards).ledger == second.ledger
@@ -205,7 +211,7 @@ def test_a_claim_for_what_stands_already_is_withdrawn(
         return create(url, data)
 
     monkeypatch.setattr(storage, "create_exclusively", create_late)
-    assert workshop.plan(landing.job()).is_done
+    assert workshop.plan(landing.job()).head.is_done
     assert not storage.exists(place_of(output, 1).url)
 
 
@@ -215,8 +221,8 @@ def test_sweeping_leaves_alone_what_a_later_generation_is_made_of(workshop: Any,
     landing.land("b", workshop.sentences(50, seed=1))
     plan = workshop.plan(landing.job())
     units = workshop.stage(plan)
-    decisions = workshop.decide(plan, units)
-    build_shard(plan, plan.partitions[0], units, decisions)
+    staged = catalogue(plan, units)
+    build_shard(plan.head, plan.head.partitions[0], staged, workshop.decide(plan, staged))
     others = [
         "train/generation-00001-0badc0de/part-00000-of-00003.parquet",
         f"generations/.00001.json.{'a' * 32}.tmp",
@@ -226,13 +232,15 @@ def test_sweeping_leaves_alone_what_a_later_generation_is_made_of(workshop: Any,
     for path in others:
         storage.publish_text(storage.join(output, path), "x")
     before = tree(output)
-    sweep(output, first)
+    remove_leftovers(output, first)
     assert tree(output) == before
     manifest = landing.prepare()
     left = set(tree(output))
     foreign = {"train/generation-00001-0badc0de/part-00000-of-00003.parquet", "train/notes/mine.txt"}
     assert {path.lstrip("/") for path in left} & set(others) == {"_work/rest-00001-host-9-cc.json", *foreign}
-    sweep(output, manifest.model_copy(update={"generations": (*manifest.generations, manifest.generations[-1])}))
+    remove_leftovers(
+        output, manifest.model_copy(update={"generations": (*manifest.generations, manifest.generations[-1])})
+    )
     assert {path.lstrip("/") for path in tree(output)} & set(others) == foreign
     if "://" not in output:
         assert not Path(output, "_work").exists()
@@ -246,7 +254,8 @@ def test_what_an_abandoned_run_left_goes_when_its_generation_stands(
     landing.land("a", rows[:50])
     killed = workshop.plan(landing.job(shards=5).model_copy(update={"holder": dead}))
     units = workshop.stage(killed)
-    build_shard(killed, killed.partitions[0], units, workshop.decide(killed, units))
+    staged = catalogue(killed, units)
+    build_shard(killed.head, killed.head.partitions[0], staged, workshop.decide(killed, staged))
     half = f"train/.{shard_name(4, 5)}.{'b' * 32}.tmp"
     storage.publish_text(storage.join(output, half), "half")
     landing.prepare()
@@ -267,9 +276,9 @@ def test_an_interrupted_run_leaves_the_claim_to_the_one_it_had_joined(
 ) -> None:
     landing.land("a", workshop.sentences(50))
     first, second = workshop.plan(landing.job("host-1-aa")), workshop.plan(landing.job("host-2-bb"))
-    assert first.fingerprint == second.fingerprint
-    release(output, second.job.run)
+    assert first.head.fingerprint == second.head.fingerprint
+    release(output, "host-2-bb")
     with pytest.raises(ClaimError, match="another configuration is under way"):
         workshop.plan(landing.job("host-3-cc", deduplicate="none"))
-    release(output, first.job.run)
+    release(output, "host-1-aa")
     workshop.plan(landing.job("host-3-cc", deduplicate="none"))

@@ -9,7 +9,6 @@ over (`seq2seq_core.claims`): one generation is never made of two runs' work.
 from __future__ import annotations
 
 import logging
-import re
 
 import pydantic
 
@@ -18,8 +17,8 @@ from seq2seq_core.claims import Claim, Holder, Place
 from seq2seq_core.dataset.manifest import Manifest, SourceEntry
 from seq2seq_core.errors import ClaimError
 from seq2seq_core.preparation.planning.generation import Generation, Read, chosen_generation, source_entry
-from seq2seq_core.preparation.terms.layout import WORK_FOLDER
-from seq2seq_core.preparation.terms.messages import Job, Message, Plan
+from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.messages import Head, Job, Message
 
 logger = logging.getLogger(__name__)
 
@@ -68,20 +67,20 @@ def claim(job: Job, reads: list[Read], latest: Manifest | None, own: Generation)
         place.take_over(found)
 
 
-def check_claim(plan: Plan) -> None:
+def check_claim(head: Head) -> None:
     """Make sure, before files of a generation are written or published, that it still is this run's.
 
     Raises:
         ClaimError: Another run has claimed something else.
     """
-    place = place_of(plan.job.output, plan.generation)
+    place = place_of(head.output, head.generation)
     found = place.read()
-    if found is not None and found.fingerprint != plan.fingerprint:
+    if found is not None and found.fingerprint != head.fingerprint:
         raise ClaimError(
             "another run has taken over",
-            where=storage.redact(plan.job.output),
+            where=storage.redact(head.output),
             found=f"fingerprint {found.fingerprint} of {claims.shown(place.holders(found.fingerprint))}",
-            expected=f"fingerprint {plan.fingerprint}",
+            expected=f"fingerprint {head.fingerprint}",
             advice="Run again when it has ended.",
         )
 
@@ -96,21 +95,21 @@ def withdraw(output: str, generation: Generation) -> None:
 
 def release(output: str, run: str) -> None:
     """Give free what a run has claimed, but for what another run has joined."""
-    claims.leave(storage.join(output, WORK_FOLDER), run)
+    claims.leave(layout.notes(output), run)
 
 
 def take_rest(output: str, run: str) -> bool:
     """Whether the plan of a run noted that another generation is needed after its own; the note is gone then."""
-    work = storage.join(output, WORK_FOLDER)
-    notes = [name for name in storage.list_folder(work) if re.fullmatch(rf"rest-\d{{5}}-{re.escape(run)}\.json", name)]
+    found = ((name, layout.REST.parse(name)) for name in storage.list_folder(layout.notes(output)))
+    notes = [name for name, values in found if values and values["run"] == run]
     for name in notes:
-        storage.remove(storage.join(work, name))
+        storage.remove(layout.note(output, name))
     return bool(notes)
 
 
 def place_of(output: str, number: int) -> Place:
     """Where the claim of a generation stands, with the notes of the runs that make it."""
-    return Place(storage.join(output, WORK_FOLDER), f"claim-{number:05d}.json")
+    return Place(layout.notes(output), layout.CLAIM.of(generation=number))
 
 
 def _claim_of(job: Job, generation: Generation) -> Claim:

@@ -7,29 +7,24 @@ files of either. Runs that add the next generation may be at work meanwhile: onl
 from __future__ import annotations
 
 import posixpath
-import re
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
 from seq2seq_core.dataset.manifest import MANIFEST_NAME, NEAR_FOLDER, REPORT_NAME, Manifest
-from seq2seq_core.preparation.planning.traces import Traces, all_traces, files_of, present, work_name
-from seq2seq_core.preparation.terms.layout import WORK_FOLDER
-
-_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp")
-_NOTE = re.compile(r"(claim|progress|rest)-(\d{5})(\..+|-.+)?\.json")
-_REST = "rest"
+from seq2seq_core.preparation.planning.traces import Traces, all_traces, files_of, present
+from seq2seq_core.preparation.terms import layout
 
 
-def sweep(output: str, manifest: Manifest) -> None:
+def remove_leftovers(output: str, manifest: Manifest) -> None:
     """Remove finished and abandoned work, and files of abandoned generations."""
     last = len(manifest.generations) - 1
     kept = {*files_of(manifest), *_bands_of(output, manifest)}
     for traces in list(all_traces(output)):
         if traces.generation <= last:
             _remove_files(output, traces, kept)
-            storage.remove(storage.join(output, WORK_FOLDER, traces.work))
-    _sweep_work(storage.join(output, WORK_FOLDER), manifest)
-    _sweep_notes(storage.join(output, WORK_FOLDER), last)
+            storage.remove(layout.note(output, traces.work))
+    _remove_work(layout.notes(output), manifest)
+    _remove_notes(layout.notes(output), last)
     for folder, names in (("", {MANIFEST_NAME, REPORT_NAME}), (generations.FOLDER, _commits(last))):
         _remove_temporaries(storage.join(output, folder) if folder else output, names)
 
@@ -38,8 +33,8 @@ def _remove_files(output: str, traces: Traces, kept: set[str]) -> None:
     """The files a generation noted and the manifest does not name, unfinished ones of all, and folders left empty."""
     for path in present(output, traces.files):
         folder, name = posixpath.split(path)
-        temporary = _TEMPORARY.fullmatch(name)
-        noted = posixpath.join(folder, temporary[1]) if temporary else path
+        temporary = storage.published_name(name)
+        noted = posixpath.join(folder, temporary) if temporary else path
         if noted in traces.files and (temporary or path not in kept):
             storage.remove(storage.join(output, path))
     for folder in sorted({posixpath.dirname(path) for path in traces.files}, reverse=True):
@@ -56,21 +51,21 @@ def _bands_of(output: str, manifest: Manifest) -> set[str]:
 
 def _works_of(manifest: Manifest) -> set[str]:
     """Names of the work folders of generations that were added."""
-    return {work_name(entry.index, entry.fingerprint) for entry in manifest.generations}
+    return {layout.work_name(entry.index, entry.fingerprint) for entry in manifest.generations}
 
 
-def _sweep_work(work: str, manifest: Manifest) -> None:
+def _remove_work(work: str, manifest: Manifest) -> None:
     """Remove what a run still put there whose generation another run had added meanwhile."""
     for name in _works_of(manifest) & set(storage.list_folder(work)):
         storage.remove(storage.join(work, name))
 
 
-def _sweep_notes(work: str, last: int) -> None:
+def _remove_notes(work: str, last: int) -> None:
     """Remove claims and notes of generations that stand; the run that wrote a rest has yet to read it."""
     for name in storage.list_folder(work):
-        temporary = _TEMPORARY.fullmatch(name)
-        note = _NOTE.fullmatch(temporary[1] if temporary else name)
-        if note and int(note[2]) <= (last - 1 if note[1] == _REST else last):
+        noted = storage.published_name(name) or name
+        found = [int(values["generation"]) for note in layout.NOTES if (values := note.parse(noted))]
+        if found and found[0] <= (last - 1 if layout.REST.parse(noted) else last):
             storage.remove(storage.join(work, name))
     storage.remove_empty_folder(work)
 
@@ -81,6 +76,5 @@ def _commits(last: int) -> set[str]:
 
 def _remove_temporaries(folder: str, names: set[str]) -> None:
     for name in storage.list_folder(folder):
-        found = _TEMPORARY.fullmatch(name)
-        if found and found[1] in names:
+        if storage.published_name(name) in names:
             storage.remove(storage.join(folder, name))

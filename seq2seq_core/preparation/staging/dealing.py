@@ -1,0 +1,78 @@
+"""Clean rows in; the rows to be staged, each with its id and slot, and those that are held out of training, out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from seq2seq_core.preparation.shuffle.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
+from seq2seq_core.preparation.shuffle.staged_file import staged_schema
+from seq2seq_core.preparation.staging.held_out_sources import key_texts, load_sources
+from seq2seq_core.preparation.terms.messages import Head, HeldOutSources, Role
+from seq2seq_core.records import Records, reject
+
+HELD_OUT = "held_out"
+NOT_HELD_OUT = "source only in training"
+IN_HELD_OUT_FILES = "source in validation or test"
+IN_SHARES = "source in the share of validation or test, which stay as they are"
+
+
+class Dealt(NamedTuple):
+    """Rows (columns of a `staged_schema`) with the slot of each, and those set aside (columns of `REJECTS`)."""
+
+    rows: pa.RecordBatch
+    slots: npt.NDArray[np.int64]
+    rejected: list[pa.Table]
+
+
+def deal(head: Head, role: Role, records: Records, held_out: HeldOutSources) -> Dealt:
+    """Hash the rows, set aside those whose source is held out, and find the slot of each of the others."""
+    rejected: list[pa.Table] = []
+    source = digests(key_texts(records.source, records.target))
+    for value, is_held in _held_out_rules(head, role, held_out):
+        held = is_held(source)
+        values = pa.repeat(pa.scalar(value, pa.string()), pc.sum(held).as_py() or 0)
+        sifted = reject(records, held, HELD_OUT, values, NOT_HELD_OUT)
+        rejected.append(sifted.rejected)
+        records, source = sifted.kept, source[~held.to_numpy(zero_copy_only=False)]
+    target = digests(records.target)
+    ids = {"source": source, "target": target}.get(head.recipe.deduplicate)
+    ids = pair_digests(source, target) if ids is None else ids
+    slots = _slots(head, ids, source) if role == "train" else np.zeros(len(records), np.int64)
+    return Dealt(_staged_rows(records, ids, with_score=head.recipe.keep == "best"), slots, rejected)
+
+
+def _held_out_rules(
+    head: Head, role: Role, held_out: HeldOutSources
+) -> Iterator[tuple[str, Callable[[Digests], pa.BooleanArray]]]:
+    """What says of rows, by the digests they are split by, that they are held out of training; and what to call it."""
+    if held_out.path is not None and role == "train":
+        sources = load_sources(held_out.path)
+        yield IN_HELD_OUT_FILES, lambda keys: pc.is_in(to_column(keys), value_set=sources)
+    if head.generation and head.shares and role == "train":
+        share = np.cumsum([share for _, share in sorted(head.shares.items())])[-1]
+        yield IN_SHARES, lambda keys: pa.array(fractions(keys) < share)
+
+
+def _staged_rows(records: Records, ids: Digests, *, with_score: bool) -> pa.RecordBatch:
+    columns = [to_column(ids), records.lines, *(s.cast(pa.large_string()) for s in (records.source, records.target))]
+    if with_score:
+        columns.append(pa.repeat(-math.inf, len(records)) if records.score is None else records.score)
+    return pa.record_batch(columns, schema=staged_schema(with_score=with_score))
+
+
+def _slots(head: Head, ids: Digests, source: Digests) -> npt.NDArray[np.int64]:
+    """The slot of each row: its split by hash of the source, its shard of the split by range of its id."""
+    splits = list(head.dealt)
+    counts = np.array([head.dealt[split] for split in splits], np.int64)
+    bounds = np.cumsum([head.shares[split] for split in splits if split != "train"])
+    chosen = (np.searchsorted(bounds, fractions(source), side="right") + 1) % len(splits)
+    begins = np.cumsum(counts) - counts
+    slots: npt.NDArray[np.int64] = begins[chosen] + ranges(ids, counts[chosen])
+    return slots
