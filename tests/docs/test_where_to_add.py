@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from seq2seq_core.corpora.formats.table import FORMATS as CORPUS_FORMATS
-from seq2seq_core.documents.format import FORMATS as DOCUMENT_FORMATS
+from seq2seq_core.documents.table import FORMATS as DOCUMENT_FORMATS
 from seq2seq_core.modalities.table import MODALITIES
 
 from seq2seq_core.engines.table import ENGINES
