@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from seq2seq_core.corpora.formats.table import FORMATS as CORPUS_FORMATS
 from seq2seq_core.documents.table import FORMATS as DOCUMENT_FORMATS
-from seq2seq_core.modalities.table import MODALITIES
 
+from seq2seq_core.corpora.formats.table import FORMATS as CORPUS_FORMATS
 from seq2seq_core.engines.table import ENGINES
+from seq2seq_core.modalities.table import MODALITIES
 from seq2seq_core.models.registry import FAMILIES
 from seq2seq_core.text.rules.catalogue import FiltersConfig
 from tests.docs.names import Entry, knowing
