@@ -20,9 +20,8 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 from pydantic import Field
 
-from pipelines import redaction
-from pipelines.running import beam_options, failures
-from pipelines.running.watch import watching
+from pipelines.graphs import failures, options
+from pipelines.local.watch import watching
 from pipelines.transforms.commit_units import CommitUnits
 from pipelines.transforms.lay_out import LayOut
 from pipelines.transforms.open_output import OpenOutput
@@ -30,6 +29,7 @@ from pipelines.transforms.plan_inputs import PlanInputs
 from pipelines.transforms.publish_output import PublishOutput
 from pipelines.transforms.skip_finished import SkipFinished
 from pipelines.transforms.translate_units import TranslateUnits
+from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.claims import held
 from seq2seq_core.config import Location
@@ -179,7 +179,7 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         ClaimError: Another translation is at work in the output folder.
         Seq2SeqError: See `build`, and `seq2seq_core.errors` for what workers meet.
     """
-    pipeline = beam.Pipeline(options=beam_options.parse(beam_arguments))
+    pipeline = beam.Pipeline(options=options.parse(beam_arguments))
     files, job = _find_files(config), make_job(config)
     _build(pipeline, config, files, job)
     with held(config.output, _fingerprint(files, job), "translation") as claim:
@@ -215,7 +215,7 @@ def make_job(config: TranslateConfig) -> Job:
     return Job(
         fingerprint=storage.digest_bytes(identity.encode()),
         model=model,
-        configuration=redaction.redacted(config),
+        configuration=configuration.redacted(config, without={"output"}),
         software={name: importlib.metadata.version(name) for name in _SOFTWARE},
     )
 
@@ -239,9 +239,9 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
     return files
 
 
-def _engine_for(engine: EngineConfig, options: PipelineOptions) -> EngineConfig:
+def _engine_for(engine: EngineConfig, given: PipelineOptions) -> EngineConfig:
     """The engine, with this machine's cores shared out among local workers where no number of threads is given."""
-    local = options.view_as(DirectOptions)
+    local = given.view_as(DirectOptions)
     if not isinstance(engine, TorchEngineConfig) or engine.threads or local.direct_running_mode == "in_memory":
         return engine
     cores = usable_cores()

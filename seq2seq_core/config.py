@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Annotated, Any, Self, TypeVar
 
@@ -126,6 +126,23 @@ def _union_keys(arms: Sequence[type[Config]], prefix: str, default: object) -> I
             types_of_both = dict.fromkeys([*known.type_name.split(" | "), *key.type_name.split(" | ")])
             merged[key.name] = replace(known, type_name=" | ".join(types_of_both))
     yield from merged.values()
+
+
+def redacted(config: Config, without: Set[str]) -> dict[str, Any]:
+    """The configuration as JSON values fit for a manifest: no password, and not the keys that change no result.
+
+    So the same work gives the same manifest anywhere.
+    """
+    values: dict[str, Any] = _redacted(config.model_dump(mode="json", exclude=set(without)))
+    return values
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _redacted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_redacted(inner) for inner in value]
+    return storage.redact(value) if isinstance(value, str) else value
 
 
 def to_yaml(config: Config) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from pipelines import infer, prepare, prepare_job, report
+from pipelines import infer, report
+from pipelines.commands import prepare
 from pipelines.demo import corpus
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
@@ -93,7 +94,7 @@ class _Stages:
         _announce("2 of 5", "preparing it: clean, deduplicate, tokenize, shard", self._at("dataset"))
         pair = {side: {"source": self._corpus(side, "en"), "target": self._corpus(side, "de")} for side in _SPLITS}
         values: dict[str, Any] = {**pair["train"], "validation": pair["valid"], "test": pair["test"]}
-        prepare.run(self._load(prepare_job.PrepareConfig, "prepare.yaml", {**values, "output": self._at("dataset")}))
+        prepare.run(self._load(prepare.PrepareConfig, "prepare.yaml", {**values, "output": self._at("dataset")}))
 
     def train(self) -> int:
         """The run, by torchrun when there are several cores."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines import cli
-from pipelines.commands import COMMANDS
+from pipelines.commands.table import COMMANDS
 from seq2seq_core.config import keys
 from seq2seq_core.training import launch
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 import pytest
 from pydantic.fields import FieldInfo
 
-from pipelines.commands import COMMANDS
-from pipelines.dry_run import DryRunConfig
+from pipelines.commands.dry_run import DryRunConfig
+from pipelines.commands.table import COMMANDS
 from pipelines.filter_lines import FilterConfig
 from seq2seq_core import strict
 from seq2seq_core.config import Config, build
