@@ -11,7 +11,7 @@ import pytest
 from torch.distributed import run as torchrun
 
 from pipelines import cli
-from pipelines.commands import COMMANDS
+from pipelines.commands.table import COMMANDS
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from tests.docs.pages import ROOT
@@ -90,7 +90,7 @@ def _check_seq2seq(called: Called, patch: pytest.MonkeyPatch) -> None:
         return
     read_configuration(called.words, patch)
     if "--" in called.words:
-        from pipelines.running import beam_options
+        from pipelines.graphs import options as beam_options
 
         beam_options.parse(called.words[called.words.index("--") + 1 :])
 

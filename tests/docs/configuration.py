@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
-from pipelines.commands import COMMANDS
+from pipelines.commands.table import COMMANDS
 from seq2seq_core.config import Config, keys
 from seq2seq_core.options import Key
 from tests.docs.calls import KEYS
