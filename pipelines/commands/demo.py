@@ -39,6 +39,9 @@ class DemoConfig(Config):
     pairs: int = Field(20_000, ge=1000, le=10_000_000, description="clean training pairs")
     held_out_pairs: int = Field(500, ge=1, le=1_000_000, description="pairs of validation, and as many of test")
     seed: int = Field(1, ge=0, description="of the corpus")
+    steps: int | None = Field(
+        None, ge=1, le=1_000_000, description="steps of training; default: 3,600; fewer end sooner, at lower scores"
+    )
     processes: int | None = Field(None, ge=1, le=1000, description="training processes; default: one a core, at most 4")
     train_options: tuple[str, ...] = Field((), description="further words for `seq2seq train`, such as [--seed, '2']")
 
@@ -105,7 +108,8 @@ class _Stages:
         """The run, by torchrun when there are several cores."""
         processes = self._config.processes or min(usable_cores(), _MOST_PROCESSES)
         _announce("3 of 5", f"training on it with {processes} processes", self._at("run"))
-        options = ["--dataset", self._at("dataset"), "--output", self._at("run"), *self._config.train_options]
+        options = ["--dataset", self._at("dataset"), "--output", self._at("run")]
+        options += [*_course(self._config.steps), *self._config.train_options]
         return launch(str(RECIPES / "train.yaml"), options, processes)
 
     def translate(self) -> None:
@@ -159,6 +163,15 @@ _RESULTS = {
     "run/best": "the model                   (echo ... | seq2seq translate - --model ...)",
     "translated": "the translated held-out set (seq2seq inspect ...)",
 }
+
+
+def _course(steps: int | None) -> list[str]:
+    """The words for `seq2seq train` that make its whole course so many steps, with a validation at every quarter."""
+    if steps is None:
+        return []
+    lengths = {"limits.max_steps": steps, "schedule.decay_steps": steps, "schedule.warmup_steps": min(100, steps // 5)}
+    lengths["validation.every_steps"] = lengths["checkpoints.every_steps"] = -(-steps // 4)
+    return [word for name, value in lengths.items() for word in (f"--{name}", str(value))]
 
 
 def _announce(number: str, what: str, where: str) -> None:

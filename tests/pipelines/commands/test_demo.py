@@ -11,11 +11,6 @@ from pipelines.commands import demo
 from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.errors import ConfigError
 
-FEW_STEPS = (
-    "--limits.max_steps 6 --schedule.warmup_steps 2 --schedule.decay_steps 6 --validation.every_steps 3 "
-    "--report_every_steps 2"
-)
-
 
 def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -25,11 +20,14 @@ def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
         output=str(tmp_path / "demo"),
         pairs=1500,
         held_out_pairs=30,
+        steps=6,
         processes=2,
-        train_options=tuple(FEW_STEPS.split()),
+        train_options=("--report_every_steps", "2"),
     )
     assert demo.run(config) == 0
-    said = capfd.readouterr().out
+    said, told = capfd.readouterr()
+    assert "validation at step 2 " in told
+    assert "training ends after step 6: max_steps" in told
     assert "exact" in said
     assert "demo/report.html" in said
     ledger = load_manifest(str(tmp_path / "demo" / "dataset")).ledger
