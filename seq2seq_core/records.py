@@ -1,16 +1,30 @@
-"""The columnar noun of text preparation: rows a reader or rule lets through, and rows set aside with the reason."""
+"""Rows of a corpus in; those that go on, and those set aside with the reason, out: the one way in which rows leave it.
+
+The words for it, wherever rows are judged:
+
+    rule      says of each row whether it fails, what it measured, and what passes. Readers have rules (`not_utf8`), so
+              have text (`text.rules`) and the corpus as a whole (`preparation.sieves`). The ledger counts by its name
+    filters   the configuration of a corpus's rules of text: which are on, and their thresholds
+    reject    to part rows by the verdict of one rule; `set_aside`: by what a reader found of each
+    sifted    what comes of that: the rows kept, and those rejected, each with rule, value and threshold
+    sift      to ask all rules of text one after the other; a row counts under the first it fails
+    sieve     a step of a preparation that asks a rule which needs to know more than the row
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import TypeVar  # whose variables have defaults before Python 3.13
 
+ORIGIN = pa.field("origin", pa.string(), nullable=False)
 REJECTS = pa.schema(
     [
         pa.field("line", pa.int64(), nullable=False),
@@ -22,6 +36,21 @@ REJECTS = pa.schema(
     ]
 )
 """Rows set aside: line counts from 1; a side is null where its bytes could not be read."""
+REJECTS_OF_FILES = REJECTS.insert(0, ORIGIN)
+"""The same, with the file each row came from."""
+
+
+class Rows(Protocol):
+    """Rows as columns, among them `line`, `source` and `target`: `Records`, or a table of Arrow, which has `origin`."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def column_names(self) -> list[str]: ...
+
+    def column(self, name: str, /) -> Any: ...
+
+    def filter(self, mask: pa.BooleanArray, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -43,21 +72,34 @@ class Records:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def keep(self, mask: pa.BooleanArray) -> Records:
+    @property
+    def column_names(self) -> list[str]:
+        """The names that `column` knows."""
+        return ["line", "source", "target"]
+
+    def column(self, name: str) -> pa.Array:
+        """A column by the name it has in tables."""
+        return {"line": self.lines, "source": self.source, "target": self.target}[name]
+
+    def filter(self, mask: pa.BooleanArray) -> Records:
         """The rows where `mask` is true."""
         score = None if self.score is None else self.score.filter(mask)
         return Records(self.lines.filter(mask), self.source.filter(mask), self.target.filter(mask), score)
 
 
-@dataclass(frozen=True)
-class Sifted:
-    """Rows that go on, and rows that do not (columns of `REJECTS`)."""
+R = TypeVar("R", bound=Rows, default=Records)
 
-    kept: Records
-    rejected: pa.RecordBatch
+
+@dataclass(frozen=True)
+class Sifted(Generic[R]):
+    """Rows that go on, and rows that do not (columns of `REJECTS`, or of `REJECTS_OF_FILES` where rows have those)."""
+
+    kept: R
+    rejected: pa.Table
 
     @property
     def read(self) -> int:
+        """How many rows there were."""
         return len(self.kept) + int(self.rejected.num_rows)
 
 
@@ -77,7 +119,7 @@ def set_aside(
     problems: Sequence[Problem],
     score: pa.DoubleArray | None = None,
 ) -> Sifted:
-    """Split a batch as it was read into readable rows and rows with a problem, the first one.
+    """Part a batch as it was read into readable rows and rows with a problem, the first one.
 
     Sides and score may be null in rows with a problem.
     """
@@ -85,33 +127,45 @@ def set_aside(
     if not problems:
         return Sifted(records, reject_nothing())
     first = {problem.row: problem for problem in reversed(problems)}
-    rows = sorted(first)
-    mask: npt.NDArray[np.bool_] = np.ones(len(lines), np.bool_)
-    mask[rows] = False
-    rejected = pa.record_batch(
-        [
-            lines.take(rows),
-            pa.array([first[row].rule for row in rows], pa.string()),
-            pa.array([first[row].value for row in rows], pa.string()),
-            pa.array([first[row].threshold for row in rows], pa.string()),
-            source.take(rows),
-            target.take(rows),
-        ],
-        schema=REJECTS,
-    )
-    return Sifted(records.keep(pa.array(mask)), rejected)
+    failed: npt.NDArray[np.bool_] = np.zeros(len(lines), np.bool_)
+    failed[[*first]] = True
+    _, rules, values, thresholds = zip(*(first[row] for row in sorted(first)), strict=True)
+    return _parted(records, pa.array(failed), [pa.array(texts, pa.string()) for texts in (rules, values, thresholds)])
 
 
-def reject(records: Records, failed: pa.BooleanArray, rule: str, values: pa.StringArray, threshold: str) -> Sifted:
-    """Split rows by a rule; `values` holds what was measured, one string for each failed row in order."""
+def reject(rows: R, failed: pa.BooleanArray, rule: str, values: pa.StringArray, threshold: str) -> Sifted[R]:
+    """Part rows by the verdict of a rule.
+
+    Args:
+        rows: Records of a file, or a table of a shard's rows.
+        failed: Which rows the rule rejects, no nulls.
+        rule: Its name.
+        values: What was measured, a text for each failed row in order.
+        threshold: What passes.
+    """
     if not len(values):
-        return Sifted(records, reject_nothing())
-    gone = records.keep(failed)
-    constant = [pa.repeat(pa.scalar(text, pa.string()), len(gone)) for text in (rule, threshold)]
-    rejected = pa.record_batch([gone.lines, constant[0], values, constant[1], gone.source, gone.target], schema=REJECTS)
-    return Sifted(records.keep(pc.invert(failed)), rejected)
+        return Sifted(rows, reject_nothing(with_origin="origin" in rows.column_names))
+    names, thresholds = (pa.repeat(pa.scalar(text, pa.string()), len(values)) for text in (rule, threshold))
+    return _parted(rows, failed, [names, values, thresholds])
 
 
-def reject_nothing() -> pa.RecordBatch:
+@functools.cache
+def reject_nothing(*, with_origin: bool = False) -> pa.Table:
     """No rejected rows."""
-    return pa.RecordBatch.from_pylist([], REJECTS)
+    return (REJECTS_OF_FILES if with_origin else REJECTS).empty_table()
+
+
+def rejects_of(origin: str, rejects: Iterable[pa.Table]) -> pa.Table:
+    """What was rejected of one file (columns of `REJECTS`), in one table with the file's name."""
+    table = pa.concat_tables([reject_nothing(), *rejects])
+    return table.add_column(0, ORIGIN, pa.repeat(pa.scalar(origin, pa.string()), table.num_rows))
+
+
+def _parted(rows: R, failed: pa.BooleanArray, reasons: Sequence[pa.StringArray]) -> Sifted[R]:
+    """Rows without those that failed; these, with rule, value and threshold of each."""
+    gone = rows.filter(failed)
+    schema = REJECTS_OF_FILES if "origin" in rows.column_names else REJECTS
+    columns = dict(zip(("rule", "value", "threshold"), reasons, strict=True))
+    columns |= {name: gone.column(name) for name in schema.names if name not in columns}
+    rejected = pa.table([columns[field.name].cast(field.type) for field in schema], schema=schema)
+    return Sifted(rows.filter(pc.invert(failed)), rejected)

@@ -7,6 +7,7 @@ from typing import Literal
 import pyarrow as pa
 
 from seq2seq_core.dataset.sides import Sides
+from seq2seq_core.records import REJECTS_OF_FILES
 
 FORMAT_VERSION = 1
 
@@ -32,18 +33,8 @@ def shard_schema(sides: Sides, *, with_text: bool) -> pa.Schema:
     return pa.schema([*fields, *(pa.field(name, pa.string(), nullable=False) for name in texts)])
 
 
-REJECTED_SCHEMA = pa.schema(
-    [
-        pa.field("origin", pa.string(), nullable=False),
-        pa.field("line", pa.int64(), nullable=False),
-        pa.field("rule", pa.string(), nullable=False),
-        pa.field("value", pa.string(), nullable=False),
-        pa.field("threshold", pa.string(), nullable=False),
-        pa.field("source", pa.string()),
-        pa.field("target", pa.string()),
-    ]
-)
-"""Rejected rows: `line` counts from 1; `source` and `target` are null where the bytes could not be read."""
+REJECTED_SCHEMA = REJECTS_OF_FILES
+"""Rejected rows: origin, line (from 1), rule, value, threshold, source, target (null where its bytes are no text)."""
 
 
 def shard_name(index: int, count: int, stem: str = "part", suffix: str = ".parquet") -> str:

@@ -14,6 +14,7 @@ from seq2seq_core.decoding.loops import find_loops
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.engines.interface import Engine, TokenIds
 from seq2seq_core.errors import ModelError, Seq2SeqError
+from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import uses_spaces
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.text.segment import SegmentConfig, Segmented, segment
@@ -194,7 +195,7 @@ class _Encoded:
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Encode texts; their lengths in pieces, with the prefix."""
-        normalized = normalize(pa.array(texts, pa.string()), self._normalization).to_pylist()
+        normalized = normalize(TextColumn(pa.array(texts, pa.string())), self._normalization).column.to_pylist()
         self._known.update(zip(texts, self._tokenizer.encode(normalized), strict=True))
         self._normalized.update(zip(texts, normalized, strict=True))
         return [len(self._prefix) + len(self._known[text]) for text in texts]

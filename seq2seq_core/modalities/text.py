@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.modalities.base import Doubt, Element, EncoderInput, Modality, Padded, Ragged, Symbols
+from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.vocabulary import EOS_ID, PAD_ID, token_type
@@ -28,7 +29,7 @@ class Text(Modality):
 
     def normalized(self, raw: pa.Array, settings: NormalizeConfig) -> pa.Array:
         """See `Modality`."""
-        return normalize(raw, settings)
+        return normalize(TextColumn(raw), settings).column
 
     def staged(self, normalized: pa.Array) -> pa.Array:
         """See `Modality`."""

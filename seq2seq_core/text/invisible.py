@@ -14,7 +14,8 @@ import unicodedata
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.text.characters import INVISIBLE, JOINERS, Mask, Text, Trait, is_ascii_space, members
+from seq2seq_core.text.column import Bools, TextColumn
+from seq2seq_core.text.traits import INVISIBLE, JOINERS, Trait, characters_in
 
 _ASCII_CONTROLS = "\x00-\x08\x0e-\x1b\x7f"
 _EMOJI = "\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\U0001f000-\U0001faff"
@@ -27,16 +28,15 @@ _JOINING_BLOCKS = (
 )
 
 
-def rows_with_invisible(text: Text) -> Mask:
+def rows_with_invisible(text: TextColumn) -> Bools:
     """The rows with a character that may have to go."""
-    controls = text.controls[~is_ascii_space(text.data[text.controls])]
-    return text.rows_with(Trait.INVISIBLE) | text.rows_of(controls)
+    return text.rows_with(Trait.INVISIBLE) | text.has_any(text.control_signs)
 
 
 def remove_invisible(column: pa.StringArray) -> pa.StringArray:
     """Remove what is invisible and means nothing where it stands."""
     column = pc.replace_substring_regex(column, _re2_class(_ASCII_CONTROLS + INVISIBLE), "")
-    joined = pa.array(Text(column).rows_with(Trait.JOINER))
+    joined = pa.array(TextColumn(column).rows_with(Trait.JOINER))
     texts = column.filter(joined).to_pylist()
     return pc.replace_with_mask(
         column, joined, pa.array(map(_without_stray_joiners, texts), pa.string(), size=len(texts))
@@ -54,7 +54,7 @@ _DOUBLE_JOINERS = re.compile("([\u200c\u200d])[\u200c\u200d]+")
 @functools.cache
 def _joiners() -> re.Pattern[str]:
     """Every joiner and tag; where it has a meaning, the first group holds it."""
-    letter = "".join(chr(code) for code in members(_JOINING_BLOCKS) if unicodedata.category(chr(code))[0] in "LM")
+    letter = "".join(chr(code) for code in characters_in(_JOINING_BLOCKS) if unicodedata.category(chr(code))[0] in "LM")
     return re.compile(
         "(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f"
         f"|(?<=[{letter}])\u200c(?=[{letter}])|(?<=[{letter}])\u200d"

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ftfy.badness import BADNESS_RE
 
-from seq2seq_core.text.characters import SPACES, Mask, Text, Trait
+from seq2seq_core.text.column import Bools, TextColumn
+from seq2seq_core.text.traits import SPACES, Trait
 
 _VERBOSE_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|#[^\n]*|\s|.", re.DOTALL)
 _UNICODE_CLASSES = {r"\w": r"[0-9A-Za-z_\x{80}-\x{10ffff}]", r"\s": rf"[\s\x0b\x1c-\x1f{SPACES}]"}
@@ -24,9 +25,9 @@ _UNICODE_CLASSES = {r"\w": r"[0-9A-Za-z_\x{80}-\x{10ffff}]", r"\s": rf"[\s\x0b\x
 _FEW = 100  # up to so many rows Python's expression is faster, as Arrow compiles its own at each call (measured)
 
 
-def rows_with_mojibake(text: Text) -> Mask:
+def rows_with_mojibake(text: TextColumn) -> Bools:
     """The rows that ftfy calls bad, and hardly any other; all of them have characters beyond ASCII."""
-    rows = text.rows_of(text.at[_is_beside_another(text) | text.have(Trait.BAD_ALONE)])
+    rows = text.has_any(text.wide_at[_is_beside_another(text) | text.have(Trait.BAD_ALONE)])
     suspects = np.count_nonzero(rows)
     if suspects:
         column = text.column.filter(pa.array(rows))
@@ -37,12 +38,11 @@ def rows_with_mojibake(text: Text) -> Mask:
     return rows
 
 
-def _is_beside_another(text: Text) -> Mask:
-    """Which of the characters `text.at` have another one right behind them."""
-    lead = text.data[text.at]
-    beside: Mask = np.zeros(len(lead), np.bool_)
-    ends = text.at + 2 + (lead >= 0xE0) + (lead >= 0xF0)
-    np.equal(ends[:-1], text.at[1:], out=beside[:-1])
+def _is_beside_another(text: TextColumn) -> Bools:
+    """Which of the characters beyond ASCII have another one right behind them."""
+    beside: Bools = np.zeros(len(text.wide_at), np.bool_)
+    ends = text.wide_at + text.wide_sizes
+    np.equal(ends[:-1], text.wide_at[1:], out=beside[:-1])
     return beside
 
 

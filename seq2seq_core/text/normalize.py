@@ -1,7 +1,7 @@
-"""A column of text in, the same column normalised out.
+"""A column of text in, the same column normalised out: itself, with all that was found of it, where nothing changes.
 
-Each normaliser knows the rows that it might change, from one look at all the bytes of a column (`characters.Text`);
-only these rows go through the normalisers.
+Each normaliser knows the rows that it might change, from one look at all the bytes of a column (`TextColumn`); only
+these rows go through the normalisers.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pydantic import Field
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from seq2seq_core.text.accents import repair_accents
-from seq2seq_core.text.characters import DASHES, SPACES, Form, Mask, Text, Trait
+from seq2seq_core.text.column import Bools, TextColumn
 from seq2seq_core.text.invisible import remove_invisible, rows_with_invisible
 from seq2seq_core.text.mojibake import repair_mojibake, rows_with_mojibake
+from seq2seq_core.text.traits import DASHES, SPACES, Form, Trait
 
 _SPACE_RUN = rf"[ \t-\r\x1c-\x1f{SPACES}]+"
 _SINGLE_QUOTES = "[\xb4\u2018-\u201b\u2039\u203a\u275b\u275c]"
@@ -68,11 +69,11 @@ def overridden(config: NormalizeConfig, own: Mapping[str, Any] | None, where: st
 class _Step(NamedTuple):
     """A normaliser: the rows it might change (all others it would leave), and how it changes a column of them."""
 
-    rows: Callable[[Text], Mask]
+    rows: Callable[[TextColumn], Bools]
     rewrite: Callable[[pa.StringArray], pa.StringArray]
 
 
-def normalize(column: pa.StringArray, config: NormalizeConfig) -> pa.StringArray:
+def normalize(text: TextColumn, config: NormalizeConfig) -> TextColumn:
     """Apply the normalisation; nulls stay null. Applying it twice changes nothing more.
 
     What is normalised goes through again until nothing changes, as one normaliser can make work for one before it: a
@@ -81,51 +82,41 @@ def normalize(column: pa.StringArray, config: NormalizeConfig) -> pa.StringArray
     White space is what Unicode calls so (the White_Space property and the four information separators), as in
     Python's `str.split()`.
     """
-    return _settle(column, _steps(config), _MOST_ROUNDS)
+    return _settle(text, _steps(config), _MOST_ROUNDS)
 
 
-def compose(column: pa.StringArray, form: Form) -> pa.StringArray:
+def compose(text: TextColumn, form: Form) -> TextColumn:
     """The Unicode normalisation form of every row; only rows that need it are rewritten."""
-    return _apply(_compose_step(form), Text(column)).column
+    return _apply(_compose_step(form), text)
 
 
-def squeeze_spaces(column: pa.StringArray) -> pa.StringArray:
-    """`" ".join(text.split())` for every row; only rows that need it are rewritten."""
-    return _apply(_SPACES_STEP, Text(column)).column
-
-
-def irregular_spaces(column: pa.StringArray) -> pa.BooleanArray:
-    """Where a row has white space other than single spaces between words."""
-    return pa.array(Text(column).rows_with_irregular_spaces())
-
-
-def _settle(column: pa.StringArray, steps: tuple[_Step, ...], rounds: int) -> pa.StringArray:
+def _settle(text: TextColumn, steps: tuple[_Step, ...], rounds: int) -> TextColumn:
     """Run the rows that any step might change through all of them, again and again while they change."""
-    text = Text(column)
-    rows = np.zeros(len(column), np.bool_)
+    rows = np.zeros(len(text), np.bool_)
     for step in steps:
         rows |= step.rows(text)
     if not rounds or not rows.any():
-        return column
-    before = column.filter(pa.array(rows))
-    text = Text(before)
+        return text
+    before = text.only(rows)
+    after = before
     for step in steps:
-        text = _apply(step, text)
-    differ = pc.not_equal(before, text.column)
+        after = _apply(step, after)
+    differ = pc.not_equal(before.column, after.column)
     if not pc.any(differ).as_py():
-        return column
-    after = pc.replace_with_mask(text.column, differ, _settle(text.column.filter(differ), steps, rounds - 1))
-    return pc.replace_with_mask(column, pa.array(rows), after)
+        return text
+    settled = _settle(TextColumn(after.column.filter(differ)), steps, rounds - 1).column
+    changed = pc.replace_with_mask(after.column, differ, settled)
+    return text.replaced(rows, TextColumn(changed))
 
 
-def _apply(step: _Step, text: Text) -> Text:
+def _apply(step: _Step, text: TextColumn) -> TextColumn:
     rows = step.rows(text)
     if not rows.any():
         return text
     if rows.all():
-        return Text(step.rewrite(text.column))
+        return TextColumn(step.rewrite(text.column))
     mask = pa.array(rows)
-    return Text(pc.replace_with_mask(text.column, mask, step.rewrite(text.column.filter(mask))))
+    return TextColumn(pc.replace_with_mask(text.column, mask, step.rewrite(text.column.filter(mask))))
 
 
 @functools.cache
@@ -185,9 +176,9 @@ def _straighten_dashes(column: pa.StringArray) -> pa.StringArray:
     return pc.replace_substring_regex(column, f"[{DASHES}]", "-")
 
 
-def _rows_with_upper_case(text: Text) -> Mask:
+def _rows_with_upper_case(text: TextColumn) -> Bools:
     changes = pc.fill_null(pc.not_equal(pc.utf8_lower(text.column), text.column), False)
-    mask: Mask = changes.to_numpy(zero_copy_only=False)
+    mask: Bools = changes.to_numpy(zero_copy_only=False)
     return mask
 
 

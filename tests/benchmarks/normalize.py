@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from seq2seq_core.preparation.sieves.near.minhash import bands, signatures
 from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig
+from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 
 REPEATS = 5
@@ -34,8 +35,8 @@ def main() -> None:
     arguments = parser.parse_args()
     pa.set_cpu_count(1)
     ways: dict[str, Callable[[pa.StringArray], object]] = {
-        "default": lambda batch: normalize(batch, NormalizeConfig()),
-        "everything on": lambda batch: normalize(batch, EVERYTHING),
+        "default": lambda batch: normalize(TextColumn(batch), NormalizeConfig()),
+        "everything on": lambda batch: normalize(TextColumn(batch), EVERYTHING),
         "NFKC and split, by row": by_row,
         "the same and ftfy": lambda batch: by_row(pa.array(map(ftfy.fix_encoding, batch.to_pylist()))),
         "MinHash signatures": sign,

@@ -20,10 +20,10 @@ from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.building.control_pieces import with_tags
 from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.shuffle.gather import gather
-from seq2seq_core.preparation.sieves.base import publish_rejects
 from seq2seq_core.preparation.sieves.caps import within_caps
 from seq2seq_core.preparation.sieves.held_out import without_held_out
 from seq2seq_core.preparation.sieves.near.rows import without_near
+from seq2seq_core.preparation.sieves.rejected import publish_rejects
 from seq2seq_core.preparation.sieves.tokens import within_token_limits
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.markers import publish_marker, read_marker

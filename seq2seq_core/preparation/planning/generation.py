@@ -202,7 +202,7 @@ def _check_recipe(job: Job, recipe: str, latest: Manifest) -> None:
         raise _refuse(job, "the dataset was made with another tokenizer", "digest", of_dataset, given)
     if recipe != latest.recipe_fingerprint:
         before, now = _settled(latest.configuration), _settled(job.configuration)
-        changed = ", ".join(_changed(before, now)) or "held-out files"
+        changed = ", ".join(_changed(before, now)) or "held-out files, or what a file or function of filters says"
         problem = f"a dataset of another configuration stands here (changed: {changed})"
         raise _refuse(job, problem, "fingerprint", (latest.recipe_fingerprint,), (recipe,))
 

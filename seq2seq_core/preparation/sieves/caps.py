@@ -17,9 +17,9 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.shuffle.batch_file import read_batch, write_batches
 from seq2seq_core.preparation.shuffle.gather import gather
-from seq2seq_core.preparation.sieves.base import Sieved, sieve
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.messages import Head, Partition, RowsBefore, SlotCounts, Staged
+from seq2seq_core.records import Sifted, reject
 
 MAX_ROWS = "max_rows"
 
@@ -53,7 +53,9 @@ def add_up(head: Head, counts: Sequence[SlotCounts]) -> RowsBefore:
     return RowsBefore(path=url, positions=out.positions_at)
 
 
-def within_caps(head: Head, partition: Partition, rows: pa.Table, counted: RowsBefore | None) -> Sieved | None:
+def within_caps(
+    head: Head, partition: Partition, rows: pa.Table, counted: RowsBefore | None
+) -> Sifted[pa.Table] | None:
     """The rows of a shard that their corpus may keep, and those it may not; None without a cap.
 
     Args:
@@ -71,7 +73,7 @@ def within_caps(head: Head, partition: Partition, rows: pa.Table, counted: RowsB
     places = before[corpus] + _occurrences(corpus, len(head.corpora))
     beyond = places >= caps[corpus]
     values = pc.binary_join_element_wise("row", pa.array(places[beyond] + 1).cast(pa.string()), " ")
-    return sieve(rows, pa.array(beyond), MAX_ROWS, values, "at most max_rows of the corpus")
+    return reject(rows, pa.array(beyond), MAX_ROWS, values, "at most max_rows of the corpus")
 
 
 def _occurrences(corpus: npt.NDArray[np.int32], corpora: int) -> npt.NDArray[np.int64]:

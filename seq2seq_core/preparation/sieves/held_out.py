@@ -12,10 +12,10 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.generations import as_of
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.preparation.shuffle.gather import staged_rows
-from seq2seq_core.preparation.sieves.base import Sieved, sieve
 from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, load_index, publish_index, shared
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.messages import GIVEN_ROLES, NO_INDEX, Head, HeldOutIndex, Partition, Staged
+from seq2seq_core.records import Sifted, reject
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +34,14 @@ def index_held_out(head: Head, staged: Staged) -> HeldOutIndex:
     return HeldOutIndex(path=path)
 
 
-def without_held_out(head: Head, partition: Partition, rows: pa.Table, index: HeldOutIndex) -> Sieved | None:
+def without_held_out(head: Head, partition: Partition, rows: pa.Table, index: HeldOutIndex) -> Sifted[pa.Table] | None:
     """The training rows of a shard that share no n-gram with the index, and those that do; None without an index."""
     config = head.recipe.protection
     if index.path is None or config.ngram_words is None or partition.split != "train":
         return None
     columns = [(side, rows.column(side).combine_chunks()) for side in config.compared]
     found = shared(columns, load_index(index.path), config.ngram_words)
-    return sieve(rows, found.rows, HELD_OUT_NGRAM, found.values, SHARES_NO_NGRAM.format(config.ngram_words))
+    return reject(rows, found.rows, HELD_OUT_NGRAM, found.values, SHARES_NO_NGRAM.format(config.ngram_words))
 
 
 def _texts(head: Head, staged: Staged) -> Iterator[pa.Array]:

@@ -28,12 +28,12 @@ class Dealt(NamedTuple):
 
     rows: pa.RecordBatch
     slots: npt.NDArray[np.int64]
-    rejected: list[pa.RecordBatch]
+    rejected: list[pa.Table]
 
 
 def deal(head: Head, role: Role, records: Records, held_out: HeldOutSources) -> Dealt:
     """Hash the rows, set aside those whose source is held out, and find the slot of each of the others."""
-    rejected: list[pa.RecordBatch] = []
+    rejected: list[pa.Table] = []
     source = digests(key_texts(records.source, records.target))
     for value, is_held in _held_out_rules(head, role, held_out):
         held = is_held(source)

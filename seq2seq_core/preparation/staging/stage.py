@@ -13,7 +13,6 @@ from seq2seq_core import storage
 from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.dataset.manifest import RejectedEntry
-from seq2seq_core.dataset.schema import REJECTED_SCHEMA
 from seq2seq_core.dataset.writer import write_rejected
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema, write_staged
@@ -22,7 +21,7 @@ from seq2seq_core.preparation.staging.dealing import deal
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
 from seq2seq_core.preparation.terms.messages import Head, HeldOutSources, Unit, UnitReport
-from seq2seq_core.records import REJECTS, Sifted
+from seq2seq_core.records import Sifted, rejects_of
 
 logger = logging.getLogger(__name__)
 
@@ -64,17 +63,17 @@ def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     path = layout.staged(head, unit.index)
     corpus = head.corpora[unit.corpus]
     read, staged = 0, 0
-    rejects: list[pa.RecordBatch] = []
+    rejects: list[pa.Table] = []
     schema = staged_schema(with_score=head.recipe.keep == "best")
     with write_staged(path, head.slots_of(unit.role), schema=schema) as out:
         for raw in _rows_of(head, unit):
             read += raw.read
-            records, rejected = clean(raw.kept, corpus)
+            records, rejected = clean(raw.kept, corpus, unit.origin)
             dealt = deal(head, unit.role, records, held_out)
             rejects += [raw.rejected, *rejected, *dealt.rejected]
             out.add(dealt.rows, dealt.slots)
             staged += dealt.rows.num_rows
-    table = pa.Table.from_batches(rejects, REJECTS)
+    table = rejects_of(unit.origin, rejects)
     return UnitReport(
         index=unit.index,
         positions=out.positions_at,
@@ -108,9 +107,7 @@ def _unreadable(part: Part, raw: Sifted) -> InputError:
     )
 
 
-def _publish_rejects(head: Head, unit: Unit, rows: pa.Table) -> RejectedEntry:
-    origin = pa.repeat(pa.scalar(unit.origin, pa.string()), rows.num_rows)
-    table = pa.table([origin, *rows.columns], schema=REJECTED_SCHEMA)
+def _publish_rejects(head: Head, unit: Unit, table: pa.Table) -> RejectedEntry:
     order = pc.sort_indices(table, [("line", "ascending")])
     return write_rejected(
         head.output, layout.unit_rejects(head, unit.index), table.take(order), generation=head.generation

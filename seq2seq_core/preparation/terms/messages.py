@@ -355,6 +355,12 @@ class NearPlan(Message):
         return len(self.earlier)
 
 
+class Bucket(Message):
+    """A range of hashes that is searched by itself."""
+
+    index: int
+
+
 class BandsReport(Message):
     """A shard's finished band file: where in it each bucket begins, and where the last one ends."""
 

@@ -19,7 +19,7 @@ from seq2seq_core.preparation.terms.messages import Job
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.preparation.trial.rules import TrialRule, TrialRules, trial_rules
 from seq2seq_core.preparation.trial.sampling import Piece, choose, read_piece
-from seq2seq_core.records import REJECTS, Records, reject
+from seq2seq_core.records import Records, reject, rejects_of
 from seq2seq_core.text.rules.base import Measure
 from seq2seq_core.text.rules.catalogue import judge_all, sift
 
@@ -136,19 +136,19 @@ class _Finding:
 def _try_piece(piece: Piece, corpus: int, job: Job, rules: TrialRules) -> Iterator[_Finding]:
     settings = job.corpora[corpus]
     for raw in read_piece(piece, job.recipe.max_line_bytes):
-        records = normalized(raw.kept, settings)
-        measures = judge_all(records, settings.filters, settings.sides)
+        records, judged = normalized(raw.kept, settings, piece.origin)
+        measures = judge_all(judged, settings.filters)
         measures |= {rule.name: rule.ask(records).measure for rule in (*rules.before, *rules.after[corpus])}
         rejects = [raw.rejected]
-        for sifted in sift(records, settings.filters, settings.sides):
+        for sifted in sift(records, judged, settings.filters):
             rejects.append(sifted.rejected)
             records = sifted.kept
         records, rejected = _ask(records, rules.before)
-        table = _with_origin([*rejects, *rejected], piece.origin)
+        table = rejects_of(piece.origin, [*rejects, *rejected])
         yield _Finding(piece.origin, corpus, raw.read, table, measures, records)
 
 
-def _ask(records: Records, rules: Sequence[TrialRule]) -> tuple[Records, list[pa.RecordBatch]]:
+def _ask(records: Records, rules: Sequence[TrialRule]) -> tuple[Records, list[pa.Table]]:
     """The rows that pass, and those that do not."""
     rejects = []
     for rule in rules:
@@ -170,19 +170,13 @@ def _without_duplicates(findings: Sequence[_Finding], recipe: Recipe) -> list[Re
     stays[order[first]] = True
     ends = np.cumsum([len(finding.kept) for finding in findings])
     masks = np.split(stays, ends[:-1])
-    return [finding.kept.keep(pa.array(mask)) for finding, mask in zip(findings, masks, strict=True)]
+    return [finding.kept.filter(pa.array(mask)) for finding, mask in zip(findings, masks, strict=True)]
 
 
 def _judge_later(finding: _Finding, records: Records, rules: TrialRules) -> tuple[int, pa.Table]:
     """How many of the rows pass the rules that are asked last, and the others."""
     kept, rejects = _ask(records, rules.after[finding.corpus])
-    return len(kept), _with_origin(rejects, finding.origin)
-
-
-def _with_origin(rejects: Sequence[pa.RecordBatch], origin: str) -> pa.Table:
-    table = pa.Table.from_batches(rejects, REJECTS)
-    names = pa.repeat(pa.scalar(origin, pa.string()), table.num_rows)
-    return pa.table([names, *table.columns], schema=REJECTED_SCHEMA)
+    return len(kept), rejects_of(finding.origin, rejects)
 
 
 def _ids(records: Records, recipe: Recipe) -> Digests:

@@ -5,6 +5,7 @@ They need held-out texts, as far as these are given as files, or a given tokeniz
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,15 +20,13 @@ from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.preparation.shuffle.hashing import digests, to_column
 from seq2seq_core.preparation.sieves.held_out import SHARES_NO_NGRAM
 from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, index_of, shared
-from seq2seq_core.preparation.sieves.tokens import TOKENS
 from seq2seq_core.preparation.staging.cleaning import clean
 from seq2seq_core.preparation.staging.dealing import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT
 from seq2seq_core.preparation.staging.held_out_sources import key_texts
 from seq2seq_core.preparation.terms.messages import Corpus, Job
 from seq2seq_core.preparation.terms.recipe import ProtectionConfig
 from seq2seq_core.records import Records
-from seq2seq_core.text.rules.base import Measure
-from seq2seq_core.text.rules.lengths import TokensRule
+from seq2seq_core.text.rules.base import Measure, PieceRule
 from seq2seq_core.tokenizer.model import Tokenizer
 
 
@@ -71,17 +70,14 @@ def trial_rules(job: Job) -> TrialRules:
     protection = job.recipe.protection
     ngrams = [_ngram_rule(held_out, protection, protection.ngram_words)] if held_out and protection.ngram_words else []
     given = job.recipe.tokenizer.given
-    models = [Tokenizer.load(url) for url in given] if given and _limits_tokens(job) else []
-    after = (
-        (*ngrams, *([_tokens_rule(corpus.filters.tokens, corpus, models)] if models and corpus.filters.tokens else []))
-        for corpus in job.corpora
-    )
+    models = [Tokenizer.load(url) for url in given] if given and _of_pieces(job) else []
+    after = ((*ngrams, *(_piece_rules(corpus, models) if models else ())) for corpus in job.corpora)
     return TrialRules((_source_rule(held_out),) if held_out else (), tuple(after), tuple(_untried(job)))
 
 
 def _untried(job: Job) -> Iterator[str]:
-    if _limits_tokens(job) and not job.recipe.tokenizer.given:
-        yield f"{TOKENS} (there is no tokenizer yet)"
+    for name in _of_pieces(job) if not job.recipe.tokenizer.given else ():
+        yield f"{name} (there is no tokenizer yet)"
     if job.shares and job.protects:
         yield f"{HELD_OUT_NGRAM} (of the shares of the corpora that become validation and test)"
     if job.recipe.near_duplicates is not None:
@@ -90,8 +86,9 @@ def _untried(job: Job) -> Iterator[str]:
         yield "max_rows (of the whole corpus)"
 
 
-def _limits_tokens(job: Job) -> bool:
-    return any(corpus.filters.tokens is not None for corpus in job.corpora)
+def _of_pieces(job: Job) -> list[str]:
+    """The names of the rules that are asked of encoded rows."""
+    return list(dict.fromkeys(name for corpus in job.corpora for name, _ in corpus.filters.piece_rules()))
 
 
 def _held_out_records(job: Job) -> Iterator[Records]:
@@ -101,7 +98,7 @@ def _held_out_records(job: Job) -> Iterator[Records]:
             for url in input_.source.urls:
                 check_some(url, storage.size(url))
             for raw in read_part(Part.whole(input_.source), job.recipe.max_line_bytes):
-                yield clean(raw.kept, job.corpora[input_.corpus])[0]
+                yield clean(raw.kept, job.corpora[input_.corpus], input_.origin)[0]
 
 
 def _source_rule(held_out: Sequence[Records]) -> TrialRule:
@@ -126,10 +123,11 @@ def _ngram_rule(held_out: Sequence[Records], config: ProtectionConfig, words: in
     return TrialRule(HELD_OUT_NGRAM, SHARES_NO_NGRAM.format(words), ask)
 
 
-def _tokens_rule(rule: TokensRule, corpus: Corpus, models: Sequence[Tokenizer]) -> TrialRule:
-    def ask(records: Records) -> Answer:
+def _piece_rules(corpus: Corpus, models: Sequence[Tokenizer]) -> Iterator[TrialRule]:
+    def ask(rule: PieceRule, records: Records) -> Answer:
         source = pc.list_value_length(models[0].encode_column(records.source)) if corpus.has_source else None
         measure = rule.measure_lengths(source, pc.list_value_length(models[-1].encode_column(records.target)))
         return Answer(measure, measure.describe_failed())
 
-    return TrialRule(TOKENS, rule.threshold, ask)
+    for name, rule in corpus.filters.piece_rules():
+        yield TrialRule(name, rule.threshold, functools.partial(ask, rule))

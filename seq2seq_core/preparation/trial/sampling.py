@@ -159,7 +159,7 @@ def _line_ends(url: str, offset: int, count: int) -> tuple[int, int]:
 
 def _until(batch: Sifted, end: int, shift: int) -> Sifted:
     """The rows before a line, their lines renumbered."""
-    kept = batch.kept.keep(pc.less(batch.kept.lines, end))
+    kept = batch.kept.filter(pc.less(batch.kept.lines, end))
     rejected = batch.rejected.filter(pc.less(batch.rejected.column("line"), end))
     lines = pc.subtract(rejected.column("line"), shift)
     return Sifted(

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from seq2seq_core.text.rules import unicode
-from seq2seq_core.text.rules.base import Measure, Rows, Rule, above, shown
-from seq2seq_core.text.rules.texts import Bools, Ints, Texts, text_rows
+from seq2seq_core.text import unicode
+from seq2seq_core.text.column import Bools, Ints, TextColumn, text_rows
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, above
 
 
 class IdenticalRule(Rule):
@@ -41,9 +41,9 @@ class IdenticalRule(Rule):
         values = pc.if_else(same, "identical", pc.if_else(pa.array(alike), "alike", "different"))
         return Measure(pa.array(alike), {"sides": values})
 
-    def _fold(self, texts: Texts) -> pa.LargeStringArray:
+    def _fold(self, texts: TextColumn) -> pa.LargeStringArray:
         """Each text without what is ignored."""
-        texts = Texts(pc.utf8_lower(texts.column)) if self.ignore_case else texts
+        texts = TextColumn(pc.utf8_lower(texts.column)) if self.ignore_case else texts
         numbers = texts.ascii_digits.copy()
         texts.mark_wide(numbers, texts.find_wide(unicode.members(unicode.NUMBER)))
         kept = np.ones(len(texts.data), np.bool_)
@@ -85,14 +85,14 @@ class NearIdenticalRule(Rule):
         shared = both[1:][both[1:] == both[:-1]] >> 24
         counts = [np.bincount(side >> 24, minlength=len(rows)) for side in windows]
         similarity = np.bincount(shared, minlength=len(rows)) / np.maximum(np.minimum(*counts), 1)
-        return Measure(pa.array(above(similarity, self.maximum)), {"similarity": shown(similarity)})
+        return Measure(pa.array(above(similarity, self.maximum)), {"similarity": similarity})
 
     @property
     def threshold(self) -> str:
         return f"at most {self.maximum:g} from {self.minimum_characters} characters on"
 
 
-def _windows(texts: Texts, rows: Bools) -> Ints:
+def _windows(texts: TextColumn, rows: Bools) -> Ints:
     """The distinct three-byte windows of some rows, each below the number of its row."""
     data = (texts.data | (texts.ascii_letters.view(np.uint8) << 5)).astype(np.int64)
     row = np.repeat(np.arange(len(texts)), texts.bytes)
@@ -123,7 +123,7 @@ class NumbersRule(Rule):
         counted = np.array([self._compare(source, target) for source, target in pairs], np.int64).reshape(-1, 2)
         alone[numbers], total[numbers] = counted[:, 0], counted[:, 1]
         part = alone / np.maximum(total, 1)
-        values = {"unmatched": pa.array(alone), "share": shown(part)}
+        values = {"unmatched": alone, "share": part}
         return Measure(pa.array(above(part, self.maximum)), values)
 
     def _compare(self, source: str, target: str) -> tuple[int, int]:
@@ -151,7 +151,7 @@ def _plain(number: str) -> str:
     return "".join(str(unicodedata.decimal(character)) for character in number if character.isdecimal())
 
 
-def _digits(texts: Texts) -> Ints:
+def _digits(texts: TextColumn) -> Ints:
     return texts.count(texts.ascii_digits) + texts.count_wide(unicode.members(unicode.DIGIT))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.config import Config
-from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts
+from seq2seq_core.records import Records
+from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn
 
 
 @dataclass(frozen=True)
@@ -42,26 +43,47 @@ class Side(NamedTuple):
     """
 
     name: Literal["source", "target"]
-    texts: Texts
+    texts: TextColumn
     language: str | None = None
     exact: bool = False
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows a rule judges: the texts of both sides, what is known of them, and `Side.exact`."""
+    """The rows a rule judges.
 
-    source: Texts
-    target: Texts
+    Attributes:
+        source: The texts of one side.
+        target: Those of the other.
+        sides: What is known of the two.
+        exact: As `Side.exact`.
+        lines: The line of each row, int64; None where nobody will ask.
+        origin: The file they stand in.
+    """
+
+    source: TextColumn
+    target: TextColumn
     sides: Sides = Sides()
     exact: bool = False
+    lines: pa.Int64Array | None = None
+    origin: str = ""
 
     def __len__(self) -> int:
         return len(self.target)
 
     def only(self, rows: Bools) -> Rows:
         """Some of the rows, to be measured exactly."""
-        return replace(self, source=self.source.only(rows), target=self.target.only(rows), exact=True)
+        lines = None if self.lines is None else self.lines.filter(pa.array(rows))
+        return replace(self, source=self.source.only(rows), target=self.target.only(rows), exact=True, lines=lines)
+
+    def of(self, records: Records) -> Rows:
+        """Those of the rows that are left, with nothing measured yet."""
+        source, target = TextColumn(records.source), TextColumn(records.target)
+        return replace(self, source=source, target=target, lines=records.lines)
+
+    def place(self, row: int) -> str:
+        """Where a row stands, for the reader of an error."""
+        return f"{self.origin}, line {row + 1 if self.lines is None else self.lines[row]}".removeprefix(", ")
 
     def each(self) -> Iterator[Side]:
         """Every side there is."""
@@ -72,16 +94,28 @@ class Rows:
 
 @dataclass(frozen=True)
 class Measure:
-    """A rule's verdict on every row: whether it fails (bool, no nulls), and named columns of measured values."""
+    """A rule's verdict on every row.
+
+    Attributes:
+        failed: Whether it fails, bool without nulls.
+        measured: What was measured, by name: numbers (NumPy's), or texts (Arrow's).
+    """
 
     failed: pa.BooleanArray
-    values: dict[str, pa.Array]
+    measured: Mapping[str, npt.NDArray[Any] | pa.Array]
+
+    @property
+    def values(self) -> dict[str, pa.Array]:
+        """What was measured as it is shown: numbers to three decimals."""
+        return {name: _shown(column) for name, column in self.measured.items()}
 
     def describe_failed(self) -> pa.StringArray:
         """The measured values of the failed rows, as `source 3, target 212`."""
+        failed = self.failed.to_numpy(zero_copy_only=False)
         parts: list[Any] = []
-        for name, column in self.values.items():
-            parts += [f"{', ' if parts else ''}{name} ", column.filter(self.failed).cast(pa.string())]
+        for name, column in self.measured.items():
+            values = column[failed] if isinstance(column, np.ndarray) else column.filter(self.failed)
+            parts += [f"{', ' if parts else ''}{name} ", _shown(values).cast(pa.string())]
         return pc.binary_join_element_wise(*parts, "")
 
     def only(self, rows: Bools) -> Measure:
@@ -111,6 +145,30 @@ class Rule(Config, ABC):
     def threshold(self) -> str:
         """What passes, in words, for the ledger."""
 
+    def judges(self, sides: Sides) -> bool:
+        """Whether a corpus with these sides is judged by it."""
+        return sides.has_source or not self.compares
+
+    def check(self, sides: Sides, where: str | None) -> None:
+        """Make sure, before any work, that it can judge a corpus; a ConfigError that names `where` if it cannot."""
+
+    def resolved(self) -> Self:
+        """The same rule with what it takes from elsewhere written out, so that it tells all that decides."""
+        return self
+
+
+class PieceRule(Config, ABC):
+    """A rule that is asked of rows when they have been encoded."""
+
+    @abstractmethod
+    def measure_lengths(self, source: pa.Array | None, target: pa.Array) -> Measure:
+        """Judge rows by the lengths of their sides in pieces (integers); None where there is no source."""
+
+    @property
+    @abstractmethod
+    def threshold(self) -> str:
+        """What passes, in words, for the ledger."""
+
 
 class SideRule(Rule):
     """A rule that measures one number on each side."""
@@ -125,12 +183,11 @@ class SideRule(Rule):
 
     def measure(self, rows: Rows) -> Measure:
         failed = np.zeros(len(rows), np.bool_)
-        values: dict[str, pa.Array] = {}
+        numbers: dict[str, npt.NDArray[Any]] = {}
         for side in rows.each():
-            number = self.value(side)
-            failed |= self.fails(number)
-            values[side.name] = shown(number)
-        return Measure(pa.array(failed), values)
+            numbers[side.name] = self.value(side)
+            failed |= self.fails(numbers[side.name])
+        return Measure(pa.array(failed), numbers)
 
 
 class SuspectRule(SideRule):
@@ -139,11 +196,11 @@ class SuspectRule(SideRule):
     estimates: ClassVar[bool] = True
 
     @abstractmethod
-    def suspects(self, texts: Texts) -> Bools:
+    def suspects(self, texts: TextColumn) -> Bools:
         """Which rows may fail: all that do, and few others."""
 
     @abstractmethod
-    def exact_value(self, texts: Texts) -> Ints:
+    def exact_value(self, texts: TextColumn) -> Ints:
         """The measured number of each row."""
 
     def value(self, side: Side) -> Ints:
@@ -157,9 +214,11 @@ class SuspectRule(SideRule):
         return value
 
 
-def shown(numbers: npt.NDArray[Any]) -> pa.Array:
+def _shown(column: npt.NDArray[Any] | pa.Array) -> pa.Array:
     """Numbers as they stand in the ledger: to three decimals."""
-    return pa.array(np.round(numbers, 3) if numbers.dtype.kind == "f" else numbers)
+    if isinstance(column, np.ndarray):
+        return pa.array(np.round(column, 3) if column.dtype.kind == "f" else column)
+    return column
 
 
 def above(value: Floats, maximum: float) -> Bools:

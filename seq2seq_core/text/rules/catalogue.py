@@ -1,13 +1,14 @@
 """Rows in, rows kept and rows rejected out, each with the rule, the measured value and the threshold.
 
-`FiltersConfig` is the catalogue of rules: a new rule is a class in `seq2seq_core.text.rules` and a field here.
+`FiltersConfig` is the catalogue of rules: a new rule is a class in `seq2seq_core.text.rules` and a field here, and
+asked for by its name nowhere else. (A user's rule is a function anywhere, named in `own`.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +17,12 @@ from pydantic import Field
 
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
-from seq2seq_core.errors import ConfigError
 from seq2seq_core.records import Records, Sifted, reject, reject_nothing
+from seq2seq_core.text.column import Bools
 from seq2seq_core.text.rules.agreement import IdenticalRule, NearIdenticalRule, NumbersRule, TerminalPunctuationRule
-from seq2seq_core.text.rules.base import Measure, Rows, Rule, Sides
+from seq2seq_core.text.rules.base import Measure, PieceRule, Rows, Rule, Sides
 from seq2seq_core.text.rules.characters import AlphabeticRule, MarkupRule, ScriptRule
-from seq2seq_core.text.rules.language import LanguageRule, expected_labels
+from seq2seq_core.text.rules.language import LanguageRule
 from seq2seq_core.text.rules.lengths import (
     CharactersRule,
     EmptyRule,
@@ -31,6 +32,7 @@ from seq2seq_core.text.rules.lengths import (
     WordsRule,
 )
 from seq2seq_core.text.rules.markup import BracketsRule, HtmlRule, UrlsRule
+from seq2seq_core.text.rules.own import OwnRule
 from seq2seq_core.text.rules.phrases import PhrasesRule
 from seq2seq_core.text.rules.repetition import (
     RepeatedCharactersRule,
@@ -38,11 +40,8 @@ from seq2seq_core.text.rules.repetition import (
     RepeatedWordsRule,
     RepetitionRule,
 )
-from seq2seq_core.text.rules.texts import Bools, Texts
 
-EMPTY = "empty"
-
-_UNKNOWN = Sides()
+_ALWAYS: dict[str, Rule] = {"empty": EmptyRule()}
 _RENEW_SHARE = 0.1  # of rows gone: the others are then copied, so that rules need not measure what is gone
 
 
@@ -84,19 +83,43 @@ class FiltersConfig(Config):
         None, description="identify the language of each side; slow, about 50,000 sentences/s"
     )
 
+    own: tuple[OwnRule, ...] = Field((), description="rules of your own: functions that are asked row by row")
+
     @pydantic.field_validator("*", mode="before")
     @classmethod
     def _switch(cls, value: object) -> object:
         """`true` for a rule means its defaults, `false` that it is off."""
         return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
+    @pydantic.field_validator("own", mode="before")
+    @classmethod
+    def _none_of_them(cls, value: object) -> object:
+        return () if value is None or value is False else value
+
+    @pydantic.model_validator(mode="after")
+    def _own_names(self) -> Self:
+        taken = {*_ALWAYS, *type(self).model_fields}
+        for rule in self.own:
+            if rule.label in taken:
+                raise ValueError(f"there are two rules {rule.label!r}: give one of your own another `name`")
+            taken.add(rule.label)
+        return self
+
+    @pydantic.model_serializer(mode="wrap")
+    def _as_ever(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `own` where there is none, so that datasets from before there was such a key still grow."""
+        values: dict[str, Any] = serialize(self)
+        return values if self.own else {name: value for name, value in values.items() if name != "own"}
+
     def rules(self) -> Iterator[tuple[str, Rule]]:
-        """Name and rule of every rule of text that is on, in the order they are asked (`tokens` is asked later)."""
-        yield EMPTY, EmptyRule()
-        for name in type(self).model_fields:
-            rule = getattr(self, name)
-            if isinstance(rule, Rule):
-                yield name, rule
+        """Name and rule of every rule of text that is on, in the order they are asked."""
+        yield from _ALWAYS.items()
+        yield from ((name, rule) for name, rule in self if isinstance(rule, Rule))
+        yield from ((rule.label, rule) for rule in self.own)
+
+    def piece_rules(self) -> Iterator[tuple[str, PieceRule]]:
+        """Those that are asked of encoded rows."""
+        yield from ((name, rule) for name, rule in self if isinstance(rule, PieceRule))
 
 
 def only_empty() -> FiltersConfig:
@@ -127,45 +150,41 @@ def merge(base: FiltersConfig, overrides: Mapping[str, Any], where: str | None =
 
 
 def resolve(filters: FiltersConfig) -> FiltersConfig:
-    """The same rules with the phrases of a file written out: then the configuration tells all that decides.
+    """The same rules with what they take from elsewhere written out: then the configuration tells all that decides.
 
     Raises:
-        StorageError: The file cannot be read.
+        StorageError: A file cannot be read.
+        ConfigError: A function cannot be imported.
     """
-    return filters.model_copy(update={"phrases": filters.phrases.resolved()}) if filters.phrases else filters
+    known = {name: rule.resolved() for name, rule in filters if isinstance(rule, Rule)}
+    return filters.model_copy(update={**known, "own": tuple(rule.resolved() for rule in filters.own)})
 
 
 def check(filters: FiltersConfig, sides: Sides, where: str | None = None) -> None:
     """Make sure, before any work, that the rules can judge a corpus.
 
     Raises:
-        ConfigError: Languages are to be identified, and a side's is not told or is none that the model knows.
+        ConfigError: A rule lacks something, as one that identifies languages the code of a side's.
     """
-    if filters.language is None:
-        return
-    languages = {"target": sides.target_language, **({"source": sides.source_language} if sides.has_source else {})}
-    for side, code in languages.items():
-        if not expected_labels(code):
-            raise ConfigError(
-                f"the language of the {side} cannot be identified",
-                where=where,
-                found=code,
-                expected="the code of a language that py3langid knows (en, de, zh, ...)",
-                advice="Tell the corpus's languages, or switch filters.language off.",
-            )
+    for _, rule in _asked(filters, sides):
+        rule.check(sides, where)
 
 
-def sift(records: Records, filters: FiltersConfig, sides: Sides = _UNKNOWN) -> Iterator[Sifted]:
+def sift(records: Records, rows: Rows, filters: FiltersConfig) -> Iterator[Sifted]:
     """Ask the rules one after the other; each step's `kept` is what the next one sees, the last is what stays.
 
     Each row counts under the first rule it fails. Cheap rules are asked of rows already gone as well, so that what
     was measured for one rule serves the next; what they say of these rows is not used.
+
+    Args:
+        records: The rows, normalised.
+        rows: The same as rules see them.
+        filters: The rules.
     """
-    rows, nothing = _rows(records, sides), reject_nothing()
     alive = np.ones(len(records), np.bool_)
-    for name, rule in _asked(filters, sides):
+    for name, rule in _asked(filters, rows.sides):
         if len(records) < len(alive) and (rule.costly or len(records) < (1 - _RENEW_SHARE) * len(alive)):
-            rows, alive = _rows(records, sides), np.ones(len(records), np.bool_)
+            rows, alive = rows.of(records), np.ones(len(records), np.bool_)
         measure = rule.measure(rows)
         failed = measure.failed.to_numpy(zero_copy_only=False) & alive
         if failed.any():
@@ -174,13 +193,13 @@ def sift(records: Records, filters: FiltersConfig, sides: Sides = _UNKNOWN) -> I
             records, alive = sifted.kept, alive & ~failed
             yield sifted
         else:
-            yield Sifted(records, nothing)
+            yield Sifted(records, reject_nothing())
 
 
-def judge_all(records: Records, filters: FiltersConfig, sides: Sides = _UNKNOWN) -> dict[str, Measure]:
+def judge_all(rows: Rows, filters: FiltersConfig) -> dict[str, Measure]:
     """What every rule says of every row, whatever the others say: for choosing thresholds by looking."""
-    rows = replace(_rows(records, sides), exact=True)
-    return {name: rule.measure(rows) for name, rule in _asked(filters, sides)}
+    exactly = replace(rows, exact=True)
+    return {name: rule.measure(exactly) for name, rule in _asked(filters, rows.sides)}
 
 
 def _describe(rule: Rule, rows: Rows, measure: Measure, failed: Bools) -> pa.StringArray:
@@ -192,9 +211,5 @@ def _describe(rule: Rule, rows: Rows, measure: Measure, failed: Bools) -> pa.Str
 
 def _asked(filters: FiltersConfig, sides: Sides) -> Iterator[tuple[str, Rule]]:
     for name, rule in filters.rules():
-        if sides.has_source or not rule.compares:
+        if rule.judges(sides):
             yield name, rule
-
-
-def _rows(records: Records, sides: Sides) -> Rows:
-    return Rows(Texts(records.source), Texts(records.target), sides)

@@ -6,9 +6,10 @@ import numpy as np
 import pydantic
 from pydantic import Field
 
-from seq2seq_core.text.rules import unicode
+from seq2seq_core.text import unicode
+from seq2seq_core.text.column import Bools, Floats, share
 from seq2seq_core.text.rules.base import Side, SideRule, above, below
-from seq2seq_core.text.rules.texts import Bools, Floats, share
+from seq2seq_core.text.rules.scripts import scripts_of
 
 _MARKUP = "#*+<=>@[\\]^_`{|}~"
 
@@ -56,7 +57,7 @@ class ScriptRule(SideRule):
 
     def value(self, side: Side) -> Floats:
         given = self.source if side.name == "source" else self.target
-        scripts = given or unicode.scripts_of(side.language)
+        scripts = given or scripts_of(side.language)
         if not scripts:
             return np.ones(len(side.texts))
         in_ascii = side.texts.count(side.texts.ascii_letters)

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from seq2seq_core.text.rules.base import Measure, Rows, Rule
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.text.column import Bools, Floats, TextColumn
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Sides
 from seq2seq_core.text.rules.language_id import identifier
-from seq2seq_core.text.rules.texts import Bools, Floats, Texts
-from seq2seq_core.text.rules.unicode import primary_language
+from seq2seq_core.text.rules.scripts import primary_language
 
 _MAX_CHARACTERS = 1000
 _ALSO = {  # what the model tells apart, and a corpus of this language may hold; or how the model calls it
@@ -42,6 +43,19 @@ class LanguageRule(Rule):
     )
     minimum_letters: int = Field(20, ge=1, description="sides with fewer letters pass")
 
+    def check(self, sides: Sides, where: str | None) -> None:
+        """Every side there is has a language, and one that the model knows."""
+        languages = {"target": sides.target_language, **({"source": sides.source_language} if sides.has_source else {})}
+        for side, code in languages.items():
+            if not expected_labels(code):
+                raise ConfigError(
+                    f"the language of the {side} cannot be identified",
+                    where=where,
+                    found=code,
+                    expected="the code of a language that py3langid knows (en, de, zh, ...)",
+                    advice="Tell the corpus's languages, or switch filters.language off.",
+                )
+
     def measure(self, rows: Rows) -> Measure:
         failed = np.zeros(len(rows), np.bool_)
         values: dict[str, pa.Array] = {}
@@ -54,7 +68,7 @@ class LanguageRule(Rule):
             values[side.name] = words
         return Measure(pa.array(failed), values)
 
-    def _compare(self, texts: Texts, judged: Bools, expected: tuple[str, ...]) -> tuple[Floats, pa.StringArray]:
+    def _compare(self, texts: TextColumn, judged: Bools, expected: tuple[str, ...]) -> tuple[Floats, pa.StringArray]:
         """How far the best language is ahead of the expected one, and in words."""
         lead, words = np.zeros(len(texts)), pa.array(["not judged"] * len(texts), pa.string())
         if not judged.any():

@@ -15,9 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.text.column import Ints, TextColumn, text_rows
 from seq2seq_core.text.normalize import compose
-from seq2seq_core.text.rules.texts import Ints, Texts, text_rows
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -55,7 +54,7 @@ class Identifier(NamedTuple):
         As py3langid's `norm_probs`: the logarithms divided by the square root of the text's bytes, then a softmax; a
         text without any feature has all classes equal.
         """
-        texts = Texts(_prepared(column))
+        texts = _prepared(column)
         order = np.argsort(-texts.bytes, kind="stable")
         result = np.zeros((len(texts), len(self.labels)), np.float32)
         for begin in range(0, len(texts), _WALK_AT_ONCE):
@@ -67,7 +66,7 @@ class Identifier(NamedTuple):
                 result[rows[part]] = np.add.reduceat(classes[:, self.order], self.edges, axis=1)
         return result
 
-    def _walk(self, texts: Texts, rows: Ints) -> tuple[Ints, Ints, Ints]:
+    def _walk(self, texts: TextColumn, rows: Ints) -> tuple[Ints, Ints, Ints]:
         """Row (as a position in `rows`), feature, and how often: rising; the longest rows come first."""
         state = np.zeros(len(rows), np.int64)
         begins, lengths = texts.offsets[:-1][rows], texts.bytes[rows]
@@ -110,20 +109,12 @@ class Identifier(NamedTuple):
 
 @functools.cache
 def identifier() -> Identifier:
-    """The model inside the package, read once a process (about a second).
+    """The model inside the package, read once a process (about a second)."""
+    from py3langid.langid import (  # noqa: PLC0415 (where no language is asked for, it need not be installed)
+        MODEL_FILE,
+        LanguageIdentifier,
+    )
 
-    Raises:
-        ConfigError: py3langid is not installed, or keeps its model in another way.
-    """
-    try:
-        from py3langid.langid import (  # noqa: PLC0415 (an optional dependency)
-            MODEL_FILE,
-            LanguageIdentifier,
-        )
-    except ImportError:
-        raise ConfigError(
-            "language identification needs py3langid", advice="pip install py3langid, or switch `filters.language` off."
-        ) from None
     model = LanguageIdentifier.from_model_file(MODEL_FILE)
     labels = tuple(dict.fromkeys(model.nb_classes))
     label_of_class = np.array([labels.index(label) for label in model.nb_classes], np.int64)
@@ -139,12 +130,12 @@ def identifier() -> Identifier:
     )
 
 
-def _prepared(column: pa.StringArray) -> pa.StringArray:
+def _prepared(column: pa.StringArray) -> TextColumn:
     """The texts as py3langid reads them: composed, and in lower case where all is in upper case."""
-    texts = Texts(column)
+    texts = TextColumn(column)
     small = (texts.data - np.uint8(ord("a"))) < 26
     suspects = (texts.count(small) == 0) & (texts.bytes > 0)
     if suspects.any():
         rows = (text.lower() if text.isupper() else text for text in text_rows(column, suspects))
-        column = pc.replace_with_mask(column, pa.array(suspects), pa.array(list(rows), column.type))
-    return compose(column, "NFC")
+        texts = TextColumn(pc.replace_with_mask(column, pa.array(suspects), pa.array(list(rows), column.type)))
+    return compose(texts, "NFC")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,10 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core.config import Config
+from seq2seq_core.text import unicode
+from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn
 from seq2seq_core.text.piecewise import find, stretches
-from seq2seq_core.text.rules import unicode
-from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above, shown
-from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts
+from seq2seq_core.text.rules.base import Measure, PieceRule, Rows, Rule, Side, SideRule, SuspectRule, above
 
 
 class EmptyRule(Rule):
@@ -85,17 +85,13 @@ class CharactersRule(_RangeRule):
         return side.texts.characters
 
 
-class TokensRule(_Bounds):
-    """The number of pieces of each side, after encoding, lies within bounds (250: the limit of fairseq's recipes).
-
-    It is asked when the rows have been encoded, so not by `sift`.
-    """
+class TokensRule(_Bounds, PieceRule):
+    """The number of pieces of each side, after encoding, lies within bounds (250: the limit of fairseq's recipes)."""
 
     maximum: int = Field(250, ge=1, description="most pieces a side may have")
 
-    def measure_lengths(self, source_lengths: pa.Array | None, target_lengths: pa.Array) -> Measure:
-        """Judge rows by the lengths of their sides in pieces (integers); None where there is no source."""
-        sides = {"source": source_lengths, "target": target_lengths}
+    def measure_lengths(self, source: pa.Array | None, target: pa.Array) -> Measure:
+        sides = {"source": source, "target": target}
         values = {name: lengths for name, lengths in sides.items() if lengths is not None}
         outside = [(numbers < self.minimum) | (numbers > self.maximum) for numbers in map(np.asarray, values.values())]
         return Measure(pa.array(np.logical_or.reduce(outside)), values)
@@ -105,7 +101,7 @@ class LengthRatioRule(Rule):
     """The sides are of about the same length, or of the ratio usual between their languages.
 
     9 at most, the limit of Moses' clean-corpus-n, where nothing is known of the languages. Chinese has 0.3 characters
-    for one of English: there, give `center`, and `spread` to judge by how unusual a row is (see `fit_length_ratio`).
+    for one of English: there, give `center`, and `spread` to judge by how unusual a row is.
     """
 
     compares: ClassVar[bool] = True
@@ -130,13 +126,13 @@ class LengthRatioRule(Rule):
         if self.spread is None:
             scaled = target / (self.center or 1.0)
             ratio = np.maximum(source, scaled) / np.minimum(source, scaled)
-            return Measure(pa.array(above(ratio, self.maximum)), {"ratio": shown(ratio)})
+            return Measure(pa.array(above(ratio, self.maximum)), {"ratio": ratio})
         ratio = target / source
         deviation = np.abs(np.log(ratio) - math.log(self.center or 1.0)) / self.spread
-        values = {"target/source": shown(ratio), "deviations": shown(deviation)}
+        values = {"target/source": ratio, "deviations": deviation}
         return Measure(pa.array(above(deviation, self.deviations)), values)
 
-    def _length(self, texts: Texts) -> Floats:
+    def _length(self, texts: TextColumn) -> Floats:
         return np.maximum(texts.words if self.unit == "words" else texts.characters, 1).astype(np.float64)
 
     @property
@@ -145,31 +141,6 @@ class LengthRatioRule(Rule):
             return f"at most {self.deviations:g} deviations of {self.spread:g} from {self.center or 1:g} in {self.unit}"
         center = "" if self.center is None else f" around {self.center:g}"
         return f"at most {self.maximum:g}{center} in {self.unit}"
-
-
-class LengthRatio(NamedTuple):
-    """What target length / source length is like in a corpus: its median, and the deviation of its logarithm."""
-
-    center: float
-    spread: float
-
-
-def fit_length_ratio(source: Ints, target: Ints) -> LengthRatio:
-    """Fit `center` and `spread` of `LengthRatioRule` to the lengths of a sample; rows with an empty side are left out.
-
-    The median, and 1.4826 times the median deviation from it: estimates that up to half of bad rows cannot spoil
-    (Rousseeuw and Croux 1993).
-
-    Raises:
-        ValueError: No row has text on both sides.
-    """
-    both = (source > 0) & (target > 0)
-    if not both.any():
-        raise ValueError("no row has text on both sides")
-    logarithms = np.log(target[both] / source[both])
-    center = float(np.median(logarithms))
-    spread = 1.4826 * float(np.median(np.abs(logarithms - center)))
-    return LengthRatio(math.exp(center), max(spread, 1e-3))
 
 
 class LongestWordRule(SuspectRule):
@@ -181,7 +152,7 @@ class LongestWordRule(SuspectRule):
 
     maximum: int = Field(40, ge=1, description="most characters a word may have")
 
-    def suspects(self, texts: Texts) -> Bools:
+    def suspects(self, texts: TextColumn) -> Bools:
         """Rows with so many bytes without a gap, or about so many (or at the end of such, in the next row).
 
         A word that is too long holds a few blocks of eight bytes in a row, as memory is cut into them: one look at a
@@ -194,7 +165,7 @@ class LongestWordRule(SuspectRule):
         eights = gaps[: len(gaps) // 8 * 8].view(np.uint64)
         return texts.has_any(find(eights, lambda eights: stretches(eights == 0, blocks), beyond=blocks - 1) * 8)
 
-    def exact_value(self, texts: Texts) -> Ints:
+    def exact_value(self, texts: TextColumn) -> Ints:
         """Characters of the longest word of each row."""
         return _longest_words(texts, _gaps(texts))
 
@@ -207,7 +178,7 @@ class LongestWordRule(SuspectRule):
         return f"at most {self.maximum} characters"
 
 
-def _gaps(texts: Texts) -> Bools:
+def _gaps(texts: TextColumn) -> Bools:
     """Which bytes lie between the words of `LongestWordRule`."""
     unspaced = texts.find_wide(unicode.members(unicode.UNSPACED))
     gaps = texts.spaces
@@ -217,7 +188,7 @@ def _gaps(texts: Texts) -> Bools:
     return gaps
 
 
-def _longest_words(texts: Texts, gaps: Bools) -> Ints:
+def _longest_words(texts: TextColumn, gaps: Bools) -> Ints:
     """Characters of the longest word of each row."""
     longest = np.zeros(len(texts), np.int64)
     words = ~gaps
@@ -237,7 +208,7 @@ def _longest_words(texts: Texts, gaps: Bools) -> Ints:
     return longest
 
 
-def _characters_before(texts: Texts) -> Ints:
+def _characters_before(texts: TextColumn) -> Ints:
     """The number of characters that begin before each byte, and before the end, int64 [N + 1]."""
     totals = np.zeros(len(texts.data) + 1, np.int64)
     np.cumsum((texts.data & 0xC0) != 0x80, out=totals[1:])

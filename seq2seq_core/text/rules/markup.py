@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
+from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn, share
 from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, above
-from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts, share
 
 # Every repetition is bounded or cannot begin twice at one place, so that no text takes quadratic time.
 _ADDRESS = re.compile(
@@ -53,7 +53,7 @@ class UrlsRule(SideRule):
         return f"at most {self.maximum:g}"
 
 
-def _may_hold_address(texts: Texts) -> Bools:
+def _may_hold_address(texts: TextColumn) -> Bools:
     """The rows with `@`, `://` or `www.`."""
     data, colons, dots = texts.data, texts.find_signs(":"), texts.find_signs(".")
     colons = colons[colons < len(data) - 2]
@@ -61,7 +61,7 @@ def _may_hold_address(texts: Texts) -> Bools:
     dots = dots[dots >= 3]
     for i in (1, 2, 3):
         dots = dots[(data[dots - i] | 0x20) == ord("w")]
-    return texts.has_any(np.concatenate([texts.find_signs("@"), colons, dots]))
+    return texts.has_any(texts.find_signs("@")) | texts.has_any(colons) | texts.has_any(dots)
 
 
 def _address_characters(text: str) -> int:
@@ -79,11 +79,11 @@ class HtmlRule(Rule):
 
     def measure(self, rows: Rows) -> Measure:
         failed = np.zeros(len(rows), np.bool_)
-        values: dict[str, pa.Array] = {}
+        values: dict[str, Ints] = {}
         for side in rows.each():
             tags, entities = _count(side.texts, "<", _TAG), _count(side.texts, "&", _ENTITY)
             failed |= (tags > self.maximum) | (entities > self.maximum_entities)
-            values |= {f"{side.name} tags": pa.array(tags), f"{side.name} entities": pa.array(entities)}
+            values |= {f"{side.name} tags": tags, f"{side.name} entities": entities}
         return Measure(pa.array(failed), values)
 
     @property
@@ -91,7 +91,7 @@ class HtmlRule(Rule):
         return f"at most {self.maximum} tags, {self.maximum_entities} entities"
 
 
-def _count(texts: Texts, sign: str, pattern: re.Pattern[str]) -> Ints:
+def _count(texts: TextColumn, sign: str, pattern: re.Pattern[str]) -> Ints:
     """How often a pattern that begins with some sign stands in each row."""
     suspects = texts.has_any(texts.find_signs(sign))
     return texts.measure_rows(suspects, lambda text: len(pattern.findall(text))).astype(np.int64)
@@ -111,9 +111,9 @@ class BracketsRule(SideRule):
         for pair in _BRACKETS:
             opening, closing = (texts.count_at(texts.find_signs(bracket)) for bracket in pair)
             alone += np.abs(opening - closing)
-        positions, points = texts.wide
-        for pair in _WIDE_BRACKETS if len(positions) else ():
-            opening, closing = (texts.count_at(positions[points == ord(bracket)]) for bracket in pair)
+        points = texts.wide_points
+        for pair in _WIDE_BRACKETS if len(points) else ():
+            opening, closing = (texts.count_at(texts.wide_at[points == ord(bracket)]) for bracket in pair)
             alone += np.abs(opening - closing)
         return alone
 

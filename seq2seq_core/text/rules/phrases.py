@@ -14,7 +14,7 @@ from pydantic import Field
 
 from seq2seq_core.config import Location
 from seq2seq_core.files.segments import read_segments
-from seq2seq_core.text.rules import unicode
+from seq2seq_core.text import unicode
 from seq2seq_core.text.rules.base import Measure, Rows, Rule
 
 _AT_ONCE = 500  # phrases in one expression: RE2 bounds the memory of each

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 import pydantic
 from pydantic import Field
 
+from seq2seq_core.text.column import Bools, Floats, Ints, TextColumn, share
 from seq2seq_core.text.piecewise import find, stretches
-from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above, shown
-from seq2seq_core.text.rules.texts import Bools, Floats, Ints, Texts, share
+from seq2seq_core.text.rules.base import Measure, Rows, Rule, Side, SideRule, SuspectRule, above
 
 
 class RepeatedCharactersRule(SideRule):
@@ -34,17 +34,17 @@ class RepeatedCharactersRule(SideRule):
             np.add.at(in_runs, texts.rows_of(begins[counts]), sizes[counts])
         return share(in_runs, texts.visible)
 
-    def _ascii_runs(self, texts: Texts) -> tuple[Ints, Ints]:
+    def _ascii_runs(self, texts: TextColumn) -> tuple[Ints, Ints]:
         """Where each run begins, and its characters."""
         windows = _equal_windows(texts.data, self.run)
         windows = windows[texts.data[windows] < 0x80]
         return _joined(windows[_within_rows(windows, self.run, texts.offsets)], self.run)
 
-    def _wide_runs(self, texts: Texts) -> tuple[Ints, Ints]:
-        positions, points = texts.wide
+    def _wide_runs(self, texts: TextColumn) -> tuple[Ints, Ints]:
+        positions, points = texts.wide_at, texts.wide_points
         windows = _equal_windows(points, self.run)
-        width = 2 + (points[windows] >= 0x800).astype(np.int64) + (points[windows] >= 0x10000)
-        stands_close = positions[windows + self.run - 1] - positions[windows] == width * (self.run - 1)
+        distance = texts.wide_sizes[windows] * (self.run - 1)
+        stands_close = positions[windows + self.run - 1] - positions[windows] == distance
         windows = windows[stands_close & _within_rows(windows, self.run, texts.wide_offsets)]
         begins, sizes = _joined(windows, self.run)
         return positions[begins], sizes
@@ -99,7 +99,7 @@ class RepetitionRule(SuspectRule):
             raise ValueError(f"minimum_length {self.minimum_length} is above maximum_length {self.maximum_length}")
         return self
 
-    def suspects(self, texts: Texts) -> Bools:
+    def suspects(self, texts: TextColumn) -> Bools:
         """Rows that may repeat a string often enough.
 
         Repeating means that characters equal those one length of the string later, for `run` characters on end. Two
@@ -119,7 +119,7 @@ class RepetitionRule(SuspectRule):
             found[np.searchsorted(offsets, hits, side="right") - 1] = True
         return found
 
-    def exact_value(self, texts: Texts) -> Ints:
+    def exact_value(self, texts: TextColumn) -> Ints:
         """The most repeats of a string in each row."""
         points, offsets = texts.points
         points = np.insert(points, offsets[1:], points.dtype.type(0x20))  # which the last string may lack
@@ -187,13 +187,13 @@ class RepeatedNgramsRule(Rule):
 
     def measure(self, rows: Rows) -> Measure:
         failed = np.zeros(len(rows), np.bool_)
-        values: dict[str, pa.Array] = {}
+        values: dict[str, Floats] = {}
         for side in rows.each():
             words = _Words.of(side.texts, self.minimum_words)
             for n, maximum in ((2, self.top_2), (3, self.top_3), (4, self.top_4)):
                 found = words.top_share(n, side.texts)
                 failed |= above(found, maximum)
-                values[f"{side.name} {n}-grams"] = shown(found)
+                values[f"{side.name} {n}-grams"] = found
         return Measure(pa.array(failed), values)
 
     @property
@@ -210,7 +210,7 @@ class _Words(NamedTuple):
     characters: Ints
 
     @staticmethod
-    def of(texts: Texts, minimum_words: int) -> _Words:
+    def of(texts: TextColumn, minimum_words: int) -> _Words:
         long = np.flatnonzero(texts.words >= minimum_words)
         column = pc.utf8_trim_whitespace(texts.column.take(pa.array(long)))
         split = pc.utf8_split_whitespace(column)
@@ -219,7 +219,7 @@ class _Words(NamedTuple):
         characters = pc.utf8_length(words.dictionary).to_numpy().astype(np.int64)
         return _Words(np.repeat(long, pc.list_value_length(split).to_numpy()), ids, characters[ids])
 
-    def top_share(self, n: int, texts: Texts) -> Floats:
+    def top_share(self, n: int, texts: TextColumn) -> Floats:
         """Of the characters of each row's words and the spaces in them, those in the n-gram with the most."""
         most = np.zeros(len(texts), np.int64)
         if len(self.ids) >= n:

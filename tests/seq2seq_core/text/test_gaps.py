@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.text.gaps import _UNSPACED_RUN, fit_gap, is_inside_word
-from seq2seq_core.text.rules.unicode import UNSPACED
+from seq2seq_core.text.unicode import UNSPACED
 
 SPACED = st.sampled_from(
     ["Es regnet.", "Да!", "مرحبا", "한국어 문장.", "«Oui»", "10. Mai", "Ein 中 unter vielen Buchstaben."]

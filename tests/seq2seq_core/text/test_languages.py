@@ -14,7 +14,8 @@ from seq2seq_core.text.languages import (
     short_code,
     uses_spaces,
 )
-from seq2seq_core.text.rules.unicode import _LANGUAGES_OF_SCRIPTS, UNSPACED
+from seq2seq_core.text.rules.scripts import _LANGUAGES_OF_SCRIPTS
+from seq2seq_core.text.unicode import UNSPACED
 
 
 def test_every_language_that_cldr_names_is_known() -> None:

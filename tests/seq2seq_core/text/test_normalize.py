@@ -16,9 +16,9 @@ from ftfy.badness import BADNESS_RE, MOJIBAKE_CATEGORIES, is_bad
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seq2seq_core.text.characters import Text
+from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.mojibake import rows_with_mojibake
-from seq2seq_core.text.normalize import NormalizeConfig, irregular_spaces, normalize, squeeze_spaces
+from seq2seq_core.text.normalize import NormalizeConfig, normalize
 
 SPACES = " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2005\u200a\u2028\u2029\u202f\u205f\u3000"
 AWKWARD = (
@@ -51,20 +51,24 @@ def only(**values: Any) -> NormalizeConfig:
     return NormalizeConfig.model_validate(OFF | values)
 
 
+def normalized(column: pa.StringArray, config: NormalizeConfig) -> pa.StringArray:
+    return normalize(TextColumn(column), config).column
+
+
 def run(texts: list[str], config: NormalizeConfig) -> list[str]:
-    found: list[str] = normalize(pa.array(texts, pa.string()), config).to_pylist()
+    found: list[str] = normalized(pa.array(texts, pa.string()), config).to_pylist()
     return found
 
 
 @given(TEXTS)
 def test_white_space_is_what_python_splits_on(texts: list[str]) -> None:
-    assert squeeze_spaces(pa.array(texts, pa.string())).to_pylist() == [" ".join(text.split()) for text in texts]
+    assert run(texts, only(whitespace=True)) == [" ".join(text.split()) for text in texts]
 
 
 @given(TEXTS)
 def test_irregular_rows_are_those_that_change(texts: list[str]) -> None:
     expected = [text != " ".join(text.split()) for text in texts]
-    assert irregular_spaces(pa.array(texts, pa.string())).to_pylist() == expected
+    assert TextColumn(pa.array(texts, pa.string())).rows_with_irregular_spaces().tolist() == expected
 
 
 @pytest.mark.parametrize("form", ["nfkc", "nfc"])
@@ -104,20 +108,20 @@ def test_settings_of_older_datasets_still_read() -> None:
 
 def test_nothing_is_touched_when_told_so() -> None:
     texts = pa.array(["  \ufb01 \u2028x ", "", "\x00\u200b\u00c3\u00bc\u201c\u2013", None])
-    assert normalize(texts, only()).equals(texts)
+    assert normalized(texts, only()).equals(texts)
 
 
 @pytest.mark.parametrize("config", [NormalizeConfig(), NormalizeConfig(**ON)])
 def test_nulls_stay_and_slices_are_seen_alone(config: NormalizeConfig) -> None:
     texts = pa.array(["cut off ", None, " \ufb01x\x00", None, "plain", "", " cut off"])
-    assert normalize(texts.slice(1, 5), config).to_pylist() == [None, "fix", None, "plain", ""]
-    assert normalize(texts.slice(0, 0), config).to_pylist() == []
-    assert normalize(pa.array([None, None], pa.string()), config).to_pylist() == [None, None]
+    assert normalized(texts.slice(1, 5), config).to_pylist() == [None, "fix", None, "plain", ""]
+    assert normalized(texts.slice(0, 0), config).to_pylist() == []
+    assert normalized(pa.array([None, None], pa.string()), config).to_pylist() == [None, None]
 
 
 def test_a_column_in_order_is_given_back_as_it_is() -> None:
-    texts = pa.array(["Ein schöner Tag \u2013 \u201eja\u201c", "plain"])
-    assert normalize(texts, NormalizeConfig()) is texts
+    text = TextColumn(pa.array(["Ein schöner Tag \u2013 \u201eja\u201c", "plain"]))
+    assert normalize(text, NormalizeConfig()) is text
 
 
 @pytest.mark.parametrize("side", ["en", "de", "fr"])
@@ -184,7 +188,7 @@ WEIRD = (
 @given(st.lists(st.text(alphabet=WEIRD, max_size=8), min_size=20, max_size=40), st.sampled_from([1, 20]))
 def test_what_ftfy_calls_bad_is_found_in_few_rows_and_in_many(texts: list[str], times: int) -> None:
     texts = texts * times
-    found = rows_with_mojibake(Text(pa.array(texts, pa.string()))).tolist()
+    found = rows_with_mojibake(TextColumn(pa.array(texts, pa.string()))).tolist()
     assert [text for text, is_found in zip(texts, found, strict=True) if is_bad(text) and not is_found] == []
 
 
@@ -206,20 +210,20 @@ def test_every_white_space_counts_in_what_ftfy_calls_bad() -> None:
     texts = [f"X{space}\u00d1\u00a2" for space in SPACES]
     assert all(map(is_bad, texts))
     assert not is_bad("X\u00d1\u00a2")
-    assert rows_with_mojibake(Text(pa.array(texts))).all()
+    assert rows_with_mojibake(TextColumn(pa.array(texts))).all()
 
 
 def test_hardly_any_real_text_is_looked_at_by_ftfy(multi30k: Path) -> None:
     for language in ("de", "fr"):
         lines = gzip.decompress((multi30k / f"train.{language}.gz").read_bytes()).decode().split("\n")
-        assert rows_with_mojibake(Text(pa.array(lines))).sum() < 10
+        assert rows_with_mojibake(TextColumn(pa.array(lines))).sum() < 10
 
 
 def test_good_text_is_not_looked_at_by_ftfy() -> None:
     good = pa.array(["Живём в Риге \u2014 \u00abЖди\u00bb \u2026", "Ja \u2013 nein", "un âne et une âme", None])
     broken = pa.array(["f\u00c3\u00bcr", *good.to_pylist()])
-    assert not rows_with_mojibake(Text(good)).any()
-    assert rows_with_mojibake(Text(broken)).tolist() == [True, False, False, False, False]
+    assert not rows_with_mojibake(TextColumn(good)).any()
+    assert rows_with_mojibake(TextColumn(broken)).tolist() == [True, False, False, False, False]
 
 
 # Characters that nobody sees

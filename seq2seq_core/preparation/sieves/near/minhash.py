@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig
-from seq2seq_core.text.characters import Text
+from seq2seq_core.text.column import TextColumn
 
 Signatures = npt.NDArray[np.uint32]  # texts x (bands * rows)
 Bands = npt.NDArray[np.uint64]  # texts x bands
@@ -118,7 +118,7 @@ def _plain(column: pa.StringArray) -> pa.StringArray:
 
 def _characters(column: pa.StringArray) -> tuple[_Hashes, _Offsets]:
     """The code points of all texts, one after another, and how many each text has."""
-    joined = Text(column).data.tobytes().decode()
+    joined = TextColumn(column).data.tobytes().decode()
     codes = np.frombuffer(joined.encode("utf-32-le"), np.uint32).astype(np.uint64)
     return codes, pc.utf8_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
 

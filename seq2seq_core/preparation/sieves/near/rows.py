@@ -9,43 +9,40 @@ import pyarrow.compute as pc
 
 from seq2seq_core.preparation.shuffle.gather import gather
 from seq2seq_core.preparation.shuffle.hashing import hexadecimal
-from seq2seq_core.preparation.sieves.base import Sieved, sieve
 from seq2seq_core.preparation.sieves.caps import within_caps
 from seq2seq_core.preparation.sieves.near.bands import Texts, texts_of
 from seq2seq_core.preparation.sieves.near.search import kept_instead
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.messages import Drops, Head, NearPlan, Partition, RowsBefore, Staged
+from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig
+from seq2seq_core.records import Sifted, reject
 
 NEAR_DUPLICATE = "near_duplicate"
 
 
-def near_plans(head: Head) -> list[NearPlan]:
-    """The search for near-duplicates, when it is asked for and there is anything to do."""
-    config = head.recipe.near_duplicates
-    if config is None or head.is_done:
-        return []
+def near_plan(head: Head) -> NearPlan:
+    """The search for near-duplicates as the recipe asks for it."""
     shards = head.dealt["train"]
-    return [
-        NearPlan(
-            config=config,
-            folder=layout.bands_folder(head),
-            work=layout.near_work(head),
-            shards=shards,
-            buckets=shards,
-            earlier=tuple(layout.earlier_bands(head.output, generation) for generation in head.earlier),
-        )
-    ]
+    return NearPlan(
+        config=head.recipe.near_duplicates or NearDuplicatesConfig(),
+        folder=layout.bands_folder(head),
+        work=layout.near_work(head),
+        shards=shards,
+        buckets=shards,
+        earlier=tuple(layout.earlier_bands(head.output, generation) for generation in head.earlier),
+    )
 
 
-def rows_to_compare(shard: int, head: Head, staged: Staged, before: RowsBefore | None = None) -> Iterator[Texts]:
+def rows_to_compare(
+    head: Head, partition: Partition, staged: Staged, before: RowsBefore | None = None
+) -> Iterator[Texts]:
     """The rows of a training shard that may stay: without duplicates, and within the caps of their corpora."""
-    partition = head.training[shard]
     rows, _ = gather(head, partition, staged)
     capped = within_caps(head, partition, rows, before)
     yield from texts_of(rows if capped is None else capped.kept)
 
 
-def without_near(head: Head, partition: Partition, rows: pa.Table, drops: Drops | None) -> Sieved | None:
+def without_near(head: Head, partition: Partition, rows: pa.Table, drops: Drops | None) -> Sifted[pa.Table] | None:
     """The rows of a training shard that are no near-duplicates, and those that are; None where none were looked for."""
     config = head.recipe.near_duplicates
     if config is None or drops is None or partition.split != "train":
@@ -53,4 +50,4 @@ def without_near(head: Head, partition: Partition, rows: pa.Table, drops: Drops 
     kept = kept_instead(rows.column("id").combine_chunks(), drops, partition.index)
     found = pc.is_valid(kept)
     values = pc.binary_join_element_wise("row", hexadecimal(kept.filter(found)), "stays", " ")
-    return sieve(rows, found, NEAR_DUPLICATE, values, f"less alike than {config.threshold:.2f}")
+    return reject(rows, found, NEAR_DUPLICATE, values, f"less alike than {config.threshold:.2f}")

@@ -1,4 +1,4 @@
-"""What the tests of rules share: texts that try them, and a rule's verdicts on a few rows."""
+"""What the tests of rules share: a rule's verdicts on a few rows."""
 
 from __future__ import annotations
 
@@ -7,36 +7,17 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import strategies as st
 
 from seq2seq_core import config as configuration
 from seq2seq_core.records import Records
-from seq2seq_core.text.rules.base import Measure, Sides
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.rules.base import Measure, Rows, Sides
 from seq2seq_core.text.rules.catalogue import FiltersConfig, judge_all, sift
 
 Pair = tuple[str, str]
 Reason = tuple[str, str]
 
 _UNKNOWN = Sides()
-
-# Letters of one to four bytes, marks, digits of three scripts, every kind of white space, what rules look for.
-_TRYING = (
-    "aabbeExXzZ\u00df\u00e9\u0130\u0131\u0301\u0416\u0436\u03a3\u03c2\u05d0\u0627\u0937\u093f\u0e01\u3042\u30ab\u30fc"
-    "\u6f22\u5b57\uac00\U00020000\U0001d41a\U0001f600\u212a\u01c5\u2160\u24b6"
-    "00012\u0663\uff13\u0966 \u00bd\u00b2..,,'\u2019--!?:;/@&<>#()[]{}\uff08\uff09\u300c\u300d\u3002\u2026\u20ac=|"
-    "\t\n\r\x0b\x0c\x1c\x1f\x85\u00a0\u1680\u2003\u2028\u202f\u3000\u200b\x00\x7f"
-)
-
-
-@pytest.fixture(scope="session")
-def trying_texts() -> st.SearchStrategy[str]:
-    """Texts of few different characters, and of any that Python's Unicode has."""
-    known = st.characters(exclude_categories=("Cs", "Cn", "Co"))
-    return st.one_of(
-        st.text(st.sampled_from(_TRYING), max_size=40),
-        st.text(st.sampled_from("ab .1"), max_size=60),
-        st.text(known, max_size=12),
-    )
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +32,8 @@ def reasons() -> Callable[..., list[Reason | None]]:
 
     def ask(rule: str, rows: Sequence[Pair], sides: Sides = _UNKNOWN, **keys: Any) -> list[Reason | None]:
         rejected: dict[int, Reason] = {}
-        for step in sift(_records(rows), _alone(rule, keys), sides):
+        records = _records(rows)
+        for step in sift(records, _judged(records, sides), _alone(rule, keys)):
             for row in step.rejected.to_pylist():
                 assert row["rule"] == rule
                 rejected[row["line"]] = (row["value"], row["threshold"])
@@ -65,9 +47,13 @@ def measure() -> Callable[..., Measure]:
     """Ask one rule of some rows, for all values."""
 
     def ask(rule: str, rows: Sequence[Pair], sides: Sides = _UNKNOWN, **keys: Any) -> Measure:
-        return judge_all(_records(rows), _alone(rule, keys), sides)[rule]
+        return judge_all(_judged(_records(rows), sides), _alone(rule, keys))[rule]
 
     return ask
+
+
+def _judged(records: Records, sides: Sides) -> Rows:
+    return Rows(TextColumn(records.source), TextColumn(records.target), sides)
 
 
 def _alone(rule: str, keys: dict[str, Any]) -> FiltersConfig:

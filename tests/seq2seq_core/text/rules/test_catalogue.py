@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.records import Records
-from seq2seq_core.text.rules.base import Rule, Sides
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.rules.base import Rows, Rule, Sides
 from seq2seq_core.text.rules.catalogue import FiltersConfig, judge_all, merge, only_empty, sift
 
 UNKNOWN = Sides()
-ALL_ON = {name: True for name in FiltersConfig.model_fields if name not in ("phrases", "language")}
+ALL_ON = {name: True for name in FiltersConfig.model_fields if name not in ("phrases", "language", "own")}
 DIRTY = [
     ("ha ha ha ha ha", "aaaaaaaa bbbbbbb"),
     ("see http://a.example/b", "<b>fett</b> 123 &nbsp;&nbsp;"),
@@ -43,6 +44,10 @@ def columns(source: pa.StringArray, target: pa.StringArray) -> Records:
     return Records(pa.array(range(1, len(source) + 1), pa.int64()), source, target)
 
 
+def judged_as(rows: Records, sides: Sides = UNKNOWN) -> Rows:
+    return Rows(TextColumn(rows.source), TextColumn(rows.target), sides)
+
+
 Rejected = tuple[int, str, str, str]
 
 
@@ -52,7 +57,7 @@ def judge(
     """Lines kept, and (line, rule, value, threshold) of every reject."""
     rejected: list[Rejected] = []
     kept = rows if isinstance(rows, Records) else records(rows)
-    for step in sift(kept, configuration.build(FiltersConfig, filters), sides):
+    for step in sift(kept, judged_as(kept, sides), configuration.build(FiltersConfig, filters)):
         assert step.read == len(kept)
         rejected += [(r["line"], r["rule"], r["value"], r["threshold"]) for r in step.rejected.to_pylist()]
         kept = step.kept
@@ -100,7 +105,7 @@ def test_a_row_counts_under_the_first_rule_it_fails() -> None:
 
 def test_given_sets_lose_only_empty_rows() -> None:
     rows = records([("same", "same"), ("a", "b " * 500), ("", "x")])
-    steps = list(sift(rows, only_empty()))
+    steps = list(sift(rows, judged_as(rows), only_empty()))
     assert steps[-1].kept.lines.to_pylist() == [1, 2]
 
 
@@ -169,7 +174,7 @@ def test_a_verdict_does_not_depend_on_the_rows_beside_it(rows: list[tuple[str, s
 @given(st.lists(st.sampled_from(DIRTY), max_size=12))
 def test_judging_all_agrees_with_sifting(rows: list[tuple[str, str]]) -> None:
     filters = configuration.build(FiltersConfig, ALL_ON)
-    judged = judge_all(records(rows), filters, Sides("en", "de"))
+    judged = judge_all(judged_as(records(rows), Sides("en", "de")), filters)
     _, rejected = judge(rows, Sides("en", "de"), **ALL_ON)
     names = list(judged)
     found = {entry[0]: entry for entry in rejected}
@@ -180,7 +185,7 @@ def test_judging_all_agrees_with_sifting(rows: list[tuple[str, str]]) -> None:
 
 
 def test_every_rule_but_those_of_all_text_finds_something_dirty() -> None:
-    judged = judge_all(records(DIRTY), configuration.build(FiltersConfig, ALL_ON), Sides("en", "de"))
+    judged = judge_all(judged_as(records(DIRTY), Sides("en", "de")), configuration.build(FiltersConfig, ALL_ON))
     silent = {name for name, measure in judged.items() if not pc.any(measure.failed).as_py()}
     assert silent == {"brackets", "near_identical"}
     assert not any(measure.failed[len(DIRTY) - 1].as_py() for measure in judged.values())
@@ -206,7 +211,7 @@ def test_good_corpora_stay(
 
 def test_what_the_rules_off_by_default_take_from_a_good_corpus(multi30k: Path) -> None:
     rows = columns(*(read(multi30k / f"train.{language}.gz") for language in ("en", "de")))
-    judged = judge_all(rows, configuration.build(FiltersConfig, ALL_ON), Sides("en", "de"))
+    judged = judge_all(judged_as(rows, Sides("en", "de")), configuration.build(FiltersConfig, ALL_ON))
     lost = {name: pc.sum(measure.failed).as_py() for name, measure in judged.items()}
     assert {name: count for name, count in lost.items() if count} == {
         "length_ratio": 2,

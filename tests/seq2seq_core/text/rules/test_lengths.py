@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -13,10 +12,10 @@ from hypothesis import strategies as st
 
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.text.rules import unicode
+from seq2seq_core.text import unicode
 from seq2seq_core.text.rules.base import Sides
 from seq2seq_core.text.rules.catalogue import FiltersConfig
-from seq2seq_core.text.rules.lengths import TokensRule, fit_length_ratio
+from seq2seq_core.text.rules.lengths import TokensRule
 
 quick = settings(deadline=None, max_examples=60)
 
@@ -88,23 +87,6 @@ def test_length_ratio_by_deviations(reasons: Ask) -> None:
         ("target/source 0.15, deviations 3.466", threshold),
         ("target/source 1.1, deviations 6.496", threshold),
     ]
-
-
-@quick
-@given(st.floats(0.1, 5), st.floats(0.01, 0.5), st.integers(0, 1000))
-def test_the_ratio_is_fitted_in_spite_of_bad_rows(center: float, spread: float, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    source = random.integers(2000, 9000, 600)
-    target = (source * center * np.exp(random.normal(0, spread, 600))).astype(np.int64)
-    target[:60], target[60:120] = 90_000, 0  # a tenth far off, a tenth empty
-    fitted = fit_length_ratio(source, target)
-    assert fitted.center == pytest.approx(center, rel=0.5)
-    assert fitted.spread == pytest.approx(spread, rel=0.8, abs=0.02)
-
-
-def test_no_ratio_can_be_fitted_to_nothing() -> None:
-    with pytest.raises(ValueError, match="no row has text on both sides"):
-        fit_length_ratio(np.array([0, 3]), np.array([3, 0]))
 
 
 def test_longest_word(reasons: Ask) -> None:
