@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seq2seq_core.preparation.building.build import build_shard
+from seq2seq_core.preparation.building.build import Decisions, build_shard
 from seq2seq_core.preparation.building.tokenizers import make_tokenizers
 from seq2seq_core.preparation.planning.planner import index_input, make_plan
 from seq2seq_core.preparation.publishing.publish import finish
@@ -29,7 +29,6 @@ from seq2seq_core.preparation.terms.messages import (
     BandsReport,
     Bucket,
     Buckets,
-    Decisions,
     Drops,
     EdgesReport,
     Head,

@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +29,11 @@ from seq2seq_core.preparation.sieves.tokens import within_token_limits
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
 from seq2seq_core.preparation.terms.messages import (
-    Decisions,
+    Drops,
     Head,
+    HeldOutIndex,
     Partition,
+    RowsBefore,
     ShardReport,
     Staged,
     TokenizersReport,
@@ -40,6 +43,23 @@ from seq2seq_core.tokenizer.model import Tokenizer
 logger = logging.getLogger(__name__)
 
 _BATCH_ROWS, _BATCH_BYTES = 1 << 17, 64 << 20
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What every shard is built by.
+
+    Attributes:
+        tokenizers: Of the dataset.
+        held_out: What training rows must not share.
+        before: How many rows stand before those of each training shard; None when no corpus has a cap.
+        near: The near-duplicates; None when they are not looked for.
+    """
+
+    tokenizers: TokenizersReport
+    held_out: HeldOutIndex
+    before: RowsBefore | None = None
+    near: Drops | None = None
 
 
 def build_shard(head: Head, partition: Partition, staged: Staged, decisions: Decisions) -> ShardReport:

@@ -388,19 +388,3 @@ class Drops(Batches):
     """
 
     rows: int
-
-
-class Decisions(Message):
-    """What every shard is built by.
-
-    Attributes:
-        tokenizers: Of the dataset.
-        held_out: What training rows must not share.
-        before: How many rows stand before those of each training shard; None when no corpus has a cap.
-        near: The near-duplicates; None when they are not looked for.
-    """
-
-    tokenizers: TokenizersReport
-    held_out: HeldOutIndex
-    before: RowsBefore | None = None
-    near: Drops | None = None

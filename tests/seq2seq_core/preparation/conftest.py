@@ -14,6 +14,7 @@ from seq2seq_core import storage
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.dataset.schema import Split
+from seq2seq_core.preparation.building.build import Decisions
 from seq2seq_core.preparation.planning.inputs import make_job
 from seq2seq_core.preparation.steps import (
     CATALOGUE,
@@ -27,7 +28,7 @@ from seq2seq_core.preparation.steps import (
     decisions_of,
     run_inline,
 )
-from seq2seq_core.preparation.terms.messages import Decisions, Job, Plan, Role, Staged, UnitReport
+from seq2seq_core.preparation.terms.messages import Job, Plan, Role, Staged, UnitReport
 from seq2seq_core.preparation.terms.recipe import Recipe
 from tests.growing import Landing
 
