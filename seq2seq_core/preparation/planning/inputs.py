@@ -45,21 +45,23 @@ def make_job(
         recipe=recipe,
         corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(given, names, strict=True)),
         shares=dict(shares),
-        inputs=_list_inputs(given, output),
+        inputs=_list_inputs(given, output, recipe.value_sides),
         configuration=configuration,
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in models),
         holder=this_process(),
     )
 
 
-def _list_inputs(given: Sequence[Given], output: str) -> tuple[Input, ...]:
+def _list_inputs(given: Sequence[Given], output: str, values: tuple[str, ...]) -> tuple[Input, ...]:
     """The files of every corpus; what stands in the output is none of them.
 
     Raises:
         ConfigError: A file stands in two corpora, however it is spelt, or in the output folder.
     """
     sources = [
-        (index, role, source) for index, (role, corpus) in enumerate(given) for source in corpus.sources(output or None)
+        (index, role, source)
+        for index, (role, corpus) in enumerate(given)
+        for source in corpus.sources(output or None, values)
     ]
     _refuse_inside([url for _, _, source in sources for url in source.urls], output)
     _refuse_twice([source.urls for _, role, source in sources if role == "train"])
