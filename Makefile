@@ -9,7 +9,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRA
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: install demo test test-slow test-engines test-stores docs docs-check lint format clean
+.PHONY: install demo test test-slow test-engines test-stores test-extras docs docs-check lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -21,7 +21,7 @@ demo: $(VENV)/installed  ## corpus, preparation, training, bulk translation, sco
 	$(BIN)/seq2seq demo --output demo
 
 test: $(VENV)/installed  ## the whole suite
-	$(PYTEST) -m "not slow and not engines and not stores" --numprocesses $(WORKERS)
+	$(PYTEST) -m "not slow and not engines and not stores and not extras" --numprocesses $(WORKERS)
 
 test-slow: $(VENV)/installed  ## the tests that take minutes
 	$(PYTEST) -m slow
@@ -30,8 +30,11 @@ test-engines: $(VENV)/installed  ## the same bytes on Prism, Flink and Spark (se
 	$(PYTEST) -m engines
 
 test-stores: $(VENV)/installed  ## the same bytes on S3 and Google Cloud Storage (see docs/stores.md for the variables)
-	$(INSTALL) --editable '.[test,lint,s3,gcs]'
+	$(INSTALL) --editable '.[all,test,lint,s3,gcs]'
 	$(PYTEST) -m stores
+
+test-extras: $(VENV)/installed  ## environments of the wheel and one extra: what it is for runs
+	SEQ2SEQ_PIP_OPTIONS="$(if $(CONSTRAINTS),--constraint $(abspath $(CONSTRAINTS))) $(PIP_OPTIONS)" $(PYTEST) -m extras --capture=no
 
 docs: $(VENV)/installed  ## write the pages that are made of the code (docs/configuration.md)
 	$(BIN)/python -m tests.docs.configuration
@@ -57,5 +60,5 @@ $(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Use make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (torch is large; the first time takes a few minutes) ..."
-	$(INSTALL) --editable '.[test,lint]'
+	$(INSTALL) --editable '.[all,test,lint]'
 	@touch $@

@@ -24,7 +24,7 @@ from seq2seq_core import foreign_errors, terminal
 from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
 
 if TYPE_CHECKING:
-    from pipelines.call import Command
+    from pipelines.commands.call import Command
     from seq2seq_core.options import Key
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 3, 130, 141
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         terminal.complain(f"seq2seq: interrupted{rest}")
         return EXIT_INTERRUPTED
     except Exception as error:
-        ours = foreign_errors.ours(error)
+        ours = foreign_errors.ours(error, words[0] if words else None)
         if ours is None:
             raise
         return _complain(ours, error)
@@ -81,7 +81,8 @@ def _set_up_logging() -> None:
 
 
 def _dispatch(words: list[str]) -> int:
-    from pipelines.call import read_call  # here, as Ctrl-C has to find `main` at work before what takes long to import
+    # Here, as Ctrl-C has to find `main` at work before what takes long to import.
+    from pipelines.commands.call import read_call
     from pipelines.commands.table import COMMANDS
 
     if not words or words[0] in ("-h", "--help", "help"):
@@ -94,7 +95,7 @@ def _dispatch(words: list[str]) -> int:
     if "-h" in before_engine or "--help" in before_engine:
         terminal.say(_help(command))
         return 0
-    return command.run(read_call(command, words[1:]))
+    return command.start(read_call(command, words[1:]))
 
 
 def _complain(error: Seq2SeqError, cause: Exception) -> int:
@@ -110,7 +111,7 @@ def _carries_on(words: Sequence[str]) -> bool:
     from pipelines.commands.table import COMMANDS
 
     command = COMMANDS.get(words[0]) if words else None
-    return command is None or command.carries_on(words[1:])
+    return command is None or command.goes_on(words[1:])
 
 
 def _overview() -> str:
@@ -136,7 +137,7 @@ def _help(command: Command) -> str:
     if command.notes:
         lines += ["", command.notes]
     lines += ["", "keys:", "  --config FILE", "        a YAML file with any of the keys below; options win over it"]
-    for key in configuration.keys(command.config()):
+    for key in configuration.keys(command.keys):
         lines.append(f"  --{key.name}  ({key.type_name}; {_default(key)})")
         lines += textwrap.wrap(key.description, 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return "\n".join(lines)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.steps import Done, Step
-from seq2seq_core.preparation.terms.messages import Bucket, Message, SlotCounts
+from seq2seq_core.preparation.terms.messages import Bucket, Head, Message, Plan, SlotCounts
+from seq2seq_core.preparation.terms.recipe import Recipe
 
 
-def up_to(plan: Bucket) -> list[Bucket]:
-    return [Bucket(index=index) for index in range(plan.index)]
+def plan_of(units: int) -> Plan:
+    """One that is about nothing but a number of units."""
+    terms: dict[str, Any] = {"output": "out", "recipe": Recipe(), "corpora": (), "shares": {}, "tokenizer_digests": ()}
+    head = Head(**terms, generation=0, fingerprint="f", work="out/_work", units=units, dealt={})
+    return Plan(head=head, recipe_fingerprint="r", configuration={}, sources=(), units=())
 
 
-def itself(plan: Bucket) -> list[Bucket]:
-    return [plan]
+def up_to(plan: Plan) -> list[Bucket]:
+    return [Bucket(index=index) for index in range(plan.head.units)]
 
 
-def told(plan: Bucket) -> Bucket:
-    """What those who do the work are told: another one than the plan."""
-    return Bucket(index=-plan.index)
+def number(plan: Plan) -> list[Bucket]:
+    return [Bucket(index=plan.head.units)]
 
 
-def nothing(plan: Bucket) -> list[Bucket]:
+def nothing(plan: Plan) -> list[Bucket]:
     return []
 
 
-def square(plan: Bucket, element: Bucket, done: Done) -> Bucket:
+def square(head: Head, element: Bucket, done: Done) -> Bucket:
     return Bucket(index=element.index**2)
 
 
@@ -32,16 +37,16 @@ def count(report: Bucket) -> dict[str, int]:
     return {"seen": 1, "sum": report.index}
 
 
-def add_up(plan: Bucket, element: Bucket, done: Done) -> SlotCounts:
-    """What is told of the plan, what an earlier step has found, and how much a step that was not asked for."""
+def add_up(head: Head, element: Bucket, done: Done) -> SlotCounts:
+    """The number of the plan, what an earlier step has found, and how much a step that was not asked for."""
     found = sorted(report.index for report in done["squares"])
-    return SlotCounts(slot=element.index, counts=(plan.index, *found, len(done["unasked"])))
+    return SlotCounts(slot=element.index, counts=(head.units, *found, len(done["unasked"])))
 
 
-def refuse(plan: Bucket, element: Bucket, done: Done) -> Message:
+def refuse(head: Head, element: Bucket, done: Done) -> Message:
     raise InputError("the row is unreadable", where="corpus.en, line 7", found=element.index)
 
 
-SQUARES = Step("squares", each=up_to, told=told, work=square, counts=count)
-SUMS = Step("sums", each=up_to, told=told, work=add_up, needs=("squares", "unasked"))
-REFUSAL = Step("refusal", each=itself, told=told, work=refuse)
+SQUARES = Step("squares", each=up_to, work=square, counts=count)
+SUMS = Step("sums", each=up_to, work=add_up, needs=("squares", "unasked"))
+REFUSAL = Step("refusal", each=number, work=refuse)

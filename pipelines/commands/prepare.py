@@ -1,5 +1,7 @@
 """`seq2seq prepare`: its configuration in; the dataset that Beam makes of it, beside processes of this machine, out.
 
+With `--dry-run` nothing is written: what the rules do to a sample is printed.
+
 What takes long to import is imported when something needs it: a mistake is told at once, and the processes begin to
 import what they need before this one imports Beam.
 """
@@ -9,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Self
+from dataclasses import replace
+from typing import Literal, Self
 
 import pydantic
 from pydantic import Field
 
+from pipelines.commands.call import Call
 from pipelines.local import pool
 from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
@@ -28,7 +32,9 @@ from seq2seq_core.preparation.planning.inputs import Given
 from seq2seq_core.preparation.planning.watch import clear_totals
 from seq2seq_core.preparation.terms.messages import Job
 from seq2seq_core.preparation.terms.recipe import Recipe
+from seq2seq_core.terminal import say
 
+_DRY_RUN = ("--dry-run", "--dry_run")
 _SMALL_BYTES = 32 << 20
 _MOST_PROCESSES = 16
 _OF_THIS_PROCESS = "memory://"
@@ -83,6 +89,28 @@ class PrepareConfig(Recipe):
         return self
 
 
+class DryRunConfig(PrepareConfig):
+    """The configuration of a preparation that is only tried: it needs no output folder."""
+
+    output: Location = Field("", description="is not written to")
+    dry_run: Literal[True] = Field(True, description="try the rules on a sample and print what they do")
+    sample: int = Field(10_000, ge=1, le=1 << 40, description="rows to try the rules on, spread over the corpora")
+
+
+def main(call: Call) -> int:
+    """Raw corpora to a dataset folder, or what would become of a sample of them."""
+    call = replace(call, options=tuple(_take_strict(call.options)))
+    if any(option.split("=", 1)[0] in _DRY_RUN for option in call.options):
+        say(try_rules(call.load(DryRunConfig)))
+        return 0
+    config = call.load(PrepareConfig)
+    run(config, call.beam_options())
+    from seq2seq_core.report import inspection
+
+    say(inspection.describe(config.output))
+    return 0
+
+
 def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     """Prepare a dataset, or add what is new to it, and return its manifest.
 
@@ -109,6 +137,18 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
 
         write_beside(config.output)
     return load_manifest(config.output)
+
+
+def try_rules(config: DryRunConfig) -> str:
+    """Try the rules on a sample; the page to print. Nothing is written.
+
+    Raises:
+        Seq2SeqError: See `planning.inputs.make_job`; or a file cannot be read.
+    """
+    from seq2seq_core.preparation.trial.dry_run import try_recipe
+    from seq2seq_core.report.dry_run import describe_dry_run
+
+    return describe_dry_run(try_recipe(make_job(config), config.sample))
 
 
 def make_job(config: PrepareConfig) -> Job:
@@ -166,3 +206,9 @@ def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:
     if config.corpora:
         return config.corpora
     return (CorpusConfig(source=config.source, target=config.target),)
+
+
+def _take_strict(options: tuple[str, ...]) -> Iterator[str]:
+    """The options with `--strict`, which is short for `--on_error fail`, spelt out."""
+    for option in options:
+        yield from ("--on_error", "fail") if option == "--strict" else (option,)

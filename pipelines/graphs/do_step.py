@@ -8,8 +8,8 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipelines.local.workers import HERE, Workers
-from seq2seq_core.preparation.steps import Step
-from seq2seq_core.preparation.terms.messages import Message
+from seq2seq_core.preparation.steps import Step, told
+from seq2seq_core.preparation.terms.messages import Job, Message, Plan, Terms
 
 
 class DoStep(beam.PTransform):  # type: ignore[misc]
@@ -29,15 +29,15 @@ class DoStep(beam.PTransform):  # type: ignore[misc]
         self._needs = {name: beam.pvalue.AsList(done[name]) for name in step.needs if name in done}
         self._workers = workers if step.is_spread else HERE
 
-    def expand(self, context: beam.PCollection[Message]) -> beam.PCollection[Message]:
+    def expand(self, whole: beam.PCollection[Message]) -> beam.PCollection[Message]:
         step = self._step
         if self._workers is not None:
             do_all = beam.ParDo(_DoAll(step, self._workers), **self._needs)
-            return context | "Do" >> do_all.with_output_types(Message)
-        told = beam.pvalue.AsSingleton(context | "Tell" >> beam.Map(step.told).with_output_types(Message))
-        do_one = beam.ParDo(_DoOne(step), told, **self._needs)
+            return whole | "Do" >> do_all.with_output_types(Message)
+        head = whole | "Head" >> beam.Map(told).with_output_types(Message)
+        do_one = beam.ParDo(_DoOne(step), beam.pvalue.AsSingleton(head), **self._needs)
         return (
-            context
+            whole
             | "List" >> beam.FlatMap(step.each).with_output_types(Message)
             | "Spread" >> beam.Reshuffle()
             | "Do" >> do_one.with_output_types(Message)
@@ -50,7 +50,7 @@ class _Doing(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, step: Step) -> None:
         super().__init__()
-        self._each, self._told, self._work, self._counts = step.each, step.told, step.work, step.counts
+        self._each, self._work, self._counts = step.each, step.work, step.counts
         self._nothing: dict[str, Sequence[Message]] = dict.fromkeys(step.needs, ())
 
     def _counted(self, report: Message) -> Message:
@@ -63,9 +63,9 @@ class _DoOne(_Doing):
     """For one element of many."""
 
     @beam.typehints.no_annotations  # type: ignore[untyped-decorator]  # Beam does not know what `**` means
-    def process(self, element: Message, told: Message, **done: Sequence[Message]) -> Iterator[Message]:
+    def process(self, element: Message, head: Terms, **done: Sequence[Message]) -> Iterator[Message]:
         """See beam.DoFn."""
-        yield self._counted(self._work(told, element, self._nothing | done))
+        yield self._counted(self._work(head, element, self._nothing | done))
 
 
 class _DoAll(_Doing):
@@ -76,8 +76,8 @@ class _DoAll(_Doing):
         self._workers = workers
 
     @beam.typehints.no_annotations  # type: ignore[untyped-decorator]  # the same
-    def process(self, context: Message, **done: Sequence[Message]) -> Iterator[Message]:
+    def process(self, whole: Job | Plan, **done: Sequence[Message]) -> Iterator[Message]:
         """See beam.DoFn."""
-        told, given = self._told(context), self._nothing | done
-        calls = [(told, element, given) for element in self._each(context)]
+        head, given = told(whole), self._nothing | done
+        calls = ((head, element, given) for element in self._each(whole))
         yield from map(self._counted, self._workers.map(self._work, calls))

@@ -15,14 +15,13 @@ from pipelines.graphs import failures, message_coder, options
 from pipelines.graphs.do_step import DoStep
 from pipelines.local.watch import watching
 from pipelines.local.workers import Workers
-from seq2seq_core import storage
 from seq2seq_core.claims import alive
 from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.planning.reservation import take_rest
 from seq2seq_core.preparation.planning.watch import PreparationWatch
 from seq2seq_core.preparation.steps import JOB, steps_of
-from seq2seq_core.preparation.terms.layout import WORK_FOLDER
+from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.messages import Job, Message
 
 
@@ -55,7 +54,7 @@ def run(job: Job, workers: Workers | None = None, beam_arguments: Sequence[str] 
     pipeline = beam.Pipeline(options=options.parse(beam_arguments))
     build(pipeline, job, workers)
     try:
-        with alive(storage.join(job.output, WORK_FOLDER), job.holder), watching(PreparationWatch(job.output)):
+        with alive(layout.notes(job.output), job.holder), watching(PreparationWatch(job.output)):
             failures.run(pipeline)
     except (Exception, KeyboardInterrupt) as error:
         take_rest(job.output, job.run)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seq2seq_core.data.columns import Ragged
+from seq2seq_core.modalities.base import Ragged
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
-from seq2seq_core.engines.config import EchoEngineConfig
-from seq2seq_core.engines.interface import TokenIds
+from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, TokenIds
 from seq2seq_core.errors import ModelError
+from seq2seq_core.models.card import place, read_files
+from seq2seq_core.tokenizer.model import Tokenizer
+
+
+class EchoEngineConfig(EngineConfig):
+    """Gives the source pieces back as output: for tests, and to measure a pipeline without its model."""
+
+    kind: Literal["echo"] = Field("echo", description="echo: the input back, without a model")
+    fail_on_piece: int | None = Field(
+        None, ge=0, le=1 << 31, description="fail on sequences that hold this piece id, to try out what happens then"
+    )
+
+    def load(self, model_root: str) -> LoadedEngine:
+        """See `EngineConfig.load`; what is echoed is in the source language, so its tokenizer is all that is read."""
+        card, files = read_files(model_root, lambda card: [card.source_tokenizer])
+        tokenizer = Tokenizer(files[card.source_tokenizer.path], place(model_root, card.source_tokenizer))
+        return LoadedEngine(EchoEngine(self), tokenizer, tokenizer, card.digest, card.source_text)
 
 
 class EchoEngine:

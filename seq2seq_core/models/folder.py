@@ -34,16 +34,15 @@ from seq2seq_core.models.card import (
     place,
     read_files,
 )
-from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.models.interface import ArchitectureConfig, Seq2Seq
 from seq2seq_core.models.publishing import LINEAGE_NAME, WEIGHTS_NAME, Content, publish_model, tokenizer_names
-from seq2seq_core.models.registry import ArchitectureConfig, build_model
+from seq2seq_core.models.registry import ONE_OF_ALL, build_model
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.model import Tokenizer
 
 _NAMED_DIFFERENCES = 3
 
 _UNKNOWN_TEXT = SourceText()
-_ARCHITECTURE: pydantic.TypeAdapter[ArchitectureConfig] = pydantic.TypeAdapter(ArchitectureConfig)
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def load_model(root: str, device: str = "cpu") -> LoadedModel:
 
 def _architecture(root: str, card: ModelCard) -> ArchitectureConfig:
     try:
-        return _ARCHITECTURE.validate_python(card.architecture, strict=True)
+        return ONE_OF_ALL.read(card.architecture, strict=True)
     except pydantic.ValidationError as error:
         where = storage.redact(storage.join(root, CONFIG_NAME))
         found = " ".join(str(error).split("\n")[1:3])

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from seq2seq_core.config import Config
+from seq2seq_core.modalities.base import EncoderInput
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -68,3 +71,23 @@ class Seq2Seq(nn.Module, ABC):
     @abstractmethod
     def step(self, tokens_N: Tensor, state: State) -> Step:
         """Advance every row by its last token (int64, BOS at first); agrees with `forward` position by position."""
+
+
+class ArchitectureConfig(Config):
+    """The shape of a model: the entry of a family in `models.registry`; a subclass sets `family` to a Literal."""
+
+    family: str
+
+    @property
+    @abstractmethod
+    def layer_counts(self) -> dict[str, int]:
+        """Numbers of layers, each with weights of its own."""
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> dict[str, int]:
+        """Numbers that are dimensions of weights, or parts of them."""
+
+    @abstractmethod
+    def build(self, source: EncoderInput, target_vocabulary: int) -> Seq2Seq:
+        """A freshly initialised model in training mode; a ConfigError when what it is given does not fit."""

@@ -17,7 +17,8 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest, TokenizerEntry, load_manifest
 from seq2seq_core.dataset.schema import SPLITS
 from seq2seq_core.errors import CheckpointError, DatasetError, StorageError
-from seq2seq_core.inference.output import OUTPUT_NAME, load_output
+from seq2seq_core.inference.folder import OUTPUT_NAME
+from seq2seq_core.inference.manifest import load_output
 from seq2seq_core.kinds import Kind, kind_of
 from seq2seq_core.models.card import CONFIG_NAME, count_parameters, read_card
 from seq2seq_core.report.ledger import funnel

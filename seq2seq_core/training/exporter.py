@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 import platform
 from collections.abc import Sequence
@@ -13,10 +12,11 @@ from seq2seq_core.dataset.manifest import Manifest
 from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import save_model
 from seq2seq_core.models.publishing import check_room
+from seq2seq_core.software import versions
 from seq2seq_core.text.languages import common_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.source_text import SourceText
-from seq2seq_core.training.checkpoints.progress import Validation
+from seq2seq_core.training.checkpoints.run_state import Validation
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.materials import Materials
 from seq2seq_core.training.normalization import agreed_normalization
@@ -98,5 +98,4 @@ def _metrics(validation: Validation | None) -> dict[str, float]:
 
 
 def _software() -> dict[str, str]:
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "pyarrow", "sentencepiece")}
-    return {"python": platform.python_version(), **versions}
+    return {"python": platform.python_version()} | versions(("torch", "numpy", "pyarrow", "sentencepiece"))

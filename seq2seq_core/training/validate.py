@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from seq2seq_core.config import Config
-from seq2seq_core.data.columns import TokenColumns
+from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.loader import EvaluationBatch, evaluation_batches
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.decoding.batched import generate
@@ -23,7 +23,7 @@ from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.training.agreement import Turns
-from seq2seq_core.training.checkpoints.progress import Metric, Validation
+from seq2seq_core.training.checkpoints.run_state import Metric, Validation
 from seq2seq_core.training.optimization.loss import smoothed_loss
 from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.processes.stop import StopFlag
@@ -65,7 +65,7 @@ class Validator:
 
     def __init__(
         self,
-        columns: TokenColumns,
+        columns: Columns,
         references: list[str],
         tokenizer: Tokenizer,
         config: ValidationConfig,
@@ -137,7 +137,7 @@ def build_validator(config: ValidationConfig, dataset: Dataset, world: World, st
     if entry is None or entry.rows == 0:
         logger.info("no validation: the dataset has no valid split; the latest weights become the model")
         return None
-    columns = TokenColumns.open(dataset, "valid")
+    columns = Columns.open(dataset, "valid")
     references = dataset.references("valid").targets[: config.max_rows]
     return Validator(columns, references, dataset.target_tokenizer, config, world, Turns(world, stop))
 

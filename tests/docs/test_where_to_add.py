@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from seq2seq_core.documents.table import FORMATS as DOCUMENT_FORMATS
 
 from seq2seq_core.corpora.formats.table import FORMATS as CORPUS_FORMATS
+from seq2seq_core.documents.table import FORMATS as DOCUMENT_FORMATS
 from seq2seq_core.engines.table import ENGINES
 from seq2seq_core.modalities.table import MODALITIES
 from seq2seq_core.models.registry import FAMILIES

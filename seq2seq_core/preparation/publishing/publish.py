@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import platform
 import posixpath
@@ -27,6 +26,7 @@ from seq2seq_core.preparation.terms.messages import (
     TokenizersReport,
     UnitReport,
 )
+from seq2seq_core.software import versions
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def make_manifest(
             GenerationEntry(index=head.generation, fingerprint=head.fingerprint, ledger=ledger, inputs=plan.sources),
         ),
         configuration=plan.configuration,
-        software={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _SOFTWARE},
+        software={"python": platform.python_version()} | versions(_SOFTWARE),
     )
     return own if head.generation == 0 else _joined(generations.as_of(head.output, head.generation - 1), own)
 

@@ -20,7 +20,7 @@ from pipelines.local.workers import HERE, Workers
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.steps import Step
 from seq2seq_core.preparation.terms.messages import Bucket, Message, SlotCounts
-from tests.step_work import REFUSAL, SQUARES, SUMS, itself, nothing
+from tests.step_work import REFUSAL, SQUARES, SUMS, nothing, number, plan_of
 
 REPLAYED = "--direct_runner_bundle_repeat=1"
 
@@ -44,7 +44,7 @@ def workers(request: pytest.FixtureRequest) -> Iterator[Workers | None]:
 
 def reports(root: beam.Pipeline, steps: Sequence[Step], workers: Workers | None) -> dict[str, Any]:
     message_coder.register()
-    done = {"plan": root | beam.Create([Bucket(index=3)], reshuffle=False).with_output_types(Message)}
+    done = {"plan": root | beam.Create([plan_of(3)], reshuffle=False).with_output_types(Message)}
     for step in steps:
         done[step.name] = done["plan"] | step.name >> DoStep(step, done, workers)
     return done
@@ -61,7 +61,7 @@ def test_every_element_is_done_and_later_steps_get_what_earlier_ones_found(
     with test_pipeline.TestPipeline(runner="FnApiRunner", options=PipelineOptions(arguments)) as root:
         done = reports(root, (SQUARES, SUMS), workers)
         assert_that(done["squares"], equal_to(buckets(0, 1, 4)), label="Squares")
-        sums = [SlotCounts(slot=slot, counts=(-3, 0, 1, 4, 0)) for slot in range(3)]
+        sums = [SlotCounts(slot=slot, counts=(3, 0, 1, 4, 0)) for slot in range(3)]
         assert_that(done["sums"], equal_to(sums), label="Sums")
     counters = root.result.metrics().query(MetricsFilter().with_namespace("prepare"))["counters"]
     assert {counter.key.metric.name: counter.committed for counter in counters} == {"seen": 3, "sum": 5}
@@ -71,11 +71,11 @@ def test_a_step_with_nothing_to_do_gives_nothing_to_others(workers: Workers | No
     with test_pipeline.TestPipeline(runner="FnApiRunner") as root:
         done = reports(root, (replace(SQUARES, each=nothing), SUMS), workers)
         assert_that(done["squares"], equal_to([]), label="Squares")
-        assert_that(done["sums"], equal_to([SlotCounts(slot=slot, counts=(-3, 0)) for slot in range(3)]), label="Sums")
+        assert_that(done["sums"], equal_to([SlotCounts(slot=slot, counts=(3, 0)) for slot in range(3)]), label="Sums")
 
 
 def test_what_is_not_spread_is_done_in_place() -> None:
-    once = replace(SQUARES, each=itself, is_spread=False)
+    once = replace(SQUARES, each=number, is_spread=False)
     with test_pipeline.TestPipeline(runner="FnApiRunner") as root:
         assert_that(reports(root, (SQUARES,), Elsewhere())["squares"], equal_to(buckets(100, 101, 104)))
     with test_pipeline.TestPipeline(runner="FnApiRunner") as root:

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.graphs import message_coder
 from pipelines.graphs.message_coder import MessageCoder
-from seq2seq_core.preparation.terms.messages import Bucket, Drops, Message, Outcome, Partition, SlotCounts
+from seq2seq_core.preparation.terms.messages import Bucket, HeldOutIndex, Message, Outcome, Partition, SlotCounts
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from seq2seq_core.preparation.terms.messages import Bucket, Drops, Message, Outc
     [
         Bucket(index=3),
         Partition(split="train", index=0, count=2, slot=None),
-        Drops(path="drops", positions=9, rows=2),
+        HeldOutIndex(path=None),
         Outcome.model_validate(
             {"fingerprint": "ü \n{", "ledger": {"read": 1, "kept": {}, "duplicates": 1, "rejected": {}}}
         ),

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_core import storage
-from seq2seq_core.data.columns import TokenColumns
+from seq2seq_core.data.columns import Columns
 from seq2seq_core.dataset import reader
 from seq2seq_core.dataset.manifest import CorpusEntry, ShardEntry, publish_manifest
 from seq2seq_core.dataset.reader import Dataset
@@ -75,7 +75,8 @@ def test_weights_never_spread_names_over_rows(random_dataset: DatasetMaker) -> N
     assert weights is not None
     before = [n for s in dataset.split("train").shards for n in dataset.read_shard(s)["origin"].to_pylist()]
     expected = [3.0 if name == "corpus-1.en" else 1.0 for name in before] + [2.0, 0.5, 1.0] * (rows // 3) + [2.0]
-    assert weights.tolist() == expected
+    assert weights.of(np.arange(len(expected))).tolist() == expected
+    assert weights.codes.dtype == np.uint8
 
 
 def with_corpora(dataset: Dataset, weights: dict[str, float], more: tuple[ShardEntry, ...] = ()) -> Dataset:
@@ -175,7 +176,7 @@ def test_damage_is_found_or_does_no_harm(
             with pytest.raises(DatasetError, match=r"wrong (digest|bytes)"):
                 verify(str(damaged))
             with TemporaryDirectory() as cache, pytest.raises(DatasetError, match="wrong digest"):
-                TokenColumns.open(dataset, split, Path(cache))
+                Columns.open(dataset, split, Path(cache))
     finally:
         path.write_bytes(sound)
 

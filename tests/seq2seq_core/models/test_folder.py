@@ -19,8 +19,8 @@ from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models import card as cards
 from seq2seq_core.models.card import Lineage, read_card, verify_model
 from seq2seq_core.models.folder import LoadedModel, load_model, save_model
-from seq2seq_core.models.interface import Seq2Seq
-from seq2seq_core.models.registry import ArchitectureConfig, build_model
+from seq2seq_core.models.interface import ArchitectureConfig, Seq2Seq
+from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.rnn import RnnConfig
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.text.source_text import SourceText

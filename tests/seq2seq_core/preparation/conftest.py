@@ -23,6 +23,7 @@ from seq2seq_core.preparation.steps import (
     PLAN,
     STAGE_HELD_OUT,
     STAGE_TRAINING,
+    Done,
     decisions_of,
     run_inline,
 )
@@ -98,8 +99,8 @@ class Workshop:
     @staticmethod
     def decide(plan: Plan, staged: Staged) -> Decisions:
         """What has to be known of the whole corpus before shards are built."""
-        before = dict.fromkeys((INDEX_INPUTS, STAGE_HELD_OUT, COLLECT_SOURCES, STAGE_TRAINING), ())
-        return decisions_of(run_inline(plan.head, CONNECT, before | {PLAN: [plan], CATALOGUE: [staged]}))
+        before: Done = dict.fromkeys((INDEX_INPUTS, STAGE_HELD_OUT, COLLECT_SOURCES, STAGE_TRAINING), ())
+        return decisions_of(run_inline(plan.head, CONNECT, {**before, PLAN: [plan], CATALOGUE: [staged]}))
 
     @staticmethod
     def prepare(job: Job) -> Manifest:

@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.steps import BUILD_SHARDS, JOB, PUBLISH, STEPS, Done, run_inline, steps_of
+from seq2seq_core.preparation.steps import BUILD_SHARDS, JOB, PUBLISH, STEPS, Done, run_inline, steps_of, told
 from seq2seq_core.preparation.terms.messages import Job, Message
 
 EVERY_JOB = ["index_inputs", "plan", "stage_training", "catalogue", "make_tokenizers", "build_shards", "publish"]
@@ -54,8 +54,8 @@ def test_done_again_or_with_reports_in_another_order_every_step_finds_the_same(w
     assert {name for name, reports in done.items() if not reports} == set()
     for step in itertools.takewhile(lambda step: step.name != PUBLISH, STEPS):
         given: Done = {name: done[name][::-1] for name in step.needs}
-        (context,) = done[step.of]
-        again: list[Message] = [step.work(step.told(context), element, given) for element in step.each(context)]
+        (whole,) = done[step.of]
+        again: list[Message] = [step.work(told(whole), element, given) for element in step.each(whole)]
         assert again == done[step.name], step.name
     assert files_of(job) == files
 

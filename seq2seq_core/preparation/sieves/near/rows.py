@@ -22,7 +22,7 @@ NEAR_DUPLICATE = "near_duplicate"
 
 def near_plan(head: Head) -> NearPlan:
     """The search for near-duplicates as the recipe asks for it."""
-    shards = len(head.training)
+    shards = head.dealt["train"]
     return NearPlan(
         config=head.recipe.near_duplicates or NearDuplicatesConfig(),
         folder=layout.bands_folder(head),
@@ -33,7 +33,9 @@ def near_plan(head: Head) -> NearPlan:
     )
 
 
-def rows_to_compare(head: Head, partition: Partition, staged: Staged, before: RowsBefore | None) -> Iterator[Texts]:
+def rows_to_compare(
+    head: Head, partition: Partition, staged: Staged, before: RowsBefore | None = None
+) -> Iterator[Texts]:
     """The rows of a training shard that may stay: without duplicates, and within the caps of their corpora."""
     rows, _ = gather(head, partition, staged)
     capped = within_caps(head, partition, rows, before)
