@@ -38,8 +38,8 @@ def make_job(
     corpora = [corpus for _, corpus in given]
     names = corpus_names(corpora)
     models = recipe.tokenizer.given or ()
-    phrases = _phrase_files([config.model_dump(mode="json") for config in (recipe, *corpora)])
-    _refuse_inside([*models, *phrases], output)
+    named = _files_of_rules([config.model_dump(mode="json") for config in (recipe, *corpora)])
+    _refuse_inside([*models, *named], output)
     return Job(
         output=output,
         recipe=recipe,
@@ -99,13 +99,12 @@ def _refuse_inside(urls: Sequence[str], output: str) -> None:
         )
 
 
-def _phrase_files(values: object) -> Iterator[str]:
-    """The files of phrases that rules name, wherever they stand in a configuration."""
+def _files_of_rules(values: object) -> Iterator[str]:
+    """The files that rules name, such as one with phrases, wherever they stand in a configuration."""
     if isinstance(values, Mapping):
-        for key, value in values.items():
-            if key == "phrases" and isinstance(value, Mapping) and isinstance(value.get("file"), str):
-                yield value["file"]
-            yield from _phrase_files(value)
-    elif isinstance(values, list | tuple):
+        if isinstance(values.get("file"), str):
+            yield values["file"]
+        values = list(values.values())
+    if isinstance(values, list | tuple):
         for value in values:
-            yield from _phrase_files(value)
+            yield from _files_of_rules(value)
