@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +42,7 @@ def generate(
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
     order = np.argsort(-lengths, kind="stable")
     results: list[list[Hypothesis]] = [[] for _ in sequences]
-    with _evaluating(model):
+    with model.evaluating():
         for rows in cut(lengths[order], options.beam, max_batch_tokens):
             chosen = order[rows]
             found = _search(model, [sequences[i] for i in chosen], options)
@@ -90,14 +89,3 @@ def _search(model: Seq2Seq, sequences: Sequence[TokenIds], options: SearchConfig
     torch.cuda.empty_cache()
     middle = len(sequences) // 2
     return [*_search(model, sequences[:middle], options), *_search(model, sequences[middle:], options)]
-
-
-@contextmanager
-def _evaluating(model: Seq2Seq) -> Iterator[None]:
-    """Without dropout; training mode is put back afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

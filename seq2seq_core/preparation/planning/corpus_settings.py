@@ -28,7 +28,7 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
         source_language=config.source_language,
         target_language=config.target_language,
         tag=tag_of(config.target_language) if config.tag and config.target_language else None,
-        has_source=not config.is_text_alone,
+        has_source=not config.is_text_alone and "source" in recipe.text_sides,
         normalize=overridden(recipe.normalize, config.normalize, f"corpus {name}: normalize"),
         filters=_filters(config, role, recipe, name),
     )

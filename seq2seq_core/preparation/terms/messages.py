@@ -14,8 +14,7 @@ from seq2seq_core.dataset.manifest import Ledger, RejectedEntry, ShardEntry, Sou
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.dataset.sides import Sides as DatasetSides
 from seq2seq_core.dataset.sides import sides_of
-from seq2seq_core.modalities.base import SIDES, Side
-from seq2seq_core.modalities.table import USUAL
+from seq2seq_core.modalities.base import Side
 from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig, Recipe
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.rules.base import Sides
@@ -154,16 +153,16 @@ class Partition(Message):
 
 
 class TokenizersReport(Message):
-    """The tokenizers of the dataset."""
+    """The tokenizers of the dataset; a side without text has none."""
 
-    source: TokenizerEntry
-    target: TokenizerEntry
+    source: TokenizerEntry | None
+    target: TokenizerEntry | None
 
     @property
-    def sides(self) -> DatasetSides:
-        """What both sides of the dataset are."""
-        vocabularies: dict[Side, int] = {"source": self.source.vocabulary_size, "target": self.target.vocabulary_size}
-        return sides_of(dict.fromkeys(SIDES, USUAL), vocabularies)
+    def of_sides(self) -> dict[Side, TokenizerEntry]:
+        """Those of the sides that have one."""
+        entries: dict[Side, TokenizerEntry | None] = {"source": self.source, "target": self.target}
+        return {side: entry for side, entry in entries.items() if entry is not None}
 
 
 class Head(Terms):
@@ -207,6 +206,11 @@ class Head(Terms):
     def training(self) -> tuple[Partition, ...]:
         """The shards of the training split, in order."""
         return tuple(partition for partition in self.partitions if partition.split == "train")
+
+    def sides(self, tokenizers: TokenizersReport) -> DatasetSides:
+        """What both sides of the dataset are."""
+        sizes = {side: entry.vocabulary_size for side, entry in tokenizers.of_sides.items()}
+        return sides_of(self.recipe.modalities, sizes)
 
     def slots_of(self, role: Role) -> int:
         """How many slots the staged files of units of a role have."""

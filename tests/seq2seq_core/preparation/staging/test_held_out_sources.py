@@ -10,7 +10,7 @@ import pytest
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.shuffle.hashing import digests, to_column
-from seq2seq_core.preparation.staging.held_out_sources import collect_sources, key_texts, load_sources
+from seq2seq_core.preparation.staging.held_out_sources import collect_sources, load_sources
 from seq2seq_core.preparation.staging.stage import stage_unit
 from seq2seq_core.preparation.terms.messages import NO_SOURCES, Plan, UnitReport
 
@@ -56,8 +56,3 @@ def test_a_set_that_is_missing_is_noticed(workshop: Any) -> None:
     for wrong in ([], [*reports, *reports]):
         with pytest.raises(DatasetError, match="a unit is missing or there twice"):
             collect_sources(plan, wrong)
-
-
-def test_text_without_a_source_is_held_out_by_its_text() -> None:
-    source, target = pa.array(["a", ""]), pa.array(["b", "c"])
-    assert key_texts(source, target).to_pylist() == ["a", "c"]
