@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq2seq_core.corpora.config import CorpusConfig
-from seq2seq_core.preparation.terms.messages import Corpus, Role
+from seq2seq_core.preparation.terms.corpus import Corpus, Role
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.text.normalize import overridden
 from seq2seq_core.text.rules import catalogue as filters

@@ -12,7 +12,8 @@ from seq2seq_core.dataset.schema import Split
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.planning.generation import origins
-from seq2seq_core.preparation.terms.messages import Input, Job, Role
+from seq2seq_core.preparation.terms.corpus import Role
+from seq2seq_core.preparation.terms.messages import Input, Job
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.tokenizer.model import Tokenizer
 

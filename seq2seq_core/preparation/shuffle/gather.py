@@ -12,7 +12,8 @@ from seq2seq_core.preparation.shuffle.catalogue import PLACES, places_of, ranges
 from seq2seq_core.preparation.shuffle.hashing import from_column, hash_order
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import Head, Partition, Role, Staged
+from seq2seq_core.preparation.terms.corpus import Role
+from seq2seq_core.preparation.terms.messages import Head, Partition, Staged
 
 ORIGIN = pa.field("origin", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 CORPUS = pa.field("corpus", pa.int32(), nullable=False)

@@ -14,7 +14,8 @@ from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.preparation.shuffle.gather import staged_rows
 from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, load_index, publish_index, shared
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import GIVEN_ROLES, NO_INDEX, Head, HeldOutIndex, Partition, Staged
+from seq2seq_core.preparation.terms.corpus import GIVEN_ROLES
+from seq2seq_core.preparation.terms.messages import NO_INDEX, Head, HeldOutIndex, Partition, Staged
 from seq2seq_core.records import Sifted, reject
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from seq2seq_core.preparation.terms.messages import Corpus
+from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.records import Records
 from seq2seq_core.text.rules.base import Rows

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from seq2seq_core.preparation.shuffle.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
 from seq2seq_core.preparation.staging.held_out_sources import load_sources, split_keys
-from seq2seq_core.preparation.terms.messages import Head, HeldOutSources, Role
+from seq2seq_core.preparation.terms.corpus import Role
+from seq2seq_core.preparation.terms.messages import Head, HeldOutSources
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.records import Records, reject
 
