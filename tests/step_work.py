@@ -6,7 +6,8 @@ from typing import Any
 
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.steps import Done, Step
-from seq2seq_core.preparation.terms.messages import Bucket, Head, Message, Plan, SlotCounts
+from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.messages import Bucket, Head, Plan, SlotCounts
 from seq2seq_core.preparation.terms.recipe import Recipe
 
 

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from seq2seq_core.modalities.base import Doubt, Element, EncoderInput, Modality, Padded, Ragged, Vectors
+from seq2seq_core.modalities.base import Doubt, Element, EncoderInput, Modality, Normalized, Padded, Ragged, Vectors
 from seq2seq_core.modalities.table import MODALITIES
+from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.tokenizer.model import Tokenizer
 
@@ -36,21 +37,18 @@ class Points(Modality):
     def staged_type(self) -> pa.DataType:
         return _POINTS
 
-    def normalized(self, raw: pa.Array, settings: NormalizeConfig) -> pa.Array:
-        return raw.cast(_POINTS)
+    def normalized(self, raw: pa.Array, settings: NormalizeConfig) -> Normalized:
+        return Normalized(raw.cast(_POINTS), TextColumn(pa.repeat("", len(raw))))
 
     def staged(self, normalized: pa.Array) -> pa.Array:
         return normalized
 
-    def keys(self, normalized: pa.Array) -> pa.Array:
+    def keys(self, rows: pa.Array) -> pa.Array:
         """The bytes of all numbers of each row."""
-        data = self.flat(pa.chunked_array([normalized], _POINTS)).tobytes()
+        data = self.flat(pa.chunked_array([rows], _POINTS)).tobytes()
         point = WIDTH * np.dtype(np.float32).itemsize
-        offsets = np.concatenate([[0], np.cumsum(_counted(normalized) * point)]).astype(np.int32)
-        return pa.Array.from_buffers(pa.binary(), len(normalized), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
-
-    def shown(self, staged: pa.Array) -> pa.Array:
-        return pa.nulls(len(staged), pa.string())
+        offsets = np.concatenate([[0], np.cumsum(_counted(rows) * point)]).astype(np.int32)
+        return pa.Array.from_buffers(pa.binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
 
     def content_type(self, vocabulary: int | None) -> pa.DataType:
         return _POINTS

@@ -18,7 +18,7 @@ import pydantic
 from pydantic import Field
 
 from pipelines.commands.call import Call
-from pipelines.local import pool
+from pipelines.local import pool, switches
 from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
@@ -127,7 +127,8 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     is_here = not beam_arguments or _is_here(beam_arguments)
     job = _begin_job(config)
     with _workers(job) if is_here else contextlib.nullcontext() as workers:
-        from pipelines.graphs import prepare
+        with switches.interrupts_wait():
+            from pipelines.graphs import prepare
 
         while not prepare.run(job, workers, beam_arguments):
             logger.info("%s: looking again for what is new", storage.redact(config.output))
@@ -175,7 +176,8 @@ def _begin_job(config: PrepareConfig) -> Job:
 
 def _is_here(beam_arguments: Sequence[str]) -> bool:
     """Whether Beam's options leave it to us who does the work, here; a mistake in them is told before all others."""
-    from pipelines.graphs import options
+    with switches.interrupts_wait():
+        from pipelines.graphs import options
 
     is_local = options.is_local(options.parse(beam_arguments))
     return is_local and not any(word.startswith("--direct_") for word in beam_arguments)

@@ -9,7 +9,8 @@ from apache_beam.metrics import Metrics
 
 from pipelines.local.workers import HERE, Workers
 from seq2seq_core.preparation.steps import Step, told
-from seq2seq_core.preparation.terms.messages import Job, Message, Plan, Terms
+from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.messages import Job, Plan, Terms
 
 
 class DoStep(beam.PTransform):  # type: ignore[misc]

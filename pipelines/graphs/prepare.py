@@ -22,7 +22,8 @@ from seq2seq_core.preparation.planning.reservation import take_rest
 from seq2seq_core.preparation.planning.watch import PreparationWatch
 from seq2seq_core.preparation.steps import JOB, steps_of
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import Job, Message
+from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.messages import Job
 
 
 def build(root: beam.Pipeline, job: Job, workers: Workers | None = None) -> dict[str, beam.PCollection[Message]]:

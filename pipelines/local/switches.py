@@ -8,8 +8,11 @@ import ctypes
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
+from collections.abc import Iterator
+from types import FrameType
 
 _YOUNG_OBJECTS = 500_000
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _KEPT_BYTES = -1, -3, 1 << 30  # see mallopt(3)
@@ -34,6 +37,22 @@ def keep_memory() -> None:
         set_option = ctypes.CDLL(None).mallopt
         for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
             set_option(option, _KEPT_BYTES)
+
+
+@contextlib.contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Hear of an interrupt when the block has ended: what is raised while Beam is imported, Beam may throw away."""
+    if threading.current_thread() is not threading.main_thread():  # which alone hears of one
+        yield
+        return
+    heard: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+    if heard and callable(before):
+        before(*heard[0])
 
 
 def fall_silent() -> None:

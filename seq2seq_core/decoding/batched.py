@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ def generate(
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
     order = np.argsort(-lengths, kind="stable")
     results: list[list[Hypothesis]] = [[] for _ in sequences]
-    with _evaluating(model):
+    with model.evaluating():
         for rows in cut(lengths[order], options.beam, max_batch_tokens):
             chosen = order[rows]
             found = _search(model, modality, [sequences[i] for i in chosen], options)
@@ -94,14 +93,3 @@ def _search(
     middle = len(sequences) // 2
     halves = sequences[:middle], sequences[middle:]
     return [found for half in halves for found in _search(model, modality, half, options)]
-
-
-@contextmanager
-def _evaluating(model: Seq2Seq) -> Iterator[None]:
-    """Without dropout; training mode is put back afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

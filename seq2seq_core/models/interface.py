@@ -10,6 +10,8 @@ stands for either.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -55,6 +57,16 @@ class Seq2Seq(nn.Module, ABC):
     """
 
     max_length: int | None = None
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Without dropout; training mode is put back afterwards."""
+        training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(training)
 
     @abstractmethod
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:

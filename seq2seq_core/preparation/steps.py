@@ -23,6 +23,7 @@ from seq2seq_core.preparation.sieves.near.rows import near_plan, rows_to_compare
 from seq2seq_core.preparation.sieves.near.search import find_buckets, find_edges, write_drops
 from seq2seq_core.preparation.staging.held_out_sources import collect_sources
 from seq2seq_core.preparation.staging.stage import stage_unit
+from seq2seq_core.preparation.terms.corpus import Message
 from seq2seq_core.preparation.terms.messages import (
     NO_INDEX,
     NO_SOURCES,
@@ -38,7 +39,6 @@ from seq2seq_core.preparation.terms.messages import (
     IndexedInput,
     Input,
     Job,
-    Message,
     Outcome,
     Partition,
     Plan,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Iterator
@@ -101,7 +100,7 @@ class Validator:
 
     def _loss(self, model: Seq2Seq) -> float:
         """Negative log likelihood per target token of all processes' rows."""
-        with _evaluating(model):
+        with model.evaluating(), torch.no_grad():
             nll_sum, tokens = self._turns.sum(lambda: self._losses(model)).tolist()
         return float(nll_sum / tokens)
 
@@ -140,15 +139,3 @@ def build_validator(config: ValidationConfig, dataset: Dataset, world: World, st
     columns = Columns.open(dataset, "valid")
     references = dataset.texts("valid", "target")[: config.max_rows]
     return Validator(columns, references, dataset.target_tokenizer, config, world, Turns(world, stop))
-
-
-@contextlib.contextmanager
-def _evaluating(model: Seq2Seq) -> Iterator[None]:
-    """Without dropout and gradients; training mode is put back afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(training)

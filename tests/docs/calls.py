@@ -28,7 +28,7 @@ _NEEDED: Mapping[str, Mapping[str, object]] = {
 }
 
 
-KEYS = {name: command.config() for name, command in COMMANDS.items()}
+KEYS = {name: command.keys for name, command in COMMANDS.items()}
 """The keys of every command."""
 
 

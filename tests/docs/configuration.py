@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pydantic.fields import FieldInfo
 
 from pipelines.commands.table import COMMANDS
+from seq2seq_core import choices
 from seq2seq_core.config import Config, keys
 from seq2seq_core.options import Key
 from tests.docs.calls import KEYS
@@ -99,8 +100,8 @@ def _in_order(kind: type[Config]) -> Iterator[tuple[str, FieldInfo]]:
 
 def _groups(field: FieldInfo) -> Arms:
     """The classes that a field takes one of: those of its table, or of its type."""
-    tables = [tuple(mark.table.values()) for mark in field.metadata if hasattr(mark, "table")]
-    return tables[0] if tables else _configs(field.annotation)
+    choice = choices.of(field)
+    return tuple(choice.table.values()) if choice else _configs(field.annotation)
 
 
 def _configs(annotation: object) -> Arms:

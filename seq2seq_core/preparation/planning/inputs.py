@@ -12,7 +12,8 @@ from seq2seq_core.dataset.schema import Split
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.planning.generation import origins
-from seq2seq_core.preparation.terms.messages import Input, Job, Role
+from seq2seq_core.preparation.terms.corpus import Role
+from seq2seq_core.preparation.terms.messages import Input, Job
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.tokenizer.model import Tokenizer
 
@@ -38,28 +39,30 @@ def make_job(
     corpora = [corpus for _, corpus in given]
     names = corpus_names(corpora)
     models = recipe.tokenizer.given or ()
-    phrases = _phrase_files([config.model_dump(mode="json") for config in (recipe, *corpora)])
-    _refuse_inside([*models, *phrases], output)
+    named = _files_of_rules([config.model_dump(mode="json") for config in (recipe, *corpora)])
+    _refuse_inside([*models, *named], output)
     return Job(
         output=output,
         recipe=recipe,
         corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(given, names, strict=True)),
         shares=dict(shares),
-        inputs=_list_inputs(given, output),
+        inputs=_list_inputs(given, output, recipe.value_sides),
         configuration=configuration,
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in models),
         holder=this_process(),
     )
 
 
-def _list_inputs(given: Sequence[Given], output: str) -> tuple[Input, ...]:
+def _list_inputs(given: Sequence[Given], output: str, values: tuple[str, ...]) -> tuple[Input, ...]:
     """The files of every corpus; what stands in the output is none of them.
 
     Raises:
         ConfigError: A file stands in two corpora, however it is spelt, or in the output folder.
     """
     sources = [
-        (index, role, source) for index, (role, corpus) in enumerate(given) for source in corpus.sources(output or None)
+        (index, role, source)
+        for index, (role, corpus) in enumerate(given)
+        for source in corpus.sources(output or None, values)
     ]
     _refuse_inside([url for _, _, source in sources for url in source.urls], output)
     _refuse_twice([source.urls for _, role, source in sources if role == "train"])
@@ -97,13 +100,12 @@ def _refuse_inside(urls: Sequence[str], output: str) -> None:
         )
 
 
-def _phrase_files(values: object) -> Iterator[str]:
-    """The files of phrases that rules name, wherever they stand in a configuration."""
+def _files_of_rules(values: object) -> Iterator[str]:
+    """The files that rules name, such as one with phrases, wherever they stand in a configuration."""
     if isinstance(values, Mapping):
-        for key, value in values.items():
-            if key == "phrases" and isinstance(value, Mapping) and isinstance(value.get("file"), str):
-                yield value["file"]
-            yield from _phrase_files(value)
-    elif isinstance(values, list | tuple):
+        if isinstance(values.get("file"), str):
+            yield values["file"]
+        values = list(values.values())
+    if isinstance(values, list | tuple):
         for value in values:
-            yield from _phrase_files(value)
+            yield from _files_of_rules(value)

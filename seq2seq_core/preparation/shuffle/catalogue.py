@@ -18,7 +18,8 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.shuffle.batch_file import read_batch, read_positions, write_batches
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import GIVEN_ROLES, Head, Plan, Role, Staged, Unit, UnitReport
+from seq2seq_core.preparation.terms.corpus import GIVEN_ROLES, Role
+from seq2seq_core.preparation.terms.messages import Head, Plan, Staged, Unit, UnitReport
 from seq2seq_core.storage import Range
 
 PLACES = pa.schema(

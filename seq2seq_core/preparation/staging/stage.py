@@ -65,11 +65,11 @@ def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     corpus = head.corpora[unit.corpus]
     read, staged = 0, 0
     rejects: list[pa.Table] = []
-    schema = staged_schema(with_score=head.recipe.keep == "best")
-    with write_staged(path, head.slots_of(unit.role), schema=schema) as out:
+    schema = staged_schema(head.recipe)
+    with write_staged(path, head.slots_of(unit.role), schema) as out:
         for raw in _rows_of(head, unit):
             read += raw.read
-            records, rejected = clean(raw.kept, corpus, unit.origin)
+            records, rejected = clean(raw.kept, head.recipe, corpus, unit.origin)
             dealt = deal(head, unit.role, records, held_out)
             rejects += [raw.rejected, *rejected, *dealt.rejected]
             out.add(dealt.rows, dealt.slots)

@@ -55,8 +55,10 @@ class OwnRule(Rule):
     side: Literal["both", "source", "target", "pair"] = Field(
         "both", description="the texts it is given: each side by itself, one of them, or (pair) source and target"
     )
-    minimum: float | None = Field(None, description="least number it may return; without a threshold it gives reasons")
-    maximum: float | None = Field(None, description="greatest number it may return")
+    minimum: float | None = Field(
+        None, ge=-1e300, le=1e300, description="least number it may return; without a threshold it gives reasons"
+    )
+    maximum: float | None = Field(None, ge=-1e300, le=1e300, description="greatest number it may return")
     options: dict[str, Any] = Field({}, description="further arguments, by name")
     digest: str | None = Field(
         None, description="xxh3-128 of the function's source, which the run fills in; given, another one is refused"

@@ -19,7 +19,8 @@ from pipelines.local.pool import started
 from pipelines.local.workers import HERE, Workers
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.steps import Step
-from seq2seq_core.preparation.terms.messages import Bucket, Message, SlotCounts
+from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.messages import Bucket, SlotCounts
 from tests.step_work import REFUSAL, SQUARES, SUMS, nothing, number, plan_of
 
 REPLAYED = "--direct_runner_bundle_repeat=1"

@@ -5,7 +5,8 @@ import pytest
 
 from pipelines.graphs import message_coder
 from pipelines.graphs.message_coder import MessageCoder
-from seq2seq_core.preparation.terms.messages import Bucket, HeldOutIndex, Message, Outcome, Partition, SlotCounts
+from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.messages import Bucket, HeldOutIndex, Outcome, Partition, SlotCounts
 
 
 @pytest.mark.parametrize(

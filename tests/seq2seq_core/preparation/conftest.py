@@ -27,7 +27,8 @@ from seq2seq_core.preparation.steps import (
     decisions_of,
     run_inline,
 )
-from seq2seq_core.preparation.terms.messages import Decisions, Job, Plan, Role, Staged, UnitReport
+from seq2seq_core.preparation.terms.corpus import Role
+from seq2seq_core.preparation.terms.messages import Decisions, Job, Plan, Staged, UnitReport
 from seq2seq_core.preparation.terms.recipe import Recipe
 from tests.growing import Landing
 

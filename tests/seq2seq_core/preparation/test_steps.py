@@ -8,7 +8,8 @@ from typing import Any
 
 from seq2seq_core import storage
 from seq2seq_core.preparation.steps import BUILD_SHARDS, JOB, PUBLISH, STEPS, Done, run_inline, steps_of, told
-from seq2seq_core.preparation.terms.messages import Job, Message
+from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.messages import Job
 
 EVERY_JOB = ["index_inputs", "plan", "stage_training", "catalogue", "make_tokenizers", "build_shards", "publish"]
 

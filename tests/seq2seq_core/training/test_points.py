@@ -38,7 +38,7 @@ def values(tiny_training: Values, points_dataset: str) -> Values:
 
 
 def test_a_model_learns_what_points_are_called(values: Values, points_dataset: str, tmp_path: Path) -> None:
-    result = run(values, tmp_path / "run", limits__max_steps=120, validation__every_steps=60)
+    result = run(values, tmp_path / "run", limits__max_steps=200, validation__every_steps=100)
     scores = [validation.bleu for validation in result.state.validations]
     assert scores[-1] > max(50, scores[0] / 2)
     dataset, loaded = Dataset.open(points_dataset), load_model(str(tmp_path / "run" / "best"))

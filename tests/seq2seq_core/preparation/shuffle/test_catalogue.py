@@ -18,7 +18,8 @@ from seq2seq_core.preparation.shuffle.gather import gather, staged_rows
 from seq2seq_core.preparation.shuffle.staged_file import write_staged
 from seq2seq_core.preparation.staging import stage
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import GIVEN_ROLES, Job, Plan, Staged, UnitReport
+from seq2seq_core.preparation.terms.corpus import GIVEN_ROLES
+from seq2seq_core.preparation.terms.messages import Job, Plan, Staged, UnitReport
 
 
 def job_of(workshop: Any, **settings: Any) -> Job:
