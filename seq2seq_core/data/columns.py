@@ -14,7 +14,7 @@ from seq2seq_core.data.column_cache import Flat, open_shards
 from seq2seq_core.data.column_layout import Rows, Runs
 from seq2seq_core.dataset.reader import Dataset, Lengths
 from seq2seq_core.dataset.schema import Split
-from seq2seq_core.modalities.base import Ragged
+from seq2seq_core.modalities.base import Modality, Ragged
 
 
 class Column:
@@ -86,11 +86,13 @@ class Columns:
         source: The source column.
         target: The target column, with as many rows.
         digest: Names the rows and their order.
+        modality: What the source is; the target is text.
     """
 
     source: Column
     target: Column
     digest: str
+    modality: Modality
 
     @classmethod
     def open(cls, dataset: Dataset, split: Split, cache: Path | None = None) -> Columns:
@@ -103,7 +105,8 @@ class Columns:
         shards = dataset.split(split).shards
         sides, runs = open_shards(dataset, shards, cache or cache_folder())
         source, target = (Column(side, runs) for side in sides)
-        return cls(source, target, storage.digest_bytes("\n".join(shard.digest for shard in shards).encode()))
+        digest = storage.digest_bytes("\n".join(shard.digest for shard in shards).encode())
+        return cls(source, target, digest, dataset.manifest.sides["source"].modality)
 
     def __len__(self) -> int:
         return len(self.source)

@@ -226,11 +226,11 @@ def _collated(columns: Columns, pieces: Sequence[Rows]) -> Iterator[Batch]:
     rows = np.concatenate([np.zeros(0, np.int64), *pieces])
     edges = np.cumsum([0, *map(len, pieces)])
     sides = [_split(column.gather(rows), edges) for column in (columns.source, columns.target)]
-    return itertools.starmap(collate, zip(*sides, strict=True))
+    return (collate(columns.modality, source, target) for source, target in zip(*sides, strict=True))
 
 
 def _split(ragged: Ragged, edges: Rows) -> Iterator[Ragged]:
     """Consecutive groups of rows, as views."""
-    tokens = np.concatenate([np.zeros(1, np.int64), np.cumsum(ragged.lengths)])[edges]
-    for row, token in zip(itertools.pairwise(edges), itertools.pairwise(tokens), strict=True):
-        yield Ragged(ragged.flat[slice(*token)], ragged.lengths[slice(*row)])
+    positions = np.concatenate([np.zeros(1, np.int64), np.cumsum(ragged.lengths)])[edges]
+    for row, position in zip(itertools.pairwise(edges), itertools.pairwise(positions), strict=True):
+        yield Ragged(ragged.flat[slice(*position)], ragged.lengths[slice(*row)])

@@ -1,4 +1,4 @@
-"""A dataset folder in; its manifest, tokenizers, lengths, reference texts and columns out."""
+"""A dataset folder in; its manifest, tokenizers, lengths, texts and columns out."""
 
 from __future__ import annotations
 
@@ -47,13 +47,6 @@ class Weights(NamedTuple):
         """Those of some rows."""
         weights: npt.NDArray[np.float64] = self.values[self.codes[rows]]
         return weights
-
-
-class References(NamedTuple):
-    """The normalised texts of a validation or test split, row by row."""
-
-    sources: list[str]
-    targets: list[str]
 
 
 @dataclass(frozen=True)
@@ -130,16 +123,14 @@ class Dataset:
         pieces = [_spread(c, codes, usual, none.dtype) for table in tables for c in table.column("origin").chunks]
         return Weights(np.array(values, np.float64), np.concatenate([none, *pieces]))
 
-    def references(self, split: Split) -> References:
-        """The texts of a split in order.
+    def texts(self, split: Split, side: Side) -> list[str]:
+        """The normalised texts of one side of a split in order.
 
         Raises:
-            DatasetError: The split keeps no texts, as training splits do.
+            DatasetError: The split keeps no texts, as training splits do, or the side has none.
         """
-        columns = ["source_text", "target_text"]
-        tables = list(self._tables(split, columns))
-        sources, targets = ([text for t in tables for text in t.column(column).to_pylist()] for column in columns)
-        return References(sources, targets)
+        column = self.manifest.sides[side].text_name
+        return [text for table in self._tables(split, [column]) for text in table.column(column).to_pylist()]
 
     def _tables(self, split: Split, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Columns of all rows of a split in order, row group by row group."""

@@ -11,7 +11,8 @@ from pydantic import Field
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, TokenIds
 from seq2seq_core.errors import ModelError
-from seq2seq_core.models.card import place, read_files
+from seq2seq_core.modalities.base import SIDES
+from seq2seq_core.models.card import FileEntry, ModelCard, check_reads_text, place, read_files
 from seq2seq_core.tokenizer.model import Tokenizer
 
 
@@ -25,9 +26,10 @@ class EchoEngineConfig(EngineConfig):
 
     def load(self, model_root: str) -> LoadedEngine:
         """See `EngineConfig.load`; what is echoed is in the source language, so its tokenizer is all that is read."""
-        card, files = read_files(model_root, lambda card: [card.source_tokenizer])
-        tokenizer = Tokenizer(files[card.source_tokenizer.path], place(model_root, card.source_tokenizer))
-        return LoadedEngine(EchoEngine(self), tokenizer, tokenizer, card.digest, card.source_text)
+        card, files = read_files(model_root, lambda card: [_source_tokenizer(model_root, card)])
+        entry = _source_tokenizer(model_root, card)
+        tokenizers = dict.fromkeys(SIDES, Tokenizer(files[entry.path], place(model_root, entry)))
+        return LoadedEngine(EchoEngine(self), tokenizers, card.digest, card.source_text)
 
 
 class EchoEngine:
@@ -47,6 +49,12 @@ class EchoEngine:
         if self._fail_on_piece is not None and any(self._fail_on_piece in sequence for sequence in sequences):
             raise ModelError("the echo engine was asked to fail on this piece", found=self._fail_on_piece)
         return [[_echo(sequence, options)] for sequence in sequences]
+
+
+def _source_tokenizer(root: str, card: ModelCard) -> FileEntry:
+    """A ModelError where the source is no text: there are no pieces to give back."""
+    check_reads_text(root, card)
+    return card.tokenizers["source"]
 
 
 def _echo(sequence: TokenIds, options: SearchConfig) -> Hypothesis:

@@ -1,4 +1,4 @@
-"""Piece ids in, hypotheses out, by a model of this project on PyTorch."""
+"""Sources in, hypotheses out, by a model of this project on PyTorch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
-from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, TokenIds
+from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, Source
+from seq2seq_core.modalities.base import Modality
 
 if TYPE_CHECKING:
     from seq2seq_core.models.interface import Seq2Seq
@@ -54,8 +55,8 @@ class TorchEngineConfig(EngineConfig):
         model = loaded.model.to(dtype=getattr(torch, self.precision)).eval()
         on_cpu = next(model.parameters()).device.type == "cpu"
         most = self.max_batch_tokens or (_CPU_BATCH_TOKENS if on_cpu else _GPU_BATCH_TOKENS)
-        engine = TorchEngine(model, most, generate)
-        return LoadedEngine(engine, loaded.source_tokenizer, loaded.target_tokenizer, loaded.digest, loaded.source_text)
+        engine = TorchEngine(model, loaded.modality, most, generate)
+        return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text)
 
     def on_cores(self, cores: int) -> Self:
         """See `EngineConfig.on_cores`."""
@@ -65,12 +66,18 @@ class TorchEngineConfig(EngineConfig):
 class TorchEngine:
     """The reference engine: every architecture, on CPU and GPU."""
 
-    def __init__(self, model: Seq2Seq, max_batch_tokens: int, generate: Callable[..., list[list[Hypothesis]]]) -> None:
-        """Take over a model in evaluation mode; `generate` is that of `decoding.batched`."""
-        self._model = model
+    def __init__(
+        self,
+        model: Seq2Seq,
+        modality: Modality,
+        max_batch_tokens: int,
+        generate: Callable[..., list[list[Hypothesis]]],
+    ) -> None:
+        """Take over a model in evaluation mode, whose source is so; `generate` is that of `decoding.batched`."""
+        self._model, self._modality = model, modality
         self._max_batch_tokens = max_batch_tokens
         self._generate = generate
 
-    def generate(self, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
+    def generate(self, sequences: Sequence[Source], options: SearchConfig) -> list[list[Hypothesis]]:
         """See `Engine.generate`; a ModelError when the model's output is not a number."""
-        return self._generate(self._model, sequences, options, self._max_batch_tokens)
+        return self._generate(self._model, self._modality, sequences, options, self._max_batch_tokens)

@@ -11,7 +11,7 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.folder import OUTPUT_NAME
-from seq2seq_core.models.card import read_card
+from seq2seq_core.models.card import check_reads_text, read_card
 
 FORMAT_VERSION = 1
 
@@ -106,9 +106,10 @@ def describe_model(root: str) -> ModelEntry:
     """Digest and lineage of a model folder, without loading its weights.
 
     Raises:
-        ModelError: There is no finished model.
+        ModelError: There is no finished model, or none that reads texts.
     """
     card, lineage = read_card(root)
+    check_reads_text(root, card)
     shown = lineage.model_dump(mode="json", include=set(_LINEAGE_KEYS))
     return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=shown)
 

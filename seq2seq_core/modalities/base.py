@@ -66,7 +66,10 @@ class Ragged(NamedTuple):
 
 
 class Padded(NamedTuple):
-    """Rows of a batch in one array, as long as the longest, and how many positions of each row are real (int64)."""
+    """Rows of a batch in one array, as long as the longest, and how many positions of each row are real (int64).
+
+    Each row has one at least, also where it is empty: an encoder has to have something to look at.
+    """
 
     values: npt.NDArray[Any]
     lengths: npt.NDArray[np.int64]

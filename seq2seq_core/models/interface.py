@@ -70,7 +70,7 @@ class Seq2Seq(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
-        """Encode a padded source (ids end in EOS and are padded with PAD) of the given lengths (int64)."""
+        """Encode padded sources, of which so many positions are real (int64, at least one)."""
 
     @abstractmethod
     def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:

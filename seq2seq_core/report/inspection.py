@@ -167,7 +167,11 @@ def _progress(url: str) -> list[str]:
 def _model(path: str) -> list[str]:
     model, lineage = read_card(path)
     parameters = count_parameters(storage.join(path, model.weights.path))
-    vocabulary = f"{model.source_vocabulary:,} source and {model.target_vocabulary:,} target pieces"
+    vocabulary = f"{model.target_vocabulary:,} target pieces"
+    if model.source_vocabulary is None:
+        vocabulary = f"a source of {model.source_modality} and {vocabulary}"
+    else:
+        vocabulary = f"{model.source_vocabulary:,} source and {vocabulary}"
     origin = {
         "run": lineage.run,
         "step": f"{lineage.step:,}",

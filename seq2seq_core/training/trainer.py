@@ -18,6 +18,7 @@ from typing import Literal
 
 from seq2seq_core import storage
 from seq2seq_core.config import to_yaml
+from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
 from seq2seq_core.training.agreement import LeftError, Stopped, together
@@ -108,6 +109,7 @@ class Trainer:
             self._model,
             self._optimizer,
             world,
+            idle_batch(self._dataset.manifest.sides["source"]),
             smoothing=config.label_smoothing,
             clip_norm=config.optimizer.clip_norm,
             precision=config.precision,

@@ -123,9 +123,9 @@ class Validator:
         """What the scores of this process's rows are made of."""
         rows = np.concatenate([np.zeros(0, np.int64), *(found.rows for found in self._batches())])
         sources = self._columns.source.gather(rows)
-        sequences = np.split(sources.flat.astype(np.int32), np.cumsum(sources.lengths)[:-1]) if len(rows) else []
+        sequences = np.split(sources.flat, np.cumsum(sources.lengths)[:-1]) if len(rows) else []
         options, most = SearchConfig(beam=self._config.beam), self._config.max_batch_tokens
-        found = generate(model, sequences, options, most, lambda _: self._turns.meet())
+        found = generate(model, self._columns.modality, sequences, options, most, lambda _: self._turns.meet())
         texts = self._tokenizer.decode([hypotheses[0].tokens for hypotheses in found])
         return torch.from_numpy(self._metric.sums(texts, [self._references[row] for row in rows.tolist()]))
 
@@ -137,5 +137,5 @@ def build_validator(config: ValidationConfig, dataset: Dataset, world: World, st
         logger.info("no validation: the dataset has no valid split; the latest weights become the model")
         return None
     columns = Columns.open(dataset, "valid")
-    references = dataset.references("valid").targets[: config.max_rows]
+    references = dataset.texts("valid", "target")[: config.max_rows]
     return Validator(columns, references, dataset.target_tokenizer, config, world, Turns(world, stop))

@@ -17,6 +17,7 @@ from pipelines.graphs import translate as graph
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines import table
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, TokenIds
+from seq2seq_core.modalities.base import SIDES
 from seq2seq_core.models.card import place, read_files
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import TokenizerConfig, train
@@ -37,9 +38,10 @@ class ToyEngineConfig(EngineConfig):
     cores: int = Field(0, description="of this machine")
 
     def load(self, model_root: str) -> LoadedEngine:
-        card, files = read_files(model_root, lambda card: [card.source_tokenizer])
-        tokenizer = Tokenizer(files[card.source_tokenizer.path], place(model_root, card.source_tokenizer))
-        return LoadedEngine(ToyEngine(self.times), tokenizer, tokenizer, card.digest, card.source_text)
+        card, files = read_files(model_root, lambda card: [card.tokenizers["source"]])
+        entry = card.tokenizers["source"]
+        tokenizer = Tokenizer(files[entry.path], place(model_root, entry))
+        return LoadedEngine(ToyEngine(self.times), dict.fromkeys(SIDES, tokenizer), card.digest, card.source_text)
 
     def on_cores(self, cores: int) -> Self:
         self.shares.append(cores)

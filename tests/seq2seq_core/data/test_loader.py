@@ -26,6 +26,7 @@ from seq2seq_core.data.loader import (
 )
 from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.modalities.text import Text
 from seq2seq_core.tokenizer.vocabulary import EOS_ID, PAD_ID
 
 PLAN = StreamConfig(batch_tokens=120, bins_per_batch=3, window_rows=32, max_source_tokens=20, max_target_tokens=20)
@@ -42,7 +43,7 @@ def columns_of(rows: int, seed: int = 0, most: int = 20) -> Columns:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         tokens[offsets[:-1]] = 10 + np.arange(rows)
         sides.append(Column(Flat(tokens, offsets), Runs([Section("", rows, (), 0, ())])))
-    return Columns(sides[0], sides[1], digest=f"{rows} {seed}")
+    return Columns(sides[0], sides[1], digest=f"{rows} {seed}", modality=Text())
 
 
 def loader_of(columns: Columns, rank: int = 0, world: int = 1, config: LoaderConfig = LOADER, seed: int = 1) -> Loader:

@@ -25,6 +25,7 @@ from seq2seq_core.dataset.schema import Split, shard_schema
 from seq2seq_core.dataset.verify import verify
 from seq2seq_core.dataset.writer import write_shard
 from seq2seq_core.errors import DatasetError, StorageError
+from seq2seq_core.modalities.base import Side
 from tests.text_sides import text_sides
 
 DatasetMaker = Callable[..., Dataset]
@@ -88,12 +89,11 @@ def with_corpora(dataset: Dataset, weights: dict[str, float], more: tuple[ShardE
     return Dataset(dataset.root, dataset.manifest.model_copy(update={"corpora": corpora, "splits": splits}))
 
 
-def test_references(random_dataset: DatasetMaker) -> None:
-    references = random_dataset().references("valid")
-    assert references.sources == [f"source text {i}" for i in range(7)]
-    assert references.targets == [f"target text {i}" for i in range(7)]
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_texts(random_dataset: DatasetMaker, side: Side) -> None:
+    assert random_dataset().texts("valid", side) == [f"{side} text {i}" for i in range(7)]
     with pytest.raises(DatasetError, match="missing columns"):
-        random_dataset().references("train")
+        random_dataset().texts("train", side)
 
 
 def test_an_object_store(random_dataset: DatasetMaker) -> None:
@@ -162,7 +162,7 @@ def test_damage_is_found_or_does_no_harm(
         lambda: dataset.lengths(split),
         lambda: dataset.weights(split),
         lambda: reader.read_ids(str(path)),
-        *([lambda: dataset.references(split)] if split == "valid" else []),
+        *([lambda: dataset.texts(split, "target")] if split == "valid" else []),
     ]
     errors: list[DatasetError] = []
     try:

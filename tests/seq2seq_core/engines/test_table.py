@@ -57,8 +57,8 @@ def test_the_torch_engine_generates_what_its_model_does(model_root: str, beam: i
     loaded = TorchEngineConfig(device="cpu", max_batch_tokens=20).load(model_root)
     model = load_model(model_root)
     assert loaded.model_digest == model.digest
-    assert loaded.source_tokenizer.digest == loaded.target_tokenizer.digest == model.source_tokenizer.digest
-    expected = generate(model.model, SEQUENCES, options, 10_000)
+    assert loaded.source_tokenizer.digest == loaded.target_tokenizer.digest == model.tokenizers["source"].digest
+    expected = generate(model.model, model.modality, SEQUENCES, options, 10_000)
     for found, wanted in zip(loaded.engine.generate(SEQUENCES, options), expected, strict=True):
         assert [h.tokens.tolist() for h in found] == [h.tokens.tolist() for h in wanted]
         assert [h.score for h in found] == pytest.approx([h.score for h in wanted], abs=1e-4)

@@ -4,6 +4,7 @@ import numpy as np
 
 from seq2seq_core.engines.echo import EchoEngine, EchoEngineConfig
 from seq2seq_core.engines.interface import LoadedEngine
+from seq2seq_core.modalities.base import SIDES
 from seq2seq_core.report.attention import attention_map
 from seq2seq_core.report.data import Example
 from seq2seq_core.text.source_text import SourceText
@@ -16,7 +17,7 @@ def test_the_longest_exact_example_that_fits_is_shown() -> None:
     tokenizer = Tokenizer(train(iter(corpus), TokenizerConfig(vocabulary_size=310, type="bpe")))
     rows = [Example(text, text, text) for text in ("a cat", "a small cat sat.", "the dog " * 40)]
     rows.append(Example("the dog ran fast! a", "wrong", "right"))
-    engine = LoadedEngine(EchoEngine(EchoEngineConfig()), tokenizer, tokenizer, "digest", SourceText())
+    engine = LoadedEngine(EchoEngine(EchoEngineConfig()), dict.fromkeys(SIDES, tokenizer), "digest", SourceText())
     found = attention_map(engine, rows)
     assert found is not None
     pieces = tokenizer.encode(["a small cat sat."])[0]
