@@ -47,7 +47,7 @@ def _points_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return Tokenizer(train(iter(["eins zwei drei vier", "fünf sechs"] * 9), TokenizerConfig(vocabulary_size=270)))
+    return Tokenizer(train(iter(["eins zwei drei vier", "fünf sechs"] * 9), TokenizerConfig(vocabulary_size=275)))
 
 
 def built(architecture: ArchitectureConfig, tokenizer: Tokenizer) -> Seq2Seq:
