@@ -9,27 +9,38 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRA
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: demo test test-slow test-engines test-stores lint format clean
+.PHONY: install demo test test-slow test-engines test-stores test-extras docs docs-check lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+install: $(VENV)/installed  ## the environment in .venv
+
 demo: $(VENV)/installed  ## corpus, preparation, training, bulk translation, scores and a report, in demo/
 	$(BIN)/seq2seq demo --output demo
 
 test: $(VENV)/installed  ## the whole suite
-	$(PYTEST) -m "not slow and not engines and not stores" --numprocesses $(WORKERS)
+	$(PYTEST) -m "not slow and not engines and not stores and not extras" --numprocesses $(WORKERS)
 
 test-slow: $(VENV)/installed  ## the tests that take minutes
 	$(PYTEST) -m slow
 
-test-engines: $(VENV)/installed  ## the same bytes on Prism, Flink and Spark (see README for the variables that name them)
+test-engines: $(VENV)/installed  ## the same bytes on Prism, Flink and Spark (see docs/engines.md for the variables that name them)
 	$(PYTEST) -m engines
 
-test-stores: $(VENV)/installed  ## the same bytes on S3 and Google Cloud Storage (see README for the variables)
-	$(INSTALL) --editable '.[test,lint,s3,gcs]'
+test-stores: $(VENV)/installed  ## the same bytes on S3 and Google Cloud Storage (see docs/stores.md for the variables)
+	$(INSTALL) --editable '.[all,test,lint,s3,gcs]'
 	$(PYTEST) -m stores
+
+test-extras: $(VENV)/installed  ## environments of the wheel and one extra: what it is for runs
+	SEQ2SEQ_PIP_OPTIONS="$(if $(CONSTRAINTS),--constraint $(abspath $(CONSTRAINTS))) $(PIP_OPTIONS)" $(PYTEST) -m extras --capture=no
+
+docs: $(VENV)/installed  ## write the pages that are made of the code (docs/configuration.md)
+	$(BIN)/python -m tests.docs.configuration
+
+docs-check: $(VENV)/installed  ## all that README and docs/ show: commands run, links, names and keys looked up
+	$(PYTEST) tests/docs
 
 lint: $(VENV)/installed  ## format check, linter, types, import contracts
 	$(BIN)/ruff format --check .
@@ -49,5 +60,5 @@ $(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Use make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (torch is large; the first time takes a few minutes) ..."
-	$(INSTALL) --editable '.[test,lint]'
+	$(INSTALL) --editable '.[all,test,lint]'
 	@touch $@

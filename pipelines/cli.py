@@ -9,28 +9,23 @@ program, and shows its traceback; with SEQ2SEQ_TRACEBACK=1 in the environment ev
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import gc
 import logging
 import os
 import signal
 import sys
 import textwrap
-import threading
 import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from pipelines.local import switches
 from seq2seq_core import foreign_errors, terminal
 from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
 
 if TYPE_CHECKING:
-    from pipelines.call import Command
+    from pipelines.commands.call import Command
     from seq2seq_core.options import Key
-
-_YOUNG_OBJECTS = 500_000  # imports make half as many, which stay: looking for garbage among them takes longer
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 3, 130, 141
 
@@ -49,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         terminal.complain(f"seq2seq: interrupted{rest}")
         return EXIT_INTERRUPTED
     except Exception as error:
-        ours = foreign_errors.ours(error)
+        ours = foreign_errors.ours(error, words[0] if words else None)
         if ours is None:
             raise
         return _complain(ours, error)
@@ -60,40 +55,21 @@ def console() -> int:
     terminal.make_ready()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
-    gc.set_threshold(_YOUNG_OBJECTS)
+    switches.look_for_garbage_seldom()
     try:
         code = main()
     except Exception as error:  # noqa: BLE001 - shown as the interpreter shows it, which would then wait for threads
         sys.excepthook(type(error), error, error.__traceback__)
         code = EXIT_FAILED
-    gc.freeze()
+    switches.never_look_for_garbage_here()
     if code in (EXIT_FAILED, EXIT_INTERRUPTED):
-        _leave(code)
+        switches.leave(code)
     return code
 
 
-def _leave(code: int) -> None:
-    """End the process at once: threads of the local runner may still be at work, or wait for what never comes.
-
-    What was started for the work, as a job server, is stopped first.
-    """
-    _fall_silent()
-    atexit._run_exitfuncs()  # noqa: SLF001 (Python's own end would wait for the threads before it)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
-
-
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    _fall_silent()
+    switches.fall_silent()
     signal.default_int_handler(number, frame)
-
-
-def _fall_silent() -> None:
-    """Tell no more of other threads: what breaks there after the end of the work, breaks because of it."""
-    logging.disable()
-    threading.excepthook = lambda _: None
 
 
 def _set_up_logging() -> None:
@@ -105,8 +81,9 @@ def _set_up_logging() -> None:
 
 
 def _dispatch(words: list[str]) -> int:
-    from pipelines.call import read_call  # here, as Ctrl-C has to find `main` at work before what takes long to import
-    from pipelines.commands import COMMANDS
+    # Here, as Ctrl-C has to find `main` at work before what takes long to import.
+    from pipelines.commands.call import read_call
+    from pipelines.commands.table import COMMANDS
 
     if not words or words[0] in ("-h", "--help", "help"):
         terminal.say(_overview())
@@ -118,7 +95,7 @@ def _dispatch(words: list[str]) -> int:
     if "-h" in before_engine or "--help" in before_engine:
         terminal.say(_help(command))
         return 0
-    return command.run(read_call(command, words[1:]))
+    return command.start(read_call(command, words[1:]))
 
 
 def _complain(error: Seq2SeqError, cause: Exception) -> int:
@@ -131,14 +108,14 @@ def _complain(error: Seq2SeqError, cause: Exception) -> int:
 
 
 def _carries_on(words: Sequence[str]) -> bool:
-    from pipelines.commands import COMMANDS
+    from pipelines.commands.table import COMMANDS
 
     command = COMMANDS.get(words[0]) if words else None
-    return command is None or command.carries_on(words[1:])
+    return command is None or command.goes_on(words[1:])
 
 
 def _overview() -> str:
-    from pipelines.commands import COMMANDS
+    from pipelines.commands.table import COMMANDS
 
     rows = [f"  {command.name:<10} {command.summary}" for command in COMMANDS.values()]
     return "\n".join(
@@ -160,7 +137,7 @@ def _help(command: Command) -> str:
     if command.notes:
         lines += ["", command.notes]
     lines += ["", "keys:", "  --config FILE", "        a YAML file with any of the keys below; options win over it"]
-    for key in configuration.keys(command.config()):
+    for key in configuration.keys(command.keys):
         lines.append(f"  --{key.name}  ({key.type_name}; {_default(key)})")
         lines += textwrap.wrap(key.description, 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return "\n".join(lines)

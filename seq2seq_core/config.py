@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Annotated, Any, Self, TypeVar
 
 import pydantic
+from pydantic.fields import FieldInfo
 
-from seq2seq_core import storage, strict, yaml_values
+from seq2seq_core import choices, storage, strict, yaml_values
 from seq2seq_core.errors import ConfigError, StorageError
 from seq2seq_core.options import Key, neighbour, read_options
 
@@ -99,12 +101,12 @@ def keys(kind: type[Config], prefix: str = "", defaults: Config | None = None) -
         prefix: Stands before every name.
         defaults: An instance whose values are the defaults, rather than those of the class.
     """
-    inherited = {name for base in kind.__bases__ for name in getattr(base, "model_fields", ())}
-    for name, field in sorted(kind.model_fields.items(), key=lambda item: item[0] in inherited):
+    own = inspect.get_annotations(kind)
+    for name, field in sorted(kind.model_fields.items(), key=lambda item: item[0] not in own):
         default = getattr(defaults, name) if defaults else field.get_default(call_default_factory=True)
-        arms = _inner_configs(field.annotation)
+        arms, choice = _arms(field), choices.of(field)
         if arms:
-            yield from _union_keys(arms, f"{prefix}{name}.", default)
+            yield from _union_keys(arms, f"{prefix}{name}.", default, choice.key if choice else None)
             continue
         yield Key(
             name=f"{prefix}{name}",
@@ -117,15 +119,37 @@ def keys(kind: type[Config], prefix: str = "", defaults: Config | None = None) -
         )
 
 
-def _union_keys(arms: Sequence[type[Config]], prefix: str, default: object) -> Iterator[Key]:
-    """The leaves of all arms, the default's first; one that several arms have shows the types of all."""
+def _union_keys(arms: Sequence[type[Config]], prefix: str, default: object, tells_apart: str | None) -> Iterator[Key]:
+    """The leaves of all arms, the default's first; one that several arms have shows the types of all, and the one that
+    tells them apart what each of them is.
+    """
     merged: dict[str, Key] = {}
     for arm in sorted(arms, key=lambda arm: not isinstance(default, arm)):
         for key in keys(arm, prefix, default if isinstance(default, arm) else None):
             known = merged.setdefault(key.name, key)
             types_of_both = dict.fromkeys([*known.type_name.split(" | "), *key.type_name.split(" | ")])
-            merged[key.name] = replace(known, type_name=" | ".join(types_of_both))
+            both = [known.description, key.description] if key.name == f"{prefix}{tells_apart}" else [known.description]
+            merged[key.name] = replace(
+                known, type_name=" | ".join(types_of_both), description="; ".join(dict.fromkeys(both))
+            )
     yield from merged.values()
+
+
+def redacted(config: Config, without: Set[str]) -> dict[str, Any]:
+    """The configuration as JSON values fit for a manifest: no password, and not the keys that change no result.
+
+    So the same work gives the same manifest anywhere.
+    """
+    values: dict[str, Any] = _redacted(config.model_dump(mode="json", exclude=set(without)))
+    return values
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _redacted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_redacted(inner) for inner in value]
+    return storage.redact(value) if isinstance(value, str) else value
 
 
 def to_yaml(config: Config) -> str:
@@ -168,6 +192,12 @@ def _plain_fields(kind: type[Config]) -> dict[str, strict.Takes]:
     """What the fields of plain values take; those with configurations look after themselves."""
     annotations = {name: field.annotation for name, field in kind.model_fields.items()}
     return {name: strict.takes(type_) for name, type_ in annotations.items() if not any(_configs_in(type_))}
+
+
+def _arms(field: FieldInfo) -> list[type[Config]]:
+    """The configuration classes that a field holds directly (not in a list)."""
+    choice = choices.of(field)
+    return [*choice.table.values()] if choice else _inner_configs(field.annotation)
 
 
 def _inner_configs(annotation: object) -> list[type[Config]]:
@@ -215,7 +245,7 @@ def _explain(kind: type[Config], error: pydantic.ValidationError, where: str | N
     if first["type"] == "model_type":
         message = "keys of its own are needed here, not a plain value"
     found = context.get("found") or strict.written(first["input"])
-    advice = _ADVICE.get(first["type"])
+    advice = context.get("advice") or _ADVICE.get(first["type"])
     if first["type"] == "string_type" and isinstance(first["input"], int | float):
         advice = "Put it in quotes."
     return ConfigError(
@@ -230,7 +260,7 @@ def _dotted(kind: type[Config], location: Sequence[int | str]) -> list[str]:
     for part in location:
         field = next((arm.model_fields[str(part)] for arm in arms if str(part) in arm.model_fields), None)
         if field is not None:
-            arms = list(_configs_in(field.annotation))
+            arms = _arms(field) or list(_configs_in(field.annotation))
         elif isinstance(part, str) and (not arms or any(_has_tag(arm, part) for arm in arms)):
             continue
         parts.append(str(part))
@@ -248,7 +278,7 @@ def _names_beside(kind: type[Config], location: Sequence[int | str]) -> dict[str
         field = next((arm.model_fields[part] for arm in arms if part in arm.model_fields), None)
         tagged = [arm for arm in arms if _has_tag(arm, part)]
         prefix += [part] if field or not tagged else []
-        arms = list(_configs_in(field.annotation)) if field else (tagged or arms)
+        arms = (_arms(field) or list(_configs_in(field.annotation))) if field else (tagged or arms)
     return {".".join([*prefix, name]): None for arm in arms for name in arm.model_fields}
 
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 
 from seq2seq_core import local_disk
-from seq2seq_core.errors import InputError, Seq2SeqError, StorageError
+from seq2seq_core.errors import ConfigError, InputError, Seq2SeqError, StorageError
+from seq2seq_core.extras import extra_with
 
 # Errors that tell of data or of another process, by the module and class that they descend from: no library is
 # imported to know them.
@@ -31,13 +32,22 @@ _LESS = "Do less at once: fewer processes, smaller batches or units."
 _LONGEST_SHOWN = 200
 _MEMORY = ("OutOfMemoryError", "MemoryError")
 _NO_MEMORY = re.compile(r"can't allocate memory|out of memory", re.IGNORECASE)
+_NO_MODULE = re.compile(r"No module named '([^']+)'")
+_OWN = frozenset({"pipelines", "seq2seq_core"})
 _SYSTEM = re.compile(r"\[Errno (\d+)\] (.*?)(?:: '(.*)')?$", re.DOTALL)
 
 
-def ours(error: BaseException) -> Seq2SeqError | None:
-    """What to tell of an exception; None for one that tells of a mistake in the program."""
+def ours(error: BaseException, command: str | None = None) -> Seq2SeqError | None:
+    """What to tell of an exception; None for one that tells of a mistake in the program.
+
+    Args:
+        error: The exception.
+        command: Which of `seq2seq` was at work, where that is known: it has an extra of its name.
+    """
     if isinstance(error, Seq2SeqError):
         return error
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        return _not_installed(error.name, command)
     if isinstance(error, OSError) and error.errno is not None:
         return _system(error.errno, error.strerror or str(error), _name(error.filename))
     if isinstance(error, UnicodeEncodeError | UnicodeDecodeError) and len(error.object) <= _LONGEST_SHOWN:
@@ -86,6 +96,20 @@ def _system(number: int, problem: str, path: str | None) -> StorageError:
         return StorageError("the system refuses", where=path, found=problem)
 
 
+def _missing(kind: str, message: str) -> Seq2SeqError | None:
+    found = _NO_MODULE.search(message)
+    return _not_installed(found[1]) if found else InputError("a package is not installed", found=message or kind)
+
+
+def _not_installed(module: str, command: str | None = None) -> Seq2SeqError | None:
+    """What to install for a module; None for one of this project, whose absence is a mistake in it."""
+    if module.partition(".")[0] in _OWN:
+        return None
+    extra = extra_with(module, command)
+    wanted = f"seq2seq[{extra}]" if extra else "seq2seq"
+    return ConfigError("a package is not installed", found=f"no module {module}", advice=f"pip install '{wanted}'")
+
+
 def _plain_system(kind: str, message: str) -> StorageError:
     return StorageError("a file cannot be read or written", found=message or kind)
 
@@ -102,7 +126,8 @@ def _unicode(kind: str, message: str) -> Seq2SeqError:
     return InputError("a text or a name is not UTF-8", found=message or kind)
 
 
-_TOLD: dict[str, Callable[[str, str], Seq2SeqError]] = {
+_TOLD: dict[str, Callable[[str, str], Seq2SeqError | None]] = {
+    "builtins.ModuleNotFoundError": _missing,
     "builtins.OSError": _plain_system,
     "builtins.MemoryError": _memory,
     "builtins.RecursionError": _recursion,

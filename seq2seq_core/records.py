@@ -35,7 +35,7 @@ REJECTS = pa.schema(
         pa.field("target", pa.string()),
     ]
 )
-"""Rows set aside: line counts from 1; a side is null where its bytes could not be read."""
+"""Rows set aside: line counts from 1; a side is null where it is no text, or its bytes could not be read."""
 REJECTS_OF_FILES = REJECTS.insert(0, ORIGIN)
 """The same, with the file each row came from."""
 
@@ -59,14 +59,14 @@ class Records:
 
     Attributes:
         lines: int64, counts from 1.
-        source: string, no nulls.
-        target: string, no nulls.
+        source: string, or the values of a side that is no text; no nulls.
+        target: The same of the target.
         score: float64, finite, no nulls; None where the corpus has no score.
     """
 
     lines: pa.Int64Array
-    source: pa.StringArray
-    target: pa.StringArray
+    source: pa.Array
+    target: pa.Array
     score: pa.DoubleArray | None = None
 
     def __len__(self) -> int:
@@ -167,5 +167,15 @@ def _parted(rows: R, failed: pa.BooleanArray, reasons: Sequence[pa.StringArray])
     schema = REJECTS_OF_FILES if "origin" in rows.column_names else REJECTS
     columns = dict(zip(("rule", "value", "threshold"), reasons, strict=True))
     columns |= {name: gone.column(name) for name in schema.names if name not in columns}
+    columns |= {side: pa.nulls(len(gone)) for side in ("source", "target") if not _is_text(columns[side].type)}
     rejected = pa.table([columns[field.name].cast(field.type) for field in schema], schema=schema)
     return Sifted(rows.filter(pc.invert(failed)), rejected)
+
+
+def text_of(column: pa.Array) -> pa.StringArray:
+    """The texts of a side; empty ones where it is no text."""
+    return column.cast(pa.string()) if _is_text(column.type) else pa.repeat(pa.scalar("", pa.string()), len(column))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

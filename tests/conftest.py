@@ -22,6 +22,7 @@ from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import TokenizerConfig
 from seq2seq_core.tokenizer.training import train as train_tokenizer
 from tests.engines import flink_cluster, spark_job_server  # noqa: F401
+from tests.points import points_dataset, published_points  # noqa: F401
 from tests.stores import gcs_server, object_store, s3_server, store  # noqa: F401
 from tests.text_sides import text_sides
 

@@ -36,8 +36,8 @@ class Landing:
 
     def job(self, run: str = "host-1-aa", **settings: Any) -> Job:
         corpus = CorpusConfig(name="news", source=str(self.folder / "*.en"), target=str(self.folder / "*.de"))
-        job: Job = self._workshop.job([("train", corpus), *self._others], **(self._settings | settings))
-        return job.model_copy(update={"output": self._output, "holder": _holder(run)})
+        job: Job = self._workshop.job([("train", corpus), *self._others], self._output, **(self._settings | settings))
+        return job.model_copy(update={"holder": _holder(run)})
 
     def prepare(self, **settings: Any) -> Manifest:
         manifest: Manifest = self._workshop.prepare(self.job(**settings))

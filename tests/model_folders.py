@@ -28,8 +28,8 @@ def write_model_folder(folder: Path | str, tokenizer: bytes, step: int = 1, **fa
     names = tokenizer_names(is_joint=True)
     contents = {
         "weights": Content(WEIGHTS_NAME, weights(step)),
-        "source_tokenizer": Content(names[0], tokenizer),
-        "target_tokenizer": Content(names[1], tokenizer),
+        "source_tokenizer": Content(names["source"], tokenizer),
+        "target_tokenizer": Content(names["target"], tokenizer),
         "lineage": Content(LINEAGE_NAME, as_json(lineage)),
     }
     return publish_model(str(folder), known | facts, contents)

@@ -6,15 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from seq2seq_core.errors import ConfigError
-
-try:
-    from babel import lists
-    from num2words import num2words
-except ModuleNotFoundError as error:
-    raise ConfigError(
-        "the demo needs a package that is not installed", found=error.name, advice="pip install 'seq2seq[demo]'."
-    ) from error
+from babel import lists
+from num2words import num2words
 
 EN, DE = "en", "de"
 

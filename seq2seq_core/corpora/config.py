@@ -156,14 +156,22 @@ class CorpusConfig(Config):
         possible = [name for name, format_ in FORMATS.items() if format_.given_by == self._given]
         return possible[0] if len(possible) == 1 else format_of(self._first, output)
 
-    def sources(self, output: str | None = None) -> list[Source]:
+    def sources(self, output: str | None = None, values: tuple[str, ...] = ()) -> list[Source]:
         """The files, sorted by name, but for those in the output of a run; see `listing` for what else is passed over.
+
+        Args:
+            output: Of the run, if it has one.
+            values: The sides that are no text, and read as values of whatever type they have.
 
         Raises:
             StorageError, InputError: There are none, or the sides do not pair up.
+            ConfigError: The format does not fit what is given.
         """
         name = self.resolved_format(output)
         format_ = FORMATS[name]
+        if values and not format_.has_values:
+            columns = " or ".join(sorted(other.called for other in FORMATS.values() if other.has_values))
+            raise ConfigError(f"{format_.called} holds text alone", found=f"{values[0]} of values", expected=columns)
         fields = self._fields(format_)
         languages = self._languages(format_) if format_.needs_languages else None
         sources = [
@@ -174,6 +182,7 @@ class CorpusConfig(Config):
                 score_field=None if self.score_field is None else str(self.score_field),
                 languages=languages,
                 prompt_words=self.prompt_words,
+                values=values,
             )
             for urls in self._urls(format_, output)
         ]

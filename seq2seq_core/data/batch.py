@@ -1,6 +1,8 @@
-"""Ragged rows of token ids in, one padded Batch of tensors out.
+"""Ragged rows of both sides in, one padded Batch of tensors out.
 
-Shape legend: B rows, S source positions, T target positions.
+Shape legend: B rows, S source positions, T target positions, F numbers a source position has.
+
+The source is padded by its modality; the target is text, which a decoder reads and is asked for, one token apart.
 """
 
 from __future__ import annotations
@@ -13,17 +15,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seq2seq_core.data.columns import Ragged
+from seq2seq_core.dataset.sides import DatasetSide
+from seq2seq_core.modalities.base import Modality, Ragged
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded rows, all int64.
+    """Padded rows, int64 but for vectors.
 
     Attributes:
-        source_BS: Source ids and EOS, then PAD.
-        source_lengths_B: Source positions that are not PAD, EOS included.
+        source_BS: What an encoder is given (`modalities.EncoderInput`): ids, or vectors (float32, B x S x F).
+        source_lengths_B: Source positions that are real; of text those that are not PAD, EOS included.
         target_in_BT: BOS and target ids, then PAD: what the decoder reads.
         target_out_BT: Target ids and EOS, then PAD: what it should say next.
         target_tokens: Positions of target_out_BT that are not PAD.
@@ -56,22 +59,28 @@ class Batch:
         )
 
 
-def collate(source: Ragged, target: Ragged) -> Batch:
-    """Pad rows (ids without BOS and EOS, row i of both sides together); each side to its longest row plus one."""
-    rows = np.arange(len(source.lengths))
-    source_BS, target_out_BT = _padded(source), _padded(target)
+def collate(modality: Modality, source: Ragged, target: Ragged) -> Batch:
+    """Pad rows (ids without BOS and EOS, row i of both sides together); the modality is that of the source."""
+    source_BS, source_lengths_B = modality.padded(source)
+    target_out_BT = _padded(target)
     target_in_BT = np.empty_like(target_out_BT)
     target_in_BT[:, 0] = BOS_ID
     target_in_BT[:, 1:] = target_out_BT[:, :-1]
-    source_BS[rows, source.lengths] = EOS_ID
-    target_out_BT[rows, target.lengths] = EOS_ID
+    target_out_BT[np.arange(len(target.lengths)), target.lengths] = EOS_ID
     return Batch(
         torch.from_numpy(source_BS),
-        torch.from_numpy(source.lengths + 1),
+        torch.from_numpy(source_lengths_B),
         torch.from_numpy(target_in_BT),
         torch.from_numpy(target_out_BT),
         target_tokens=len(target.flat) + len(target.lengths),
     )
+
+
+def idle_batch(source: DatasetSide) -> Batch:
+    """One row without a token to learn: loss and gradients are exactly 0. Lets a process without rows take part."""
+    values, lengths = source.modality.padded(source.nothing)
+    target_in_BT, target_out_BT = (torch.tensor([[token]]) for token in (BOS_ID, PAD_ID))
+    return Batch(torch.from_numpy(values), torch.from_numpy(lengths), target_in_BT, target_out_BT, target_tokens=0)
 
 
 def _padded(rows: Ragged) -> npt.NDArray[np.int64]:

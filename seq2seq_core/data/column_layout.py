@@ -1,79 +1,159 @@
-"""Shards in; where the tokens and offsets of each stand in the flat files that hold all of them, out.
+"""Shards and what their sides are in; where the rows of each stand in the flat files that hold all of them, out.
 
-    source.tokens    uint16 or uint32, the tokens of all rows of all shards, one after the other
-    source.offsets   int64, rows + 1: row i has tokens offsets[i] to offsets[i + 1]
-    target.tokens, target.offsets
+    source.values    the elements of all rows, one after the other: `width` numbers of one type a position
+    source.offsets   int64: row i has positions offsets[i] to offsets[i + 1]
+    target.values, target.offsets
 
-What the manifest says of the shards decides every place, so a shard can be written before, after and again beside the
-others, and two processes that write the same one write the same bytes to the same place.
+A shard is a *section* of each file. Sections stand in the order in which they came, which need not be that of a
+dataset: rows of a dataset are found through *runs* of sections that follow one another in both.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import ShardEntry
+from seq2seq_core.dataset.sides import DatasetSide
 
-SIDES = ("source", "target")
-FILES = tuple(f"{side}.{kind}" for side in SIDES for kind in ("tokens", "offsets"))
 OFFSET = np.dtype("<i8")
 
 Rows = npt.NDArray[np.int64]
+"""Numbers of rows of a split, counted from 0 over its shards in order."""
+
+Key = tuple[str, int, tuple[int, ...]]
+"""Digest, rows and positions of each side: what a shard is known by."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The flat files of some shards.
+class Section:
+    """Where a shard stands.
 
     Attributes:
-        shards: What the manifest says of them, in order.
-        token_types: Arrow types of the ids of both sides, by side.
+        shard: xxh3-128 of its file.
+        rows: Its rows.
+        counts: Its positions, by side.
+        first_row: The rows before it in the flat files.
+        firsts: The positions before it, by side.
+        digests: xxh3-128 of what it has in each file; none where its bytes were found damaged.
     """
 
-    shards: tuple[ShardEntry, ...]
-    token_types: dict[str, pa.DataType]
+    shard: str
+    rows: int
+    counts: tuple[int, ...]
+    first_row: int
+    firsts: tuple[int, ...]
+    digests: tuple[str, ...] = ()
 
-    @functools.cached_property
-    def name(self) -> str:
-        """Names the content of the files, and all there is to know of their layout."""
-        lines = [f"{side} {self.token_types[side]}" for side in SIDES]
-        lines += [f"{shard.digest} {shard.rows} {shard.source_tokens} {shard.target_tokens}" for shard in self.shards]
-        return storage.digest_bytes("\n".join(lines).encode())
-
-    def dtype(self, file: str) -> np.dtype[np.generic]:
-        """The type of the numbers of a file."""
-        side, kind = file.split(".")
-        return OFFSET if kind == "offsets" else np.dtype(str(self.token_types[side])).newbyteorder("<")
-
-    def size(self, file: str) -> int:
-        """The bytes of a file."""
-        return int(self._edges[file][-1]) * self.dtype(file).itemsize
-
-    def span(self, shard: int, file: str) -> tuple[int, int]:
-        """The first byte of a shard (by its place in `shards`) in a file, and that after its last."""
-        begin, end = self._edges[file][shard : shard + 2].tolist()
-        return begin * self.dtype(file).itemsize, end * self.dtype(file).itemsize
-
-    def first_token(self, shard: int, side: str) -> int:
-        """The number of tokens of the shards before one."""
-        return int(self._edges[f"{side}.tokens"][shard])
-
-    @functools.cached_property
-    def _edges(self) -> dict[str, Rows]:
-        """Where shards begin and end in each file, counted in numbers; the 0 before all rows is the first shard's."""
-        rows = _edges(self.shards, lambda shard: shard.rows)
-        rows[1:] += 1
-        source = _edges(self.shards, lambda shard: shard.source_tokens)
-        target = _edges(self.shards, lambda shard: shard.target_tokens)
-        return dict(zip(FILES, (source, rows, target, rows), strict=True))
+    @property
+    def key(self) -> Key:
+        return self.shard, self.rows, self.counts
 
 
-def _edges(shards: Sequence[ShardEntry], count: Callable[[ShardEntry], int]) -> Rows:
-    return np.cumsum([0, *map(count, shards)], dtype=np.int64)
+@dataclass(frozen=True)
+class End:
+    """How far flat files are taken: rows, and positions by side."""
+
+    row: int
+    firsts: tuple[int, ...]
+
+    def beyond(self, other: End) -> End:
+        """The further of both, in each file."""
+        return End(max(self.row, other.row), tuple(map(max, self.firsts, other.firsts)))
+
+
+class Layout:
+    """The flat files of some sides."""
+
+    def __init__(self, sides: Sequence[DatasetSide]) -> None:
+        self.sides = tuple(sides)
+        self.files = tuple(name for side in sides for name in files_of(side))
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of shards that are kept."""
+        return [side.name for side in self.sides]
+
+    def key(self, shard: ShardEntry) -> Key:
+        """What a shard is known by, as the manifest has it."""
+        return shard.digest, shard.rows, tuple(positions_of(shard, side) for side in self.sides)
+
+    def name(self, shards: Sequence[ShardEntry]) -> str:
+        """Names the kinds of the sides, and shards."""
+        kinds = [f"{side.name} {side.element.dtype.str} {side.element.width}" for side in self.sides]
+        return storage.digest_bytes("\n".join([*kinds, *(shard.digest for shard in shards)]).encode())
+
+    def spans(self, section: Section) -> dict[str, tuple[int, int]]:
+        """The first byte of a section in each file, and that after its last.
+
+        Offsets begin with that of the section's first row, which also ends the row before it.
+        """
+        offsets = section.first_row * OFFSET.itemsize, (section.first_row + section.rows + 1) * OFFSET.itemsize
+        spans: dict[str, tuple[int, int]] = {}
+        for side, first, count in zip(self.sides, section.firsts, section.counts, strict=True):
+            values_name, offsets_name = files_of(side)
+            size = position_bytes(side)
+            spans |= {values_name: (first * size, (first + count) * size), offsets_name: offsets}
+        return spans
+
+    def end(self, sections: Iterable[Section]) -> End:
+        """Where the next section goes that writes over none of these."""
+        end = End(0, (0,) * len(self.sides))
+        for section in sections:
+            firsts = tuple(first + count for first, count in zip(section.firsts, section.counts, strict=True))
+            end = end.beyond(End(section.first_row + section.rows, firsts))
+        return end
+
+    def end_of_bytes(self, sizes: dict[str, int]) -> End:
+        """Where the next section goes that writes over nothing at all, in files of these sizes."""
+        names = [files_of(side) for side in self.sides]
+        rows = max(-(-sizes[offsets] // OFFSET.itemsize) for _, offsets in names)
+        return End(rows, tuple(-(-sizes[v] // position_bytes(s)) for s, (v, _) in zip(self.sides, names, strict=True)))
+
+
+class Runs:
+    """Where the rows of a dataset stand in flat files."""
+
+    def __init__(self, sections: Iterable[Section]) -> None:
+        starts, shifts, row, end = [0], [0], 0, 0
+        for section in sections:
+            if section.rows and section.first_row != end:
+                starts.append(row)
+                shifts.append(section.first_row - row)
+            if section.rows:
+                row, end = row + section.rows, section.first_row + section.rows
+        self.rows = row
+        self._starts, self._shifts = np.array(starts), np.array(shifts)
+
+    def places(self, rows: Rows) -> Rows:
+        """Numbers of rows in the flat files."""
+        if len(self._starts) == 1:
+            return rows
+        places: Rows = rows + self._shifts[np.searchsorted(self._starts, rows, side="right") - 1]
+        return places
+
+    def slices(self, begin: int, end: int) -> list[slice]:
+        """The places of rows that follow one another, run by run."""
+        inside = self._starts[(self._starts > begin) & (self._starts < end)].tolist()
+        firsts = np.array([begin, *inside])
+        lasts = np.array([*inside, end]) - 1
+        return [slice(*place) for place in zip(self.places(firsts), self.places(lasts) + 1, strict=True)]
+
+
+def files_of(side: DatasetSide) -> tuple[str, str]:
+    """The files with the values and the offsets of a side."""
+    return f"{side.name}.values", f"{side.name}.offsets"
+
+
+def position_bytes(side: DatasetSide) -> int:
+    """Bytes of one position."""
+    return side.element.dtype.itemsize * side.element.width
+
+
+def positions_of(shard: ShardEntry, side: DatasetSide) -> int:
+    """Positions of all rows of a shard, as the manifest has them."""
+    return {"source": shard.source_tokens, "target": shard.target_tokens}[side.name]

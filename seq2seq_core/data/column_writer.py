@@ -1,17 +1,17 @@
-"""Row groups of one side of a shard in; its tokens and offsets, at their place in the flat files, and digests out."""
+"""Row groups of one side of a shard in; its values and offsets, at their place in flat files, and digests out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 
-from seq2seq_core.data.column_layout import OFFSET, Layout
+from seq2seq_core.data.column_layout import OFFSET, files_of, position_bytes
+from seq2seq_core.dataset.sides import DatasetSide
 from seq2seq_core.errors import DatasetError
 
 
@@ -19,51 +19,51 @@ class SideWriter:
     """Writes one side of one shard, row group after row group.
 
     Args:
-        layout: Of the files.
-        shard: Its place in the layout.
-        side: `source` or `target`.
+        side: The side.
+        place: The rows, and the positions, before the shard in the flat files.
+        positions: Those of the shard, as the manifest says.
         files: The files, by name.
         where: Names the shard in errors.
     """
 
-    def __init__(self, layout: Layout, shard: int, side: str, files: Mapping[str, IO[bytes]], where: str) -> None:
-        names = f"{side}.tokens", f"{side}.offsets"
-        self._side = side
-        self._where = where
-        self._dtype = layout.dtype(names[0])
-        self._begin = self._end = layout.first_token(shard, side)
-        begin, end = layout.span(shard, names[0])
-        self._expected = (end - begin) // self._dtype.itemsize
-        self._tokens, self._offsets = (_Section(files[name], layout.span(shard, name)[0]) for name in names)
-        if shard == 0:
-            self._offsets.write(np.zeros(1, OFFSET))
+    def __init__(
+        self, side: DatasetSide, place: tuple[int, int], positions: int, files: Mapping[str, IO[bytes]], where: str
+    ) -> None:
+        values_name, offsets_name = files_of(side)
+        row, self._begin = place
+        self._side, self._where = side, where
+        self._end, self._expected = self._begin, positions
+        self._values = _Section(files[values_name], self._begin * position_bytes(side))
+        self._offsets = _Section(files[offsets_name], row * OFFSET.itemsize)
+        self._offsets.write(np.array([self._begin], OFFSET))
 
     def write(self, column: pa.ChunkedArray) -> None:
         """Append rows.
 
         Raises:
-            DatasetError: The ids are of another type, or more than the manifest says.
+            DatasetError: The values are of another type, or more than the manifest says.
         """
-        flat = pc.list_flatten(column).to_numpy()
-        expect("type of token ids", str(flat.dtype), self._dtype.name, self._where)
-        ends = np.cumsum(pc.list_value_length(column).to_numpy(), dtype=OFFSET) + self._end
+        element, flat = self._side.element, self._side.modality.flat(column)
+        found = _kind(flat.dtype, flat.shape[1] if flat.ndim > 1 else 1)
+        expect(f"type of {self._side.name}", found, _kind(element.dtype, element.width), self._where)
+        ends = np.cumsum(self._side.modality.lengths(column), dtype=OFFSET) + self._end
         self._end += len(flat)
-        if self._end - self._begin > self._expected:  # the bytes behind them are those of the next shard
+        if self._end - self._begin > self._expected:  # the bytes behind them may be those of another shard
             self._expect_count()
-        self._tokens.write(flat)
+        self._values.write(flat)
         self._offsets.write(ends)
 
     def finish(self) -> tuple[str, str]:
         """Give the bytes to the system; xxh3-128 of what was written into both files.
 
         Raises:
-            DatasetError: There were fewer tokens than the manifest says.
+            DatasetError: There were fewer positions than the manifest says.
         """
         self._expect_count()
-        return self._tokens.finish(), self._offsets.finish()
+        return self._values.finish(), self._offsets.finish()
 
     def _expect_count(self) -> None:
-        expect(f"number of {self._side} tokens", self._end - self._begin, self._expected, self._where)
+        expect(f"number of {self._side.name} tokens", self._end - self._begin, self._expected, self._where)
 
 
 class _Section:
@@ -74,14 +74,18 @@ class _Section:
         self._file.seek(begin)
         self._state = xxhash.xxh3_128()
 
-    def write(self, numbers: npt.NDArray[np.generic]) -> None:
-        data = np.ascontiguousarray(numbers).view(np.uint8).data
+    def write(self, numbers: npt.NDArray[Any]) -> None:
+        data = np.ascontiguousarray(numbers).reshape(-1).view(np.uint8).data
         self._state.update(data)
         self._file.write(data)
 
     def finish(self) -> str:
         self._file.flush()
         return self._state.hexdigest()
+
+
+def _kind(dtype: np.dtype[Any], width: int) -> str:
+    return dtype.name if width == 1 else f"{width} x {dtype.name}"
 
 
 def expect(what: str, found: object, expected: object, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Token columns and a plan in; global steps, collated for one rank and read ahead, from any position on, out."""
+"""The columns and stream of a split in; global steps, collated for one rank and read ahead, from any position, out."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from pydantic import Field
 from seq2seq_core import storage
 from seq2seq_core.config import Config
 from seq2seq_core.data.batch import Batch, collate
-from seq2seq_core.data.columns import Ragged, TokenColumns
-from seq2seq_core.data.plan import BatchPlan, Rows, by_length, micro_batches, rank_rows
-from seq2seq_core.errors import CheckpointError, ConfigError
+from seq2seq_core.data.bins import by_length, micro_batches
+from seq2seq_core.data.column_layout import Rows
+from seq2seq_core.data.columns import Columns
+from seq2seq_core.data.stream import BatchStream, EpochStart, rank_rows
+from seq2seq_core.dataset.reader import Lengths
+from seq2seq_core.errors import ConfigError
+from seq2seq_core.modalities.base import Ragged
 
 _GATHER_TOKENS = 1 << 19
 _SLACK = 1.1
@@ -43,7 +47,7 @@ class GlobalStep:
 
     Attributes:
         position: Place of the global batch in the stream.
-        epoch: The epoch it belongs to, from 0.
+        start: Where the epoch that it belongs to starts.
         micro_batches: This rank's rows; empty when there are fewer rows than ranks.
         rows: Rows of the global batch, over all ranks.
         source_tokens: Its source tokens with EOS, over all ranks.
@@ -51,11 +55,16 @@ class GlobalStep:
     """
 
     position: int
-    epoch: int
+    start: EpochStart
     micro_batches: list[Batch]
     rows: int
     source_tokens: int
     target_tokens: int
+
+    @property
+    def epoch(self) -> int:
+        """The epoch it belongs to, from 0."""
+        return self.start.epoch
 
 
 @dataclass(frozen=True)
@@ -66,20 +75,12 @@ class EvaluationBatch:
     batch: Batch
 
 
-@dataclass(frozen=True)
-class LoaderState:
-    """All there is to remember of the data: the position of the next global batch, and of which stream."""
-
-    position: int
-    fingerprint: str
-
-
 class Loader:
     """One rank's view of the stream of global batches.
 
     Args:
         columns: The rows.
-        plan: The stream; it was made from the lengths of the same rows.
+        stream: The stream; it was made from the lengths of the same rows.
         config: Batch size on the device, and read-ahead.
         rank: This process, from 0.
         world: The number of processes.
@@ -90,87 +91,79 @@ class Loader:
     """
 
     def __init__(
-        self, columns: TokenColumns, plan: BatchPlan, config: LoaderConfig, *, rank: int, world: int, pin: bool = False
+        self, columns: Columns, stream: BatchStream, config: LoaderConfig, *, rank: int, world: int, pin: bool = False
     ) -> None:
-        if config.max_tokens_per_device < plan.config.max_width:
+        limits = stream.config
+        if config.max_tokens_per_device < limits.max_width:
             raise ConfigError(
                 f"max_tokens_per_device ({config.max_tokens_per_device}) cannot hold a row of max_source_tokens "
-                f"({plan.config.max_source_tokens}) or max_target_tokens ({plan.config.max_target_tokens}) and its EOS",
+                f"({limits.max_source_tokens}) or max_target_tokens ({limits.max_target_tokens}) and its EOS",
             )
         self._columns = columns
-        self._plan = plan
+        self._stream = stream
         self._config = config
         self._rank = rank
         self._world = world
         self._pin = pin
         # A rank's share of one bin: its rows are of one length, and a little slack keeps those of each bin together.
-        share = int(_SLACK * plan.config.bin_tokens / world)
+        share = int(_SLACK * limits.bin_tokens / world)
         self._micro_tokens = min(config.max_tokens_per_device, share)
 
-    def steps(self, position: int = 0) -> Generator[GlobalStep]:
-        """Endless steps from a position on. Closing the generator ends the background thread."""
+    @property
+    def fingerprint(self) -> str:
+        """Names rows, configuration and seed: positions in one stream mean nothing in another."""
+        return storage.digest_bytes(f"{self._columns.digest}\n{self._stream.fingerprint}".encode())
+
+    def steps(self, position: int = 0, known: EpochStart | None = None) -> Generator[GlobalStep]:
+        """Endless steps from a position on. Closing the generator ends the background thread.
+
+        Where an epoch starts that is `known` from an earlier run, those before it are not made to find that out.
+        """
+        if known is not None:
+            self._stream.know(known)
         return read_ahead(self._steps(position), self._config.prefetch_batches)
 
     def step(self, position: int) -> GlobalStep:
         """The step at a position."""
-        return next(self._made([(position, self._plan.batch(position))]))
+        return next(self._made([(position, self._stream.batch(position))]))
 
     def _steps(self, position: int) -> Iterator[GlobalStep]:
-        count = max(1, _GATHER_TOKENS * self._world // self._plan.config.batch_tokens)
+        count = max(1, _GATHER_TOKENS * self._world // self._stream.config.batch_tokens)
         for begin in itertools.count(position, count):
-            yield from self._made([(p, self._plan.batch(p)) for p in range(begin, begin + count)])
+            yield from self._made([(p, self._stream.batch(p)) for p in range(begin, begin + count)])
 
     def _made(self, planned: list[tuple[int, Rows]]) -> Iterator[GlobalStep]:
-        """The steps at some positions, whose rows are gathered at once: a gather pays for every shard it touches."""
-        lengths = self._plan.lengths
-        own = [rank_rows(rows, self._rank, self._world) for _, rows in planned]
-        pieces = [micro_batches(rows, lengths, self._micro_tokens) for rows in own]
+        """The steps at some positions, whose rows are gathered at once: a gather pays for every page it touches."""
+        found = [self._stream.lengths.of(rows) for _, rows in planned]
+        pieces = [self._own(rows, lengths) for (_, rows), lengths in zip(planned, found, strict=True)]
         batches = _collated(self._columns, list(itertools.chain.from_iterable(pieces)))
-        for (position, rows), parts in zip(planned, pieces, strict=True):
+        for (position, rows), lengths, parts in zip(planned, found, pieces, strict=True):
             mine = itertools.islice(batches, len(parts))
             yield GlobalStep(
                 position,
-                self._plan.epoch_of(position),
+                self._stream.start(position),
                 [batch.pinned() for batch in mine] if self._pin else list(mine),
                 len(rows),
-                int(lengths.source[rows].sum()) + len(rows),
-                int(lengths.target[rows].sum()) + len(rows),
+                int(lengths.source.sum()) + len(rows),
+                int(lengths.target.sum()) + len(rows),
             )
 
-    def state(self, position: int) -> LoaderState:
-        """What a checkpoint keeps so that the stream goes on at `position`, on any number of processes."""
-        return LoaderState(position, self._fingerprint)
-
-    def position_of(self, state: LoaderState) -> int:
-        """Where to go on.
-
-        Raises:
-            CheckpointError: The state belongs to other data, another plan configuration or another seed.
-        """
-        if state.fingerprint != self._fingerprint:
-            raise CheckpointError(
-                "the checkpoint's place in the data is that of another dataset, data configuration or seed",
-                found=state.fingerprint,
-                expected=self._fingerprint,
-                advice="Resume with the dataset and configuration of the run, or start a new run.",
-            )
-        return state.position
-
-    @property
-    def _fingerprint(self) -> str:
-        return storage.digest_bytes(f"{self._columns.digest}\n{self._plan.fingerprint}".encode())
+    def _own(self, rows: Rows, lengths: Lengths) -> list[Rows]:
+        """The micro-batches of this rank, of the rows of a global batch and their lengths."""
+        source, target = (rank_rows(side, self._rank, self._world) for side in lengths)
+        return micro_batches(rank_rows(rows, self._rank, self._world), Lengths(source, target), self._micro_tokens)
 
 
 def evaluation_batches(
-    columns: TokenColumns, max_tokens: int, *, rank: int = 0, world: int = 1, limit: int | None = None
+    columns: Columns, max_tokens: int, *, rank: int = 0, world: int = 1, limit: int | None = None
 ) -> Iterator[EvaluationBatch]:
     """Every row of a split (of its first `limit` rows) exactly once over all ranks, shortest first, none left out.
 
     A batch has at most `max_tokens` padded tokens, or one row.
     """
     rows = np.arange(len(columns), dtype=np.int64)[:limit]
-    own = rank_rows(rows[by_length(columns.lengths, rows)], rank, world)
-    for piece in micro_batches(own, columns.lengths, max_tokens):
+    own = rank_rows(rows[by_length(columns.lengths.of(rows))], rank, world)
+    for piece in micro_batches(own, columns.lengths.of(own), max_tokens):
         yield EvaluationBatch(piece, next(_collated(columns, [piece])))
 
 
@@ -228,16 +221,16 @@ def _produce(
         put(_Item(error=error))
 
 
-def _collated(columns: TokenColumns, pieces: Sequence[Rows]) -> Iterator[Batch]:
+def _collated(columns: Columns, pieces: Sequence[Rows]) -> Iterator[Batch]:
     """Gather the rows of all pieces at once, then pad each piece when it is asked for."""
     rows = np.concatenate([np.zeros(0, np.int64), *pieces])
     edges = np.cumsum([0, *map(len, pieces)])
     sides = [_split(column.gather(rows), edges) for column in (columns.source, columns.target)]
-    return itertools.starmap(collate, zip(*sides, strict=True))
+    return (collate(columns.modality, source, target) for source, target in zip(*sides, strict=True))
 
 
 def _split(ragged: Ragged, edges: Rows) -> Iterator[Ragged]:
     """Consecutive groups of rows, as views."""
-    tokens = np.concatenate([np.zeros(1, np.int64), np.cumsum(ragged.lengths)])[edges]
-    for row, token in zip(itertools.pairwise(edges), itertools.pairwise(tokens), strict=True):
-        yield Ragged(ragged.flat[slice(*token)], ragged.lengths[slice(*row)])
+    positions = np.concatenate([np.zeros(1, np.int64), np.cumsum(ragged.lengths)])[edges]
+    for row, position in zip(itertools.pairwise(edges), itertools.pairwise(positions), strict=True):
+        yield Ragged(ragged.flat[slice(*position)], ragged.lengths[slice(*row)])

@@ -1,4 +1,4 @@
-"""A dataset folder in; its manifest, tokenizers, lengths, reference texts and columns out."""
+"""A dataset folder in; its manifest, tokenizers, lengths, texts and columns out."""
 
 from __future__ import annotations
 
@@ -34,11 +34,19 @@ class Lengths(NamedTuple):
     target: npt.NDArray[np.int32]
 
 
-class References(NamedTuple):
-    """The normalised texts of a validation or test split, row by row."""
+class Weights(NamedTuple):
+    """How often an epoch passes over each row of a split: row i `values[codes[i]]` times (float64).
 
-    sources: list[str]
-    targets: list[str]
+    There are as many values as corpora at most, so `codes` are small numbers (unsigned, one element a row).
+    """
+
+    values: npt.NDArray[np.float64]
+    codes: npt.NDArray[np.unsignedinteger]
+
+    def of(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+        """Those of some rows."""
+        weights: npt.NDArray[np.float64] = self.values[self.codes[rows]]
+        return weights
 
 
 @dataclass(frozen=True)
@@ -103,25 +111,26 @@ class Dataset:
         source, target = (np.concatenate([none, *side]) for side in zip((none, none), *pieces, strict=True))
         return Lengths(source, target)
 
-    def weights(self, split: Split) -> npt.NDArray[np.float64] | None:
+    def weights(self, split: Split) -> Weights | None:
         """How often an epoch passes over each row of a split, as its corpus says; None when all do so once."""
         by_origin = {origin: corpus.weight for corpus in self.manifest.corpora for origin in corpus.origins}
         if all(weight == 1 for weight in by_origin.values()):
             return None
+        values = sorted({1.0, *by_origin.values()})
+        codes = {origin: values.index(weight) for origin, weight in by_origin.items()}
+        none, usual = np.zeros(0, np.min_scalar_type(len(values) - 1)), values.index(1.0)
         tables = self._tables(split, ["origin"])
-        pieces = [_spread(chunk, by_origin) for table in tables for chunk in table.column("origin").chunks]
-        return np.concatenate([np.zeros(0), *pieces])
+        pieces = [_spread(c, codes, usual, none.dtype) for table in tables for c in table.column("origin").chunks]
+        return Weights(np.array(values, np.float64), np.concatenate([none, *pieces]))
 
-    def references(self, split: Split) -> References:
-        """The texts of a split in order.
+    def texts(self, split: Split, side: Side) -> list[str]:
+        """The normalised texts of one side of a split in order.
 
         Raises:
-            DatasetError: The split keeps no texts, as training splits do.
+            DatasetError: The split keeps no texts, as training splits do, or the side has none.
         """
-        columns = ["source_text", "target_text"]
-        tables = list(self._tables(split, columns))
-        sources, targets = ([text for t in tables for text in t.column(column).to_pylist()] for column in columns)
-        return References(sources, targets)
+        column = self.manifest.sides[side].text_name
+        return [text for table in self._tables(split, [column]) for text in table.column(column).to_pylist()]
 
     def _tables(self, split: Split, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Columns of all rows of a split in order, row group by row group."""
@@ -215,11 +224,13 @@ def _validated(table: pa.Table) -> pa.Table:
     return table
 
 
-def _spread(origins: pa.Array, by_origin: Mapping[str, float]) -> npt.NDArray[np.float64]:
-    """The weight of each row: looked up once for each origin, never spread into texts."""
+def _spread(
+    origins: pa.Array, by_origin: Mapping[str, int], usual: int, dtype: np.dtype[np.unsignedinteger]
+) -> npt.NDArray[np.unsignedinteger]:
+    """The code of each row: looked up once for each origin, never spread into texts."""
     encoded = origins if pa.types.is_dictionary(origins.type) else origins.dictionary_encode()
-    weights = np.array([by_origin.get(origin, 1.0) for origin in encoded.dictionary.to_pylist()], np.float64)
-    spread: npt.NDArray[np.float64] = weights[encoded.indices.to_numpy()]
+    codes = np.array([by_origin.get(origin, usual) for origin in encoded.dictionary.to_pylist()], dtype)
+    spread: npt.NDArray[np.unsignedinteger] = codes[encoded.indices.to_numpy()]
     return spread
 
 

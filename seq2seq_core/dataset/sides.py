@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
-from seq2seq_core.modalities.base import SIDES, Element, EncoderInput, Modality, Side
+from seq2seq_core.modalities.base import SIDES, Element, EncoderInput, Modality, Ragged, Side
 from seq2seq_core.modalities.table import modality_of
 
 
@@ -44,6 +45,12 @@ class DatasetSide:
     def element(self) -> Element:
         """What the cache holds of each position."""
         return self.modality.element(self.vocabulary)
+
+    @property
+    def nothing(self) -> Ragged:
+        """One row without a position."""
+        dtype, width = self.element
+        return Ragged(np.zeros(0 if width == 1 else (0, width), dtype), np.zeros(1, np.int64))
 
     @property
     def encoder_input(self) -> EncoderInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,17 @@ from torch import Tensor
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.search import search
+from seq2seq_core.modalities.base import Modality, Ragged
 from seq2seq_core.models.interface import Seq2Seq
-from seq2seq_core.tokenizer.vocabulary import EOS_ID, PAD_ID
 
-TokenIds = npt.NDArray[np.int32]
+Positions = npt.NDArray[Any]
+"""A source as its modality has it in `Ragged.flat`: ids without BOS and EOS, or vectors (positions x width)."""
 
 
 def generate(
     model: Seq2Seq,
-    sequences: Sequence[TokenIds],
+    modality: Modality,
+    sequences: Sequence[Positions],
     options: SearchConfig,
     max_batch_tokens: int,
     on_progress: Callable[[int], None] | None = None,
@@ -28,7 +31,8 @@ def generate(
 
     Args:
         model: Any family.
-        sequences: Source piece ids without BOS and EOS; empty ones are allowed.
+        modality: What its source is.
+        sequences: Sources; empty ones are allowed.
         options: How to search.
         max_batch_tokens: Size of a batch; see `cut`.
         on_progress: Called after each batch with the number of sequences it held.
@@ -45,7 +49,7 @@ def generate(
     with model.evaluating():
         for rows in cut(lengths[order], options.beam, max_batch_tokens):
             chosen = order[rows]
-            found = _search(model, [sequences[i] for i in chosen], options)
+            found = _search(model, modality, [sequences[i] for i in chosen], options)
             for i, hypotheses in zip(chosen.tolist(), found, strict=True):
                 results[i] = hypotheses
             if on_progress:
@@ -54,7 +58,7 @@ def generate(
 
 
 def cut(lengths: npt.NDArray[np.int64], beam: int, max_batch_tokens: int) -> Iterator[slice]:
-    """Batches of sentences, given their lengths in pieces, longest first.
+    """Batches of sentences, given their lengths in positions, longest first.
 
     A sentence counts with its padded source and, for each of its `beam` hypotheses, an output of the same
     length: (longest length + 1) * (1 + beam) tokens. A sentence over the budget makes a batch of its own.
@@ -66,20 +70,19 @@ def cut(lengths: npt.NDArray[np.int64], beam: int, max_batch_tokens: int) -> Ite
         start += count
 
 
-def pad(sequences: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
-    """Source ids, each row ended by EOS and padded with PAD (int64, B x S), and the lengths (int64, B)."""
-    lengths_B = np.fromiter(map(len, sequences), np.int64, len(sequences))
-    positions_S = np.arange(int(lengths_B.max()) + 1)
-    source_BS = np.full((len(sequences), len(positions_S)), PAD_ID, np.int64)
-    source_BS[positions_S < lengths_B[:, None]] = np.concatenate(sequences)
-    source_BS[np.arange(len(sequences)), lengths_B] = EOS_ID
-    return torch.from_numpy(source_BS), torch.from_numpy(lengths_B + 1)
+def pad(modality: Modality, sequences: Sequence[Positions]) -> tuple[Tensor, Tensor]:
+    """Sources as an encoder reads them (B x S, or B x S x width), and how many positions are real (int64, B)."""
+    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+    padded = modality.padded(Ragged(np.concatenate(sequences), lengths))
+    return torch.from_numpy(padded.values), torch.from_numpy(padded.lengths)
 
 
-def _search(model: Seq2Seq, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
+def _search(
+    model: Seq2Seq, modality: Modality, sequences: Sequence[Positions], options: SearchConfig
+) -> list[list[Hypothesis]]:
     """Search one batch; where the device's memory does not hold it, one half after the other."""
     device = next(model.parameters()).device
-    source_BS, lengths_B = pad(sequences)
+    source_BS, lengths_B = pad(modality, sequences)
     try:
         return search(model, source_BS.to(device), lengths_B.to(device), options)
     except torch.OutOfMemoryError:
@@ -88,4 +91,5 @@ def _search(model: Seq2Seq, sequences: Sequence[TokenIds], options: SearchConfig
     # Outside the handler: the exception's traceback would keep the tensors of the failed try alive.
     torch.cuda.empty_cache()
     middle = len(sequences) // 2
-    return [*_search(model, sequences[:middle], options), *_search(model, sequences[middle:], options)]
+    halves = sequences[:middle], sequences[middle:]
+    return [found for half in halves for found in _search(model, modality, half, options)]

@@ -21,8 +21,8 @@ def search(model: Seq2Seq, source_BS: Tensor, lengths_B: Tensor, options: Search
 
     Args:
         model: Any family; only its `encode`, `start` and `step` are used.
-        source_BS: Source ids (int64), each row ended by EOS and padded with PAD.
-        lengths_B: Lengths (int64), EOS included.
+        source_BS: Padded sources, as `modalities.Padded` has them.
+        lengths_B: How many positions of each are real (int64).
         options: Width, length penalty, limits and what to return.
 
     Returns:

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import pyarrow as pa
-
 EXCERPT_CHARACTERS = 200
 MAX_RECORD_BYTES = 1 << 26
 """A longer line is no record but a file without line ends: it fails alone, and is never held whole."""
 
-Carrier = TypeVar("Carrier", list[bytes], pa.Table)
+Carrier = TypeVar("Carrier")
 
 
 class UnreadableError(Exception):

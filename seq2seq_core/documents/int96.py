@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from seq2seq_core.documents.inputs import InputFile
-from seq2seq_core.documents.plan import TimestampUnit
+from seq2seq_core.documents.ranges import InputFile, TimestampUnit
 from seq2seq_core.documents.row_groups import open_file
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.damage import FAILURES, damaged

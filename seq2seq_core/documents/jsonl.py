@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -9,15 +10,34 @@ from typing import Any
 
 from seq2seq_core.documents.content import MAX_RECORD_BYTES, Content, RecordFailure, excerpt
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import InputFile
-from seq2seq_core.documents.lines import BYTE_ORDER_MARK, join_lines, plan_lines
-from seq2seq_core.documents.plan import InputPlan, UnitSize
+from seq2seq_core.documents.lines import BYTE_ORDER_MARK, LineFormat, count_lines, join_lines, read_lines
 from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.documents.ranges import SAMPLE_RECORDS, CountedInput, InputFile, RecordRange, UnitSize
+from seq2seq_core.files.compression import compress
 from seq2seq_core.files.fields import MISSING, lookup
 
 # Numbers are never used: reading them as floats avoids the interpreter's limit on the digits of integers.
 _decoder = json.JSONDecoder(parse_int=float)
 _COLON = re.compile(rb"[ \t\r]*:")
+
+
+class JsonlFormat(LineFormat):
+    """A JSON object a line."""
+
+    called = "JSONL"
+    suffixes = (".jsonl", ".ndjson")
+
+    def count(self, file: InputFile, size: UnitSize, fields: Fields) -> CountedInput:
+        return count_jsonl(file, size, fields)
+
+    def read(self, file: InputFile, part: RecordRange, fields: Fields) -> Content[list[bytes]]:
+        lines, ends_line = read_lines(file, part)
+        return parse_jsonl(lines, fields, ends_line=ends_line)
+
+    def render(
+        self, file: InputFile, content: Content[list[bytes]], predictions: Sequence[Prediction | None], fields: Fields
+    ) -> bytes:
+        return compress(render_jsonl(content, predictions, fields), file.codec)
 
 
 class _UnusableError(Exception):
@@ -71,16 +91,17 @@ class NameWatch:
             self._held += len(more)
 
 
-def plan_jsonl(file: InputFile, size: UnitSize, fields: Fields) -> InputPlan:
-    """Count, digest and cut a file of JSON lines.
+def count_jsonl(file: InputFile, size: UnitSize, fields: Fields) -> CountedInput:
+    """Count, digest and cut a file of JSON lines, and look at the first of them.
 
     Raises:
-        InputError: As `plan_lines`, or a field to be added is there already.
+        InputError: As `count_lines`, or a field to be added is there already.
     """
     watch = NameWatch(fields, file.where)
-    plan = plan_lines(file, size, watch)
+    counted = count_lines(file, size, watch)
     watch.finish()
-    return plan
+    lines, _ = read_lines(file, counted.ranges[0])
+    return dataclasses.replace(counted, doubt=doubt_jsonl(lines[:SAMPLE_RECORDS], fields, file.where))
 
 
 def parse_jsonl(lines: list[bytes], fields: Fields, *, ends_line: bool) -> Content[list[bytes]]:

@@ -1,26 +1,57 @@
-"""A line file in, its ranges out, and their lines as bytes; and the text format, where each line is one text."""
+"""A line file in, its ranges out, their lines as bytes, and a piece each where it can only be read from its start.
+
+Without pieces every unit of an archive would unpack all that stands before it: twice the records, four times the work.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import xxhash
 
 from seq2seq_core import storage
-from seq2seq_core.documents.content import MAX_RECORD_BYTES, Content, decode_texts
-from seq2seq_core.documents.inputs import InputFile
-from seq2seq_core.documents.plan import BLOCK_BYTES, InputPlan, RecordRange, UnitSize, changed, cut_lines
-from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.documents.content import MAX_RECORD_BYTES
+from seq2seq_core.documents.format import DocumentFormat
+from seq2seq_core.documents.pieces import lines_name, publish_lines, with_pieces
+from seq2seq_core.documents.ranges import (
+    BLOCK_BYTES,
+    CountedInput,
+    InputFile,
+    RecordRange,
+    UnitSize,
+    changed,
+    cut_lines,
+)
 from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.files.compression import ByteStream, open_plain, unpacked
 from seq2seq_core.files.encodings import HEAD_BYTES, UTF8, encoding_of_head
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+_FEW_READINGS = 2
 
-def plan_lines(file: InputFile, size: UnitSize, *watchers: Callable[[bytes], None]) -> InputPlan:
+
+class LineFormat(DocumentFormat):
+    """What formats have in common whose records are lines: how they are compressed, and laid out."""
+
+    has_lines = True
+    may_be_packed = True
+
+    def read_together(self, file: InputFile, part: RecordRange) -> str:
+        """All of an archive."""
+        return file.url if file.codec else super().read_together(file, part)
+
+    def lay_out(self, file: InputFile, parts: Iterable[RecordRange], folder: str, /) -> list[RecordRange]:
+        parts = sorted(parts, key=lambda part: part.first)
+        needs = [part for part in parts if file.codec and part.offset]
+        if len(needs) < _FEW_READINGS:
+            return parts
+        return with_pieces(file, parts, {part: lines_name(part) for part in needs}, folder, _copy_lines)
+
+
+def count_lines(file: InputFile, size: UnitSize, *watchers: Callable[[bytes], None]) -> CountedInput:
     """Count, digest and cut a file of lines; watchers see its plain bytes block by block.
 
     Raises:
@@ -35,7 +66,7 @@ def plan_lines(file: InputFile, size: UnitSize, *watchers: Callable[[bytes], Non
             stored.seek(0)
         plain = unpacked(stored, file.url) if file.codec else whole
         ranges = cut_lines(plain, size, _FirstBlock(file), *watchers)
-    return InputPlan(file, whole.digest.hexdigest(), whole.bytes, ranges)
+    return CountedInput(file, whole.digest.hexdigest(), whole.bytes, ranges)
 
 
 def read_lines(file: InputFile, part: RecordRange) -> tuple[list[bytes], bool]:
@@ -91,23 +122,24 @@ def join_lines(lines: Sequence[bytes], *, ends_line: bool) -> bytes:
     return b"\n".join(lines) + (b"\n" if ends_line else b"")
 
 
-def parse_text(lines: list[bytes], *, ends_line: bool) -> Content[list[bytes]]:
-    """The text of each line, without a byte order mark or a `\\r` at its end; bytes that are not UTF-8 fail."""
-    texts, failures = decode_texts([line.removeprefix(BYTE_ORDER_MARK).removesuffix(b"\r") for line in lines])
-    return Content(texts, failures, lines, ends_line)
+def _copy_lines(file: InputFile, urls: dict[RecordRange, str]) -> None:
+    """Write the pieces of ranges, in order, in one reading of the file."""
+    position = 0
+    with open_plain(file.url) as plain:
+        for part, url in urls.items():
+            skip(plain, part.offset - position)
+            _copy(plain, file, part, url)
+            position = part.offset + part.bytes
 
 
-def render_text(content: Content[list[bytes]], predictions: Sequence[Prediction | None]) -> bytes:
-    """As many lines as were read, each with the line end it had; a failed record is an empty line."""
-    lines = [_render_line(raw, result) for raw, result in zip(content.carrier, predictions, strict=True)]
-    return join_lines(lines, ends_line=content.ends_line)
-
-
-def _render_line(raw: bytes, prediction: Prediction | None) -> bytes:
-    # A line break inside an output would move every line after it.
-    text = prediction.text.replace("\n", " ").encode("utf-8") if prediction else b""
-    mark = BYTE_ORDER_MARK if raw.startswith(BYTE_ORDER_MARK) else b""
-    return mark + text + (b"\r" if raw.endswith(b"\r") else b"")
+def _copy(plain: ByteStream, file: InputFile, part: RecordRange, url: str) -> None:
+    digest = xxhash.xxh3_128()
+    with publish_lines(url) as out:
+        for block in blocks_of(plain, part.bytes):
+            digest.update(block)
+            out.write(block)
+        if digest.hexdigest() != part.digest:
+            raise changed(file, part, f"digest {digest.hexdigest()}", f"digest {part.digest}")
 
 
 class _Digesting:

@@ -1,8 +1,13 @@
-"""Rows of a Parquet file in, their texts out; and the rows with translations as new columns, as Parquet bytes."""
+"""Rows of a Parquet file in, their texts out; and the rows with translations as new columns, as Parquet bytes.
+
+Units of one row group have a piece each: without them every unit would decode the group from its first row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
@@ -10,11 +15,11 @@ from seq2seq_core import storage
 from seq2seq_core.documents.content import MAX_RECORD_BYTES, Content, RecordFailure, decode_texts
 from seq2seq_core.documents.faithful import write_rows
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import InputFile
+from seq2seq_core.documents.format import DocumentFormat
 from seq2seq_core.documents.int96 import choose_unit
-from seq2seq_core.documents.pieces import read_piece
-from seq2seq_core.documents.plan import InputPlan, RecordRange, UnitSize, changed, cut_rows
+from seq2seq_core.documents.pieces import publish_rows, read_piece, rows_name, with_pieces
 from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange, UnitSize, changed, cut_rows
 from seq2seq_core.documents.row_groups import (
     digest_ranges,
     open_file,
@@ -29,9 +34,38 @@ from seq2seq_core.files.parquet_footer import read_footer, row_group_spans
 from seq2seq_core.files.seal import size_of
 
 _MOST_BYTES_A_CHARACTER = 4
+_FEW_READINGS = 3
 
 
-def plan_rows(file: InputFile, size: UnitSize, fields: Fields) -> InputPlan:
+class ParquetFormat(DocumentFormat):
+    """A record a row, in files that are compressed inside."""
+
+    called = "Parquet"
+    suffixes = (".parquet",)
+
+    def count(self, file: InputFile, size: UnitSize, fields: Fields) -> CountedInput:
+        return count_rows(file, size, fields)
+
+    def read(self, file: InputFile, part: RecordRange, fields: Fields) -> Content[pa.Table]:
+        return read_rows(file, part, fields)
+
+    def render(
+        self, file: InputFile, content: Content[pa.Table], predictions: Sequence[Prediction | None], fields: Fields
+    ) -> bytes:
+        return render_rows(file, content, predictions, fields)
+
+    def read_together(self, file: InputFile, part: RecordRange) -> str:
+        """The row groups that hold a range."""
+        return f"{file.url} {part.offset} {part.bytes}"
+
+    def lay_out(self, file: InputFile, parts: Iterable[RecordRange], folder: str, /) -> list[RecordRange]:
+        parts = sorted(parts, key=lambda part: part.first)
+        if len(parts) < _FEW_READINGS:
+            return parts
+        return with_pieces(file, parts, {part: rows_name(part) for part in parts}, folder, _copy_rows)
+
+
+def count_rows(file: InputFile, size: UnitSize, fields: Fields) -> CountedInput:
     """Count, digest and cut a Parquet file, and look at its columns.
 
     Raises:
@@ -52,7 +86,7 @@ def plan_rows(file: InputFile, size: UnitSize, fields: Fields) -> InputPlan:
         unit = choose_unit(file, stored, parquet)
         write_rows(open_file(stored, unit).schema_arrow.empty_table(), file.where)
         fingerprint, ranges = digest_ranges(stored, footer, cut_rows(sum(counts), size), counts, spans, unit)
-    return InputPlan(file, fingerprint, stored_bytes, ranges)
+    return CountedInput(file, fingerprint, stored_bytes, ranges)
 
 
 def check_columns(schema: pa.Schema, fields: Fields, where: str) -> None:
@@ -89,7 +123,7 @@ def read_rows(file: InputFile, part: RecordRange, fields: Fields) -> Content[pa.
         with open_range(file, part) as parquet:
             table = pa.Table.from_batches(read_batches(file, part, parquet), parquet.schema_arrow)
     if table.num_rows != part.records:
-        raise changed(file, part, f"{table.num_rows:,} rows", f"{part.records:,} rows")
+        raise changed(file, part, f"{table.num_rows:,} rows", f"{part.records:,} rows", "rows")
     texts, failures = _texts(table, fields)
     return Content(texts, failures, table)
 
@@ -107,6 +141,33 @@ def render_rows(
     for position, (name, kind) in enumerate(zip(fields.added, fields.types, strict=True)):
         table = table.append_column(pa.field(name, kind), pa.array([row[position] for row in rows], kind))
     return write_rows(table, file.where)
+
+
+def _copy_rows(file: InputFile, urls: dict[RecordRange, str]) -> None:
+    """Write the pieces of ranges, in order, in one reading of the row groups that hold them."""
+    parts = list(urls)
+    first, last = parts[0], parts[-1]
+    whole = dataclasses.replace(first, records=last.first + last.records - first.first)
+    with open_range(file, whole) as parquet:
+        for part, table in _tables(read_batches(file, whole, parquet), parts, parquet.schema_arrow):
+            publish_rows(urls[part], table)
+
+
+def _tables(
+    batches: Iterator[pa.RecordBatch], parts: Sequence[RecordRange], schema: pa.Schema
+) -> Iterator[tuple[RecordRange, pa.Table]]:
+    """The rows of each range, out of batches that begin with the first; no more is held than a range and a batch."""
+    begin = end = parts[0].first
+    held: deque[pa.RecordBatch] = deque()
+    waiting = deque(parts)
+    for batch in batches:
+        held.append(batch)
+        end += len(batch)
+        while waiting and waiting[0].first + waiting[0].records <= end:
+            part = waiting.popleft()
+            yield part, pa.Table.from_batches(held, schema).slice(part.first - begin, part.records)
+        while held and (not waiting or begin + len(held[0]) <= waiting[0].first):
+            begin += len(held.popleft())
 
 
 def _texts(table: pa.Table, fields: Fields) -> tuple[list[str | None], list[RecordFailure]]:

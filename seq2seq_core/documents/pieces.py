@@ -7,9 +7,10 @@ before the pieces it names, says which files are ours to remove. A piece that is
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO
 
 import pyarrow as pa
@@ -18,11 +19,8 @@ import xxhash
 import zstandard
 
 from seq2seq_core import storage
-from seq2seq_core.documents.inputs import MARKER_FOLDER
-from seq2seq_core.documents.plan import RecordRange
+from seq2seq_core.documents.ranges import InputFile, RecordRange
 from seq2seq_core.files.damage import FAILURES
-
-PIECE_FOLDER = f"{MARKER_FOLDER}/.pieces"
 
 _LINES, _ROWS, _RECORD = ".zst", ".arrow", ".json"
 _RECORD_NAME = re.compile(r"[0-9a-f]{32}\.json")
@@ -46,8 +44,34 @@ def lines_name(part: RecordRange) -> str:
 
 
 def rows_name(part: RecordRange) -> str:
-    """The name of a range of rows: the digest in the plan is that of all the row groups that hold it."""
+    """The name of a range of rows: the digest of a range is that of all the row groups that hold it."""
     return storage.digest_bytes(f"{part.digest} {part.first} {part.records} {part.int96}".encode()) + _ROWS
+
+
+def with_pieces(
+    file: InputFile,
+    parts: Sequence[RecordRange],
+    names: Mapping[RecordRange, str],
+    folder: str,
+    copy: Callable[[InputFile, dict[RecordRange, str]], None],
+) -> list[RecordRange]:
+    """The ranges, those that have a name with a piece of that name in the folder.
+
+    Args:
+        file: What the ranges are of.
+        parts: All of them, in order.
+        names: The names of those to be laid out.
+        folder: Of the pieces.
+        copy: Writes pieces to their URLs, in one reading of the file; called for those that are not there yet.
+    """
+    present = set(storage.list_folder(folder))
+    missing = {part: storage.join(folder, name) for part, name in names.items() if name not in present}
+    if missing:
+        with noted(folder, file.where, list(names.values())):
+            copy(file, missing)
+    return [
+        dataclasses.replace(part, piece=storage.join(folder, names[part])) if part in names else part for part in parts
+    ]
 
 
 @contextlib.contextmanager

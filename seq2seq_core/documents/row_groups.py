@@ -1,7 +1,7 @@
-"""A Parquet file and a range of its rows in; the rows out, of the very bytes whose digest stands in the plan.
+"""A Parquet file and a range of its rows in; the rows out, of the very bytes whose digest was taken.
 
-The bytes of the row groups that hold a range are copied, digested, compared with the plan, and read from the copy: a
-file that is replaced at any moment gives the rows that were planned or an error, never a mixture.
+The bytes of the row groups that hold a range are copied, digested, compared with it, and read from the copy: a file
+that is replaced at any moment gives the rows that were counted or an error, never a mixture.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from seq2seq_core import local_disk, storage
-from seq2seq_core.documents.inputs import InputFile
-from seq2seq_core.documents.plan import BLOCK_BYTES, RecordRange, TimestampUnit, changed
+from seq2seq_core.documents.ranges import BLOCK_BYTES, InputFile, RecordRange, TimestampUnit, changed
 from seq2seq_core.files.damage import FAILURES, damaged
 from seq2seq_core.files.parquet_footer import read_footer
 from seq2seq_core.files.seal import size_of
@@ -86,7 +85,7 @@ def open_range(file: InputFile, part: RecordRange) -> Iterator[pq.ParquetFile]:
     """The file, of which only the row groups of a range can be read.
 
     Raises:
-        InputError: They are not what was planned.
+        InputError: They are not what was counted.
     """
     with storage.open_input(file.url) as stored, _room_for(part.bytes) as copy:
         size, digest = size_of(stored), xxhash.xxh3_128()
@@ -97,7 +96,7 @@ def open_range(file: InputFile, part: RecordRange) -> Iterator[pq.ParquetFile]:
         footer = read_footer(stored, size)
         digest.update(footer)
         if digest.hexdigest() != part.digest:
-            raise changed(file, part, f"digest {digest.hexdigest()}", f"digest {part.digest}")
+            raise changed(file, part, f"digest {digest.hexdigest()}", f"digest {part.digest}", "rows")
         try:
             parquet = open_file(_Held(copy, part, size), part.int96, pq.read_metadata(io.BytesIO(footer)))
         except FAILURES as error:

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
-from seq2seq_core.engines.config import EchoEngineConfig
-from seq2seq_core.engines.interface import TokenIds
+from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, TokenIds
 from seq2seq_core.errors import ModelError
+from seq2seq_core.modalities.base import SIDES
+from seq2seq_core.models.card import FileEntry, ModelCard, check_reads_text, place, read_files
+from seq2seq_core.tokenizer.model import Tokenizer
+
+
+class EchoEngineConfig(EngineConfig):
+    """Gives the source pieces back as output: for tests, and to measure a pipeline without its model."""
+
+    kind: Literal["echo"] = Field("echo", description="echo: the input back, without a model")
+    fail_on_piece: int | None = Field(
+        None, ge=0, le=1 << 31, description="fail on sequences that hold this piece id, to try out what happens then"
+    )
+
+    def load(self, model_root: str) -> LoadedEngine:
+        """See `EngineConfig.load`; what is echoed is in the source language, so its tokenizer is all that is read."""
+        card, files = read_files(model_root, lambda card: [_source_tokenizer(model_root, card)])
+        entry = _source_tokenizer(model_root, card)
+        tokenizers = dict.fromkeys(SIDES, Tokenizer(files[entry.path], place(model_root, entry)))
+        return LoadedEngine(EchoEngine(self), tokenizers, card.digest, card.source_text)
 
 
 class EchoEngine:
@@ -29,6 +49,12 @@ class EchoEngine:
         if self._fail_on_piece is not None and any(self._fail_on_piece in sequence for sequence in sequences):
             raise ModelError("the echo engine was asked to fail on this piece", found=self._fail_on_piece)
         return [[_echo(sequence, options)] for sequence in sequences]
+
+
+def _source_tokenizer(root: str, card: ModelCard) -> FileEntry:
+    """A ModelError where the source is no text: there are no pieces to give back."""
+    check_reads_text(root, card)
+    return card.tokenizers["source"]
 
 
 def _echo(sequence: TokenIds, options: SearchConfig) -> Hypothesis:

@@ -1,45 +1,83 @@
-"""Piece ids in, hypotheses out, by a model of this project on PyTorch."""
+"""Sources in, hypotheses out, by a model of this project on PyTorch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
+from pydantic import Field
 
-from seq2seq_core.decoding.batched import generate
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
-from seq2seq_core.engines.config import TorchEngineConfig
-from seq2seq_core.engines.interface import TokenIds
-from seq2seq_core.models.folder import LoadedModel, load_model
+from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, Source
+from seq2seq_core.modalities.base import Modality
+
+if TYPE_CHECKING:
+    from seq2seq_core.models.interface import Seq2Seq
 
 # On CPU larger batches leave the caches (measured: 4096 to 16384 within 10%, 32768 is slower); a GPU wants them, and
 # halves what its memory does not hold.
 _CPU_BATCH_TOKENS, _GPU_BATCH_TOKENS = 8192, 131_072
 
 
+class TorchEngineConfig(EngineConfig):
+    """PyTorch: every architecture, on CPU and GPU."""
+
+    software = ("torch",)
+    shapes_nothing = frozenset({"device", "threads", "max_batch_tokens"})
+
+    kind: Literal["torch"] = Field("torch", description="torch: every model, on CPU and GPU")
+    device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda or cuda:N")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of weights and arithmetic")
+    max_batch_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=1 << 31,
+        description="tokens of a batch: padded sources, and as many again for each hypothesis of the beam; "
+        "null: 8192 on CPU, 131072 on GPU",
+    )
+    threads: int | None = Field(
+        None, ge=1, le=4096, description="CPU threads of this process; null leaves them as they are"
+    )
+
+    def load(self, model_root: str) -> LoadedEngine:
+        """See `EngineConfig.load`. The number of threads holds for the whole process, as PyTorch knows no other."""
+        import torch
+
+        from seq2seq_core.decoding.batched import generate
+        from seq2seq_core.models.folder import load_model
+
+        device = self.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        loaded = load_model(model_root, device)
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        model = loaded.model.to(dtype=getattr(torch, self.precision)).eval()
+        on_cpu = next(model.parameters()).device.type == "cpu"
+        most = self.max_batch_tokens or (_CPU_BATCH_TOKENS if on_cpu else _GPU_BATCH_TOKENS)
+        engine = TorchEngine(model, loaded.modality, most, generate)
+        return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text)
+
+    def on_cores(self, cores: int) -> Self:
+        """See `EngineConfig.on_cores`."""
+        return self if self.threads else self.model_copy(update={"threads": cores})
+
+
 class TorchEngine:
     """The reference engine: every architecture, on CPU and GPU."""
 
-    def __init__(self, loaded: LoadedModel, config: TorchEngineConfig) -> None:
-        """Take over a model; its weights change to the precision asked for.
+    def __init__(
+        self,
+        model: Seq2Seq,
+        modality: Modality,
+        max_batch_tokens: int,
+        generate: Callable[..., list[list[Hypothesis]]],
+    ) -> None:
+        """Take over a model in evaluation mode, whose source is so; `generate` is that of `decoding.batched`."""
+        self._model, self._modality = model, modality
+        self._max_batch_tokens = max_batch_tokens
+        self._generate = generate
 
-        The number of threads holds for the whole process, as PyTorch knows no other.
-        """
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
-        self._model = loaded.model.to(dtype=getattr(torch, config.precision)).eval()
-        on_cpu = next(self._model.parameters()).device.type == "cpu"
-        self._max_batch_tokens = config.max_batch_tokens or (_CPU_BATCH_TOKENS if on_cpu else _GPU_BATCH_TOKENS)
-
-    def generate(self, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
+    def generate(self, sequences: Sequence[Source], options: SearchConfig) -> list[list[Hypothesis]]:
         """See `Engine.generate`; a ModelError when the model's output is not a number."""
-        return generate(self._model, sequences, options, self._max_batch_tokens)
-
-
-def load(config: TorchEngineConfig, model_root: str) -> tuple[TorchEngine, LoadedModel]:
-    """Read a model folder onto the device asked for; see `load_model` for the errors."""
-    device = config.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    loaded = load_model(model_root, device)
-    return TorchEngine(loaded, config), loaded
+        return self._generate(self._model, self._modality, sequences, options, self._max_batch_tokens)

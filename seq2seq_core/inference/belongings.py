@@ -13,13 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.documents.inputs import FAILURE_FOLDER, MARKER_FOLDER
-from seq2seq_core.documents.plan import InputPlan
+from seq2seq_core.documents.ranges import CountedInput
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.inference.output import OUTPUT_NAME, Output, load_output
-from seq2seq_core.inference.unit import Unit
-
-NOTE_PATH = f"{MARKER_FOLDER}/files.json"
+from seq2seq_core.inference.folder import MARKER_FOLDER, NOTE_PATH, OUTPUT_NAME, failures_path, marker_path
+from seq2seq_core.inference.manifest import Output, load_output
+from seq2seq_core.inference.unit import DocumentUnit
 
 _MARKER = re.compile(rf"{re.escape(MARKER_FOLDER)}/(.*-\d{{5,}}-of-\d{{5,}}.*)\.json")
 _NUMBERED = re.compile(r"(.*)-\d{5,}-of-\d{5,}(.*)")
@@ -27,7 +25,7 @@ _TEMPORARY = re.compile(r"(.*/)?\.(.+)\.[0-9a-f]{32}\.tmp")
 _PATHS = pydantic.TypeAdapter(list[str])
 
 
-def take_places(root: str, units: Sequence[Unit]) -> None:
+def take_places(root: str, units: Sequence[DocumentUnit]) -> None:
     """Note the outputs of a run, if none of their places is somebody else's.
 
     Raises:
@@ -49,7 +47,7 @@ def take_places(root: str, units: Sequence[Unit]) -> None:
     _note(root, ours | {unit.path for unit in units})
 
 
-def sweep(root: str, plans: Sequence[InputPlan], output: Output) -> None:
+def sweep(root: str, inputs: Sequence[CountedInput], output: Output) -> None:
     """Remove what earlier or killed runs on the same inputs left: other numbers of units, temporary files.
 
     Files that belong to none of these inputs, or are not ours, are not touched.
@@ -57,7 +55,7 @@ def sweep(root: str, plans: Sequence[InputPlan], output: Output) -> None:
     present = set(storage.files_below(root))
     ours = _recorded(root, present)
     kept = {unit.path for unit in output.units}
-    stems = {(plan.file.name, plan.file.suffix) for plan in plans}
+    stems = {(counted.file.name, counted.file.suffix) for counted in inputs}
     stale = {path for path in ours - kept if _stem(path) in stems}
     half = {path for path in present if _is_half(path, _all_files({p for p in ours if _stem(p) in stems}))}
     for path in sorted((_all_files(stale) & present) | half):
@@ -95,8 +93,8 @@ def _all_files(outputs: Iterable[str]) -> set[str]:
 
 def _files_of(output: str) -> Iterator[str]:
     yield output
-    yield f"{MARKER_FOLDER}/{output}.json"
-    yield f"{FAILURE_FOLDER}/{output}.jsonl"
+    yield marker_path(output)
+    yield failures_path(output)
 
 
 def _stem(output: str) -> tuple[str, str] | None:

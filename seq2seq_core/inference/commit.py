@@ -1,17 +1,23 @@
-"""The bytes of a unit in, committed files out: the output, its failures, and last the marker that makes them count."""
+"""A translated unit in, committed files out: the output, its failures, and last the marker that makes them count."""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Sequence
+from typing import Literal
 
 import pydantic
 
 from seq2seq_core import storage
 from seq2seq_core.documents.content import RecordFailure
-from seq2seq_core.documents.inputs import MARKER_FOLDER
-from seq2seq_core.inference.unit import Unit
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.table import format_of
+from seq2seq_core.errors import InputError
+from seq2seq_core.inference.folder import marker_path
+from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation
+
+OnError = Literal["keep", "fail"]
 
 
 class UnitEntry(pydantic.BaseModel):
@@ -44,7 +50,7 @@ class UnitEntry(pydantic.BaseModel):
     failures_digest: str | None = None
 
 
-def find_finished(root: str, unit: Unit) -> UnitEntry | None:
+def find_finished(root: str, unit: DocumentUnit) -> UnitEntry | None:
     """The entry of a unit whose output is committed with this fingerprint and still there; None for any other."""
     entry = read_marker(storage.join(root, unit.marker_path))
     if entry is None or entry.fingerprint != unit.fingerprint or not _is_there(root, entry):
@@ -54,7 +60,7 @@ def find_finished(root: str, unit: Unit) -> UnitEntry | None:
 
 def still_stands(root: str, entry: UnitEntry) -> bool:
     """Whether a finished unit is what its marker says, and its files are there."""
-    marker = storage.join(root, MARKER_FOLDER, f"{entry.path}.json")
+    marker = storage.join(root, marker_path(entry.path))
     return read_marker(marker) == entry and _is_there(root, entry)
 
 
@@ -65,8 +71,35 @@ def _is_there(root: str, entry: UnitEntry) -> bool:
     return entry.failures is None or storage.exists(storage.join(root, entry.failures))
 
 
+def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error: OnError) -> UnitEntry:
+    """Write a unit's output and make it count.
+
+    Raises:
+        InputError: A record failed, and `on_error` says that this ends the run.
+    """
+    unit = translated.unit
+    if translated.failures and on_error == "fail":
+        first = translated.failures[0]
+        raise InputError(
+            f"a record cannot be translated: {first.reason}",
+            where=f"{unit.file.where}, record {unit.part.first + first.record}",
+            found=repr(first.excerpt),
+            advice="Repair it, or keep its place and go on (--on_error keep).",
+        )
+    data = format_of(unit.file).render(unit.file, translated.content, translated.predictions, fields)
+    outputs = [prediction for prediction in translated.predictions if prediction is not None]
+    return commit(
+        root,
+        unit,
+        data,
+        translated.failures,
+        cut=sum(output.cut for output in outputs),
+        looping=sum(output.looping for output in outputs),
+    )
+
+
 def commit(
-    root: str, unit: Unit, data: bytes, failures: Sequence[RecordFailure], *, cut: int = 0, looping: int = 0
+    root: str, unit: DocumentUnit, data: bytes, failures: Sequence[RecordFailure], *, cut: int = 0, looping: int = 0
 ) -> UnitEntry:
     """Publish a unit. Killed at any moment, it is finished or to be done again; done twice, it is the same."""
     marker = storage.join(root, unit.marker_path)
@@ -106,7 +139,7 @@ def read_marker(url: str) -> UnitEntry | None:
         return None
 
 
-def ledger_lines(unit: Unit, failures: Sequence[RecordFailure]) -> bytes:
+def ledger_lines(unit: DocumentUnit, failures: Sequence[RecordFailure]) -> bytes:
     """A JSON object a failed record: input, record (from 0; of line formats also line, from 1), reason, its start.
 
     All of a record that has no place in the output stands there too: as `original`, or `original_base64` where it is
@@ -115,9 +148,9 @@ def ledger_lines(unit: Unit, failures: Sequence[RecordFailure]) -> bytes:
     return b"".join(_ledger_line(unit, failure) for failure in failures)
 
 
-def _ledger_line(unit: Unit, failure: RecordFailure) -> bytes:
+def _ledger_line(unit: DocumentUnit, failure: RecordFailure) -> bytes:
     record = unit.part.first + failure.record
-    line = {} if unit.file.format == "parquet" else {"line": record + 1}
+    line = {"line": record + 1} if format_of(unit.file).has_lines else {}
     row = {"input": unit.file.where, "record": record, **line, "reason": failure.reason, "text": failure.excerpt}
     row |= {} if failure.original is None else _original(failure.original)
     return json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n"

@@ -1,4 +1,4 @@
-"""Which model translates, and how: a configuration in, a Translator or a description of its model out."""
+"""Which model translates, and how: a configuration in, a Translator out."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ from pydantic import Field
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
-from seq2seq_core.engines.config import EngineConfig, TorchEngineConfig
-from seq2seq_core.engines.table import load_engine
+from seq2seq_core.engines import table as engines
+from seq2seq_core.engines.table import AnyEngine
 from seq2seq_core.errors import ModelError
-from seq2seq_core.inference.output import ModelEntry
 from seq2seq_core.inference.translator import Translator
-from seq2seq_core.models.card import read_card
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.tags import prefix_of
-
-_LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 
 
 class TranslatorConfig(Config):
@@ -35,13 +31,12 @@ class TranslatorConfig(Config):
     target_language: str | None = Field(
         None, description="the language asked of a multilingual model, whose data was tagged with it"
     )
-    engine: EngineConfig = Field(TorchEngineConfig(), description="what runs the model")
+    engine: AnyEngine = Field(engines.DEFAULT, description="what runs the model")
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
-        engine = self.engine.model_dump(mode="json", exclude={"device", "threads", "max_batch_tokens"})
         options = self.model_dump(mode="json", include={"search", "segmentation", "normalize", "target_language"})
-        return {**options, "engine": engine}
+        return {**options, "engine": self.engine.identity()}
 
 
 def load_translator(config: TranslatorConfig, digest: str | None = None) -> Translator:
@@ -55,7 +50,7 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         ModelError: The folder is missing, unfinished or damaged, or holds another model than it must.
         ConfigError: There is no such device.
     """
-    loaded = load_engine(config.engine, config.model)
+    loaded = config.engine.load(config.model)
     if digest is not None and loaded.model_digest != digest:
         raise ModelError(
             "the model was replaced while it was in use",
@@ -84,14 +79,3 @@ def _fitting(segmentation: SegmentConfig, text: SourceText) -> SegmentConfig:
             "language": segmentation.language or text.source_language,
         }
     )
-
-
-def describe_model(root: str) -> ModelEntry:
-    """Digest and lineage of a model folder, without loading its weights.
-
-    Raises:
-        ModelError: There is no finished model.
-    """
-    card, lineage = read_card(root)
-    shown = lineage.model_dump(mode="json", include=set(_LINEAGE_KEYS))
-    return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=shown)

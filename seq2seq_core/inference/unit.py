@@ -1,21 +1,30 @@
-"""The plan of an input in, its units of work out: each with a fingerprint, and with names for what it leaves behind."""
+"""A counted input in, its units out: each with a fingerprint and names, and then read and translated as a whole.
+
+Every record of a unit keeps its place, and every failure has its reason; `commit` makes a translated unit count.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import shard_name
-from seq2seq_core.documents.inputs import FAILURE_FOLDER, MARKER_FOLDER, InputFile
-from seq2seq_core.documents.plan import InputPlan, RecordRange
+from seq2seq_core.documents.content import Content, RecordFailure, excerpt
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
+from seq2seq_core.documents.table import format_of
+from seq2seq_core.inference.folder import failures_path, marker_path
 
 UNIT_VERSION = 2
 """Part of every fingerprint: to be raised when the same input and options would give other bytes."""
 
 
 @dataclass(frozen=True)
-class Unit:
+class DocumentUnit:
     """A contiguous range of records that one worker reads, translates and commits as a whole.
 
     Attributes:
@@ -36,13 +45,13 @@ class Unit:
 
     @property
     def marker_path(self) -> str:
-        """The file whose presence, with the same fingerprint, says that the unit is finished."""
-        return f"{MARKER_FOLDER}/{self.path}.json"
+        """See `folder.marker_path`."""
+        return marker_path(self.path)
 
     @property
     def failures_path(self) -> str:
-        """Its part of the failure ledger; there is none when no record failed."""
-        return f"{FAILURE_FOLDER}/{self.path}.jsonl"
+        """See `folder.failures_path`."""
+        return failures_path(self.path)
 
     @property
     def where(self) -> str:
@@ -50,14 +59,62 @@ class Unit:
         return f"{self.file.where}, records {self.part.first:,} to {self.part.first + self.part.records - 1:,}"
 
 
-def cut_units(plan: InputPlan, job: str) -> list[Unit]:
-    """The units of an input, in order; `job` is the digest of the model and the options."""
-    count = len(plan.ranges)
+def units_of(counted: CountedInput, provenance: str) -> list[DocumentUnit]:
+    """The units of an input, in order; `provenance` is the digest of the model and the options."""
+    count = len(counted.ranges)
     return [
-        Unit(plan.file, part, index, count, _fingerprint(plan, part, job)) for index, part in enumerate(plan.ranges)
+        DocumentUnit(counted.file, part, index, count, _fingerprint(counted, part, provenance))
+        for index, part in enumerate(counted.ranges)
     ]
 
 
-def _fingerprint(plan: InputPlan, part: RecordRange, job: str) -> str:
-    parts = [UNIT_VERSION, job, plan.fingerprint, plan.file.format, part.first, part.records, part.digest]
-    return storage.digest_bytes(json.dumps(parts).encode())
+def _fingerprint(counted: CountedInput, part: RecordRange, provenance: str) -> str:
+    content = [counted.fingerprint, counted.file.format, part.first, part.records, part.digest]
+    return storage.digest_bytes(json.dumps([UNIT_VERSION, provenance, *content]).encode())
+
+
+class Translates(Protocol):
+    """What a unit needs of a Translator."""
+
+    def translate(self, texts: Sequence[str | None]) -> list[Prediction]: ...
+
+
+@dataclass(frozen=True)
+class UnitContent:
+    """A unit that has been read; its length is the number of its records."""
+
+    unit: DocumentUnit
+    content: Content[Any]
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+
+@dataclass(frozen=True)
+class UnitTranslation:
+    """A unit that has been translated: a prediction or None for each record, and all its failures, in order."""
+
+    unit: DocumentUnit
+    content: Content[Any]
+    predictions: list[Prediction | None]
+    failures: list[RecordFailure]
+
+
+def read_unit(unit: DocumentUnit, fields: Fields) -> UnitContent:
+    """The records of a unit; an InputError where the file is damaged or has changed since it was counted."""
+    return UnitContent(unit, format_of(unit.file).read(unit.file, unit.part, fields))
+
+
+def translate_unit(loaded: UnitContent, translator: Translates) -> UnitTranslation:
+    """Translate all texts of a unit together; what fails alone is left out alone."""
+    content = loaded.content
+    wanted = [(record, text) for record, text in enumerate(content.texts) if text is not None]
+    predictions: list[Prediction | None] = [None] * len(content)
+    failures = list(content.failures)
+    for (record, text), prediction in zip(wanted, translator.translate([text for _, text in wanted]), strict=True):
+        if prediction.error is None:
+            predictions[record] = prediction
+        else:
+            failures.append(RecordFailure(record, prediction.error, excerpt(text)))
+    failures.sort(key=lambda failure: failure.record)
+    return UnitTranslation(loaded.unit, content, predictions, failures)

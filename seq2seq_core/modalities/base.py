@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.tokenizer.model import Tokenizer
 
@@ -65,10 +66,20 @@ class Ragged(NamedTuple):
 
 
 class Padded(NamedTuple):
-    """Rows of a batch in one array, as long as the longest, and how many positions of each row are real (int64)."""
+    """Rows of a batch in one array, as long as the longest, and how many positions of each row are real (int64).
+
+    Each row has one at least, also where it is empty: an encoder has to have something to look at.
+    """
 
     values: npt.NDArray[Any]
     lengths: npt.NDArray[np.int64]
+
+
+class Normalized(NamedTuple):
+    """A comparable column, and what rules judge of it: its text, or empty texts where it has none."""
+
+    column: pa.Array
+    text: TextColumn
 
 
 class Doubt(NamedTuple):
@@ -98,7 +109,7 @@ class Modality(ABC):
         """The type of the staged column."""
 
     @abstractmethod
-    def normalized(self, raw: pa.Array, settings: NormalizeConfig) -> pa.Array:
+    def normalized(self, raw: pa.Array, settings: NormalizeConfig) -> Normalized:
         """What a reader gave, made comparable; `staged` takes it from there."""
 
     @abstractmethod
@@ -106,12 +117,11 @@ class Modality(ABC):
         """The staged column (no nulls)."""
 
     @abstractmethod
-    def keys(self, normalized: pa.Array) -> pa.Array:
-        """The bytes by which equal rows are found (text or binary, no nulls)."""
+    def keys(self, rows: pa.Array) -> pa.Array:
+        """The bytes by which equal rows are found (text or binary, no nulls), of a normalised or staged column.
 
-    @abstractmethod
-    def shown(self, staged: pa.Array) -> pa.Array:
-        """What stands of it in the files of rejected rows: text, null where there is none."""
+        A row without any has no such side: it is then known by its other side.
+        """
 
     @abstractmethod
     def content_type(self, vocabulary: int | None) -> pa.DataType:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.modalities.base import Doubt, Element, EncoderInput, Modality, Padded, Ragged, Symbols
+from seq2seq_core.modalities.base import Doubt, Element, EncoderInput, Modality, Normalized, Padded, Ragged, Symbols
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -27,21 +27,18 @@ class Text(Modality):
         """See `Modality`; large, as the rows of a shard may have more than 2 GiB of text together."""
         return pa.large_string()
 
-    def normalized(self, raw: pa.Array, settings: NormalizeConfig) -> pa.Array:
+    def normalized(self, raw: pa.Array, settings: NormalizeConfig) -> Normalized:
         """See `Modality`."""
-        return normalize(TextColumn(raw), settings).column
+        text = normalize(TextColumn(raw), settings)
+        return Normalized(text.column, text)
 
     def staged(self, normalized: pa.Array) -> pa.Array:
         """See `Modality`."""
         return normalized.cast(pa.large_string())
 
-    def keys(self, normalized: pa.Array) -> pa.Array:
+    def keys(self, rows: pa.Array) -> pa.Array:
         """See `Modality`: the text itself."""
-        return normalized
-
-    def shown(self, staged: pa.Array) -> pa.Array:
-        """See `Modality`."""
-        return staged.cast(pa.string())
+        return rows
 
     def content_type(self, vocabulary: int | None) -> pa.DataType:
         """See `Modality`: piece ids, without BOS and EOS."""

@@ -1,6 +1,7 @@
 """A model folder in; what it says of itself out, and the digest that names the model by its content. No torch.
 
-    config.json             architecture, vocabulary sizes, how source text was made; name, size and digest of each file
+    config.json             architecture, what the source is, vocabulary sizes, how source text was made; name, size
+                            and digest of each file
     lineage.json            where the model comes from
 
 A foreign folder is not believed: numbers are of their own type and range, texts no numbers, paths stay in the folder.
@@ -14,13 +15,15 @@ import logging
 import struct
 from collections.abc import Callable, Iterable
 from math import prod
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pydantic
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_serializer, model_validator
 
 from seq2seq_core import storage
-from seq2seq_core.errors import ModelError, StorageError
+from seq2seq_core.errors import DatasetError, ModelError, StorageError
+from seq2seq_core.modalities.base import EncoderInput, Modality, Side
+from seq2seq_core.modalities.table import USUAL, modality_of
 from seq2seq_core.text.source_text import SourceText
 
 FORMAT_VERSION = 1
@@ -44,8 +47,17 @@ def _below(path: str) -> str:
     return path
 
 
+def _known(modality: str) -> str:
+    """A name that this version knows."""
+    try:
+        return modality_of(modality).name
+    except DatasetError as error:
+        raise ValueError(str(error)) from None
+
+
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 _Path = Annotated[str, AfterValidator(_below)]
+_ModalityName = Annotated[str, AfterValidator(_known)]
 
 
 class _Entry(pydantic.BaseModel):
@@ -85,23 +97,58 @@ class FileEntry(_Entry):
 
 
 class ModelCard(_Entry):
-    """What `config.json` says; `architecture` is that of a family of `models.registry`, as plain values."""
+    """What `config.json` says; `architecture` is that of a family of `models.registry`, as plain values.
+
+    `source_modality` says what the source is (`modalities.table`); only a source of text has a tokenizer, and a
+    vocabulary.
+    """
 
     format_version: Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)] = FORMAT_VERSION
     task: Literal["text"] = "text"
     architecture: dict[str, Any]
-    source_vocabulary: Count
+    source_modality: _ModalityName = USUAL
+    source_vocabulary: Count | None = None
     target_vocabulary: Count
     source_text: SourceText = SourceText()
     weights: FileEntry
-    source_tokenizer: FileEntry
+    source_tokenizer: FileEntry | None = None
     target_tokenizer: FileEntry
     lineage: FileEntry
+
+    @model_validator(mode="after")
+    def _text_has_a_tokenizer(self) -> Self:
+        for name in ("source_vocabulary", "source_tokenizer"):
+            if (getattr(self, name) is not None) != self.modality.has_text:
+                expected = "there is none" if self.modality.has_text else "only a source of text has one"
+                raise ValueError(f"{name}: {expected}, and the source is {self.source_modality}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is written of a model of text, and its digest, does not change with what other models are."""
+        usual = {"source_modality": USUAL, "source_vocabulary": None, "source_tokenizer": None}
+        return {name: value for name, value in dump(self).items() if name not in usual or value != usual[name]}
+
+    @property
+    def modality(self) -> Modality:
+        """What the source is."""
+        return modality_of(self.source_modality)
+
+    @property
+    def encoder_input(self) -> EncoderInput:
+        """What the encoder is given at each position."""
+        return self.modality.encoder_input(self.source_vocabulary)
+
+    @property
+    def tokenizers(self) -> dict[Side, FileEntry]:
+        """The tokenizers of the sides that have one."""
+        source: dict[Side, FileEntry] = {} if self.source_tokenizer is None else {"source": self.source_tokenizer}
+        return {**source, "target": self.target_tokenizer}
 
     @property
     def files(self) -> dict[str, FileEntry]:
         """The files that belong to the model, by path."""
-        entries = (self.weights, self.source_tokenizer, self.target_tokenizer, self.lineage)
+        entries = (self.weights, *self.tokenizers.values(), self.lineage)
         return {entry.path: entry for entry in entries}
 
     @property
@@ -111,9 +158,9 @@ class ModelCard(_Entry):
         What the files are called does not count, nor does the lineage: who trained the same weights, when and under
         which versions makes no other output, so nothing has to be translated again for it.
         """
-        entries = ("weights", "source_tokenizer", "target_tokenizer")
+        entries = {"weights": self.weights, **{f"{side}_tokenizer": entry for side, entry in self.tokenizers.items()}}
         values = self.model_dump(mode="json", exclude={"lineage", *entries})
-        values |= {name: getattr(self, name).digest for name in entries}
+        values |= {name: entry.digest for name, entry in entries.items()}
         return storage.digest_bytes(json.dumps(values, sort_keys=True).encode())
 
 
@@ -125,6 +172,17 @@ def read_card(root: str) -> tuple[ModelCard, Lineage]:
     """
     card, files = read_files(root, lambda card: [card.lineage])
     return card, parse_lineage(root, card, files)
+
+
+def check_reads_text(root: str, card: ModelCard) -> None:
+    """Make sure that a model can be given texts; else a ModelError."""
+    if not card.modality.has_text:
+        raise ModelError(
+            "the source of this model is no text, and only texts are translated",
+            where=storage.redact(root),
+            found=f"source_modality {card.source_modality}",
+            advice="Name a model that was trained on text.",
+        )
 
 
 def verify_model(root: str) -> ModelCard:

@@ -2,7 +2,7 @@
 
     config.json             see `models.card`
     model.safetensors       the weights, float32, a tied table once
-    tokenizer/joint.model   or tokenizer/source.model and tokenizer/target.model
+    tokenizer/joint.model   or tokenizer/source.model and tokenizer/target.model, of the sides that are text
     lineage.json            where the model comes from
 
 How the files are replaced by those of a newer model stands in `models.publishing`. A reader that was overtaken finds a
@@ -23,7 +23,8 @@ from torch import Tensor
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, ModelError, TokenizerError
-from seq2seq_core.modalities.base import Symbols
+from seq2seq_core.modalities.base import EncoderInput, Modality, Side
+from seq2seq_core.modalities.table import USUAL, modality_of
 from seq2seq_core.models.card import (
     CONFIG_NAME,
     FileEntry,
@@ -34,26 +35,37 @@ from seq2seq_core.models.card import (
     place,
     read_files,
 )
-from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.models.interface import ArchitectureConfig, Seq2Seq
 from seq2seq_core.models.publishing import LINEAGE_NAME, WEIGHTS_NAME, Content, publish_model, tokenizer_names
-from seq2seq_core.models.registry import ArchitectureConfig, build_model
+from seq2seq_core.models.registry import ONE_OF_ALL, build_model
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.model import Tokenizer
 
 _NAMED_DIFFERENCES = 3
 
 _UNKNOWN_TEXT = SourceText()
-_ARCHITECTURE: pydantic.TypeAdapter[ArchitectureConfig] = pydantic.TypeAdapter(ArchitectureConfig)
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready for inference; `digest` is `ModelCard.digest`."""
+    """A model ready for inference.
+
+    Attributes:
+        model: In evaluation mode.
+        architecture: Its shape.
+        modality: What its source is.
+        encoder_input: What its encoder is given at each position.
+        tokenizers: Those of the sides that have one; the target always does.
+        source_text: How its source was made.
+        lineage: Where it comes from.
+        digest: `ModelCard.digest`.
+    """
 
     model: Seq2Seq
     architecture: ArchitectureConfig
-    source_tokenizer: Tokenizer
-    target_tokenizer: Tokenizer
+    modality: Modality
+    encoder_input: EncoderInput
+    tokenizers: Mapping[Side, Tokenizer]
     source_text: SourceText
     lineage: Lineage
     digest: str
@@ -63,31 +75,37 @@ def save_model(
     root: str,
     model: Seq2Seq,
     architecture: ArchitectureConfig,
-    source_tokenizer: Tokenizer,
+    source_tokenizer: Tokenizer | None,
     target_tokenizer: Tokenizer,
     lineage: Lineage,
     source_text: SourceText = _UNKNOWN_TEXT,
+    source_modality: str = USUAL,
 ) -> str:
     """Publish a model in the folder `root`, replacing an older one; its `ModelCard.digest`.
+
+    A source that is no text has no tokenizer.
 
     Raises:
         ModelError: The weights are not those of this architecture and these vocabularies, or files that are none of
             ours stand in the way.
     """
     tensors = _weights(model)
-    vocabularies = source_tokenizer.vocabulary_size, target_tokenizer.vocabulary_size
-    _check_weights(tensors, _empty(architecture, *vocabularies), "the model to be saved")
-    source_name, target_name = tokenizer_names(is_joint=source_tokenizer.digest == target_tokenizer.digest)
+    tokenizers: dict[Side, Tokenizer] = {} if source_tokenizer is None else {"source": source_tokenizer}
+    tokenizers["target"] = target_tokenizer
+    vocabularies = {side: tokenizer.vocabulary_size for side, tokenizer in tokenizers.items()}
+    source = modality_of(source_modality).encoder_input(vocabularies.get("source"))
+    _check_weights(tensors, _empty(architecture, source, vocabularies["target"]), "the model to be saved")
+    is_joint = len({tokenizer.digest for tokenizer in tokenizers.values()}) < len(tokenizers)
+    names = tokenizer_names(tokenizers, is_joint=is_joint)
     facts = {
         "architecture": architecture.model_dump(mode="json"),
-        "source_vocabulary": vocabularies[0],
-        "target_vocabulary": vocabularies[1],
+        "source_modality": source_modality,
+        **{f"{side}_vocabulary": size for side, size in vocabularies.items()},
         "source_text": source_text,
     }
     contents = {
         "weights": Content(WEIGHTS_NAME, safetensors.torch.save(tensors)),
-        "source_tokenizer": Content(source_name, source_tokenizer.data),
-        "target_tokenizer": Content(target_name, target_tokenizer.data),
+        **{f"{side}_tokenizer": Content(names[side], tokenizer.data) for side, tokenizer in tokenizers.items()},
         "lineage": Content(LINEAGE_NAME, as_json(lineage)),
     }
     return publish_model(root, facts, contents).digest
@@ -104,8 +122,8 @@ def load_model(root: str, device: str = "cpu") -> LoadedModel:
     target = _device(device)
     card, files = read_files(root, lambda card: card.files.values())
     architecture = _architecture(root, card)
-    source_tokenizer = _tokenizer(root, card.source_tokenizer, files, card.source_vocabulary)
-    target_tokenizer = _tokenizer(root, card.target_tokenizer, files, card.target_vocabulary)
+    vocabularies: dict[Side, int | None] = {"source": card.source_vocabulary, "target": card.target_vocabulary}
+    tokenizers = {side: _tokenizer(root, entry, files, vocabularies[side]) for side, entry in card.tokenizers.items()}
     where = place(root, card.weights)
     try:
         tensors = safetensors.torch.load(files[card.weights.path])
@@ -119,8 +137,9 @@ def load_model(root: str, device: str = "cpu") -> LoadedModel:
     return LoadedModel(
         model=model.to(target).eval(),
         architecture=architecture,
-        source_tokenizer=source_tokenizer,
-        target_tokenizer=target_tokenizer,
+        modality=card.modality,
+        encoder_input=card.encoder_input,
+        tokenizers=tokenizers,
         source_text=card.source_text,
         lineage=parse_lineage(root, card, files),
         digest=card.digest,
@@ -129,14 +148,14 @@ def load_model(root: str, device: str = "cpu") -> LoadedModel:
 
 def _architecture(root: str, card: ModelCard) -> ArchitectureConfig:
     try:
-        return _ARCHITECTURE.validate_python(card.architecture, strict=True)
+        return ONE_OF_ALL.read(card.architecture, strict=True)
     except pydantic.ValidationError as error:
         where = storage.redact(storage.join(root, CONFIG_NAME))
         found = " ".join(str(error).split("\n")[1:3])
         raise ModelError("no such architecture", where=where, found=found) from None
 
 
-def _tokenizer(root: str, entry: FileEntry, files: Mapping[str, bytes], vocabulary: int) -> Tokenizer:
+def _tokenizer(root: str, entry: FileEntry, files: Mapping[str, bytes], vocabulary: int | None) -> Tokenizer:
     where = place(root, entry)
     try:
         tokenizer = Tokenizer(files[entry.path], where)
@@ -171,7 +190,7 @@ def _check_numbers(architecture: ArchitectureConfig, tensors: Mapping[str, Tenso
 
 def _outlined(architecture: ArchitectureConfig, card: ModelCard, where: str) -> Seq2Seq:
     try:
-        return _empty(architecture, card.source_vocabulary, card.target_vocabulary)
+        return _empty(architecture, card.encoder_input, card.target_vocabulary)
     except ConfigError as error:
         raise ModelError("the vocabularies do not fit the architecture", where=where, found=error) from None
 
@@ -195,10 +214,10 @@ def _weights(model: Seq2Seq) -> dict[str, Tensor]:
     }
 
 
-def _empty(architecture: ArchitectureConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+def _empty(architecture: ArchitectureConfig, source: EncoderInput, target_vocabulary: int) -> Seq2Seq:
     """A model without memory behind its weights: names and shapes alone."""
     with torch.device("meta"):
-        return build_model(architecture, Symbols(source_vocabulary), target_vocabulary)
+        return build_model(architecture, source, target_vocabulary)
 
 
 def _check_weights(tensors: Mapping[str, Tensor], model: Seq2Seq, where: str) -> None:

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from seq2seq_core.config import Config
+from seq2seq_core.modalities.base import EncoderInput
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -67,7 +70,7 @@ class Seq2Seq(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
-        """Encode a padded source (ids end in EOS and are padded with PAD) of the given lengths (int64)."""
+        """Encode padded sources, of which so many positions are real (int64, at least one)."""
 
     @abstractmethod
     def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:
@@ -80,3 +83,23 @@ class Seq2Seq(nn.Module, ABC):
     @abstractmethod
     def step(self, tokens_N: Tensor, state: State) -> Step:
         """Advance every row by its last token (int64, BOS at first); agrees with `forward` position by position."""
+
+
+class ArchitectureConfig(Config):
+    """The shape of a model: the entry of a family in `models.registry`; a subclass sets `family` to a Literal."""
+
+    family: str
+
+    @property
+    @abstractmethod
+    def layer_counts(self) -> dict[str, int]:
+        """Numbers of layers, each with weights of its own."""
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> dict[str, int]:
+        """Numbers that are dimensions of weights, or parts of them."""
+
+    @abstractmethod
+    def build(self, source: EncoderInput, target_vocabulary: int) -> Seq2Seq:
+        """A freshly initialised model in training mode; a ConfigError when what it is given does not fit."""

@@ -55,7 +55,8 @@ class Embeddings(nn.Module):
     def embed_source(self, source_BS: Tensor) -> Tensor:
         """Vectors (B x S x E) of a source (B x S or B x S x F); 0 at padded ids until training moves a tied table."""
         embed = self.target if self.source is None else self.source
-        vectors: Tensor = embed(source_BS)
+        given = source_BS.to(self.target.weight.dtype) if source_BS.is_floating_point() else source_BS
+        vectors: Tensor = embed(given)
         return vectors * self.scale
 
     def embed_target(self, target: Tensor) -> Tensor:

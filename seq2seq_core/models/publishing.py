@@ -23,11 +23,11 @@ from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ModelError
+from seq2seq_core.modalities.base import SIDES, Side
 from seq2seq_core.models.card import CONFIG_NAME, FORMAT_VERSION, FileEntry, ModelCard, as_json, read_config
 
 WEIGHTS_NAME, LINEAGE_NAME = "model.safetensors", "lineage.json"
 TOKENIZER_FOLDER = "tokenizer"
-JOINT_NAME, SOURCE_NAME, TARGET_NAME = (f"{TOKENIZER_FOLDER}/{side}.model" for side in ("joint", "source", "target"))
 
 _NOTE_NAME = ".publishing.json"
 _DIGITS_IN_NAME = 16
@@ -50,18 +50,23 @@ class _Note(pydantic.BaseModel):
     files: tuple[FileEntry, ...]
 
 
-def tokenizer_names(*, is_joint: bool) -> tuple[str, str]:
-    """The usual names of the source tokenizer and the target tokenizer."""
-    return (JOINT_NAME, JOINT_NAME) if is_joint else (SOURCE_NAME, TARGET_NAME)
+def tokenizer_names(sides: Iterable[Side] = SIDES, *, is_joint: bool) -> dict[Side, str]:
+    """The usual names of the tokenizers of the sides that have one."""
+    return {side: f"{TOKENIZER_FOLDER}/{'joint' if is_joint else side}.model" for side in sides}
 
 
-def check_room(root: str, *, is_joint: bool) -> ModelCard | None:
+def check_room(root: str, sides: Iterable[Side] = SIDES, *, is_joint: bool) -> ModelCard | None:
     """The model that stands in a folder, None without any; whether another could replace it is told before any work.
+
+    Args:
+        root: The folder.
+        sides: Those that have a tokenizer.
+        is_joint: Whether it is one for both.
 
     Raises:
         ModelError: A file of another program or user stands where one of the model would go.
     """
-    return _check_room(root, (WEIGHTS_NAME, LINEAGE_NAME, *tokenizer_names(is_joint=is_joint)))
+    return _check_room(root, (WEIGHTS_NAME, LINEAGE_NAME, *tokenizer_names(sides, is_joint=is_joint).values()))
 
 
 def publish_model(root: str, facts: Mapping[str, Any], contents: Mapping[str, Content]) -> ModelCard:

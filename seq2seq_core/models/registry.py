@@ -1,28 +1,25 @@
-"""An architecture's configuration in, a model of its family out; a new family adds its arm to the union."""
+"""THE TABLE of model families: the name of one in, its entry out. A new one is a file beside this, and a word here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Discriminator, Tag
-
+from seq2seq_core.choices import OneOf, by_name
 from seq2seq_core.modalities.base import EncoderInput
-from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.models.interface import ArchitectureConfig, Seq2Seq
 from seq2seq_core.models.rnn import RnnConfig
 from seq2seq_core.models.transformer import TransformerConfig
 
+FAMILIES: dict[str, type[ArchitectureConfig]] = by_name(
+    "family",
+    RnnConfig,
+    TransformerConfig,
+)
+DEFAULT = TransformerConfig()
+ONE_OF_ALL = OneOf(FAMILIES, "family", DEFAULT.family)
 
-def _family(values: object) -> object:
-    """The family a configuration is of, a Transformer where none is named."""
-    if isinstance(values, Mapping):
-        return values.get("family", "transformer")
-    return getattr(values, "family", None)
-
-
-ArchitectureConfig = Annotated[
-    Annotated[RnnConfig, Tag("rnn")] | Annotated[TransformerConfig, Tag("transformer")], Discriminator(_family)
-]
+AnyArchitecture = Annotated[ArchitectureConfig, ONE_OF_ALL]
+"""The type of a configuration's field that takes any architecture."""
 
 
 def build_model(architecture: ArchitectureConfig, source: EncoderInput, target_vocabulary: int) -> Seq2Seq:

@@ -19,18 +19,17 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from seq2seq_core.config import Config
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.attention import AdditiveAttention, MultiplicativeAttention
-from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
+from seq2seq_core.models.interface import ArchitectureConfig, Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers import Embeddings, TieEmbeddings, length_mask, linear, moved_sentences
 from seq2seq_core.models.recurrence import Carry, Cell, Recurrence
 
 
-class RnnConfig(Config):
+class RnnConfig(ArchitectureConfig):
     """The shape of a recurrent model."""
 
-    family: Literal["rnn"] = Field("rnn", description="recurrent encoder and decoder with attention")
+    family: Literal["rnn"] = Field("rnn", description="rnn: recurrent encoder and decoder with attention")
     cell: Cell = Field("lstm", description="recurrent cell")
     embedding_width: int = Field(
         256, ge=1, le=1 << 16, description="width of embeddings and of the readout before the output"
@@ -59,12 +58,12 @@ class RnnConfig(Config):
 
     @property
     def layer_counts(self) -> dict[str, int]:
-        """Numbers of layers, each with weights of its own."""
+        """See `ArchitectureConfig.layer_counts`."""
         return {"encoder_layers": self.encoder_layers, "decoder_layers": self.decoder_layers}
 
     @property
     def dimensions(self) -> dict[str, int]:
-        """Numbers that are dimensions of weights, or parts of them."""
+        """See `ArchitectureConfig.dimensions`."""
         return {"embedding_width": self.embedding_width, "width": self.width}
 
     def build(self, source: EncoderInput, target_vocabulary: int) -> RnnSeq2Seq:

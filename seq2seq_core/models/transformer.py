@@ -17,11 +17,10 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq_core.config import Config
 from seq2seq_core.errors import ModelError
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.attention import CrossAttention, Past, SelfAttention
-from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
+from seq2seq_core.models.interface import ArchitectureConfig, Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers import Embeddings, TieEmbeddings, length_mask, linear, moved_sentences
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -31,10 +30,10 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class TransformerConfig(Config):
+class TransformerConfig(ArchitectureConfig):
     """The shape of a Transformer; the defaults are the base model of Vaswani et al. 2017 with pre-norm."""
 
-    family: Literal["transformer"] = Field("transformer", description="Transformer encoder and decoder")
+    family: Literal["transformer"] = Field("transformer", description="transformer: Transformer encoder and decoder")
     width: int = Field(512, ge=1, le=1 << 16, description="width of embeddings and of every layer")
     feed_forward_width: int = Field(2048, ge=1, le=1 << 18, description="inner width of the feed-forward layers")
     heads: int = Field(8, ge=1, le=1 << 16, description="attention heads; width must be a multiple of it")
@@ -67,12 +66,12 @@ class TransformerConfig(Config):
 
     @property
     def layer_counts(self) -> dict[str, int]:
-        """Numbers of layers, each with weights of its own."""
+        """See `ArchitectureConfig.layer_counts`."""
         return {"encoder_layers": self.encoder_layers, "decoder_layers": self.decoder_layers}
 
     @property
     def dimensions(self) -> dict[str, int]:
-        """Numbers that are dimensions of weights, or parts of them."""
+        """See `ArchitectureConfig.dimensions`."""
         widths = {"width": self.width, "feed_forward_width": self.feed_forward_width, "heads": self.heads}
         return widths | ({"max_positions": self.max_positions} if self.positions == "learned" else {})
 

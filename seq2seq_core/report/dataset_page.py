@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 
-from seq2seq_core import storage
+from seq2seq_core import foreign_errors, storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME, REPORT_NAME
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import ConfigError, StorageError
@@ -28,7 +27,8 @@ def write_beside(root: str) -> bool:
         if not _is_current(url, digest):
             storage.publish_text(url, render_dataset(root, digest))
     except Exception as error:
-        logger.warning("no %s: %s", REPORT_NAME, error, exc_info=not isinstance(error, ConfigError))
+        told = foreign_errors.ours(error, "report") if isinstance(error, ImportError) else error
+        logger.warning("no %s: %s", REPORT_NAME, told or error, exc_info=not isinstance(told, ConfigError))
         return False
     return True
 
@@ -37,25 +37,23 @@ def render_dataset(root: str, made_from: str) -> str:
     """The page; the same dataset gives the same bytes, wherever it lies.
 
     Raises:
-        ConfigError: A package is not installed.
+        ModuleNotFoundError: A package is not installed.
         DatasetError: A file is missing or damaged.
     """
     # Here, as a preparation without a page needs none of it.
     from seq2seq_core.report.corpus.corpus import look_at_corpus  # noqa: PLC0415
     from seq2seq_core.report.data import ReportData  # noqa: PLC0415
+    from seq2seq_core.report.page import render  # noqa: PLC0415
 
-    page = importlib.import_module("seq2seq_core.report.page")  # here, as it needs packages that may be missing
     dataset = Dataset.open(root)
     ledger = dataset.manifest.ledger
-    return str(
-        page.render(
-            ReportData(
-                title="Dataset",
-                subtitle=f"{sum(ledger.kept.values()):,} rows kept of {ledger.read:,} read",
-                manifest=dataset.manifest,
-                corpus=look_at_corpus(dataset),
-                made_from=made_from,
-            )
+    return render(
+        ReportData(
+            title="Dataset",
+            subtitle=f"{sum(ledger.kept.values()):,} rows kept of {ledger.read:,} read",
+            manifest=dataset.manifest,
+            corpus=look_at_corpus(dataset),
+            made_from=made_from,
         )
     )
 

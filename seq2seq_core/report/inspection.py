@@ -17,7 +17,8 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest, TokenizerEntry, load_manifest
 from seq2seq_core.dataset.schema import SPLITS
 from seq2seq_core.errors import CheckpointError, DatasetError, StorageError
-from seq2seq_core.inference.output import OUTPUT_NAME, load_output
+from seq2seq_core.inference.folder import OUTPUT_NAME
+from seq2seq_core.inference.manifest import load_output
 from seq2seq_core.kinds import Kind, kind_of
 from seq2seq_core.models.card import CONFIG_NAME, count_parameters, read_card
 from seq2seq_core.report.ledger import funnel
@@ -166,7 +167,11 @@ def _progress(url: str) -> list[str]:
 def _model(path: str) -> list[str]:
     model, lineage = read_card(path)
     parameters = count_parameters(storage.join(path, model.weights.path))
-    vocabulary = f"{model.source_vocabulary:,} source and {model.target_vocabulary:,} target pieces"
+    vocabulary = f"{model.target_vocabulary:,} target pieces"
+    if model.source_vocabulary is None:
+        vocabulary = f"a source of {model.source_modality} and {vocabulary}"
+    else:
+        vocabulary = f"{model.source_vocabulary:,} source and {vocabulary}"
     origin = {
         "run": lineage.run,
         "step": f"{lineage.step:,}",

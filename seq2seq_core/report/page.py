@@ -7,25 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
+import jinja2
+import markupsafe
+
 from seq2seq_core.dataset.manifest import Ledger, Manifest
 from seq2seq_core.dataset.schema import SPLITS
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.report.charts import Bars, Series, curves, histogram
 from seq2seq_core.report.data import ReportData, Score
 from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import Lengths, describe_lengths
 from seq2seq_core.report.metrics import Metrics
-
-try:
-    import jinja2
-    import markupsafe
-
-    from seq2seq_core.report.charts import Bars, Series, curves, histogram
-    from seq2seq_core.report.text_section import text_section
-except ModuleNotFoundError as error:
-    raise ConfigError(
-        "reports need a package that is not installed", found=error.name, advice="pip install 'seq2seq[report]'."
-    ) from error
+from seq2seq_core.report.text_section import text_section
 
 _HEADLINE_SCORES = 3
 _LEAST_WEIGHT_PERCENT = 5

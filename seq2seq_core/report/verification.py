@@ -16,10 +16,10 @@ from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import verify as datasets
-from seq2seq_core.documents.inputs import MARKER_FOLDER
 from seq2seq_core.errors import CheckpointError, DatasetError, Seq2SeqError
 from seq2seq_core.inference.commit import UnitEntry, read_marker
-from seq2seq_core.inference.output import OUTPUT_NAME, Output, load_output
+from seq2seq_core.inference.folder import OUTPUT_NAME, marker_path
+from seq2seq_core.inference.manifest import Output, load_output
 from seq2seq_core.kinds import Kind
 from seq2seq_core.models.card import CONFIG_NAME, verify_model
 from seq2seq_core.report.inspection import CHECKPOINT_NAME, CHECKPOINTS, MODELS, kind_at
@@ -154,7 +154,7 @@ def _check_failures(path: str, input_url: str, unit: UnitEntry) -> None:
 
 def _check_marker(path: str, unit: UnitEntry) -> None:
     """Where the marker still stands, by which a rerun knows that the unit is finished, it says the same."""
-    url = storage.join(path, MARKER_FOLDER, f"{unit.path}.json")
+    url = storage.join(path, marker_path(unit.path))
     marker = read_marker(url)
     for key in UnitEntry.model_fields if marker else ():
         _expect(url, key, getattr(marker, key), getattr(unit, key))

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from seq2seq_core.config import Config, Location
+from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import LoaderConfig
-from seq2seq_core.data.plan import PlanConfig
-from seq2seq_core.models.registry import ArchitectureConfig
-from seq2seq_core.models.transformer import TransformerConfig
+from seq2seq_core.models import registry
+from seq2seq_core.models.registry import AnyArchitecture
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.checkpoints.checkpoint import CheckpointConfig
 from seq2seq_core.training.optimization.optimizer import OptimizerConfig
@@ -34,8 +34,8 @@ class TrainConfig(Config):
 
     dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
-    model: ArchitectureConfig = Field(TransformerConfig(), description="family and shape of the model")
-    data: PlanConfig = Field(PlanConfig(), description="how rows become global batches")
+    model: AnyArchitecture = Field(registry.DEFAULT, description="family and shape of the model")
+    data: StreamConfig = Field(StreamConfig(), description="how rows become global batches")
     loader: LoaderConfig = Field(LoaderConfig(), description="how each process reads its part of them")
     optimizer: OptimizerConfig = Field(OptimizerConfig(), description="rule of the updates")
     schedule: ScheduleConfig = Field(ScheduleConfig(), description="course of the learning rate")

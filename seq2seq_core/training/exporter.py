@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 import platform
 from collections.abc import Sequence
@@ -13,10 +12,11 @@ from seq2seq_core.dataset.manifest import Manifest
 from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import save_model
 from seq2seq_core.models.publishing import check_room
+from seq2seq_core.software import versions
 from seq2seq_core.text.languages import common_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.source_text import SourceText
-from seq2seq_core.training.checkpoints.progress import Validation
+from seq2seq_core.training.checkpoints.run_state import Validation
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.materials import Materials
 from seq2seq_core.training.normalization import agreed_normalization
@@ -40,7 +40,7 @@ class Exporter:
         manifest = materials.dataset.manifest
         self._source_text = source_text(manifest, config.data.max_source_tokens, config.normalize)
         for name in MODEL_NAMES:
-            check_room(storage.join(config.output, name), is_joint=manifest.is_joint)
+            check_room(storage.join(config.output, name), manifest.tokenizers, is_joint=manifest.is_joint)
 
     def export(
         self,
@@ -60,19 +60,21 @@ class Exporter:
             configuration=self._config.model_dump(mode="json"),
             software=_software(),
         )
+        dataset = self._materials.dataset
         save_model(
             storage.join(self._config.output, name),
             self._materials.model,
             self._config.model,
-            self._materials.dataset.source_tokenizer,
-            self._materials.dataset.target_tokenizer,
+            dataset.tokenizer("source") if "source" in dataset.manifest.tokenizers else None,
+            dataset.target_tokenizer,
             lineage,
             self._source_text,
+            dataset.manifest.modalities["source"],
         )
 
 
 def source_text(manifest: Manifest, max_source_tokens: int, chosen: NormalizeConfig | None = None) -> SourceText:
-    """How the dataset's source side was made, and the longest of it that is trained on.
+    """How the dataset's source side was made, where it is text, and the longest of it that is trained on.
 
     The manifest's last bin of lengths stands for all greater ones, so a length from there is a lower bound.
 
@@ -81,8 +83,9 @@ def source_text(manifest: Manifest, max_source_tokens: int, chosen: NormalizeCon
     """
     lengths = manifest.splits["train"].source_lengths if "train" in manifest.splits else ()
     longest = max((length for length, rows in enumerate(lengths) if rows), default=0)
+    has_text = manifest.sides["source"].modality.has_text
     return SourceText(
-        normalize=agreed_normalization(manifest.configuration, chosen),
+        normalize=agreed_normalization(manifest.configuration, chosen) if has_text else NormalizeConfig(),
         longest=min(longest, max_source_tokens) or None,
         source_language=common_language(corpus.source_language for corpus in manifest.corpora),
         target_language=common_language(corpus.target_language for corpus in manifest.corpora),
@@ -98,5 +101,4 @@ def _metrics(validation: Validation | None) -> dict[str, float]:
 
 
 def _software() -> dict[str, str]:
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "pyarrow", "sentencepiece")}
-    return {"python": platform.python_version(), **versions}
+    return {"python": platform.python_version()} | versions(("torch", "numpy", "pyarrow", "sentencepiece"))

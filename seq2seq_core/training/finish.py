@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ModelError, StorageError
-from seq2seq_core.models.card import Lineage, read_card, verify_model
+from seq2seq_core.models.card import CONFIG_NAME, Lineage, read_card, verify_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.agreement import LeftError, on_main
 from seq2seq_core.training.checkpoints.averaging import averaged, best_steps
 from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, Checkpoints
-from seq2seq_core.training.checkpoints.progress import Progress, Validation
+from seq2seq_core.training.checkpoints.run_state import RunState, Validation
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.exporter import Exporter
 from seq2seq_core.training.ownership import is_of_run
@@ -66,18 +66,18 @@ class Finisher:
     identity: Mapping[str, Any]
     check: Callable[[], None]
 
-    def finish(self, progress: Progress) -> Final:
+    def finish(self, state: RunState) -> Final:
         """Export last/ from the model's present weights, then best/. All processes take part.
 
         Raises:
             CheckpointError: A checkpoint that is needed is damaged.
             Stopped: A stop signal came meanwhile; the same call does it all again.
         """
-        latest = next((v for v in progress.validations if v.step == progress.step), None)
-        self._export("last", Final((progress.step,), latest))
-        found: Found = on_main(self.world, lambda: self._found(progress))
-        single = self._single(progress, found)
-        final = self._better(single, self._average(progress, found))
+        latest = next((v for v in state.validations if v.step == state.step), None)
+        self._export("last", Final((state.step,), latest))
+        found: Found = on_main(self.world, lambda: self._found(state))
+        single = self._single(state, found)
+        final = self._better(single, self._average(state, found))
         if found.are_gone(final.steps) and found.standing and found.standing.steps == final.steps:
             logger.info("best/ stays as it is: the checkpoints that it is made of are gone")
             return final
@@ -86,13 +86,13 @@ class Finisher:
         self._export("best", final)
         return final
 
-    def _found(self, progress: Progress) -> Found:
+    def _found(self, state: RunState) -> Found:
         steps, url = tuple(self.checkpoints.steps()), storage.join(self.config.output, "best")
-        if not storage.exists(storage.join(url, "config.json")):
+        if not storage.exists(storage.join(url, CONFIG_NAME)):
             return Found(steps, None)
         try:
             lineage = read_card(url)[1]
-            standing = Final(lineage.averaged_steps or (lineage.step,), _reached(lineage, progress))
+            standing = Final(lineage.averaged_steps or (lineage.step,), _reached(lineage, state))
             if not is_of_run(lineage, self.identity):
                 return Found(steps, None)
             if Found(steps, None).are_gone(standing.steps):
@@ -102,20 +102,20 @@ class Finisher:
             return Found(steps, None)
         return Found(steps, standing)
 
-    def _single(self, progress: Progress, found: Found) -> Final:
+    def _single(self, state: RunState, found: Found) -> Final:
         """The best of the steps that are there; the latest, which always is, where there was no validation."""
         metric = self.config.validation.metric
         standing = found.standing.steps if found.standing and len(found.standing.steps) == 1 else ()
-        best, there = progress.best(metric), progress.best(metric, {*found.steps, *standing})
+        best, there = state.best(metric), state.best(metric, {*found.steps, *standing})
         if best is not None and there is not best:
             logger.warning(
                 "the checkpoint of step %d, the best, is gone, and best/ is not made of it; %s",
                 best.step,
                 f"that of step {there.step} is the best that is there" if there else "the latest weights are taken",
             )
-        return Final((there.step,), there) if there else Final((progress.step,), None)
+        return Final((there.step,), there) if there else Final((state.step,), None)
 
-    def _average(self, progress: Progress, found: Found) -> Final | None:
+    def _average(self, state: RunState, found: Found) -> Final | None:
         """Put the mean of several checkpoints into the model and validate it; None where there are not several.
 
         An average in best/ that can be made no more stands for itself.
@@ -123,10 +123,10 @@ class Finisher:
         if self.config.checkpoints.average.count < 2:
             return None
         standing = found.standing
-        if standing and found.are_gone(standing.steps) and self._is_of_this_end(standing, progress):
+        if standing and found.are_gone(standing.steps) and self._is_of_this_end(standing, state):
             return standing
-        steps = self._averaged_steps(progress, found.steps)
-        missing = set(self._averaged_steps(progress)) - set(found.steps)
+        steps = self._averaged_steps(state, found.steps)
+        missing = set(self._averaged_steps(state)) - set(found.steps)
         if missing:
             logger.warning("not averaged, as their checkpoints are gone: steps %s", _listed(missing))
         if len(steps) < 2:
@@ -134,7 +134,7 @@ class Finisher:
         self._load(steps)
         logger.info("averaging the checkpoints of steps %s", _listed(steps))
         try:
-            validation = self.validator.run(self.model, progress.step, progress.epoch) if self.validator else None
+            validation = self.validator.run(self.model, state.step, state.epoch) if self.validator else None
         except LeftError:
             raise
         except FAILURES as error:
@@ -142,18 +142,18 @@ class Finisher:
             return None
         return Final(tuple(steps), validation)
 
-    def _averaged_steps(self, progress: Progress, there: Sequence[int] | None = None) -> list[int]:
+    def _averaged_steps(self, state: RunState, there: Sequence[int] | None = None) -> list[int]:
         """The steps to average, of those that are there; without them, of all that were ever there and are known."""
         average = self.config.checkpoints.average
-        scores = {v.step: v.score(self.config.validation.metric) for v in progress.validations}
+        scores = {v.step: v.score(self.config.validation.metric) for v in state.validations}
         if average.of == "best" and scores:
             return sorted(best_steps(list(scores) if there is None else there, scores, average.count))
         return list(there or ())[-average.count :]
 
-    def _is_of_this_end(self, standing: Final, progress: Progress) -> bool:
+    def _is_of_this_end(self, standing: Final, state: RunState) -> bool:
         """Whether an average is the one that would be made now, if all checkpoints were there."""
-        wanted = self._averaged_steps(progress)
-        is_latest = standing.steps[-1] == progress.step
+        wanted = self._averaged_steps(state)
+        is_latest = standing.steps[-1] == state.step
         return len(standing.steps) > 1 and (list(standing.steps) == wanted if wanted else is_latest)
 
     def _better(self, single: Final, average: Final | None) -> Final:
@@ -186,12 +186,12 @@ class Finisher:
         on_main(self.world, export)
 
 
-def _reached(lineage: Lineage, progress: Progress) -> Validation | None:
+def _reached(lineage: Lineage, state: RunState) -> Validation | None:
     """What the weights of a model reached, as its lineage says."""
     known = {name: lineage.metrics[name] for name in ("loss", "bleu", "chrf") if name in lineage.metrics}
     if "loss" not in known:
         return None
-    return Validation(step=progress.step, epoch=progress.epoch, seconds=0.0, **known)
+    return Validation(step=state.step, epoch=state.epoch, seconds=0.0, **known)
 
 
 def _listed(steps: Sequence[int] | set[int]) -> str:

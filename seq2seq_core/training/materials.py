@@ -10,8 +10,8 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.modalities.base import Symbols
-from seq2seq_core.models.folder import load_model
+from seq2seq_core.modalities.base import SIDES
+from seq2seq_core.models.folder import LoadedModel, load_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.training.config import TrainConfig
@@ -37,9 +37,9 @@ def gather_materials(config: TrainConfig, device: torch.device) -> Materials:
         raise ConfigError(
             "the run folder is a dataset folder", where="output", found=config.output, advice="Name another folder."
         )
-    source = Symbols(dataset.source_tokenizer.vocabulary_size)
+    vocabulary = dataset.target_tokenizer.vocabulary_size
     torch.manual_seed(config.seed)
-    model = build_model(config.model, source, dataset.target_tokenizer.vocabulary_size)
+    model = build_model(config.model, dataset.manifest.sides["source"].encoder_input, vocabulary)
     if model.max_length is not None and model.max_length < config.data.max_width:
         raise ConfigError(
             "the model's positions do not reach over the longest rows that are trained on",
@@ -55,20 +55,12 @@ def initialize(materials: Materials, folder: str) -> None:
 
     Raises:
         ModelError: There is no whole model.
-        ConfigError: Its tokenizers or the names and shapes of its weights are not those of this run.
+        ConfigError: What its source is, its tokenizers or the names and shapes of its weights are not those of this
+            run.
     """
     where = storage.redact(folder)
     other = load_model(folder)
-    for side in ("source", "target"):
-        found, expected = (getattr(m, f"{side}_tokenizer").digest for m in (other, materials.dataset))
-        if found != expected:
-            raise ConfigError(
-                f"the {side} tokenizer of initialize_from is not that of the dataset",
-                where=where,
-                found=found,
-                expected=expected,
-                advice="Prepare the dataset with the model's tokenizer.",
-            )
+    _check_sides(other, materials.dataset, where)
     theirs, ours = other.model.state_dict(), materials.model.state_dict()
     for name in [*ours, *(name for name in theirs if name not in ours)]:
         shapes = [tuple(state[name].shape) if name in state else "nothing" for state in (theirs, ours)]
@@ -81,3 +73,27 @@ def initialize(materials: Materials, folder: str) -> None:
                 advice="Give `model` the architecture in that folder's config.json.",
             )
     materials.model.load_state_dict(theirs)
+
+
+def _check_sides(model: LoadedModel, dataset: Dataset, where: str) -> None:
+    """Both read the same: what the source is, and the tokenizers of sides that have one."""
+    modality = dataset.manifest.sides["source"].modality
+    if model.modality.name != modality.name:
+        raise ConfigError(
+            "the source of initialize_from is not what that of the dataset is",
+            where=where,
+            found=model.modality.name,
+            expected=modality.name,
+            advice="Name a model that was trained on such a source.",
+        )
+    theirs, ours = model.tokenizers, dataset.manifest.tokenizers
+    for side in SIDES:
+        found, expected = (tokenizers[side].digest if side in tokenizers else None for tokenizers in (theirs, ours))
+        if found != expected:
+            raise ConfigError(
+                f"the {side} tokenizer of initialize_from is not that of the dataset",
+                where=where,
+                found=found,
+                expected=expected,
+                advice="Prepare the dataset with the model's tokenizer.",
+            )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from seq2seq_core import storage
-from seq2seq_core.data.columns import TokenColumns
+from seq2seq_core.data.cache_folder import cache_folder
+from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.loader import Loader
-from seq2seq_core.data.plan import BatchPlan
+from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.training.agreement import check_alike, together
 from seq2seq_core.training.config import TrainConfig, flat, identity
@@ -55,14 +56,15 @@ def _opened(config: TrainConfig, world: World) -> Opened:
     materials = gather_materials(config, world.device)
     exporter = Exporter(config, materials)
     loader = _opened_loader(config, materials.dataset, world)
-    stream = loader.state(0).fingerprint
-    return Opened(materials, exporter, loader, {**identity(config, materials.dataset.manifest.digest), STREAM: stream})
+    return Opened(
+        materials, exporter, loader, {**identity(config, materials.dataset.manifest.digest), STREAM: loader.fingerprint}
+    )
 
 
 def _opened_loader(config: TrainConfig, dataset: Dataset, world: World) -> Loader:
-    columns = TokenColumns.open(dataset, "train")
-    plan = BatchPlan(columns.lengths, config.data, config.seed, dataset.weights("train"))
-    if plan.dropped_rows and world.is_main:
-        logger.info("%d training rows are longer than data.max_*_tokens and left out", plan.dropped_rows)
+    columns = Columns.open(dataset, "train")
+    stream = BatchStream(columns.lengths, config.data, config.seed, dataset.weights("train"), cache_folder())
+    if stream.dropped_rows and world.is_main:
+        logger.info("%d training rows are longer than data.max_*_tokens and left out", stream.dropped_rows)
     pin = world.device.type == "cuda"
-    return Loader(columns, plan, config.loader, rank=world.rank, world=world.size, pin=pin)
+    return Loader(columns, stream, config.loader, rank=world.rank, world=world.size, pin=pin)

@@ -18,6 +18,7 @@ from typing import Any
 from seq2seq_core import claims, config, storage
 from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError, ModelError, StorageError
 from seq2seq_core.kinds import CLAIM_FOLDER
+from seq2seq_core.models import card
 from seq2seq_core.models.card import Lineage, read_card
 from seq2seq_core.training.agreement import Stopped, on_main
 from seq2seq_core.training.checkpoints.identity import check_same_run, first_difference
@@ -132,7 +133,7 @@ def check_free(output: str, ours: Mapping[str, Any], *, is_new: bool) -> None:
     """
     for name in MODELS:
         url = storage.join(output, name)
-        if storage.exists(storage.join(url, "config.json")):
+        if storage.exists(storage.join(url, card.CONFIG_NAME)):
             _check_model(url, ours, is_new=is_new)
     url = storage.join(output, CONFIG_NAME)
     if is_new and storage.exists(url) and not _is_resolved(url):

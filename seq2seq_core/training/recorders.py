@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from seq2seq_core import storage
 from seq2seq_core.errors import StorageError
-from seq2seq_core.training.checkpoints.progress import Progress, Validation, perplexity, to_json
+from seq2seq_core.training.checkpoints.run_state import RunState, Validation, perplexity, to_json
 
 METRICS_NAME = "metrics.jsonl"
 
@@ -221,9 +221,9 @@ class TensorBoardRecorder:
             self._url = None
 
 
-def build_recorders(output: str, progress: Progress, max_steps: int | None, *, tensorboard: bool) -> list[Recorder]:
-    """The recorders of the main process, for a run that starts or carries on with this progress."""
-    step, validated = progress.step, {validation.step for validation in progress.validations}
+def build_recorders(output: str, state: RunState, max_steps: int | None, *, tensorboard: bool) -> list[Recorder]:
+    """The recorders of the main process, for a run that starts or carries on from this state."""
+    step, validated = state.step, {validation.step for validation in state.validations}
     recorders: list[Recorder] = [LogRecorder(), JsonRecorder(storage.join(output, METRICS_NAME), step, validated)]
     if sys.stderr.isatty():
         recorders.append(BarRecorder(step, max_steps))

@@ -13,7 +13,7 @@ from seq2seq_core.errors import ConfigError
 from seq2seq_core.training.agreement import check_alike, on_main, together
 from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Marker
 from seq2seq_core.training.checkpoints.identity import check_same_run
-from seq2seq_core.training.checkpoints.progress import Progress
+from seq2seq_core.training.checkpoints.run_state import RunState
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.materials import initialize
 from seq2seq_core.training.opening import Opened
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 def begin(
     config: TrainConfig, world: World, opened: Opened, checkpoints: Checkpoints, optimizer: torch.optim.Optimizer
-) -> Progress:
+) -> RunState:
     """Put back the latest checkpoint, or begin anew where there is none; all processes call this and do the same.
 
     Raises:
@@ -50,7 +50,7 @@ def begin(
     if config.initialize_from is not None:
         source = config.initialize_from
         together(world, lambda: initialize(opened.materials, source))
-    return Progress()
+    return RunState()
 
 
 def find_resumption(

@@ -18,12 +18,13 @@ from typing import Literal
 
 from seq2seq_core import storage
 from seq2seq_core.config import to_yaml
+from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
 from seq2seq_core.training.agreement import LeftError, Stopped, together
 from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Retention
 from seq2seq_core.training.checkpoints.identity import identity_digest
-from seq2seq_core.training.checkpoints.progress import Progress, Validation, Window
+from seq2seq_core.training.checkpoints.run_state import RunState, Validation, Window
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.finish import Final, Finisher
 from seq2seq_core.training.opening import Opened, open_run
@@ -50,14 +51,14 @@ class TrainResult:
 
     Attributes:
         output: URL of the run folder.
-        progress: Where it stands; `progress.validations` is the whole history.
+        state: Where it stands; `state.validations` is the whole history.
         reason: Why it ended; after "signal" the same configuration carries on from there.
         stopped_by: Number of the signal, or None.
         final: What best/ holds; None after a signal.
     """
 
     output: str
-    progress: Progress
+    state: RunState
     reason: Reason
     stopped_by: int | None
     final: Final | None
@@ -90,7 +91,7 @@ def _run(config: TrainConfig, world: World, stop: StopFlag) -> TrainResult:
             return trainer.run()
     except Stopped as stopped:
         logger.info("stopped by a signal before training began")
-        return TrainResult(config.output, Progress(), "signal", stopped.number, None)
+        return TrainResult(config.output, RunState(), "signal", stopped.number, None)
 
 
 class Trainer:
@@ -103,11 +104,12 @@ class Trainer:
         root = storage.join(config.output, "checkpoints")
         self._checkpoints = Checkpoints(root, opened.identity, ownership.check)
         self._optimizer = build_optimizer(config.optimizer, self._model)
-        self._progress = begin(config, world, opened, self._checkpoints, self._optimizer)
+        self._state = begin(config, world, opened, self._checkpoints, self._optimizer)
         self._stepper = Stepper(
             self._model,
             self._optimizer,
             world,
+            idle_batch(self._dataset.manifest.sides["source"]),
             smoothing=config.label_smoothing,
             clip_norm=config.optimizer.clip_norm,
             precision=config.precision,
@@ -117,9 +119,9 @@ class Trainer:
         self._recorders = together(world, self._opened_recorders)
         self._failure: Seq2SeqError | None = None
         self._fails = False
-        self._saved_step = self._first_step = self._progress.step
+        self._saved_step = self._first_step = self._state.step
         self._stopped_by: int | None = None
-        self._earlier_seconds = self._progress.seconds
+        self._earlier_seconds = self._state.seconds
         self._began = self._window_began = time.monotonic()
         self._time_is_up: bool = world.agree(self._is_late())
 
@@ -129,13 +131,13 @@ class Trainer:
         self._settle()
         if reason == "signal":
             return self._stopped()
-        logger.info("training ends after step %d: %s", self._progress.step, reason)
+        logger.info("training ends after step %d: %s", self._state.step, reason)
         try:
-            final = self._finisher().finish(self._progress)
+            final = self._finisher().finish(self._state)
         except Stopped as stopped:
             self._stopped_by = stopped.number
             return self._stopped()
-        return TrainResult(self._config.output, self._progress, reason, None, final)
+        return TrainResult(self._config.output, self._state, reason, None, final)
 
     def close(self) -> None:
         """End what writes in the background."""
@@ -146,8 +148,8 @@ class Trainer:
             self._checkpoints.close()
 
     def _stopped(self) -> TrainResult:
-        logger.info("stopped by a signal after step %d; the same command carries on", self._progress.step)
-        return TrainResult(self._config.output, self._progress, "signal", self._stopped_by, None)
+        logger.info("stopped by a signal after step %d; the same command carries on", self._state.step)
+        return TrainResult(self._config.output, self._state, "signal", self._stopped_by, None)
 
     def _finisher(self) -> Finisher:
         return Finisher(
@@ -175,10 +177,10 @@ class Trainer:
             self._world.size,
             self._world.device.type,
         )
-        return build_recorders(config.output, self._progress, config.limits.max_steps, tensorboard=config.tensorboard)
+        return build_recorders(config.output, self._state, config.limits.max_steps, tensorboard=config.tensorboard)
 
     def _train(self) -> Reason:
-        with contextlib.closing(self._opened.loader.steps(self._progress.position)) as batches:
+        with contextlib.closing(self._opened.loader.steps(self._state.position, self._state.start)) as batches:
             for batch in batches:
                 reason = self._between(batch)
                 if reason is not None:
@@ -193,17 +195,18 @@ class Trainer:
         """
         if self._fails:
             self._settle()
+        self._state = self._state.model_copy(update={"start": following.start})
         reason = self._reason_to_stop(following)
         is_due = reason != "signal" and self._validation_is_due(following, ends=reason is not None)
-        by_step = self._progress.step % self._config.checkpoints.every_steps == 0
-        if self._progress.step != self._saved_step and (reason is not None or is_due or by_step):
+        by_step = self._state.step % self._config.checkpoints.every_steps == 0
+        if self._state.step != self._saved_step and (reason is not None or is_due or by_step):
             self._save()
         if is_due and not self._validate():
             return "signal"
         return reason or self._lost_patience()
 
     def _step(self, batch: GlobalStep) -> None:
-        step = self._progress.step + 1
+        step = self._state.step + 1
         rate = self._config.optimizer.learning_rate * rate_factor(self._config.schedule, step)
         set_learning_rate(self._optimizer, rate)
         fails = self._failure is not None or self._checkpoints.has_failed
@@ -211,7 +214,7 @@ class Trainer:
         result = self._stepper.run(step, batch.micro_batches, batch.target_tokens, mine)
         self._time_is_up, self._fails, *signals = result.flags
         self._stopped_by = next((s for s, seen in zip(STOP_SIGNALS, signals, strict=True) if seen), None)
-        self._progress = self._advanced(batch, result)
+        self._state = self._advanced(batch, result)
         for recorder in self._recorders:
             recorder.step(step)
         if step % self._config.report_every_steps == 0:
@@ -226,19 +229,19 @@ class Trainer:
             raise self._failure
         self._checkpoints.wait()
 
-    def _advanced(self, batch: GlobalStep, result: StepResult) -> Progress:
-        """The progress after a step.
+    def _advanced(self, batch: GlobalStep, result: StepResult) -> RunState:
+        """The state after a step.
 
         Raises:
             TrainingError: Too many steps in a row had no update.
         """
-        progress, tokens = self._progress, batch.target_tokens
-        place = {"step": progress.step + 1, "position": batch.position + 1, "epoch": batch.epoch}
+        state, tokens = self._state, batch.target_tokens
+        place = {"step": state.step + 1, "position": batch.position + 1, "epoch": batch.epoch}
         now = {**place, "failed_validations": ()}
         if result.updated:
-            window = progress.window.plus(result.loss, result.nll, result.gradient_norm, tokens)
-            return progress.model_copy(update={**now, "window": window, "skipped_in_a_row": 0})
-        in_a_row, most = progress.skipped_in_a_row + 1, self._config.max_skipped_in_a_row
+            window = state.window.plus(result.loss, result.nll, result.gradient_norm, tokens)
+            return state.model_copy(update={**now, "window": window, "skipped_in_a_row": 0})
+        in_a_row, most = state.skipped_in_a_row + 1, self._config.max_skipped_in_a_row
         found = f"loss {result.loss / tokens:.4g} a token, gradient norm {result.gradient_norm:.4g}"
         logger.warning("step %d is skipped, its values are not finite: %s", now["step"], found)
         if in_a_row > most:
@@ -249,14 +252,14 @@ class Trainer:
                 expected=f"at most {most} in a row",
                 advice="Lower optimizer.learning_rate, lengthen schedule.warmup_steps, or set precision to float32.",
             )
-        skips = {"skipped": progress.skipped + 1, "skipped_in_a_row": in_a_row}
-        return progress.model_copy(update={**now, **skips})
+        skips = {"skipped": state.skipped + 1, "skipped_in_a_row": in_a_row}
+        return state.model_copy(update={**now, **skips})
 
     def _reason_to_stop(self, following: GlobalStep) -> Reason | None:
         limits = self._config.limits
         if self._stopped_by is not None:
             return "signal"
-        if limits.max_steps is not None and self._progress.step >= limits.max_steps:
+        if limits.max_steps is not None and self._state.step >= limits.max_steps:
             return "max_steps"
         if limits.max_epochs is not None and following.epoch >= limits.max_epochs:
             return "max_epochs"
@@ -264,24 +267,24 @@ class Trainer:
 
     def _lost_patience(self) -> Reason | None:
         patience = self._config.validation.patience
-        stale = self._progress.since_best(self._config.validation.metric)
+        stale = self._state.since_best(self._config.validation.metric)
         return "patience" if patience is not None and stale >= patience else None
 
     def _validation_is_due(self, following: GlobalStep, *, ends: bool) -> bool:
-        progress, config = self._progress, self._config.validation
-        is_done = any(validation.step == progress.step for validation in progress.validations)
-        if self._validator is None or progress.step == 0 or is_done:
+        state, config = self._state, self._config.validation
+        is_done = any(validation.step == state.step for validation in state.validations)
+        if self._validator is None or state.step == 0 or is_done:
             return False
-        epoch_ended = following.epoch > progress.epoch
+        epoch_ended = following.epoch > state.epoch
         by_epoch = config.every_epochs is not None and epoch_ended and following.epoch % config.every_epochs == 0
-        by_step = config.every_steps is not None and progress.step % config.every_steps == 0
+        by_step = config.every_steps is not None and state.step % config.every_steps == 0
         return (ends or by_epoch or by_step) and not self._is_hopeless()
 
     def _is_hopeless(self) -> bool:
         """Whether the validation of this step has failed so often that the run goes on without it."""
-        tries = self._progress.failed_validations.count(self._config.validation.max_batch_tokens)
+        tries = self._state.failed_validations.count(self._config.validation.max_batch_tokens)
         if tries >= _MOST_TRIES:
-            logger.warning("step %d is not validated: that failed %d times", self._progress.step, tries)
+            logger.warning("step %d is not validated: that failed %d times", self._state.step, tries)
         return tries >= _MOST_TRIES
 
     def _validate(self) -> bool:
@@ -290,7 +293,7 @@ class Trainer:
             return True
         began = time.monotonic()
         try:
-            validation = self._validator.run(self._model, self._progress.step, self._progress.epoch)
+            validation = self._validator.run(self._model, self._state.step, self._state.epoch)
         except Stopped as stopped:
             self._stopped_by = stopped.number
             return False
@@ -298,9 +301,9 @@ class Trainer:
             raise
         except FAILURES as error:
             raise self._failed(error) from error
-        validations = (*self._progress.validations, validation)
-        self._progress = self._progress.model_copy(update={"validations": validations, "failed_validations": ()})
-        self._progress = self._progress.model_copy(update={"seconds": self._seconds()})
+        validations = (*self._state.validations, validation)
+        self._state = self._state.model_copy(update={"validations": validations, "failed_validations": ()})
+        self._state = self._state.model_copy(update={"seconds": self._seconds()})
         together(self._world, lambda: self._publish_validation(validation))
         self._window_began += time.monotonic() - began
         return True
@@ -311,32 +314,30 @@ class Trainer:
             recorder.validation(validation, self._seconds())
         if not self._world.is_main:
             return
-        if self._progress.best(self._config.validation.metric) is validation:
+        if self._state.best(self._config.validation.metric) is validation:
             self._ownership.check()
-            self._opened.exporter.export("best", self._progress.step, validation)
-        self._checkpoints.record(self._progress, self._retention())
+            self._opened.exporter.export("best", self._state.step, validation)
+        self._checkpoints.record(self._state, self._retention())
 
     def _failed(self, error: BaseException) -> TrainingError:
         """Note that the validation failed, so that it does not end every further run as well."""
         tokens = self._config.validation.max_batch_tokens
-        failed = (*self._progress.failed_validations, tokens)
+        failed = (*self._state.failed_validations, tokens)
         if self._world.is_main:
-            self._checkpoints.record(
-                self._progress.model_copy(update={"failed_validations": failed}), self._retention()
-            )
+            self._checkpoints.record(self._state.model_copy(update={"failed_validations": failed}), self._retention())
             self._checkpoints.wait()
         last = failed.count(tokens) >= _MOST_TRIES
         return TrainingError(
             "the validation failed",
-            where=f"step {self._progress.step}",
+            where=f"step {self._state.step}",
             found=str(error).partition("\n")[0] or type(error).__name__,
             advice="The step is saved. Lower validation.max_batch_tokens if memory was short. The same command "
             + ("goes on without this validation." if last else "tries it once more."),
         )
 
     def _save(self) -> None:
-        self._progress = self._progress.model_copy(update={"seconds": self._seconds()})
-        self._saved_step = self._progress.step
+        self._state = self._state.model_copy(update={"seconds": self._seconds()})
+        self._saved_step = self._state.step
         together(self._world, self._write)
 
     def _write(self) -> None:
@@ -345,20 +346,20 @@ class Trainer:
                 MODEL_FILE: self._model.state_dict(),
                 OPTIMIZER_FILE: state_tensors(self._optimizer, self._model),
             }
-            self._checkpoints.save(files, self._progress, self._retention())
+            self._checkpoints.save(files, self._state, self._retention())
 
     def _retention(self) -> Retention:
         config, metric = self._config.checkpoints, self._config.validation.metric
-        scores = {validation.step: validation.score(metric) for validation in self._progress.validations}
+        scores = {validation.step: validation.score(metric) for validation in self._state.validations}
         return Retention(config.keep_last, config.keep_best, scores)
 
     def _report(self, rate: float) -> None:
-        progress, window, now = self._progress, self._progress.window, time.monotonic()
+        state, window, now = self._state, self._state.window, time.monotonic()
         if self._recorders and window.steps:
             report = TrainReport(
-                step=progress.step,
-                position=progress.position,
-                epoch=progress.epoch,
+                step=state.step,
+                position=state.position,
+                epoch=state.epoch,
                 loss=window.loss / window.tokens,
                 nll=window.nll / window.tokens,
                 learning_rate=rate,
@@ -366,14 +367,14 @@ class Trainer:
                 tokens_per_second=window.tokens / (now - self._window_began),
                 seconds=self._seconds(),
                 seconds_left=self._seconds_left(),
-                skipped=progress.skipped,
+                skipped=state.skipped,
             )
             try:
                 for recorder in self._recorders:
                     recorder.report(report)
             except Seq2SeqError as error:
                 self._failure = error  # the others hear of it with the next step
-        self._progress = progress.model_copy(update={"window": Window()})
+        self._state = state.model_copy(update={"window": Window()})
         self._window_began = now
 
     def _seconds(self) -> float:
@@ -386,11 +387,11 @@ class Trainer:
 
     def _seconds_left(self) -> float | None:
         """Until the nearest limit at the pace so far; None where only epochs are limited."""
-        limits, steps = self._config.limits, self._progress.step - self._first_step
+        limits, steps = self._config.limits, self._state.step - self._first_step
         left = []
         if limits.max_steps is not None and steps:
             pace = (time.monotonic() - self._began) / steps
-            left.append(pace * (limits.max_steps - self._progress.step))
+            left.append(pace * (limits.max_steps - self._state.step))
         if limits.max_minutes is not None:
             left.append(max(60 * limits.max_minutes - self._seconds(), 0.0))
         return min(left, default=None)

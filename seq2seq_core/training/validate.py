@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from seq2seq_core.config import Config
-from seq2seq_core.data.columns import TokenColumns
+from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.loader import EvaluationBatch, evaluation_batches
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.decoding.batched import generate
@@ -22,7 +22,7 @@ from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.training.agreement import Turns
-from seq2seq_core.training.checkpoints.progress import Metric, Validation
+from seq2seq_core.training.checkpoints.run_state import Metric, Validation
 from seq2seq_core.training.optimization.loss import smoothed_loss
 from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.processes.stop import StopFlag
@@ -64,7 +64,7 @@ class Validator:
 
     def __init__(
         self,
-        columns: TokenColumns,
+        columns: Columns,
         references: list[str],
         tokenizer: Tokenizer,
         config: ValidationConfig,
@@ -123,9 +123,9 @@ class Validator:
         """What the scores of this process's rows are made of."""
         rows = np.concatenate([np.zeros(0, np.int64), *(found.rows for found in self._batches())])
         sources = self._columns.source.gather(rows)
-        sequences = np.split(sources.flat.astype(np.int32), np.cumsum(sources.lengths)[:-1]) if len(rows) else []
+        sequences = np.split(sources.flat, np.cumsum(sources.lengths)[:-1]) if len(rows) else []
         options, most = SearchConfig(beam=self._config.beam), self._config.max_batch_tokens
-        found = generate(model, sequences, options, most, lambda _: self._turns.meet())
+        found = generate(model, self._columns.modality, sequences, options, most, lambda _: self._turns.meet())
         texts = self._tokenizer.decode([hypotheses[0].tokens for hypotheses in found])
         return torch.from_numpy(self._metric.sums(texts, [self._references[row] for row in rows.tolist()]))
 
@@ -136,6 +136,6 @@ def build_validator(config: ValidationConfig, dataset: Dataset, world: World, st
     if entry is None or entry.rows == 0:
         logger.info("no validation: the dataset has no valid split; the latest weights become the model")
         return None
-    columns = TokenColumns.open(dataset, "valid")
-    references = dataset.references("valid").targets[: config.max_rows]
+    columns = Columns.open(dataset, "valid")
+    references = dataset.texts("valid", "target")[: config.max_rows]
     return Validator(columns, references, dataset.target_tokenizer, config, world, Turns(world, stop))

@@ -27,9 +27,10 @@ import pyarrow as pa
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from seq2seq_core.data.columns import TokenColumns
+from seq2seq_core.data.columns import Columns
+from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import Loader, LoaderConfig
-from seq2seq_core.data.plan import BatchPlan, PlanConfig
+from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.dataset.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.schema import shard_name, shard_schema
@@ -63,20 +64,20 @@ def measure(folder: str, rows: int, shards: int, batch_tokens: int) -> None:
     with timed("write shards (Parquet, zstd)", tokens):
         dataset = dataset_of(folder, tables)
     with timed("decode shards into the cache", tokens) as decoding:
-        TokenColumns.open(dataset, "train", Path(folder) / "cache")
+        Columns.open(dataset, "train", Path(folder) / "cache")
     with timed("open the cache (compared once a day)", tokens):
-        columns = TokenColumns.open(dataset, "train", Path(folder) / "cache")
+        columns = Columns.open(dataset, "train", Path(folder) / "cache")
     with timed("plan an epoch", tokens) as planning:
-        plan = BatchPlan(columns.lengths, PlanConfig(batch_tokens=batch_tokens), seed=1)
-        count = plan.batches_in_epoch(0)
-    loader = Loader(columns, plan, LoaderConfig(prefetch_batches=0), rank=0, world=1)
+        stream = BatchStream(columns.lengths, StreamConfig(batch_tokens=batch_tokens), seed=1)
+        stream.start(0)
+    loader = Loader(columns, stream, LoaderConfig(prefetch_batches=0), rank=0, world=1)
     with timed("padded batches, an epoch", tokens) as batching:
-        positions = padded_positions(loader, count)
+        positions = padded_positions(loader)
     fast = tokens / batching[0]
     print(f"\nfrom Parquet, first epoch: {rate(tokens / (decoding[0] + planning[0] + batching[0]))}")
     print(f"from the cache, any epoch: {rate(tokens / (planning[0] + batching[0]))}")
     print(f"real tokens among padded positions: {tokens / positions:.1%}")
-    slow = naive_rate(tables, plan)
+    slow = naive_rate(tables, stream)
     print(f"\nloop over rows: {rate(slow)}\nratio: {fast / slow:.1f}")
 
 
@@ -127,19 +128,19 @@ def dataset_of(root: str, tables: list[pa.Table]) -> Dataset:
     return Dataset(root, manifest)
 
 
-def padded_positions(loader: Loader, count: int) -> int:
-    """Make `count` global steps; the positions of their batches."""
-    steps = itertools.islice(loader.steps(), count)
+def padded_positions(loader: Loader) -> int:
+    """Make the global steps of an epoch; the positions of their batches."""
+    steps = itertools.takewhile(lambda step: step.epoch == 0, loader.steps())
     return sum(b.source_BS.numel() + b.target_out_BT.numel() for step in steps for b in step.micro_batches)
 
 
-def naive_rate(tables: list[pa.Table], plan: BatchPlan) -> float:
+def naive_rate(tables: list[pa.Table], stream: BatchStream) -> float:
     """Tokens a second of a loop over rows."""
     table = pa.concat_tables(tables).select(["source", "target"]).combine_chunks()
     source, target = table.column("source"), table.column("target")
     tokens, begin = 0, time.process_time()
     for position in range(NAIVE_BATCHES):
-        batch = naive_batch(source, target, plan.batch(position))
+        batch = naive_batch(source, target, stream.batch(position))
         tokens += sum(int((side != PAD_ID).sum()) for side in (batch[0], batch[2]))
     return tokens / (time.process_time() - begin)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import prepare, prepare_job
+from pipelines.commands import prepare
 from seq2seq_core import config as configuration
 from seq2seq_core.dataset.manifest import Manifest, load_manifest
 
@@ -232,7 +232,7 @@ def prepared(corpus: Corpus, multi30k: Path) -> tuple[Corpus, Manifest]:
         "unit_rows": 11_000,
         "tokenizer": {"vocabulary_size": 400, "type": "bpe", "sample_rows": 2000},
     }
-    prepare.run(configuration.build(prepare_job.PrepareConfig, settings))
+    prepare.run(configuration.build(prepare.PrepareConfig, settings))
     return corpus, load_manifest(settings["output"])
 
 

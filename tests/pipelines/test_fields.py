@@ -10,9 +10,9 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 import pytest
 from pydantic.fields import FieldInfo
 
-from pipelines.commands import COMMANDS
-from pipelines.dry_run import DryRunConfig
-from pipelines.filter_lines import FilterConfig
+from pipelines.commands.filter_lines import FilterConfig
+from pipelines.commands.prepare import DryRunConfig
+from pipelines.commands.table import COMMANDS
 from seq2seq_core import strict
 from seq2seq_core.config import Config, build
 from seq2seq_core.errors import ConfigError
@@ -100,7 +100,7 @@ def walk(command: str, kind: type[Config], prefix: str = "") -> Iterator[Place]:
 @functools.cache
 def places() -> tuple[Place, ...]:
     """Every key once for each class that declares it."""
-    kinds = {name: command.config() for name, command in COMMANDS.items()}
+    kinds = {name: command.keys for name, command in COMMANDS.items()}
     kinds |= {"dry run": DryRunConfig, "filter": FilterConfig}
     every = [place for name, kind in kinds.items() for place in walk(name, kind)]
     return tuple({(place.kind, place.name): place for place in every}.values())

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipelines import infer
 from pipelines.cli import main
+from pipelines.commands import translate
 from seq2seq_core import config as configuration
 from seq2seq_core.errors import IncompleteError
 from seq2seq_core.training.config import TrainConfig
@@ -48,7 +48,7 @@ def translation_folder(echo_model: str, tmp_path_factory: pytest.TempPathFactory
     values = {"model": echo_model, "input": [str(folder / "a.txt"), str(folder / "b.jsonl")]}
     values |= {"output": str(folder / "out"), "engine": {"kind": "echo"}, "unit_records": 2}
     with pytest.raises(IncompleteError):
-        infer.run(configuration.build(infer.TranslateConfig, values))
+        translate.run(configuration.build(translate.TranslateConfig, values))
     return folder / "out"
 
 

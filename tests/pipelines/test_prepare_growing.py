@@ -14,8 +14,8 @@ from typing import IO, Any
 
 import pytest
 
-from pipelines import prepare, prepare_job
-from pipelines.running import failures
+from pipelines.commands import prepare
+from pipelines.graphs import failures
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME, load_manifest
@@ -30,7 +30,7 @@ Rows = list[tuple[str, str]]
 
 COMMIT_AND_DIE = """
 import os, signal, sys
-from pipelines import prepare, prepare_job
+from pipelines.commands import prepare
 from seq2seq_core import config, storage
 from seq2seq_core.dataset import generations
 
@@ -38,13 +38,13 @@ def deadly(root, manifest):
     os.kill(os.getpid(), signal.SIGKILL)
 
 generations.publish_newest = deadly
-prepare.run(config.load(prepare_job.PrepareConfig, sys.argv[1]))
+prepare.run(config.load(prepare.PrepareConfig, sys.argv[1]))
 """
 
 # Imports once, then forks for every number of writes after which it is to die.
 DIE_AFTER_WRITES = """
 import contextlib, os, signal, sys
-from pipelines import prepare, prepare_job
+from pipelines.commands import prepare
 from seq2seq_core import config, storage
 from seq2seq_core.dataset.verify import verify
 import apache_beam.runners.portability.fn_api_runner
@@ -72,7 +72,7 @@ def deadly_create(url, data):
     return created
 
 storage.publish, storage.create_exclusively = deadly_publish, deadly_create
-options = config.load(prepare_job.PrepareConfig, sys.argv[1])
+options = config.load(prepare.PrepareConfig, sys.argv[1])
 for writes in sys.argv[2:]:
     left = int(writes)
     child = os.fork()
@@ -86,9 +86,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 RUN = """
 import sys
-from pipelines import prepare, prepare_job
+from pipelines.commands import prepare
 from seq2seq_core import config
-prepare.run(config.load(prepare_job.PrepareConfig, sys.argv[1]))
+prepare.run(config.load(prepare.PrepareConfig, sys.argv[1]))
 """
 
 
@@ -104,7 +104,7 @@ def land(folder: Path, name: str, rows: Rows) -> None:
         (folder / f"{name}.{suffix}").write_text("".join(f"{row[side]}\n" for row in rows))
 
 
-def config_for(landing: Path, output: Path, **values: Any) -> prepare_job.PrepareConfig:
+def config_for(landing: Path, output: Path, **values: Any) -> prepare.PrepareConfig:
     settings: dict[str, Any] = {
         "source": str(landing / "*.en"),
         "target": str(landing / "*.de"),
@@ -115,7 +115,7 @@ def config_for(landing: Path, output: Path, **values: Any) -> prepare_job.Prepar
         "tokenizer": {"vocabulary_size": 320, "type": "bpe"},
         "report": False,
     }
-    return configuration.build(prepare_job.PrepareConfig, settings | values)
+    return configuration.build(prepare.PrepareConfig, settings | values)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def parts() -> dict[str, Rows]:
 
 
 @pytest.fixture
-def config(tmp_path: Path, parts: dict[str, Rows]) -> prepare_job.PrepareConfig:
+def config(tmp_path: Path, parts: dict[str, Rows]) -> prepare.PrepareConfig:
     """Of a dataset with one generation; the files of the second have landed."""
     config = config_for(tmp_path / "in", tmp_path / "out")
     land(tmp_path / "in", "m", parts["m"])
@@ -155,7 +155,7 @@ def data_of(output: Path) -> dict[str, bytes]:
     return {path: data for path, data in tree(output).items() if not path.endswith(".json")}
 
 
-def kill_while_running(script: str, config: prepare_job.PrepareConfig, folder: Path, *words: str) -> None:
+def kill_while_running(script: str, config: prepare.PrepareConfig, folder: Path, *words: str) -> None:
     (folder / "prepare.yaml").write_text(configuration.to_yaml(config))
     command = [sys.executable, "-c", script, str(folder / "prepare.yaml"), *words]
     ended = subprocess.run(command, capture_output=True, check=False, timeout=120)
@@ -186,7 +186,7 @@ def test_replays_change_no_byte(tmp_path: Path, parts: dict[str, Rows], grown: d
 
 
 def test_killed_again_and_again_a_generation_ends_in_the_same_bytes(
-    config: prepare_job.PrepareConfig, tmp_path: Path, grown: dict[int, dict[str, bytes]]
+    config: prepare.PrepareConfig, tmp_path: Path, grown: dict[int, dict[str, bytes]]
 ) -> None:
     shown = (tmp_path / "out" / MANIFEST_NAME).read_bytes()
     draw = random.Random(3)
@@ -221,7 +221,7 @@ def test_killed_between_commit_and_manifest_the_next_run_shows_it(
 
 
 def test_what_a_killed_run_began_comes_first_then_what_landed_since(
-    config: prepare_job.PrepareConfig, tmp_path: Path, parts: dict[str, Rows], grown: dict[int, dict[str, bytes]]
+    config: prepare.PrepareConfig, tmp_path: Path, parts: dict[str, Rows], grown: dict[int, dict[str, bytes]]
 ) -> None:
     kill_while_running(DIE_AFTER_WRITES, config, tmp_path, "7")
     land(tmp_path / "in", "a", parts["a"])
@@ -235,7 +235,7 @@ def test_what_a_killed_run_began_comes_first_then_what_landed_since(
     assert not (tmp_path / "out" / "_work").exists()
 
 
-def race(folder: Path, *configs: prepare_job.PrepareConfig) -> list[subprocess.CompletedProcess[str]]:
+def race(folder: Path, *configs: prepare.PrepareConfig) -> list[subprocess.CompletedProcess[str]]:
     """Run them at the same time, each in a process of its own."""
     processes = []
     for number, config in enumerate(configs):
@@ -248,7 +248,7 @@ def race(folder: Path, *configs: prepare_job.PrepareConfig) -> list[subprocess.C
 
 
 def test_two_runs_with_the_same_new_inputs_do_the_same(
-    config: prepare_job.PrepareConfig, tmp_path: Path, grown: dict[int, dict[str, bytes]]
+    config: prepare.PrepareConfig, tmp_path: Path, grown: dict[int, dict[str, bytes]]
 ) -> None:
     ended = race(tmp_path, config, config)
     assert [process.returncode for process in ended] == [0, 0], [process.stderr[-3000:] for process in ended]
@@ -285,7 +285,7 @@ def test_two_runs_with_different_new_inputs_never_mix_them(tmp_path: Path, parts
 
 
 def test_a_run_that_sees_more_joins_in_and_goes_on(
-    config: prepare_job.PrepareConfig,
+    config: prepare.PrepareConfig,
     tmp_path: Path,
     parts: dict[str, Rows],
     grown: dict[int, dict[str, bytes]],
@@ -315,7 +315,7 @@ def at_shard(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None
 
 
 def test_an_orderly_failure_gives_the_next_generation_free(
-    config: prepare_job.PrepareConfig, tmp_path: Path, parts: dict[str, Rows], monkeypatch: pytest.MonkeyPatch
+    config: prepare.PrepareConfig, tmp_path: Path, parts: dict[str, Rows], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load_manifest(config.output)
 
@@ -334,7 +334,7 @@ def test_an_orderly_failure_gives_the_next_generation_free(
 
 
 def test_an_error_that_another_run_explains_is_not_the_last_word(
-    config: prepare_job.PrepareConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    config: prepare.PrepareConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = failures.run
 

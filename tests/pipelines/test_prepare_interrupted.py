@@ -22,7 +22,9 @@ MOMENTS = 10
 # Imports once, then forks: the moments fall into the work itself, and not into the start of an interpreter.
 KILLED_AT_RANDOM_MOMENTS = """
 import logging, os, random, signal, sys, time
-from pipelines import cli, prepare, prepare_job
+from pipelines import cli
+from pipelines.commands import prepare
+from pipelines.graphs import prepare as graph
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME
 import apache_beam.runners.portability.fn_api_runner
@@ -42,7 +44,7 @@ def finish(words):
 
 moments, workers, output, *words = sys.argv[1:]
 if int(workers):
-    prepare_job._SMALL_BYTES, prepare_job.usable_cores = 0, lambda: int(workers)
+    prepare._SMALL_BYTES, prepare.usable_cores = 0, lambda: int(workers)
 draw = random.Random(4)
 whole = finish([*words, "--output", output])
 for moment in range(int(moments)):
@@ -84,9 +86,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 @pytest.mark.parametrize(
     ("kind", "moment"),
     [
-        ("local", "unit-00003.json"),
+        ("local", "unit-00003-of-00006.json"),
         ("memory", "claim-00000.json"),
-        ("memory", "unit-00003.json"),
+        ("memory", "unit-00003-of-00006.json"),
         ("memory", "train/part-00001"),
         ("memory", "dataset.json"),
     ],

@@ -151,3 +151,18 @@ def test_the_resolved_configuration_reads_back(tmp_path: Path) -> None:
 def test_a_configuration_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load("--name", "x").name = "y"
+
+
+class Located(Config):
+    output: str
+    corpora: tuple[dict[str, str], ...] = ()
+    shards: int = 1
+
+
+def test_what_goes_into_a_manifest_has_no_password_and_no_key_that_is_left_out() -> None:
+    corpora = [{"path": "s3://key:secret@bucket/x.tsv"}, {"source": "ftp://user:secret@host/a.en", "target": "b.de"}]
+    located = configuration.build(Located, {"corpora": corpora, "shards": 3, "output": "/somewhere"})
+    assert configuration.redacted(located, without={"output"}) == {
+        "corpora": [{"path": "s3://bucket/x.tsv"}, {"source": "ftp://host/a.en", "target": "b.de"}],
+        "shards": 3,
+    }

@@ -13,12 +13,16 @@ import torch
 import zstandard
 from safetensors import SafetensorError
 
-from seq2seq_core.errors import InputError, Seq2SeqError, StorageError
+from seq2seq_core.errors import ConfigError, InputError, Seq2SeqError, StorageError
 from seq2seq_core.foreign_errors import from_text, ours
 
 
 def system(number: int, path: str | None = "a/b.txt") -> OSError:
     return OSError(number, os.strerror(number), path)
+
+
+def missing(module: str) -> ModuleNotFoundError:
+    return ModuleNotFoundError(f"No module named {module!r}", name=module)
 
 
 FOREIGN = [
@@ -44,8 +48,11 @@ FOREIGN = [
     (zstandard.ZstdError("cannot decompress"), InputError, "cannot decompress"),
     (EOFError("Compressed file ended"), InputError, "Compressed file ended"),
     (SafetensorError("header too large"), InputError, "header too large"),
+    (missing("sacrebleu.metrics"), ConfigError, r"no module sacrebleu.metrics. pip install 'seq2seq\[score\]'"),
+    (missing("nowhere"), ConfigError, "a package is not installed; found no module nowhere. pip install 'seq2seq'"),
 ]
 BUGS = [TypeError("x"), AssertionError(), KeyError("x"), ZeroDivisionError("x"), RuntimeError("x"), ValueError("x")]
+BUGS.append(missing("seq2seq_core.nothing"))
 
 
 @pytest.mark.parametrize(("error", "kind", "message"), FOREIGN)
@@ -76,3 +83,8 @@ def test_mistakes_in_the_program_are_none_of_them(error: Exception) -> None:
 def test_ours_stay_as_they_are(tmp_path: Path) -> None:
     error = InputError("x", where=str(tmp_path))
     assert ours(error) is error
+
+
+def test_a_command_is_told_its_own_extra() -> None:
+    assert "'seq2seq[prepare]'" in str(ours(missing("sacrebleu"), "prepare"))
+    assert "'seq2seq[score]'" in str(ours(missing("sacrebleu"), "inspect"))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import abc
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.corpora.formats.format import SIDES, Format
 from seq2seq_core.corpora.terms.index import FileIndex
-from seq2seq_core.corpora.terms.rows import MISSING_FIELD, Shape
+from seq2seq_core.corpora.terms.rows import MISSING_FIELD, Kind, Shape
 from seq2seq_core.corpora.terms.source import Source
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.fields import ALL, ambiguous_key, parts_of, picks_from_list, reach, resolve
@@ -45,11 +46,23 @@ _BYTES = {
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
 
 
+class _Types(NamedTuple):
+    """The types that a kind of column may have, and what to say where it has another."""
+
+    types: tuple[Callable[[pa.DataType], bool], ...]
+    called: str
+    expected: str
+
+
+_TYPES = {"text": _Types(_TEXTS, "text", "string"), "number": _Types(_NUMBERS, "numbers", "integers or floats")}
+
+
 class ColumnFormat(Format):
     """A format with a schema, whose columns are compressed by itself; it is cut between batches of rows."""
 
     default_fields = SIDES
     takes_archives = False
+    has_values = True
 
     def index(self, source: Source, unit_rows: int, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
         for url in source.urls:
@@ -83,7 +96,7 @@ def find_columns(schema: pa.Schema, fields: Sequence[str], shape: Shape, where: 
         InputError: A column is missing or of a type that holds no text (no number); file, column, type and the
             columns there are named.
     """
-    return [_find(schema, field, where, is_text=position < shape.texts) for position, field in enumerate(fields)]
+    return [_find(schema, field, where, shape.kind_of(position)) for position, field in enumerate(fields)]
 
 
 def pick_rows(
@@ -121,7 +134,10 @@ def _pick(
         problems: list[Problem] = []
         for position, column in enumerate(columns):
             values = _reach(batch.column(column.top), column.steps)
-            if position < shape.texts:
+            kind = shape.kind_of(position)
+            if kind == "value":
+                problems += _absent(values, column, "a value in every field")
+            if kind == "text":
                 side = "" if shape.texts == 1 else ("source ", "target ")[position]
                 values, more = _read_text(values.cast(pa.binary()), column, side, max_bytes)
                 problems += more
@@ -130,22 +146,22 @@ def _pick(
         first_line += len(batch)
 
 
-def _find(schema: pa.Schema, field: str, where: str, *, is_text: bool) -> Column:
+def _find(schema: pa.Schema, field: str, where: str, kind: Kind) -> Column:
     parts = parts_of(field)
     twice = ambiguous_key(pa.struct(list(schema)), parts)
     if twice is not None:
         raise InputError(f"the column {twice!r} is there more than once", where=where, found=_describe(schema))
     found = resolve(pa.struct(list(schema)), parts)
-    if found is None or (parts[-1] == ALL and not is_text):
+    if found is None or (parts[-1] == ALL and kind != "text"):
         raise InputError(f"no column {field!r}", where=where, found=_describe(schema))
-    (top, *below), kind = found
-    bare = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not any(is_one(bare) for is_one in (_TEXTS if is_text else _NUMBERS)):
+    (top, *below), type_ = found
+    bare = type_.value_type if pa.types.is_dictionary(type_) else type_
+    if kind in _TYPES and not any(is_one(bare) for is_one in _TYPES[kind].types):
         raise InputError(
-            f"the column {field!r} holds no {'text' if is_text else 'numbers'}",
+            f"the column {field!r} holds no {_TYPES[kind].called}",
             where=where,
-            found=f"type {kind} among {_describe(schema)}",
-            expected="string" if is_text else "integers or floats",
+            found=f"type {type_} among {_describe(schema)}",
+            expected=_TYPES[kind].expected,
         )
     return Column(field, top, tuple(below))
 
@@ -204,6 +220,10 @@ def _as_bytes(kind: pa.DataType) -> pa.DataType:
 def _read_text(octets: pa.BinaryArray, column: Column, side: str, max_bytes: int) -> tuple[pa.Array, list[Problem]]:
     lengths = pc.fill_null(pc.binary_length(octets), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     text, unreadable = decode(Lines(octets, lengths), max_bytes)
-    nulls = np.flatnonzero(octets.is_null().to_numpy(zero_copy_only=False)) if octets.null_count else ()
-    problems = [Problem(int(row), MISSING_FIELD, f"no {column.name}", "a text in every field") for row in nulls]
+    problems = _absent(octets, column, "a text in every field")
     return text, problems + [problem._replace(value=f"{side}{problem.value}") for problem in unreadable]
+
+
+def _absent(values: pa.Array, column: Column, expected: str) -> list[Problem]:
+    nulls = np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False)) if values.null_count else ()
+    return [Problem(int(row), MISSING_FIELD, f"no {column.name}", expected) for row in nulls]

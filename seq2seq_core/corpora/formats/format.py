@@ -35,6 +35,7 @@ class Format(abc.ABC):
         default_fields: The names of the fields with source and target, where none are given; () where rows have none.
         takes_archives: Whether its files are read through an archive.
         needs_languages: Whether a file may hold many languages, of which two must be chosen.
+        has_values: Whether its fields may be values of any type, not text alone.
         rows_are_lines: Whether a line (of each file) is a row, so that reading may begin behind any line end.
         in_order: Whether a part is a range of bytes of each file, read from front to end. Where it is not, `read` says
             what it is going to read (`Watched.expect`).
@@ -46,6 +47,7 @@ class Format(abc.ABC):
     default_fields: ClassVar[tuple[str, ...]] = ()
     takes_archives: ClassVar[bool] = True
     needs_languages: ClassVar[bool] = False
+    has_values: ClassVar[bool] = False
     rows_are_lines: ClassVar[bool] = False
     in_order: ClassVar[bool] = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,8 @@ import pyarrow.compute as pc
 from seq2seq_core.records import Problem, Records, Sifted, set_aside
 
 MISSING_FIELD, WRONG_TYPE, BAD_SCORE = "missing_field", "wrong_type", "bad_score"
+Kind = Literal["text", "value", "number"]
+
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
@@ -23,11 +26,20 @@ class Shape:
         texts: 2 for source and target, 1 for a text alone, which is the target.
         scored: Whether a number follows the texts.
         prompt_words: So many first words of a text alone are its source.
+        values: The sides that are values of any type, in place of texts.
     """
 
     texts: int = 2
     scored: bool = False
     prompt_words: int = 0
+    values: tuple[str, ...] = ()
+
+    def kind_of(self, position: int) -> Kind:
+        """What the column at a position is."""
+        if position >= self.texts:
+            return "number"
+        side = ("source", "target")[position + 2 - self.texts]
+        return "value" if side in self.values else "text"
 
     @property
     def columns(self) -> int:

@@ -19,6 +19,7 @@ class Source(pydantic.BaseModel):
         score_field: Name of the field with the score.
         languages: Of source and target, where a file holds many.
         prompt_words: So many first words of a text alone are its source.
+        values: The sides that are read as values of any type, not as text.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -29,6 +30,12 @@ class Source(pydantic.BaseModel):
     score_field: str | None = None
     languages: tuple[str, str] | None = None
     prompt_words: int = 0
+    values: tuple[str, ...] = ()
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_no_values(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Where both sides are text nothing is said of it: inputs are named by how they are read."""
+        return {name: value for name, value in dump(self).items() if name != "values" or value}
 
     @property
     def is_packed(self) -> bool:
@@ -43,7 +50,7 @@ class Source(pydantic.BaseModel):
     @property
     def shape(self) -> Shape:
         """What a row is made of, where it has fields."""
-        return Shape(len(self.fields), self.score_field is not None, self.prompt_words)
+        return Shape(len(self.fields), self.score_field is not None, self.prompt_words, self.values)
 
 
 class Part(pydantic.BaseModel):

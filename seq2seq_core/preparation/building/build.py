@@ -6,17 +6,21 @@ import functools
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import TokenizerEntry
 from seq2seq_core.dataset.schema import shard_schema
+from seq2seq_core.dataset.sides import Sides
 from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.modalities.base import Side
 from seq2seq_core.preparation.building.control_pieces import with_tags
 from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.shuffle.gather import gather
@@ -28,9 +32,11 @@ from seq2seq_core.preparation.sieves.tokens import within_token_limits
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
 from seq2seq_core.preparation.terms.messages import (
-    Decisions,
+    Drops,
     Head,
+    HeldOutIndex,
     Partition,
+    RowsBefore,
     ShardReport,
     Staged,
     TokenizersReport,
@@ -40,6 +46,23 @@ from seq2seq_core.tokenizer.model import Tokenizer
 logger = logging.getLogger(__name__)
 
 _BATCH_ROWS, _BATCH_BYTES = 1 << 17, 64 << 20
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What every shard is built by.
+
+    Attributes:
+        tokenizers: Of the dataset.
+        held_out: What training rows must not share.
+        before: How many rows stand before those of each training shard; None when no corpus has a cap.
+        near: The near-duplicates; None when they are not looked for.
+    """
+
+    tokenizers: TokenizersReport
+    held_out: HeldOutIndex
+    before: RowsBefore | None = None
+    near: Drops | None = None
 
 
 def build_shard(head: Head, partition: Partition, staged: Staged, decisions: Decisions) -> ShardReport:
@@ -60,14 +83,15 @@ def _build(head: Head, partition: Partition, staged: Staged, decisions: Decision
     rows, duplicates = gather(head, partition, staged)
     rows, rejected = _sifted(head, partition, rows, decisions)
     tokenizers = decisions.tokenizers
-    table = encode_rows(rows, head.output, tokenizers, with_text=partition.split != "train")
+    table = encode_rows(rows, head, tokenizers, with_text=partition.split != "train")
     if partition.slot is not None:
         rows, table, beyond = within_token_limits(rows, table, head.corpora)
         rejected += beyond
-    source_model = _load(head.output, tokenizers.source)
-    table = with_tags(table, rows.column("corpus").to_numpy(), head.corpora, source_model)
+    if tokenizers.source is not None:
+        source_model = _load(head.output, tokenizers.source)
+        table = with_tags(table, rows.column("corpus").to_numpy(), head.corpora, source_model)
     path = layout.shard(head, partition)
-    entry = write_shard(head.output, path, table, tokenizers.sides, generation=head.generation)
+    entry = write_shard(head.output, path, table, head.sides(tokenizers), generation=head.generation)
     return ShardReport(
         partition=partition,
         entry=entry,
@@ -95,34 +119,42 @@ def _sifted(head: Head, partition: Partition, rows: pa.Table, decisions: Decisio
     return rows, rejected
 
 
-def encode_rows(rows: pa.Table, output: str, tokenizers: TokenizersReport, *, with_text: bool) -> pa.Table:
+def encode_rows(rows: pa.Table, head: Head, tokenizers: TokenizersReport, *, with_text: bool) -> pa.Table:
     """Gathered rows as the columns of a shard (`dataset.schema.shard_schema`)."""
-    source_model, target_model = _load(output, tokenizers.source), _load(output, tokenizers.target)
-    schema = shard_schema(tokenizers.sides, with_text=with_text)
-    batches = [_encode_batch(batch, source_model, target_model, schema) for batch in _batches(rows)]
+    models = {side: _load(head.output, entry) for side, entry in tokenizers.of_sides.items()}
+    sides = head.sides(tokenizers)
+    schema = shard_schema(sides, with_text=with_text)
+    batches = [_encode_batch(batch, sides, models, schema) for batch in _batches(rows)]
     return pa.Table.from_batches(batches, schema)
 
 
 def _batches(rows: pa.Table) -> Iterator[pa.RecordBatch]:
     """Large batches, in which words repeat, of bounded rows and bytes (but for one row)."""
-    octets = pc.add(pc.binary_length(rows.column("source")), pc.binary_length(rows.column("target"))).to_numpy()
+    octets = _octets(rows.column("source")) + _octets(rows.column("target"))
     blocks = np.cumsum(octets) // _BATCH_BYTES
     cuts = [0, *(np.flatnonzero(blocks[1:] != blocks[:-1]) + 1), rows.num_rows]
     for begin, end in itertools.pairwise(cuts):
         yield from rows.slice(begin, end - begin).to_batches(max_chunksize=_BATCH_ROWS)
 
 
-def _encode_batch(rows: pa.RecordBatch, source: Tokenizer, target: Tokenizer, schema: pa.Schema) -> pa.RecordBatch:
-    text = {side: rows.column(side).cast(pa.string()) for side in ("source", "target")}
-    ids = {"source": source.encode_column(text["source"]), "target": target.encode_column(text["target"])}
-    columns = {
-        "id": rows.column("id"),
-        "origin": rows.column("origin"),
-        "line": rows.column("line"),
-        **ids,
-        **{f"{side}_length": pc.list_value_length(column).cast(pa.int32()) for side, column in ids.items()},
-        **{f"{side}_text": column for side, column in text.items()},
-    }
+def _octets(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Bytes of each row: of text exactly, of what has no length in bytes on the average."""
+    if pa.types.is_large_string(column.type):
+        sizes: npt.NDArray[np.int64] = pc.binary_length(column).to_numpy()
+        return sizes
+    return np.full(len(column), column.nbytes // max(1, len(column)), np.int64)
+
+
+def _encode_batch(
+    rows: pa.RecordBatch, sides: Sides, models: Mapping[Side, Tokenizer], schema: pa.Schema
+) -> pa.RecordBatch:
+    columns = {name: rows.column(name) for name in ("id", "origin", "line")}
+    for name, side in sides.items():
+        content = side.modality.content(rows.column(name), models.get(name))
+        lengths = side.modality.lengths(pa.chunked_array([content]))
+        columns |= {side.content.name: content, side.length_name: pa.array(lengths.astype(np.int32))}
+        if side.text_name in schema.names:
+            columns[side.text_name] = rows.column(name).cast(pa.string())
     return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 

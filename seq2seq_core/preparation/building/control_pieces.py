@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.preparation.terms.messages import Corpus
+from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.tokenizer.model import Tokenizer
 
 _NO_TAG = -1

@@ -12,6 +12,7 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import TokenizerEntry
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.seal import changed
+from seq2seq_core.modalities.base import SIDES, Side
 from seq2seq_core.preparation.building.control_pieces import tags_of
 from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.shuffle.gather import gather
@@ -41,19 +42,19 @@ def make_tokenizers(head: Head, staged: Staged, before: RowsBefore | None = None
 
 
 def _make(head: Head, staged: Staged, before: RowsBefore | None) -> TokenizersReport:
-    config = head.recipe.tokenizer
+    config, sides = head.recipe.tokenizer, head.recipe.text_sides
     if config.given:
         models = _load_given(config.given, head.tokenizer_digests)
     else:
         sample = sample_rows(head, staged, config.sample_rows, before)
         logger.info("training a tokenizer on %d rows", sample.num_rows)
-        sides = [["source", "target"]] if config.joint else [["source"], ["target"]]
+        groups: list[Sequence[Side]] = [sides] if config.joint else [[side] for side in sides]
         tags = tags_of(head.corpora)
         models = [
-            Tokenizer(train(_texts(sample, columns), config, tags if "source" in columns else ())) for columns in sides
+            Tokenizer(train(_texts(sample, group), config, tags if "source" in group else ())) for group in groups
         ]
     check_claim(head)
-    return _publish(head.output, models[0], models[-1])
+    return _publish(head.output, {side: models[0 if side == sides[0] else -1] for side in sides})
 
 
 def _load_given(urls: Sequence[str], expected: Sequence[str]) -> list[Tokenizer]:
@@ -102,13 +103,14 @@ def _texts(rows: pa.Table, columns: Sequence[str]) -> Iterator[str]:
     return itertools.chain.from_iterable(chunks)
 
 
-def _publish(output: str, source: Tokenizer, target: Tokenizer) -> TokenizersReport:
-    if source.digest == target.digest:
-        entry = _publish_one(output, "joint.model", source)
-        return TokenizersReport(source=entry, target=entry)
-    return TokenizersReport(
-        source=_publish_one(output, "source.model", source), target=_publish_one(output, "target.model", target)
-    )
+def _publish(output: str, models: Mapping[Side, Tokenizer]) -> TokenizersReport:
+    """The models of the sides of text; one file for both where they are the same."""
+    is_joint = len(models) == len(SIDES) and len({model.digest for model in models.values()}) == 1
+    entries: dict[Side, TokenizerEntry] = {}
+    for side, model in models.items():
+        known = next(iter(entries.values()), None) if is_joint else None
+        entries[side] = known or _publish_one(output, "joint.model" if is_joint else f"{side}.model", model)
+    return TokenizersReport(source=entries.get("source"), target=entries.get("target"))
 
 
 def _publish_one(output: str, name: str, tokenizer: Tokenizer) -> TokenizerEntry:

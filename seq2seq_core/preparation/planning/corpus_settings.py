@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq2seq_core.corpora.config import CorpusConfig
-from seq2seq_core.preparation.terms.messages import Corpus, Role
+from seq2seq_core.preparation.terms.corpus import Corpus, Role
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.text.normalize import overridden
 from seq2seq_core.text.rules import catalogue as filters
@@ -28,7 +28,7 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
         source_language=config.source_language,
         target_language=config.target_language,
         tag=tag_of(config.target_language) if config.tag and config.target_language else None,
-        has_source=not config.is_text_alone,
+        has_source=not config.is_text_alone and "source" in recipe.text_sides,
         normalize=overridden(recipe.normalize, config.normalize, f"corpus {name}: normalize"),
         filters=_filters(config, role, recipe, name),
     )

@@ -15,6 +15,7 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import InputEntry, Manifest, SourceEntry
 from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.modalities.table import USUAL
 from seq2seq_core.preparation.planning.sizes import PART_ROWS, default_shards, parts_a_unit, total_bytes
 from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
 
@@ -85,6 +86,8 @@ def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
     """
     recipe = job.recipe.model_dump(mode="json", exclude={"tokenizer": {"model", "source_model", "target_model"}})
     recipe |= {"shards": shards, "unit_rows": job.recipe.unit_rows or PART_ROWS}
+    if recipe["source_modality"] == USUAL:  # as before there were others
+        del recipe["source_modality"]
     corpora = [corpus.model_dump(mode="json", exclude={"name"}) for corpus in job.corpora]
     ways = sorted({(read.input.corpus, json.dumps(_way(read.input), sort_keys=True)) for read in reads})
     held_out = [[read.input.corpus, read.input.role, read.key] for read in reads if read.input.role != "train"]

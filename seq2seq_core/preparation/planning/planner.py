@@ -53,16 +53,6 @@ def index_input(recipe: Recipe, input_: Input) -> IndexedInput:
     return IndexedInput(index=input_.index, files=files)
 
 
-def index_name(job: Job, position: int) -> str:
-    """What the work of `index_input` is called by, and no other."""
-    return f"{job.run}: index {position}"
-
-
-def plan_name(job: Job) -> str:
-    """What the work of `make_plan` is called by, and no other."""
-    return f"{job.run}: plan"
-
-
 def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     """See which inputs are new, claim them as the next generation, cut them into units and deal out the shards.
 

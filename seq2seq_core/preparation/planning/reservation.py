@@ -18,7 +18,8 @@ from seq2seq_core.dataset.manifest import Manifest, SourceEntry
 from seq2seq_core.errors import ClaimError
 from seq2seq_core.preparation.planning.generation import Generation, Read, chosen_generation, source_entry
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import Head, Job, Message
+from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.messages import Head, Job
 
 logger = logging.getLogger(__name__)
 

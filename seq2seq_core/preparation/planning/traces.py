@@ -15,7 +15,8 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import REPORT_NAME, Manifest
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import Head, Message
+from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.messages import Head
 
 REPORT_MARKS = (b'name="generator" content="seq2seq"', b'name="made-from"')
 

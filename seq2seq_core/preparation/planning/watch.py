@@ -15,9 +15,10 @@ from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.files.compression import text_bytes
 from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.corpus import Message
 from seq2seq_core.preparation.terms.layout import Name
 from seq2seq_core.preparation.terms.markers import read_marker
-from seq2seq_core.preparation.terms.messages import Message, Plan, ShardReport, UnitReport
+from seq2seq_core.preparation.terms.messages import Plan, ShardReport, UnitReport
 from seq2seq_core.progress import Progress
 
 M = TypeVar("M", UnitReport, ShardReport)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import platform
 import posixpath
@@ -27,6 +26,7 @@ from seq2seq_core.preparation.terms.messages import (
     TokenizersReport,
     UnitReport,
 )
+from seq2seq_core.software import versions
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ def make_manifest(
     own = Manifest(
         fingerprint=head.fingerprint,
         recipe_fingerprint=plan.recipe_fingerprint,
+        modalities=head.recipe.modalities,
         source_tokenizer=tokenizers[0].source,
         target_tokenizer=tokenizers[0].target,
         splits={split: _split_entry(split, ordered) for split in SPLITS if split in ledger.kept},
@@ -108,7 +109,7 @@ def make_manifest(
             GenerationEntry(index=head.generation, fingerprint=head.fingerprint, ledger=ledger, inputs=plan.sources),
         ),
         configuration=plan.configuration,
-        software={"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _SOFTWARE},
+        software={"python": platform.python_version()} | versions(_SOFTWARE),
     )
     return own if head.generation == 0 else _joined(generations.as_of(head.output, head.generation - 1), own)
 

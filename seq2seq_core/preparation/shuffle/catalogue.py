@@ -18,7 +18,8 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.preparation.shuffle.batch_file import read_batch, read_positions, write_batches
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import GIVEN_ROLES, Head, Plan, Role, Staged, Unit, UnitReport
+from seq2seq_core.preparation.terms.corpus import GIVEN_ROLES, Role
+from seq2seq_core.preparation.terms.messages import Head, Plan, Staged, Unit, UnitReport
 from seq2seq_core.storage import Range
 
 PLACES = pa.schema(
@@ -44,7 +45,7 @@ def catalogue(plan: Plan, reports: Sequence[UnitReport]) -> Staged:
     head = plan.head
     reports = sorted(reports, key=lambda report: report.index)
     check_once(plan, plan.units, reports)
-    positions = read_positions([Range(report.path, report.positions, report.bytes) for report in reports])
+    positions = read_positions([positions_of(head, report) for report in reports])
     url = layout.catalogue(head)
     with write_batches(url, PLACES, durable=False) as out:
         for role in ("train", *GIVEN_ROLES):
@@ -57,6 +58,11 @@ def catalogue(plan: Plan, reports: Sequence[UnitReport]) -> Staged:
         rejected.update(report.rejected)
     read = sum(report.read for report in reports)
     return Staged(path=url, positions=out.positions_at, read=read, rejected=dict(sorted(rejected.items())))
+
+
+def positions_of(head: Head, report: UnitReport) -> Range:
+    """Where the positions of the batches of a staged file stand."""
+    return Range(layout.staged(head, report.index), report.positions, report.bytes)
 
 
 def places_of(head: Head, staged: Staged, role: Role, slot: int = 0) -> pa.RecordBatch | None:

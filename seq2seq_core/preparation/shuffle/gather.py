@@ -12,7 +12,8 @@ from seq2seq_core.preparation.shuffle.catalogue import PLACES, places_of, ranges
 from seq2seq_core.preparation.shuffle.hashing import from_column, hash_order
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import Head, Partition, Role, Staged
+from seq2seq_core.preparation.terms.corpus import Role
+from seq2seq_core.preparation.terms.messages import Head, Partition, Staged
 
 ORIGIN = pa.field("origin", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 CORPUS = pa.field("corpus", pa.int32(), nullable=False)
@@ -21,7 +22,7 @@ CORPUS = pa.field("corpus", pa.int32(), nullable=False)
 def gather(head: Head, partition: Partition, staged: Staged) -> tuple[pa.Table, int]:
     """The rows of a shard, and how many duplicates were left out.
 
-    The columns are those of `STAGED`, `origin`, and `corpus`, a position in `head.corpora`.
+    The columns are those of a `staged_schema`, `origin`, and `corpus`, a position in `head.corpora`.
 
     Rows of a given split stand as in its files. Rows of the corpora stand in the order of their ids, and of equal
     ids only the first in corpus order or the one with the best score stays (all, when the recipe says not to
@@ -43,7 +44,7 @@ def gather(head: Head, partition: Partition, staged: Staged) -> tuple[pa.Table, 
 def staged_rows(head: Head, staged: Staged, role: Role, slot: int = 0) -> pa.Table:
     """All rows dealt to a slot of the corpora or, of another role than theirs, all of its rows: in corpus order."""
     places = places_of(head, staged, role, slot) or pa.RecordBatch.from_pylist([], PLACES)
-    schema = staged_schema(with_score=head.recipe.keep == "best")
+    schema = staged_schema(head.recipe)
     batches = read_batches(ranges_of(head, places), schema)
     counts = np.array([batch.num_rows for batch in batches], np.int64)
     spread = pa.array(np.repeat(np.arange(len(batches)), counts))

@@ -15,24 +15,19 @@ import pyarrow as pa
 
 from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.preparation.shuffle.batch_file import BatchWriter, write_batches
+from seq2seq_core.preparation.terms.recipe import Recipe
 
-STAGED = pa.schema(
-    [
-        pa.field("id", pa.binary(ID_BYTES), nullable=False),
-        pa.field("line", pa.int64(), nullable=False),
-        pa.field("source", pa.large_string(), nullable=False),
-        pa.field("target", pa.large_string(), nullable=False),
-    ]
-)
 SCORE = pa.field("score", pa.float64(), nullable=False)
 """One column more where the best of equal rows is kept: minus infinity where a corpus has no scores."""
 
 _RUN_BYTES = 128 << 20
 
 
-def staged_schema(*, with_score: bool) -> pa.Schema:
-    """The columns of a staged file."""
-    return STAGED.append(SCORE) if with_score else STAGED
+def staged_schema(recipe: Recipe) -> pa.Schema:
+    """The columns of a staged file: id, line, both sides as their modalities stage them, and the score."""
+    sides = [pa.field(side, modality.staged_type(), nullable=False) for side, modality in recipe.sides.items()]
+    id_, line = pa.field("id", pa.binary(ID_BYTES), nullable=False), pa.field("line", pa.int64(), nullable=False)
+    return pa.schema([id_, line, *sides, *([SCORE] if recipe.keep == "best" else [])])
 
 
 class StagedWriter:
@@ -74,9 +69,7 @@ class StagedWriter:
 
 
 @contextlib.contextmanager
-def write_staged(
-    url: str, slots: int, run_bytes: int = _RUN_BYTES, schema: pa.Schema = STAGED
-) -> Iterator[StagedWriter]:
+def write_staged(url: str, slots: int, schema: pa.Schema, run_bytes: int = _RUN_BYTES) -> Iterator[StagedWriter]:
     """A staged file that appears whole when the block ends well; its columns are those of a `staged_schema`.
 
     It is as durable as the machine's power: what it holds can be staged again.

@@ -14,7 +14,8 @@ from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.preparation.shuffle.gather import staged_rows
 from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, load_index, publish_index, shared
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import GIVEN_ROLES, NO_INDEX, Head, HeldOutIndex, Partition, Staged
+from seq2seq_core.preparation.terms.corpus import GIVEN_ROLES
+from seq2seq_core.preparation.terms.messages import NO_INDEX, Head, HeldOutIndex, Partition, Staged
 from seq2seq_core.records import Sifted, reject
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def without_held_out(head: Head, partition: Partition, rows: pa.Table, index: He
     config = head.recipe.protection
     if index.path is None or config.ngram_words is None or partition.split != "train":
         return None
-    columns = [(side, rows.column(side).combine_chunks()) for side in config.compared]
+    columns = [(side, rows.column(side).combine_chunks()) for side in head.recipe.protected_sides]
     found = shared(columns, load_index(index.path), config.ngram_words)
     return reject(rows, found.rows, HELD_OUT_NGRAM, found.values, SHARES_NO_NGRAM.format(config.ngram_words))
 
@@ -49,7 +50,7 @@ def _texts(head: Head, staged: Staged) -> Iterator[pa.Array]:
 
     From the second generation on the latter stand in the dataset.
     """
-    sides = head.recipe.protection.compared
+    sides = head.recipe.protected_sides
     if head.generation:
         dataset = Dataset(head.output, as_of(head.output, head.generation - 1))
         columns = [f"{side}_text" for side in sides]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from seq2seq_core.preparation.terms.messages import Corpus
+from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.records import reject
 
 

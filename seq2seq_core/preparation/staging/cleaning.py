@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from seq2seq_core.preparation.terms.messages import Corpus
+from seq2seq_core.preparation.terms.corpus import Corpus
+from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.records import Records
-from seq2seq_core.text.column import TextColumn
-from seq2seq_core.text.normalize import normalize
 from seq2seq_core.text.rules.base import Rows
 from seq2seq_core.text.rules.catalogue import sift
 
 
-def clean(raw: Records, corpus: Corpus, origin: str) -> tuple[Records, list[pa.Table]]:
+def clean(raw: Records, recipe: Recipe, corpus: Corpus, origin: str) -> tuple[Records, list[pa.Table]]:
     """Normalise both sides, ask every rule; the rows that stay, and those rejected."""
-    records, rows = normalized(raw, corpus, origin)
+    records, rows = normalized(raw, recipe, corpus, origin)
     rejected = []
     for sifted in sift(records, rows, corpus.filters):
         rejected.append(sifted.rejected)
@@ -22,8 +21,10 @@ def clean(raw: Records, corpus: Corpus, origin: str) -> tuple[Records, list[pa.T
     return records, rejected
 
 
-def normalized(raw: Records, corpus: Corpus, origin: str) -> tuple[Records, Rows]:
+def normalized(raw: Records, recipe: Recipe, corpus: Corpus, origin: str) -> tuple[Records, Rows]:
     """The rows of a file with both sides normalised, as they go on and as rules judge them."""
-    source, target = (normalize(TextColumn(side), corpus.normalize) for side in (raw.source, raw.target))
-    rows = Rows(source, target, corpus.sides, lines=raw.lines, origin=origin)
+    source, target = (
+        modality.normalized(raw.column(side), corpus.normalize) for side, modality in recipe.sides.items()
+    )
+    rows = Rows(source.text, target.text, corpus.sides, lines=raw.lines, origin=origin)
     return Records(raw.lines, source.column, target.column, raw.score), rows

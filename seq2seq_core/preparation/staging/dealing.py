@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 
 from seq2seq_core.preparation.shuffle.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
-from seq2seq_core.preparation.staging.held_out_sources import key_texts, load_sources
-from seq2seq_core.preparation.terms.messages import Head, HeldOutSources, Role
+from seq2seq_core.preparation.staging.held_out_sources import load_sources, split_keys
+from seq2seq_core.preparation.terms.corpus import Role
+from seq2seq_core.preparation.terms.messages import Head, HeldOutSources
+from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.records import Records, reject
 
 HELD_OUT = "held_out"
@@ -34,18 +36,24 @@ class Dealt(NamedTuple):
 def deal(head: Head, role: Role, records: Records, held_out: HeldOutSources) -> Dealt:
     """Hash the rows, set aside those whose source is held out, and find the slot of each of the others."""
     rejected: list[pa.Table] = []
-    source = digests(key_texts(records.source, records.target))
+    source, target = digests_of(records, head.recipe)
     for value, is_held in _held_out_rules(head, role, held_out):
         held = is_held(source)
         values = pa.repeat(pa.scalar(value, pa.string()), pc.sum(held).as_py() or 0)
         sifted = reject(records, held, HELD_OUT, values, NOT_HELD_OUT)
         rejected.append(sifted.rejected)
-        records, source = sifted.kept, source[~held.to_numpy(zero_copy_only=False)]
-    target = digests(records.target)
+        stays = ~held.to_numpy(zero_copy_only=False)
+        records, source, target = sifted.kept, source[stays], target[stays]
     ids = {"source": source, "target": target}.get(head.recipe.deduplicate)
     ids = pair_digests(source, target) if ids is None else ids
     slots = _slots(head, ids, source) if role == "train" else np.zeros(len(records), np.int64)
-    return Dealt(_staged_rows(records, ids, with_score=head.recipe.keep == "best"), slots, rejected)
+    return Dealt(_staged_rows(records, ids, head.recipe), slots, rejected)
+
+
+def digests_of(records: Records, recipe: Recipe) -> tuple[Digests, Digests]:
+    """The digest that each row is split and held out by, which is that of its source, and the digest of its target."""
+    source, target = (modality.keys(records.column(side)) for side, modality in recipe.sides.items())
+    return digests(split_keys(source, target)), digests(target)
 
 
 def _held_out_rules(
@@ -60,11 +68,11 @@ def _held_out_rules(
         yield IN_SHARES, lambda keys: pa.array(fractions(keys) < share)
 
 
-def _staged_rows(records: Records, ids: Digests, *, with_score: bool) -> pa.RecordBatch:
-    columns = [to_column(ids), records.lines, *(s.cast(pa.large_string()) for s in (records.source, records.target))]
-    if with_score:
-        columns.append(pa.repeat(-math.inf, len(records)) if records.score is None else records.score)
-    return pa.record_batch(columns, schema=staged_schema(with_score=with_score))
+def _staged_rows(records: Records, ids: Digests, recipe: Recipe) -> pa.RecordBatch:
+    sides = [modality.staged(records.column(side)) for side, modality in recipe.sides.items()]
+    score = pa.repeat(-math.inf, len(records)) if records.score is None else records.score
+    columns = [to_column(ids), records.lines, *sides, *([score] if recipe.keep == "best" else [])]
+    return pa.record_batch(columns, schema=staged_schema(recipe))
 
 
 def _slots(head: Head, ids: Digests, source: Digests) -> npt.NDArray[np.int64]:

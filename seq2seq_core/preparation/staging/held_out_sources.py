@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.preparation.shuffle.batch_file import read_batches, read_positions
-from seq2seq_core.preparation.shuffle.catalogue import check_once
+from seq2seq_core.preparation.shuffle.catalogue import check_once, positions_of
 from seq2seq_core.preparation.shuffle.hashing import digests, to_column
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
 from seq2seq_core.preparation.terms import layout
@@ -30,16 +30,19 @@ def collect_sources(plan: Plan, reports: Sequence[UnitReport]) -> HeldOutSources
     check_once(plan, [unit for unit in plan.units if unit.role != "train"], reports)
     if not reports:
         return NO_SOURCES
-    schema = staged_schema(with_score=plan.head.recipe.keep == "best")
-    places = [Range(report.path, report.positions, report.bytes) for report in reports]
+    schema, sides = staged_schema(plan.head.recipe), plan.head.recipe.sides
+    places = [positions_of(plan.head, report) for report in reports]
     ranges = [
-        Range(report.path, *pair)
-        for report, positions in zip(reports, read_positions(places), strict=True)
+        Range(place.url, *pair)
+        for place, positions in zip(places, read_positions(places), strict=True)
         for pair in zip(positions[:-1].tolist(), positions[1:].tolist(), strict=True)
         if pair[0] != pair[1]
     ]
-    keys = [key_texts(batch.column("source"), batch.column("target")) for batch in read_batches(ranges, schema)]
-    found = to_column(digests(pa.chunked_array(keys, pa.large_string()))).unique()
+    keys = [
+        split_keys(*(modality.keys(batch.column(side)) for side, modality in sides.items()))
+        for batch in read_batches(ranges, schema)
+    ]
+    found = to_column(digests(pa.chunked_array(keys, pa.large_binary()))).unique()
     url = layout.held_out_sources(plan.head)
     with storage.publish(url, durable=False) as out, pa.ipc.new_file(out, _SCHEMA) as sink:
         sink.write_batch(pa.record_batch([found], schema=_SCHEMA))
@@ -53,7 +56,8 @@ def load_sources(url: str) -> pa.FixedSizeBinaryArray:
         return reader.get_batch(0).column("source")
 
 
-def key_texts(source: pa.Array, target: pa.Array) -> pa.Array:
-    """What rows are split and held out by: the source, or the target of text that has no source."""
-    alone = pc.equal(source, "")
+def split_keys(source: pa.Array, target: pa.Array) -> pa.Array:
+    """What rows are split and held out by, of both sides' keys: the source's, or the target's where that is empty."""
+    source, target = (keys.cast(pa.large_binary()) for keys in (source, target))
+    alone = pc.equal(pc.binary_length(source), 0)
     return pc.if_else(alone, target, source) if pc.any(alone).as_py() else source

@@ -37,11 +37,10 @@ def stage_unit(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     Raises:
         InputError: The files cannot be read, or a row cannot and the recipe says to fail.
     """
-    marker = layout.unit_marker(head, unit.index)
-    if (report := _staged_before(marker)) is not None:
+    if (report := _staged_before(head, unit)) is not None:
         return report
     report = _stage(head, unit, held_out)
-    publish_marker(marker, report)
+    publish_marker(layout.unit_marker(head, unit.index), report)
     logger.info(
         "unit %d of %d (%s): %d rows read, %d rejected",
         unit.index + 1,
@@ -53,10 +52,10 @@ def stage_unit(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     return report
 
 
-def _staged_before(marker: str) -> UnitReport | None:
-    """What a marker says, unless the staged file did not outlive the power of its machine."""
-    report = read_marker(UnitReport, marker)
-    whole = report is not None and storage.exists(report.path) and storage.size(report.path) == report.bytes
+def _staged_before(head: Head, unit: Unit) -> UnitReport | None:
+    """What a unit's marker says, unless the staged file did not outlive the power of its machine."""
+    report, path = read_marker(UnitReport, layout.unit_marker(head, unit.index)), layout.staged(head, unit.index)
+    whole = report is not None and storage.exists(path) and storage.size(path) == report.bytes
     return report if whole else None
 
 
@@ -65,11 +64,11 @@ def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     corpus = head.corpora[unit.corpus]
     read, staged = 0, 0
     rejects: list[pa.Table] = []
-    schema = staged_schema(with_score=head.recipe.keep == "best")
-    with write_staged(path, head.slots_of(unit.role), schema=schema) as out:
+    schema = staged_schema(head.recipe)
+    with write_staged(path, head.slots_of(unit.role), schema) as out:
         for raw in _rows_of(head, unit):
             read += raw.read
-            records, rejected = clean(raw.kept, corpus, unit.origin)
+            records, rejected = clean(raw.kept, head.recipe, corpus, unit.origin)
             dealt = deal(head, unit.role, records, held_out)
             rejects += [raw.rejected, *rejected, *dealt.rejected]
             out.add(dealt.rows, dealt.slots)
@@ -77,7 +76,6 @@ def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     table = rejects_of(unit.origin, rejects)
     return UnitReport(
         index=unit.index,
-        path=path,
         positions=out.positions_at,
         bytes=storage.size(path),
         read=read,

@@ -7,7 +7,7 @@ from typing import TypeVar
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.preparation.terms.messages import Message
+from seq2seq_core.preparation.terms.corpus import Message
 
 M = TypeVar("M", bound=Message)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-import pydantic
 from pydantic import Field
 
 from seq2seq_core.claims import Holder, this_process
@@ -14,51 +13,9 @@ from seq2seq_core.dataset.manifest import Ledger, RejectedEntry, ShardEntry, Sou
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.dataset.sides import Sides as DatasetSides
 from seq2seq_core.dataset.sides import sides_of
-from seq2seq_core.modalities.base import SIDES, Side
-from seq2seq_core.modalities.table import USUAL
+from seq2seq_core.modalities.base import Side
+from seq2seq_core.preparation.terms.corpus import Corpus, Message, Role
 from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig, Recipe
-from seq2seq_core.text.normalize import NormalizeConfig
-from seq2seq_core.text.rules.base import Sides
-from seq2seq_core.text.rules.catalogue import FiltersConfig
-
-Role = Split | Literal["benchmark"]
-"""What rows are for: a split, or (benchmark) nothing but to be kept out of training."""
-
-GIVEN_ROLES: tuple[Role, ...] = ("valid", "test", "benchmark")
-"""Those of sets that are given as files."""
-
-
-class Message(pydantic.BaseModel):
-    """The base of everything that crosses from worker to worker or lies in a marker file."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-
-class Corpus(Message):
-    """A corpus, or the files of a held-out set, with what the run's configuration and its own come to together.
-
-    Attributes:
-        weight: How often an epoch of training passes over it.
-        max_rows: At most so many of its rows are kept; None: all.
-        tag: The control piece put before every source, `>>de<<`; None: none.
-        has_source: False where rows have a target side only.
-    """
-
-    name: str
-    role: Role
-    weight: float = 1.0
-    max_rows: int | None = None
-    source_language: str | None = None
-    target_language: str | None = None
-    tag: str | None = None
-    has_source: bool = True
-    normalize: NormalizeConfig
-    filters: FiltersConfig
-
-    @property
-    def sides(self) -> Sides:
-        """What rules are told of the two sides."""
-        return Sides(self.source_language, self.target_language, self.has_source)
 
 
 class Input(Message):
@@ -154,16 +111,16 @@ class Partition(Message):
 
 
 class TokenizersReport(Message):
-    """The tokenizers of the dataset."""
+    """The tokenizers of the dataset; a side without text has none."""
 
-    source: TokenizerEntry
-    target: TokenizerEntry
+    source: TokenizerEntry | None
+    target: TokenizerEntry | None
 
     @property
-    def sides(self) -> DatasetSides:
-        """What both sides of the dataset are."""
-        vocabularies: dict[Side, int] = {"source": self.source.vocabulary_size, "target": self.target.vocabulary_size}
-        return sides_of(dict.fromkeys(SIDES, USUAL), vocabularies)
+    def of_sides(self) -> dict[Side, TokenizerEntry]:
+        """Those of the sides that have one."""
+        entries: dict[Side, TokenizerEntry | None] = {"source": self.source, "target": self.target}
+        return {side: entry for side, entry in entries.items() if entry is not None}
 
 
 class Head(Terms):
@@ -208,6 +165,11 @@ class Head(Terms):
         """The shards of the training split, in order."""
         return tuple(partition for partition in self.partitions if partition.split == "train")
 
+    def sides(self, tokenizers: TokenizersReport) -> DatasetSides:
+        """What both sides of the dataset are."""
+        sizes = {side: entry.vocabulary_size for side, entry in tokenizers.of_sides.items()}
+        return sides_of(self.recipe.modalities, sizes)
+
     def slots_of(self, role: Role) -> int:
         """How many slots the staged files of units of a role have."""
         return self.slots if role == "train" else 1
@@ -243,15 +205,13 @@ class UnitReport(Accounted):
 
     Attributes:
         index: Which unit.
-        path: Its staged file.
-        positions: Where in it the positions of its batches stand.
-        bytes: Its size.
+        positions: Where in its staged file the positions of its batches stand.
+        bytes: The size of that.
         read: How many rows were read.
         staged: How many of them stand in the file.
     """
 
     index: int
-    path: str
     positions: int
     bytes: int
     read: int
@@ -357,11 +317,16 @@ class NearPlan(Message):
         return len(self.earlier)
 
 
+class Bucket(Message):
+    """A range of hashes that is searched by itself."""
+
+    index: int
+
+
 class BandsReport(Message):
     """A shard's finished band file: where in it each bucket begins, and where the last one ends."""
 
     index: int
-    path: str
     rows: int
     positions: tuple[int, ...]
 
@@ -374,7 +339,6 @@ class EdgesReport(Message):
     """The finished file with the edges of a bucket."""
 
     index: int
-    path: str
     edges: int
 
 
@@ -386,19 +350,3 @@ class Drops(Batches):
     """
 
     rows: int
-
-
-class Decisions(Message):
-    """What every shard is built by.
-
-    Attributes:
-        tokenizers: Of the dataset.
-        held_out: What training rows must not share.
-        before: How many rows stand before those of each training shard; None when no corpus has a cap.
-        near: The near-duplicates; None when they are not looked for.
-    """
-
-    tokenizers: TokenizersReport
-    held_out: HeldOutIndex
-    before: RowsBefore | None = None
-    near: Drops | None = None

@@ -8,6 +8,8 @@ import pydantic
 from pydantic import Field
 
 from seq2seq_core.config import Config
+from seq2seq_core.modalities.base import Modality, Side
+from seq2seq_core.modalities.table import MODALITIES, USUAL, modality_of
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.rules.catalogue import FiltersConfig
 from seq2seq_core.tokenizer.training import TokenizerConfig
@@ -23,11 +25,6 @@ class ProtectionConfig(Config):
         description="a training row that shares so many words in a row with a held-out text is rejected",
     )
     sides: Literal["source", "target", "both"] = Field("both", description="the sides that are compared")
-
-    @property
-    def compared(self) -> tuple[str, ...]:
-        """The columns that are compared."""
-        return ("source", "target") if self.sides == "both" else (self.sides,)
 
 
 class NearDuplicatesConfig(Config):
@@ -59,6 +56,7 @@ class NearDuplicatesConfig(Config):
 class Recipe(Config):
     """How raw rows become shards."""
 
+    source_modality: str = Field(USUAL, description=f"what the source side is: {', '.join(MODALITIES)}")
     normalize: NormalizeConfig = Field(NormalizeConfig(), description="how text is normalised")
     filters: FiltersConfig = Field(FiltersConfig(), description="which training rows are rejected")
     protection: ProtectionConfig = Field(
@@ -92,6 +90,38 @@ class Recipe(Config):
     on_error: Literal["reject", "fail"] = Field(
         "reject", description="an unreadable row (not UTF-8, bad JSON, missing column) is counted, or ends the run"
     )
+
+    @pydantic.field_validator("source_modality")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in MODALITIES:
+            raise ValueError(f"no such modality {name!r}; expected one of {', '.join(MODALITIES)}")
+        return name
+
+    @property
+    def modalities(self) -> dict[Side, str]:
+        """What each side is, by name; the target is always text."""
+        return {"source": self.source_modality, "target": USUAL}
+
+    @property
+    def sides(self) -> dict[Side, Modality]:
+        """What each side is."""
+        return {side: modality_of(name) for side, name in self.modalities.items()}
+
+    @property
+    def protected_sides(self) -> tuple[Side, ...]:
+        """The sides whose n-grams are compared with those of what is held out."""
+        return tuple(side for side in self.text_sides if self.protection.sides in (side, "both"))
+
+    @property
+    def value_sides(self) -> tuple[Side, ...]:
+        """The sides of which readers give values, not text."""
+        return tuple(side for side, modality in self.sides.items() if modality.raw == "values")
+
+    @property
+    def text_sides(self) -> tuple[Side, ...]:
+        """The sides that have text."""
+        return tuple(side for side, modality in self.sides.items() if modality.has_text)
 
     @pydantic.field_validator("near_duplicates", mode="before")
     @classmethod

@@ -12,9 +12,9 @@ import pyarrow as pa
 from seq2seq_core.dataset.manifest import Ledger
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA
 from seq2seq_core.preparation.publishing.examples import pick_examples
-from seq2seq_core.preparation.shuffle.hashing import Digests, digests, hash_order, pair_digests
+from seq2seq_core.preparation.shuffle.hashing import Digests, hash_order, pair_digests
 from seq2seq_core.preparation.staging.cleaning import normalized
-from seq2seq_core.preparation.staging.held_out_sources import key_texts
+from seq2seq_core.preparation.staging.dealing import digests_of
 from seq2seq_core.preparation.terms.messages import Job
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.preparation.trial.rules import TrialRule, TrialRules, trial_rules
@@ -136,7 +136,7 @@ class _Finding:
 def _try_piece(piece: Piece, corpus: int, job: Job, rules: TrialRules) -> Iterator[_Finding]:
     settings = job.corpora[corpus]
     for raw in read_piece(piece, job.recipe.max_line_bytes):
-        records, judged = normalized(raw.kept, settings, piece.origin)
+        records, judged = normalized(raw.kept, job.recipe, settings, piece.origin)
         measures = judge_all(judged, settings.filters)
         measures |= {rule.name: rule.ask(records).measure for rule in (*rules.before, *rules.after[corpus])}
         rejects = [raw.rejected]
@@ -180,7 +180,7 @@ def _judge_later(finding: _Finding, records: Records, rules: TrialRules) -> tupl
 
 
 def _ids(records: Records, recipe: Recipe) -> Digests:
-    source, target = digests(key_texts(records.source, records.target)), digests(records.target)
+    source, target = digests_of(records, recipe)
     chosen = {"source": source, "target": target}.get(recipe.deduplicate)
     return pair_digests(source, target) if chosen is None else chosen
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,14 +18,15 @@ from seq2seq_core import storage
 from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.corpora.terms.index import check_some
 from seq2seq_core.corpora.terms.source import Part
-from seq2seq_core.preparation.shuffle.hashing import digests, to_column
+from seq2seq_core.modalities.base import Side
+from seq2seq_core.preparation.shuffle.hashing import to_column
 from seq2seq_core.preparation.sieves.held_out import SHARES_NO_NGRAM
 from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, index_of, shared
 from seq2seq_core.preparation.staging.cleaning import clean
-from seq2seq_core.preparation.staging.dealing import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT
-from seq2seq_core.preparation.staging.held_out_sources import key_texts
-from seq2seq_core.preparation.terms.messages import Corpus, Job
-from seq2seq_core.preparation.terms.recipe import ProtectionConfig
+from seq2seq_core.preparation.staging.dealing import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT, digests_of
+from seq2seq_core.preparation.terms.corpus import Corpus
+from seq2seq_core.preparation.terms.messages import Job
+from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.records import Records
 from seq2seq_core.text.rules.base import Measure, PieceRule
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -67,12 +69,12 @@ def trial_rules(job: Job) -> TrialRules:
         InputError, StorageError, TokenizerError: A file cannot be read.
     """
     held_out = [records for records in _held_out_records(job) if len(records)]
-    protection = job.recipe.protection
-    ngrams = [_ngram_rule(held_out, protection, protection.ngram_words)] if held_out and protection.ngram_words else []
+    words, sides = job.recipe.protection.ngram_words, job.recipe.protected_sides
+    ngrams = [_ngram_rule(held_out, sides, words)] if held_out and words else []
     given = job.recipe.tokenizer.given
     models = [Tokenizer.load(url) for url in given] if given and _of_pieces(job) else []
     after = ((*ngrams, *(_piece_rules(corpus, models) if models else ())) for corpus in job.corpora)
-    return TrialRules((_source_rule(held_out),) if held_out else (), tuple(after), tuple(_untried(job)))
+    return TrialRules((_source_rule(held_out, job.recipe),) if held_out else (), tuple(after), tuple(_untried(job)))
 
 
 def _untried(job: Job) -> Iterator[str]:
@@ -98,26 +100,25 @@ def _held_out_records(job: Job) -> Iterator[Records]:
             for url in input_.source.urls:
                 check_some(url, storage.size(url))
             for raw in read_part(Part.whole(input_.source), job.recipe.max_line_bytes):
-                yield clean(raw.kept, job.corpora[input_.corpus], input_.origin)[0]
+                yield clean(raw.kept, job.recipe, job.corpora[input_.corpus], input_.origin)[0]
 
 
-def _source_rule(held_out: Sequence[Records]) -> TrialRule:
-    keys = pa.chunked_array([key_texts(records.source, records.target) for records in held_out])
-    known = to_column(digests(keys))
+def _source_rule(held_out: Sequence[Records], recipe: Recipe) -> TrialRule:
+    known = to_column(np.concatenate([digests_of(records, recipe)[0] for records in held_out]))
 
     def ask(records: Records) -> Answer:
-        failed = pc.is_in(to_column(digests(key_texts(records.source, records.target))), value_set=known)
+        failed = pc.is_in(to_column(digests_of(records, recipe)[0]), value_set=known)
         count = pc.sum(failed).as_py() or 0
         return Answer(Measure(failed, {}), pa.repeat(pa.scalar(IN_HELD_OUT_FILES, pa.string()), count))
 
     return TrialRule(HELD_OUT, NOT_HELD_OUT, ask)
 
 
-def _ngram_rule(held_out: Sequence[Records], config: ProtectionConfig, words: int) -> TrialRule:
-    index = index_of((getattr(records, side) for records in held_out for side in config.compared), words)
+def _ngram_rule(held_out: Sequence[Records], sides: Sequence[Side], words: int) -> TrialRule:
+    index = index_of((records.column(side) for records in held_out for side in sides), words)
 
     def ask(records: Records) -> Answer:
-        found = shared([(side, getattr(records, side)) for side in config.compared], index, words)
+        found = shared([(side, records.column(side)) for side in sides], index, words)
         return Answer(Measure(found.rows, {}), found.values)
 
     return TrialRule(HELD_OUT_NGRAM, SHARES_NO_NGRAM.format(words), ask)

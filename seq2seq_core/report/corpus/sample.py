@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from seq2seq_core.dataset.manifest import RejectedEntry, ShardEntry
 from seq2seq_core.dataset.reader import Dataset
+from seq2seq_core.modalities.base import SIDES
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.proto import PieceKind, read_facts
 
-SIDES = ("source", "target")
 _COLUMNS = ["origin", "line", "source", "target"]
 
 
@@ -130,10 +130,20 @@ def _take(dataset: Dataset, places: Sequence[Place], columns: list[str] | None) 
 
 
 def _to_sample(dataset: Dataset, parts: Sequence[pa.Table]) -> Sample:
-    tokenizers = (dataset.source_tokenizer, dataset.target_tokenizer)
-    source, target = (_side(name, parts, tokenizer) for name, tokenizer in zip(SIDES, tokenizers, strict=True))
+    known = dataset.manifest.tokenizers
+    source, target = (
+        _side(name, parts, dataset.tokenizer(name)) if name in known else _nothing(name, parts) for name in SIDES
+    )
     origins = [origin for part in parts for origin in part.column("origin").cast(pa.string()).to_pylist()]
     return Sample(origins, [line for part in parts for line in part.column("line").to_pylist()], source, target)
+
+
+def _nothing(name: str, parts: Sequence[pa.Table]) -> Side:
+    """A side that is no text."""
+    rows = sum(part.num_rows for part in parts)
+    none = np.zeros(0, np.int64)
+    kinds = np.zeros(0, np.uint8)
+    return Side(name, [""] * rows, kinds, none, np.zeros(rows + 1, np.int64), kinds)
 
 
 def _side(name: str, parts: Sequence[pa.Table], tokenizer: Tokenizer) -> Side:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.errors import ConfigError
 from seq2seq_core.text.column import TextColumn, text_rows
 from seq2seq_core.text.normalize import compose
 from seq2seq_core.text.octets import Ints
@@ -111,20 +110,12 @@ class Identifier(NamedTuple):
 
 @functools.cache
 def identifier() -> Identifier:
-    """The model inside the package, read once a process (about a second).
+    """The model inside the package, read once a process (about a second)."""
+    from py3langid.langid import (  # noqa: PLC0415 (where no language is asked for, it need not be installed)
+        MODEL_FILE,
+        LanguageIdentifier,
+    )
 
-    Raises:
-        ConfigError: py3langid is not installed, or keeps its model in another way.
-    """
-    try:
-        from py3langid.langid import (  # noqa: PLC0415 (an optional dependency)
-            MODEL_FILE,
-            LanguageIdentifier,
-        )
-    except ImportError:
-        raise ConfigError(
-            "language identification needs py3langid", advice="pip install py3langid, or switch `filters.language` off."
-        ) from None
     model = LanguageIdentifier.from_model_file(MODEL_FILE)
     labels = tuple(dict.fromkeys(model.nb_classes))
     label_of_class = np.array([labels.index(label) for label in model.nb_classes], np.int64)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from seq2seq_core.training.checkpoints.progress import Score
+from seq2seq_core.training.checkpoints.run_state import Score
 
 
 def best_steps(steps: Sequence[int], scores: Mapping[int, Score], count: int) -> list[int]:

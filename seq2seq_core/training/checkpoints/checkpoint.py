@@ -1,7 +1,7 @@
-"""Named tensors and a run's progress in, checkpoint folders out, and back.
+"""Named tensors and the state of a run in, checkpoint folders out, and back.
 
     checkpoints/step-00001000/model.safetensors, optimizer.safetensors
-                              checkpoint.json        the marker, published last: progress, identity, digests
+                              checkpoint.json        published last: the state (`progress`), identity, digests
 
 A folder without its marker is no checkpoint. Nothing is pickled. Rank 0 alone writes (with data parallelism every
 rank holds everything) and every rank reads, so several machines need a folder they share.
@@ -29,7 +29,7 @@ from seq2seq_core.config import Config
 from seq2seq_core.errors import CheckpointError
 from seq2seq_core.training.checkpoints.averaging import best_steps
 from seq2seq_core.training.checkpoints.identity import check_same_run, identity_digest
-from seq2seq_core.training.checkpoints.progress import Progress, Score, to_json
+from seq2seq_core.training.checkpoints.run_state import RunState, Score, to_json
 from seq2seq_core.training.checkpoints.tensors import FileEntry, owner_of, publish_tensors, read_tensors
 
 FORMAT_VERSION = 1
@@ -74,7 +74,7 @@ class Marker(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     format_version: int = FORMAT_VERSION
-    progress: Progress
+    progress: RunState
     identity: dict[str, Any]
     files: dict[str, FileEntry]
 
@@ -115,22 +115,22 @@ class Checkpoints:
         """Steps of this run's complete checkpoints, ascending."""
         return [step for step in self.present() if self._is_ours(step)]
 
-    def save(self, files: Mapping[str, Mapping[str, Tensor]], progress: Progress, retention: Retention) -> None:
+    def save(self, files: Mapping[str, Mapping[str, Tensor]], state: RunState, retention: Retention) -> None:
         """Copy the tensors, then write them while training goes on, and prune the older ones after that.
 
         Raises whatever the writing before this one ran into.
         """
         self.wait()
         copies = {name: _copies(tensors) for name, tensors in files.items()}
-        self._writing = self._thread.submit(self._write, copies, progress, retention)
+        self._writing = self._thread.submit(self._write, copies, state, retention)
 
-    def record(self, progress: Progress, retention: Retention) -> None:
+    def record(self, state: RunState, retention: Retention) -> None:
         """Let the marker of the checkpoint of this step say more, once that is complete, and prune anew.
 
         Raises whatever the writing before this one ran into.
         """
         self.wait()
-        self._writing = self._thread.submit(self._rewrite, progress, retention)
+        self._writing = self._thread.submit(self._rewrite, state, retention)
 
     @property
     def has_failed(self) -> bool:
@@ -244,26 +244,26 @@ class Checkpoints:
                     advice="Remove its folder if nobody needs it, or choose another output folder.",
                 )
 
-    def _write(self, files: Mapping[str, Mapping[str, Tensor]], progress: Progress, retention: Retention) -> None:
+    def _write(self, files: Mapping[str, Mapping[str, Tensor]], state: RunState, retention: Retention) -> None:
         self._check()
-        step, folder = progress.step, self._folder(progress.step)
+        step, folder = state.step, self._folder(state.step)
         if storage.exists(self._marker_url(step)):
             check_same_run(self.marker(step).identity, self._identity, storage.redact(folder))
             storage.remove(self._marker_url(step))
         else:
             self._check_unfinished(step)
         entries = {name: publish_tensors(storage.join(folder, name), t, self._run) for name, t in files.items()}
-        self._publish(Marker(progress=progress, identity=self._identity, files=entries))
+        self._publish(Marker(progress=state, identity=self._identity, files=entries))
         self._prune(retention)
 
-    def _rewrite(self, progress: Progress, retention: Retention) -> None:
+    def _rewrite(self, state: RunState, retention: Retention) -> None:
         self._check()
-        if not storage.exists(self._marker_url(progress.step)):
-            logger.warning("%s was removed meanwhile", storage.redact(self._folder(progress.step)))
+        if not storage.exists(self._marker_url(state.step)):
+            logger.warning("%s was removed meanwhile", storage.redact(self._folder(state.step)))
             return
-        marker = self.marker(progress.step)
-        check_same_run(marker.identity, self._identity, storage.redact(self._folder(progress.step)))
-        self._publish(marker.model_copy(update={"progress": progress}))
+        marker = self.marker(state.step)
+        check_same_run(marker.identity, self._identity, storage.redact(self._folder(state.step)))
+        self._publish(marker.model_copy(update={"progress": state}))
         self._prune(retention)
 
     def _publish(self, marker: Marker) -> None:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from seq2seq_core.data.batch import Batch
-from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
 from seq2seq_core.training.optimization.loss import smoothed_loss
 from seq2seq_core.training.processes.distributed import World
 
@@ -40,6 +39,7 @@ class Stepper:
 
     Args:
         model: The model itself, on the world's device.
+        idle: What is computed where this process has no rows; see `data.batch.idle_batch`.
         smoothing: Label smoothing, 0 to 1.
         clip_norm: The gradient's norm is cut to this; None leaves it.
     """
@@ -49,6 +49,7 @@ class Stepper:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         world: World,
+        idle: Batch,
         *,
         smoothing: float,
         clip_norm: float | None,
@@ -58,7 +59,7 @@ class Stepper:
         self._weights = [weight for weight in model.parameters() if weight.requires_grad]
         self._parallel = world.parallel(model)
         self._optimizer = optimizer
-        self._world = world
+        self._world, self._idle = world, idle
         self._smoothing, self._clip_norm, self._seed = smoothing, clip_norm, seed
         self._bfloat16 = uses_bfloat16(precision, world.device)
         self._settle()
@@ -87,7 +88,7 @@ class Stepper:
     def _accumulate(self, batches: Sequence[Batch], scale: float) -> Tensor:
         """Gradients of all pieces, shared between processes with the last one; sums of loss and likelihood."""
         sums = torch.zeros(2, dtype=torch.float64, device=self._world.device)
-        pieces = list(batches) or [empty_batch()]
+        pieces = list(batches) or [self._idle]
         for i, batch in enumerate(pieces):
             with self._unshared(is_last=i == len(pieces) - 1):
                 loss, nll = self._losses(batch)
@@ -122,12 +123,6 @@ class Stepper:
             for _ in range(2):
                 self._accumulate([], 1.0)
             self._optimizer.zero_grad(set_to_none=True)
-
-
-def empty_batch() -> Batch:
-    """One row without a token to learn: loss and gradients are exactly 0. Lets a process without rows take part."""
-    source, target_in, target_out = (torch.tensor([[token]]) for token in (EOS_ID, BOS_ID, PAD_ID))
-    return Batch(source, torch.tensor([1]), target_in, target_out, target_tokens=0)
 
 
 def uses_bfloat16(precision: Precision, device: torch.device) -> bool:

@@ -22,6 +22,8 @@ from seq2seq_core.training.processes.place import Place
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
+_COMMAND = "train"
+
 _YIELD_SECONDS, _LOST_SECONDS = 1.0, 5.0
 # What the libraries below say: their errors have no type of their own, or one for all that can go wrong with a network.
 _LOST = re.compile(r"gloo/|NCCL|Connection (was likely )?(closed|reset)|Broken pipe|Failed to recv|Socket Timeout")
@@ -39,7 +41,7 @@ def told_once(place_of: Callable[[], Place], work: Callable[[], int], name: str)
         return work()
     except Exception as error:  # noqa: BLE001 - shown as the interpreter shows it
         shown = _for_all(error, place) if place.size > 1 else error
-        ours = foreign_errors.ours(shown)
+        ours = foreign_errors.ours(shown, _COMMAND)
         if ours is not None:
             say(f"{name}{f' (rank {place.rank})' if place.size > 1 else ''}: {ours}")
         else:

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from pipelines import prepare, prepare_job
+from pipelines.commands import prepare
 from pipelines.demo import corpus, dirt
 from pipelines.demo.corpus import Sentence, Summary, generate, sentences
 from pipelines.demo.phrase import Phrase
@@ -106,7 +106,7 @@ def test_cleaning_finds_exactly_the_dirt_that_was_mixed_in(small: Summary, tmp_p
         "test": {"source": f"{small.folder}/test.en", "target": f"{small.folder}/test.de"},
         "tokenizer": {"type": "bpe", "vocabulary_size": 500},
     }
-    ledger = prepare.run(configuration.build(prepare_job.PrepareConfig, values)).ledger
+    ledger = prepare.run(configuration.build(prepare.PrepareConfig, values)).ledger
     injected = small.injected
     assert {rule: count for rule, count in ledger.rejected.items() if count} == {
         "empty": injected["empty"],

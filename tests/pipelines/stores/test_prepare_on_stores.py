@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import cli
+from pipelines.commands import prepare as command
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import load_manifest
 from tests.processes import CLI, running, seq2seq
@@ -39,6 +41,17 @@ def test_the_same_bytes_as_on_local_disk(object_store: Store, undisturbed: Tree,
     publish_corpus(object_store)
     assert prepare(object_store, extra) == undisturbed
     assert prepare(object_store) == undisturbed  # which is up to date and stays
+
+
+def test_processes_beside_this_one_reach_the_store_too(
+    object_store: Store, undisturbed: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here there is a thread already that talks to it, in which case nothing may be forked from this process."""
+    publish_corpus(object_store)
+    monkeypatch.setattr(command, "_SMALL_BYTES", 0)
+    monkeypatch.setattr(command, "usable_cores", lambda: 2)
+    assert cli.main(words(object_store)) == 0
+    assert object_store.tree("out") == undisturbed
 
 
 def test_two_identical_runs_at_once_end_in_one_dataset(object_store: Store, undisturbed: Tree, tmp_path: Path) -> None:

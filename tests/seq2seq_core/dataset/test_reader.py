@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_core import storage
-from seq2seq_core.data.columns import TokenColumns
+from seq2seq_core.data.columns import Columns
 from seq2seq_core.dataset import reader
 from seq2seq_core.dataset.manifest import CorpusEntry, ShardEntry, publish_manifest
 from seq2seq_core.dataset.reader import Dataset
@@ -25,6 +25,7 @@ from seq2seq_core.dataset.schema import Split, shard_schema
 from seq2seq_core.dataset.verify import verify
 from seq2seq_core.dataset.writer import write_shard
 from seq2seq_core.errors import DatasetError, StorageError
+from seq2seq_core.modalities.base import Side
 from tests.text_sides import text_sides
 
 DatasetMaker = Callable[..., Dataset]
@@ -75,7 +76,8 @@ def test_weights_never_spread_names_over_rows(random_dataset: DatasetMaker) -> N
     assert weights is not None
     before = [n for s in dataset.split("train").shards for n in dataset.read_shard(s)["origin"].to_pylist()]
     expected = [3.0 if name == "corpus-1.en" else 1.0 for name in before] + [2.0, 0.5, 1.0] * (rows // 3) + [2.0]
-    assert weights.tolist() == expected
+    assert weights.of(np.arange(len(expected))).tolist() == expected
+    assert weights.codes.dtype == np.uint8
 
 
 def with_corpora(dataset: Dataset, weights: dict[str, float], more: tuple[ShardEntry, ...] = ()) -> Dataset:
@@ -87,12 +89,11 @@ def with_corpora(dataset: Dataset, weights: dict[str, float], more: tuple[ShardE
     return Dataset(dataset.root, dataset.manifest.model_copy(update={"corpora": corpora, "splits": splits}))
 
 
-def test_references(random_dataset: DatasetMaker) -> None:
-    references = random_dataset().references("valid")
-    assert references.sources == [f"source text {i}" for i in range(7)]
-    assert references.targets == [f"target text {i}" for i in range(7)]
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_texts(random_dataset: DatasetMaker, side: Side) -> None:
+    assert random_dataset().texts("valid", side) == [f"{side} text {i}" for i in range(7)]
     with pytest.raises(DatasetError, match="missing columns"):
-        random_dataset().references("train")
+        random_dataset().texts("train", side)
 
 
 def test_an_object_store(random_dataset: DatasetMaker) -> None:
@@ -161,7 +162,7 @@ def test_damage_is_found_or_does_no_harm(
         lambda: dataset.lengths(split),
         lambda: dataset.weights(split),
         lambda: reader.read_ids(str(path)),
-        *([lambda: dataset.references(split)] if split == "valid" else []),
+        *([lambda: dataset.texts(split, "target")] if split == "valid" else []),
     ]
     errors: list[DatasetError] = []
     try:
@@ -175,7 +176,7 @@ def test_damage_is_found_or_does_no_harm(
             with pytest.raises(DatasetError, match=r"wrong (digest|bytes)"):
                 verify(str(damaged))
             with TemporaryDirectory() as cache, pytest.raises(DatasetError, match="wrong digest"):
-                TokenColumns.open(dataset, split, Path(cache))
+                Columns.open(dataset, split, Path(cache))
     finally:
         path.write_bytes(sound)
 

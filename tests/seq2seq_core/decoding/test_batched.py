@@ -13,8 +13,10 @@ from seq2seq_core.decoding import batched
 from seq2seq_core.decoding.batched import cut, generate, pad
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.search import search
+from seq2seq_core.modalities.text import Text
 from seq2seq_core.tokenizer.vocabulary import EOS_ID, PAD_ID
 
+TEXT = Text()
 Model = Callable[..., Any]
 
 
@@ -35,21 +37,21 @@ def test_results_stand_in_the_order_of_the_input_whatever_the_batches(
     model, sources = hashed_model(), sentences(25)
     options = SearchConfig(beam=beam, n_best=beam)
     done: list[int] = []
-    found = generate(model, sources, options, max_batch_tokens, done.append)
-    assert outputs(found) == [outputs(search(model, *pad([source]), options))[0] for source in sources]
+    found = generate(model, TEXT, sources, options, max_batch_tokens, done.append)
+    assert outputs(found) == [outputs(search(model, *pad(TEXT, [source]), options))[0] for source in sources]
     assert sum(done) == 25
 
 
 def test_no_sequences_are_no_results(hashed_model: Model) -> None:
-    assert generate(hashed_model(), [], SearchConfig(), 100) == []
+    assert generate(hashed_model(), TEXT, [], SearchConfig(), 100) == []
 
 
 def test_only_empty_sequences(hashed_model: Model) -> None:
-    assert len(generate(hashed_model(), [np.zeros(0, np.int32)] * 3, SearchConfig(), 100)) == 3
+    assert len(generate(hashed_model(), TEXT, [np.zeros(0, np.int32)] * 3, SearchConfig(), 100)) == 3
 
 
 def test_padding_is_right_and_eos_ends_each_row() -> None:
-    source_BS, lengths_B = pad([np.array([7, 8], np.int32), np.zeros(0, np.int32), np.array([9], np.int32)])
+    source_BS, lengths_B = pad(TEXT, [np.array([7, 8], np.int32), np.zeros(0, np.int32), np.array([9], np.int32)])
     assert source_BS.tolist() == [[7, 8, EOS_ID], [EOS_ID, PAD_ID, PAD_ID], [9, EOS_ID, PAD_ID]]
     assert lengths_B.tolist() == [3, 1, 2]
     assert source_BS.dtype == lengths_B.dtype == torch.int64
@@ -72,14 +74,14 @@ def test_dropout_is_off_while_generating_and_the_mode_is_put_back(hashed_model: 
     whole = model.encode
     model.encode = lambda *a: modes.append(model.training) or whole(*a)
     model.train()
-    generate(model, sentences(2), SearchConfig(beam=1), 100)
+    generate(model, TEXT, sentences(2), SearchConfig(beam=1), 100)
     assert set(modes) == {False}
     assert model.training
 
 
 def test_a_batch_too_large_for_the_device_is_halved(hashed_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     model, sources, options = hashed_model(), sentences(13), SearchConfig(beam=2)
-    expected = outputs(generate(model, sources, options, 100_000))
+    expected = outputs(generate(model, TEXT, sources, options, 100_000))
     sizes: list[int] = []
 
     def small(model: Any, source_BS: torch.Tensor, lengths_B: torch.Tensor, options: SearchConfig) -> Any:
@@ -89,7 +91,7 @@ def test_a_batch_too_large_for_the_device_is_halved(hashed_model: Model, monkeyp
         return search(model, source_BS, lengths_B, options)
 
     monkeypatch.setattr(batched, "search", small)
-    assert outputs(generate(model, sources, options, 100_000)) == expected
+    assert outputs(generate(model, TEXT, sources, options, 100_000)) == expected
     assert sizes[0] == 13
     assert sum(size for size in sizes if size <= 3) == 13
 
@@ -100,4 +102,4 @@ def test_a_sentence_too_large_for_the_device_is_an_error(hashed_model: Model, mo
 
     monkeypatch.setattr(batched, "search", full)
     with pytest.raises(torch.OutOfMemoryError):
-        generate(hashed_model(), sentences(3), SearchConfig(), 100)
+        generate(hashed_model(), TEXT, sentences(3), SearchConfig(), 100)

@@ -13,12 +13,14 @@ from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.search import search
 from seq2seq_core.errors import ModelError
 from seq2seq_core.modalities.base import Symbols
+from seq2seq_core.modalities.text import Text
 from seq2seq_core.models.interface import Seq2Seq, State, Step
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.rnn import RnnConfig
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
+TEXT = Text()
 Model = Callable[..., Any]
 
 
@@ -30,14 +32,14 @@ def sentences(count: int, seed: int = 0, longest: int = 9) -> list[np.ndarray]:
 def run(
     model: Seq2Seq, sources: list[np.ndarray], options: SearchConfig, extra_padding: int = 0
 ) -> list[list[Hypothesis]]:
-    source_BS, lengths_B = pad(sources)
+    source_BS, lengths_B = pad(TEXT, sources)
     source_BS = torch.nn.functional.pad(source_BS, (0, extra_padding), value=PAD_ID)
     return search(model, source_BS, lengths_B, options)
 
 
 def log_probability(model: Seq2Seq, source: np.ndarray, tokens: list[int]) -> float:
     """The sum of the tokens' log probabilities by `forward`, without any search."""
-    source_BS, lengths_B = pad([source])
+    source_BS, lengths_B = pad(TEXT, [source])
     target_BT = torch.tensor([[BOS_ID, *tokens[:-1]]])
     logits_TV = model(source_BS, lengths_B, target_BT)[0].detach().double()
     return float(logits_TV.log_softmax(1)[torch.arange(len(tokens)), torch.tensor(tokens)].sum())
@@ -77,7 +79,7 @@ def plain_beam(model: Seq2Seq, source: np.ndarray, options: SearchConfig) -> lis
     for length in range(1, limit + 1):
         grown = []
         for tokens, total in live:
-            source_BS, lengths_B = pad([source])
+            source_BS, lengths_B = pad(TEXT, [source])
             scores_V = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *tokens]]))[0, -1].log_softmax(0)
             grown += [([*tokens, v], total + float(s)) for v, s in enumerate(scores_V) if v not in (PAD_ID, BOS_ID)]
         grown.sort(key=lambda pair: -pair[1])
@@ -114,7 +116,7 @@ def test_greedy_takes_the_most_probable_token_at_every_step(hashed_model: Model)
         expected: list[int] = []
         total = 0.0
         while not expected or (expected[-1] != EOS_ID and len(expected) < options.max_length(len(source))):
-            source_BS, lengths_B = pad([source])
+            source_BS, lengths_B = pad(TEXT, [source])
             logits_V = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *expected]]))[0, -1]
             scores_V = logits_V.log_softmax(0)
             scores_V[[PAD_ID, BOS_ID]] = -torch.inf
@@ -248,7 +250,7 @@ def test_attention_has_a_row_for_each_token_and_a_column_for_each_source_piece(h
 
 def forced_attention(model: Seq2Seq, source: np.ndarray, hypothesis: Hypothesis) -> np.ndarray:
     """The attention of each step when the hypothesis is fed to the model."""
-    state = model.start(model.encode(*pad([source])))
+    state = model.start(model.encode(*pad(TEXT, [source])))
     rows = []
     inputs = [BOS_ID, *hypothesis.tokens.tolist()]
     for token in inputs if hypothesis.finished else inputs[:-1]:

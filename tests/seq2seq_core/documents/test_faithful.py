@@ -14,8 +14,8 @@ from seq2seq_core.documents import faithful
 from seq2seq_core.documents.faithful import write_rows
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.inputs import find_inputs
-from seq2seq_core.documents.parquet import plan_rows, read_rows, render_rows
-from seq2seq_core.documents.plan import UnitSize
+from seq2seq_core.documents.parquet import count_rows, read_rows, render_rows
+from seq2seq_core.documents.ranges import UnitSize
 from seq2seq_core.documents.row_groups import open_file
 from seq2seq_core.errors import InputError
 
@@ -117,7 +117,7 @@ def test_what_is_read_of_any_file_is_what_is_written(
     before = read_all(pq.ParquetFile(path))
     (file,) = find_inputs([str(path)], None, "elsewhere")
     fields = Fields("text", "translation")
-    contents = [read_rows(file, part, fields) for part in plan_rows(file, UnitSize(4, 1), fields).ranges]
+    contents = [read_rows(file, part, fields) for part in count_rows(file, UnitSize(4, 1), fields).ranges]
     outputs = [
         pq.ParquetFile(io.BytesIO(render_rows(file, content, [None] * len(content), fields))) for content in contents
     ]

@@ -91,10 +91,11 @@ def test_two_inputs_of_one_output_are_refused(tmp_path: Path) -> None:
     assert len(find_inputs([f"{root}/x/a.txt", f"{root}/y/a.jsonl", f"{root}/y/a.txt.gz"], None, OUTPUT)) == 3
 
 
-def test_names_this_program_needs_are_refused(tmp_path: Path) -> None:
+def test_names_that_are_kept_are_refused(tmp_path: Path) -> None:
     root = touch(tmp_path, "failures/a.txt")
     with pytest.raises(ConfigError, match="'failures' is kept"):
-        find_inputs([root], None, OUTPUT)
+        find_inputs([root], None, OUTPUT, kept=("failures",))
+    assert find_inputs([root], None, OUTPUT)[0].name == "failures/a"
 
 
 def test_inputs_inside_the_output_folder_are_refused_by_name_and_passed_over_in_a_search(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import InputFile, find_inputs
-from seq2seq_core.documents.parquet import plan_rows, read_rows
-from seq2seq_core.documents.plan import RecordRange, UnitSize
+from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.parquet import count_rows, read_rows
+from seq2seq_core.documents.ranges import InputFile, RecordRange, UnitSize
 from seq2seq_core.errors import InputError
 
 FIELDS = Fields("text", "translation")
@@ -28,7 +28,7 @@ def write(path: Path, columns: dict[str, pa.Array], **options: Any) -> InputFile
 
 
 def parts_of(file: InputFile) -> tuple[RecordRange, ...]:
-    return plan_rows(file, UnitSize(3, 1), FIELDS).ranges
+    return count_rows(file, UnitSize(3, 1), FIELDS).ranges
 
 
 def read(file: InputFile, column: str) -> pa.ChunkedArray:

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.documents import content as content_module
-from seq2seq_core.documents import jsonl, plan
+from seq2seq_core.documents import jsonl, ranges
 from seq2seq_core.documents.content import Content
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import InputFile, find_inputs
-from seq2seq_core.documents.jsonl import doubt_jsonl, parse_jsonl, plan_jsonl, render_jsonl
-from seq2seq_core.documents.parquet import plan_rows, read_rows
-from seq2seq_core.documents.plan import UnitSize
+from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.jsonl import count_jsonl, doubt_jsonl, parse_jsonl, render_jsonl
+from seq2seq_core.documents.parquet import count_rows, read_rows
 from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.documents.ranges import InputFile, UnitSize
 from seq2seq_core.errors import InputError
 
 FIELDS = Fields("text", "translation")
@@ -160,10 +160,10 @@ def test_a_field_that_is_there_already_is_refused() -> None:
         doubt_jsonl([b'{"text": "a", "de_score": 1}'], Fields("text", "de", ("score",)), "a.jsonl")
 
 
-def plan_of(path: Path, data: bytes, fields: Fields = FIELDS) -> None:
+def count(path: Path, data: bytes, fields: Fields = FIELDS) -> None:
     path.write_bytes(data)
     (file,) = find_inputs([str(path)], None, "elsewhere")
-    plan_jsonl(file, UnitSize(10, 1 << 20), fields)
+    count_jsonl(file, UnitSize(10, 1 << 20), fields)
 
 
 @pytest.mark.parametrize(
@@ -172,28 +172,28 @@ def plan_of(path: Path, data: bytes, fields: Fields = FIELDS) -> None:
 )
 @pytest.mark.parametrize("line_end", [b"", b"\n", b"\r\n", b"\n{}\n"])
 @given(before=st.integers(0, 40), block=st.integers(1, 50))
-def test_a_late_field_is_refused_while_planning(
+def test_a_late_field_is_refused_while_counting(
     tmp_path_factory: pytest.TempPathFactory, late: bytes, line_end: bytes, before: int, block: int
 ) -> None:
     path = tmp_path_factory.mktemp("late") / "a.jsonl"
     good = b'{"text": "the \\"translation\\": is late", "meta": {"translation": 1}, "kind": "translation"}\n\n'
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "BLOCK_BYTES", block)
-        plan_of(path, good * before)
+        patch.setattr(ranges, "BLOCK_BYTES", block)
+        count(path, good * before)
         message = rf"a\.jsonl, line {2 * before + 1}: the field 'translation' is there already.*--output_field"
         with pytest.raises(InputError, match=message):
-            plan_of(path, good * before + late + line_end)
+            count(path, good * before + late + line_end)
 
 
 def test_every_added_field_is_looked_for_in_both_spellings(tmp_path: Path) -> None:
     fields = Fields("text", "über", ("score",))
     for late in ('{"über": 1}', '{"\\u00fcber": 1}', '{"über_score": 1}'):
         with pytest.raises(InputError, match="line 2: the field 'über"):
-            plan_of(tmp_path / "a.jsonl", f'{{"text": "a"}}\n{late}\n'.encode(), fields)
+            count(tmp_path / "a.jsonl", f'{{"text": "a"}}\n{late}\n'.encode(), fields)
 
 
 def test_a_broken_line_with_the_name_is_for_the_ledger(tmp_path: Path) -> None:
-    plan_of(tmp_path / "a.jsonl", b'{"text": "a"}\n{"translation": \n["translation"]\n"translation": 1\n')
+    count(tmp_path / "a.jsonl", b'{"text": "a"}\n{"translation": \n["translation"]\n"translation": 1\n')
 
 
 def test_a_line_without_end_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,5 +221,5 @@ def test_a_name_means_what_it_means_to_a_preparation(
     assert parse_jsonl([json.dumps(record).encode()], fields, ends_line=True).texts == [text]
     pq.write_table(pa.Table.from_pylist([record]), tmp_path / "a.parquet")
     file = InputFile(str(tmp_path / "a.parquet"), "a", ".parquet", "parquet")
-    (part,) = plan_rows(file, UnitSize(10, 1 << 20), fields).ranges
+    (part,) = count_rows(file, UnitSize(10, 1 << 20), fields).ranges
     assert read_rows(file, part, fields).texts == [text]

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from seq2seq_core.documents import content, lines
 from seq2seq_core.documents.inputs import find_inputs
-from seq2seq_core.documents.lines import join_lines, parse_text, plan_lines, read_lines, render_text
-from seq2seq_core.documents.plan import UnitSize
+from seq2seq_core.documents.lines import count_lines, join_lines, read_lines
 from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.documents.ranges import UnitSize
+from seq2seq_core.documents.text import parse_text, render_text
 from seq2seq_core.errors import InputError
 
 MARK = b"\xef\xbb\xbf"
@@ -28,10 +29,10 @@ def test_the_ranges_of_a_file_join_to_the_file(
     path = tmp_path_factory.mktemp("lines") / name
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     (file,) = find_inputs([str(path)], None, "elsewhere")
-    plan = plan_lines(file, UnitSize(records, 1000))
-    read = [read_lines(file, part) for part in plan.ranges]
+    counted = count_lines(file, UnitSize(records, 1000))
+    read = [read_lines(file, part) for part in counted.ranges]
     assert b"".join(join_lines(lines, ends_line=ends_line) for lines, ends_line in read) == data
-    assert [len(lines) for lines, _ in read] == [part.records for part in plan.ranges]
+    assert [len(lines) for lines, _ in read] == [part.records for part in counted.ranges]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -43,7 +44,7 @@ def test_a_file_that_has_changed_is_an_error(tmp_path: Path, data: bytes, suffix
     write = gzip.compress if suffix else bytes
     path.write_bytes(write(b"one\ntwo\nsix\n"))
     (file,) = find_inputs([str(path)], None, "elsewhere")
-    parts = plan_lines(file, UnitSize(2, 1000)).ranges
+    parts = count_lines(file, UnitSize(2, 1000)).ranges
     path.write_bytes(write(data))
     plain = b"one\ntwo\nsix\n"
     for part in parts:
@@ -61,7 +62,7 @@ def test_a_line_without_end_fails_alone_and_is_not_held(tmp_path: Path, monkeypa
     whole = b"one\n" + b"long" * 100 + b"\r\n" + b"x" * 9 + b"\nlast"
     (tmp_path / "a.txt").write_bytes(whole)
     (file,) = find_inputs([str(tmp_path / "a.txt")], None, "elsewhere")
-    (part,) = plan_lines(file, UnitSize(9, 1000)).ranges
+    (part,) = count_lines(file, UnitSize(9, 1000)).ranges
     found, ends_line = read_lines(file, part)
     assert found == [b"one", b"longlonglo\r", b"x" * 9, b"last"]
     parsed = parse_text(found, ends_line=ends_line)
@@ -79,7 +80,7 @@ def test_long_ranges_are_cut_like_short_ones(tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.mktemp("long") / "a.txt"
     path.write_bytes(data)
     (file,) = find_inputs([str(path)], None, "elsewhere")
-    (part,) = plan_lines(file, UnitSize(1000, 1000)).ranges
+    (part,) = count_lines(file, UnitSize(1000, 1000)).ranges
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BLOCK_BYTES", block)
         patch.setattr(lines, "MAX_RECORD_BYTES", 2)
@@ -99,7 +100,7 @@ def test_other_encodings_are_named_before_work(tmp_path: Path, encoding: str, su
     (file,) = find_inputs([str(path)], None, "elsewhere")
     name = encoding.upper().replace("-LE", "LE").replace("-BE", "BE")
     with pytest.raises(InputError, match=rf"a\.txt{suffix}: the text is {name[:6]}.* expected UTF-8.* iconv -f {name}"):
-        plan_lines(file, UnitSize(2, 1000))
+        count_lines(file, UnitSize(2, 1000))
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=80), mark=st.sampled_from(["", "\ufeff"]))
@@ -107,27 +108,4 @@ def test_no_text_in_utf8_is_taken_for_another(tmp_path_factory: pytest.TempPathF
     path = tmp_path_factory.mktemp("utf8") / "a.txt"
     path.write_bytes((mark + text).encode())
     (file,) = find_inputs([str(path)], None, "elsewhere")
-    plan_lines(file, UnitSize(2, 1000))
-
-
-def test_only_the_text_of_a_line_is_translated() -> None:
-    lines = [MARK + b"one\r", b"two", b"", b"\r", b"a\rb\r\r", "\u2028\x0c".encode()]
-    content = parse_text(lines, ends_line=True)
-    assert content.texts == ["one", "two", "", "", "a\rb\r", "\u2028\x0c"]
-    assert content.failures == []
-    same = [Prediction(text or "") for text in content.texts]
-    assert render_text(content, same) == b"\n".join(lines) + b"\n"
-
-
-def test_bytes_that_are_not_utf8_fail_alone() -> None:
-    content = parse_text([b"one", b"a\xffb" + b"c" * 300 + b"\r", b"two"], ends_line=False)
-    assert content.texts == ["one", None, "two"]
-    (failure,) = content.failures
-    assert (failure.record, failure.reason) == (1, "not UTF-8 at byte 2")
-    assert failure.excerpt == "a\\xffb" + "c" * 194
-    assert render_text(content, [Prediction("1"), None, Prediction("2")]) == b"1\n\r\n2"
-
-
-def test_an_output_never_makes_a_line_of_its_own() -> None:
-    content = parse_text([b"one"], ends_line=True)
-    assert render_text(content, [Prediction("a\nb\n")]) == b"a b \n"
+    count_lines(file, UnitSize(2, 1000))

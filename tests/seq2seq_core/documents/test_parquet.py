@@ -16,10 +16,10 @@ from seq2seq_core import storage
 from seq2seq_core.documents import content as content_module
 from seq2seq_core.documents import faithful, parquet, row_groups
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import InputFile, find_inputs
-from seq2seq_core.documents.parquet import plan_rows, read_rows, render_rows
-from seq2seq_core.documents.plan import RecordRange, UnitSize
+from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.parquet import count_rows, read_rows, render_rows
 from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.documents.ranges import InputFile, RecordRange, UnitSize
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.parquet_footer import read_footer, row_group_spans
 
@@ -32,7 +32,7 @@ def write(path: Path, table: pa.Table, rows: int = 1000) -> InputFile:
 
 
 def ranges(file: InputFile, records: int = 1000, fields: Fields = FIELDS) -> tuple[RecordRange, ...]:
-    return plan_rows(file, UnitSize(records, 1), fields).ranges
+    return count_rows(file, UnitSize(records, 1), fields).ranges
 
 
 @given(count=st.integers(0, 30), group=st.integers(1, 12), records=st.integers(1, 9), batch=st.integers(1, 7))
@@ -91,14 +91,14 @@ def test_dots_reach_into_structs(tmp_path: Path) -> None:
 def test_columns_are_checked(tmp_path: Path, fields: Fields, message: str) -> None:
     file = write(tmp_path / "a.parquet", pa.table({"text": ["a"], "id": [1], "doc": [{"en": "b"}]}))
     with pytest.raises(InputError, match=message):
-        plan_rows(file, UnitSize(9, 1), fields)
+        count_rows(file, UnitSize(9, 1), fields)
 
 
 def test_a_column_that_is_there_twice_is_said_to_be(tmp_path: Path) -> None:
     columns = [pa.array(["five"]), pa.array(["six"]), pa.array([1])]
     file = write(tmp_path / "a.parquet", pa.Table.from_arrays(columns, names=["text", "text", "id"]))
     with pytest.raises(InputError, match="the column 'text' is there more than once; found columns text, text, id"):
-        plan_rows(file, UnitSize(9, 1), FIELDS)
+        count_rows(file, UnitSize(9, 1), FIELDS)
 
 
 def test_other_columns_may_be_there_twice(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_column_that_cannot_pass_through_is_refused_before_work(tmp_path: Path
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet, "write_rows", refuse)
         with pytest.raises(InputError, match=r"a\.parquet: the column 'odd' \(time32\[s\]\) would not pass through"):
-            plan_rows(file, UnitSize(9, 1), FIELDS)
+            count_rows(file, UnitSize(9, 1), FIELDS)
 
 
 def versions(word: str, rows: int, **options: Any) -> bytes:
@@ -191,7 +191,7 @@ def test_only_the_row_groups_of_a_range_are_read(tmp_path: Path) -> None:
 def test_damage_is_named_or_was_none(
     tmp_path_factory: pytest.TempPathFactory, seed: int, changes: int, cut: bool, checked: bool
 ) -> None:
-    """Whatever bytes of a file are damaged before or after planning: an error of ours, or rows without a crash."""
+    """Whatever bytes of a file are damaged before or after counting: an error of ours, or rows without a crash."""
     path = tmp_path_factory.mktemp("damage") / "a.parquet"
     good = versions("old", 60, write_page_checksum=checked)
     random = Random(seed)

@@ -14,8 +14,10 @@ from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from seq2seq_core.decoding.batched import generate
 from seq2seq_core.decoding.hypothesis import SearchConfig
-from seq2seq_core.engines.config import EchoEngineConfig, EngineConfig, TorchEngineConfig
-from seq2seq_core.engines.table import load_engine
+from seq2seq_core.engines.echo import EchoEngineConfig
+from seq2seq_core.engines.interface import EngineConfig
+from seq2seq_core.engines.table import AnyEngine
+from seq2seq_core.engines.torch_engine import TorchEngineConfig
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.card import Lineage
@@ -31,7 +33,7 @@ SEQUENCES = [np.array(ids, np.int32) for ids in ([5, 6, 7], [], [300, 4, 4, 9, 1
 
 
 class Outer(Config):
-    engine: EngineConfig = TorchEngineConfig()
+    engine: AnyEngine = TorchEngineConfig()
 
 
 @pytest.fixture(scope="module", params=["transformer", "rnn"])
@@ -52,11 +54,11 @@ def model_root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.mark.parametrize("beam", [1, 3])
 def test_the_torch_engine_generates_what_its_model_does(model_root: str, beam: int) -> None:
     options = SearchConfig(beam=beam, n_best=beam)
-    loaded = load_engine(TorchEngineConfig(device="cpu", max_batch_tokens=20), model_root)
+    loaded = TorchEngineConfig(device="cpu", max_batch_tokens=20).load(model_root)
     model = load_model(model_root)
     assert loaded.model_digest == model.digest
-    assert loaded.source_tokenizer.digest == loaded.target_tokenizer.digest == model.source_tokenizer.digest
-    expected = generate(model.model, SEQUENCES, options, 10_000)
+    assert loaded.source_tokenizer.digest == loaded.target_tokenizer.digest == model.tokenizers["source"].digest
+    expected = generate(model.model, model.modality, SEQUENCES, options, 10_000)
     for found, wanted in zip(loaded.engine.generate(SEQUENCES, options), expected, strict=True):
         assert [h.tokens.tolist() for h in found] == [h.tokens.tolist() for h in wanted]
         assert [h.score for h in found] == pytest.approx([h.score for h in wanted], abs=1e-4)
@@ -65,7 +67,7 @@ def test_the_torch_engine_generates_what_its_model_does(model_root: str, beam: i
 def test_bfloat16_and_the_number_of_threads_are_taken_up(model_root: str) -> None:
     before = torch.get_num_threads()
     try:
-        engine = load_engine(TorchEngineConfig(precision="bfloat16", threads=1), model_root).engine
+        engine = TorchEngineConfig(precision="bfloat16", threads=1).load(model_root).engine
         assert torch.get_num_threads() == 1
         for beam in (1, 2):
             assert len(engine.generate(SEQUENCES, SearchConfig(beam=beam))) == len(SEQUENCES)
@@ -75,7 +77,7 @@ def test_bfloat16_and_the_number_of_threads_are_taken_up(model_root: str) -> Non
 
 
 def test_the_echo_engine_gives_the_source_back(model_root: str) -> None:
-    loaded = load_engine(EchoEngineConfig(), model_root)
+    loaded = EchoEngineConfig().load(model_root)
     found = loaded.engine.generate(SEQUENCES, SearchConfig(attention=True))
     assert [h.tokens.tolist() for (h,) in found] == [ids.tolist() for ids in SEQUENCES]
     assert [h.attention.shape for (h,) in found if h.attention is not None] == [(4, 4), (1, 1), (8, 8), (2, 2)]
@@ -88,11 +90,10 @@ def test_a_worker_without_a_torch_engine_needs_no_torch(model_root: str) -> None
 import sys
 sys.modules["torch"] = None
 from seq2seq_core.decoding.hypothesis import SearchConfig
-from seq2seq_core.engines.config import EchoEngineConfig
-from seq2seq_core.engines.table import load_engine
+from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.inference.translator import Translator
 from seq2seq_core.text.segment import SegmentConfig
-loaded = load_engine(EchoEngineConfig(), {model_root!r})
+loaded = EchoEngineConfig().load({model_root!r})
 parts = loaded.engine, loaded.source_tokenizer, loaded.target_tokenizer, SearchConfig(), SegmentConfig()
 sys.exit(Translator(*parts).translate(["a cat"])[0].text != "a cat")
 """
@@ -102,19 +103,19 @@ sys.exit(Translator(*parts).translate(["a cat"])[0].text != "a cat")
 @pytest.mark.parametrize("config", [EchoEngineConfig(), TorchEngineConfig(device="cpu")])
 def test_a_folder_without_a_model_is_named(tmp_path: Path, config: EngineConfig) -> None:
     with pytest.raises(ModelError, match="no model"):
-        load_engine(config, str(tmp_path / "nothing"))
+        config.load(str(tmp_path / "nothing"))
 
 
 @pytest.mark.parametrize("content", ["{", "{}", json.dumps({"source_tokenizer": 3})])
 def test_a_damaged_model_card_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(ModelError, match=r"config\.json"):
-        load_engine(EchoEngineConfig(), str(tmp_path))
+        EchoEngineConfig().load(str(tmp_path))
 
 
 def test_a_device_that_is_not_there_is_named(model_root: str) -> None:
     with pytest.raises(ConfigError, match="warp"):
-        load_engine(TorchEngineConfig(device="warp"), model_root)
+        TorchEngineConfig(device="warp").load(model_root)
 
 
 @pytest.mark.parametrize(

@@ -5,24 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq_core.documents.inputs import InputFile
-from seq2seq_core.documents.plan import InputPlan, RecordRange
+from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.inference.belongings import NOTE_PATH, sweep, take_places
+from seq2seq_core.inference.belongings import sweep, take_places
+from seq2seq_core.inference.closing import reconcile
 from seq2seq_core.inference.commit import commit, read_marker
-from seq2seq_core.inference.output import OUTPUT_NAME, Job, ModelEntry, publish_output, reconcile
-from seq2seq_core.inference.unit import Unit, cut_units
+from seq2seq_core.inference.folder import NOTE_PATH, OUTPUT_NAME
+from seq2seq_core.inference.manifest import ModelEntry, Provenance, publish_output
+from seq2seq_core.inference.unit import DocumentUnit, units_of
 
-JOB = Job(fingerprint="job", model=ModelEntry(url="m", digest="d", lineage={}), configuration={}, software={})
+PROVENANCE = Provenance(
+    fingerprint="job", model=ModelEntry(url="m", digest="d", lineage={}), configuration={}, software={}
+)
 
 
-def plans(count: int) -> list[InputPlan]:
+def inputs(count: int) -> list[CountedInput]:
     ranges = tuple(RecordRange(first, 1, first, 1) for first in range(count))
-    return [InputPlan(InputFile(f"{name}.txt", name, ".txt", "text"), "f", count, ranges) for name in ("a", "x/b")]
+    return [CountedInput(InputFile(f"{name}.txt", name, ".txt", "text"), "f", count, ranges) for name in ("a", "x/b")]
 
 
-def units(count: int) -> list[Unit]:
-    return [unit for plan in plans(count) for unit in cut_units(plan, "job")]
+def units(count: int) -> list[DocumentUnit]:
+    return [unit for counted in inputs(count) for unit in units_of(counted, "job")]
 
 
 def touch(root: Path, *names: str) -> None:
@@ -41,9 +44,9 @@ def translate(root: Path, count: int) -> None:
     for unit in units(count):
         commit(str(root), unit, b"x", [])
     entries = [read_marker(str(root / unit.marker_path)) or pytest.fail("no marker") for unit in units(count)]
-    output = reconcile(plans(count), JOB, entries)
+    output = reconcile(inputs(count), PROVENANCE, entries)
     publish_output(str(root), output)
-    sweep(str(root), plans(count), output)
+    sweep(str(root), inputs(count), output)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +85,8 @@ def test_what_earlier_and_killed_runs_left_goes(tmp_path: Path) -> None:
 
 
 def test_the_outputs_of_other_inputs_stay(tmp_path: Path) -> None:
-    other = [InputPlan(InputFile("c.txt", "c", ".txt", "text"), "f", 1, (RecordRange(0, 1, 0, 1),))]
-    unit = cut_units(other[0], "job")[0]
+    other = [CountedInput(InputFile("c.txt", "c", ".txt", "text"), "f", 1, (RecordRange(0, 1, 0, 1),))]
+    unit = units_of(other[0], "job")[0]
     take_places(str(tmp_path), [unit])
     commit(str(tmp_path), unit, b"x", [])
     translate(tmp_path, 2)

@@ -11,17 +11,16 @@ import pytest
 
 from seq2seq_core import storage
 from seq2seq_core.documents.content import RecordFailure
-from seq2seq_core.documents.inputs import InputFile
-from seq2seq_core.documents.plan import RecordRange
+from seq2seq_core.documents.ranges import InputFile, RecordRange
 from seq2seq_core.inference.commit import commit, find_finished, ledger_lines
-from seq2seq_core.inference.unit import Unit
+from seq2seq_core.inference.unit import DocumentUnit
 
 FILE = InputFile("s3://key:secret@bucket/a.txt", "x/a", ".txt", "text")
 FAILURES = [RecordFailure(1, "odd", "é\ud800".encode("utf-8", "replace").decode())]
 
 
-def unit(fingerprint: str = "f1") -> Unit:
-    return Unit(FILE, RecordRange(10, 3, 100, 30), 2, 5, fingerprint)
+def unit(fingerprint: str = "f1") -> DocumentUnit:
+    return DocumentUnit(FILE, RecordRange(10, 3, 100, 30), 2, 5, fingerprint)
 
 
 class CrashError(Exception):
@@ -98,7 +97,7 @@ def test_a_replay_never_takes_the_marker_away(tmp_path: Path) -> None:
 def test_the_ledger_says_where_and_why_and_hides_passwords() -> None:
     row = json.loads(ledger_lines(unit(), FAILURES))
     assert row == {"input": "s3://bucket/a.txt", "record": 11, "line": 12, "reason": "odd", "text": "é?"}
-    rows = Unit(InputFile("a.parquet", "a", ".parquet", "parquet"), RecordRange(0, 1), 0, 1, "f")
+    rows = DocumentUnit(InputFile("a.parquet", "a", ".parquet", "parquet"), RecordRange(0, 1), 0, 1, "f")
     assert "line" not in json.loads(ledger_lines(rows, FAILURES))
 
 

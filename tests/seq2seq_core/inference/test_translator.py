@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.documents.prediction import Prediction
-from seq2seq_core.engines.config import EchoEngineConfig
-from seq2seq_core.engines.echo import EchoEngine
+from seq2seq_core.engines.echo import EchoEngine, EchoEngineConfig
 from seq2seq_core.engines.interface import Engine, TokenIds
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.inference.translator import Translator

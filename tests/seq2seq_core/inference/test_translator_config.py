@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from seq2seq_core.engines.config import EchoEngineConfig
+from seq2seq_core import config as configuration
+from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.errors import ModelError
-from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
-from seq2seq_core.models.card import read_card
+from seq2seq_core.inference.manifest import describe_model
+from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
@@ -27,10 +29,20 @@ def model(tokenizer: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_model_is_described_by_its_digest_and_where_it_comes_from(model: Path) -> None:
-    found = describe_model(str(model))
-    assert found.digest == read_card(str(model))[0].digest
-    assert found.lineage == {"run": "r", "step": 3, "averaged_steps": [3], "dataset": "d", "dataset_digest": "x"}
+@pytest.mark.parametrize(
+    ("engine", "expected"),
+    [
+        ({"device": "cuda:1", "threads": 3, "max_batch_tokens": 9}, {"kind": "torch", "precision": "float32"}),
+        ({"precision": "bfloat16"}, {"kind": "torch", "precision": "bfloat16"}),
+        ({"kind": "echo", "fail_on_piece": 7}, {"kind": "echo", "fail_on_piece": 7}),
+    ],
+)
+def test_where_and_how_fast_an_engine_runs_is_no_part_of_the_identity(
+    engine: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    found = configuration.build(TranslatorConfig, {"model": "m", "engine": engine}).identity()
+    assert found.pop("engine") == expected
+    assert found.keys() == {"search", "segmentation", "normalize", "target_language"}
 
 
 def test_a_translator_of_the_model_that_was_described(model: Path) -> None:
@@ -54,18 +66,3 @@ def test_normalisation_and_segment_length_are_those_the_model_was_trained_with(
     assert found.segments > 2
     wide = config.model_copy(update={"segmentation": SegmentConfig(max_segment_pieces=100)})
     assert load_translator(wide).translate(["the dog ran fast! a small cat sat."])[0].segments == 1
-
-
-def test_folders_without_a_model_or_with_a_damaged_one(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no finished model stands here; found no config\.json"):
-        describe_model(str(tmp_path))
-    for text, problem in {
-        "{": "the file is damaged",
-        "[]": "the file is damaged",
-        "{}": "the model is none of this project; found no keys",
-        '{"lineage": 3}': "the model is none of this project; found keys lineage",
-        '{"format_version": 1, "lineage": 3}': "the file is damaged",
-    }.items():
-        (tmp_path / "config.json").write_text(text)
-        with pytest.raises(ModelError, match=problem):
-            describe_model(str(tmp_path))

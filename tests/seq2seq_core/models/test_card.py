@@ -13,7 +13,7 @@ import pytest
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ModelError
-from seq2seq_core.models.card import FileEntry, ModelCard, count_parameters, read_card
+from seq2seq_core.models.card import FileEntry, ModelCard, as_json, count_parameters, read_card
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.source_text import SourceText
 from tests.model_folders import weights
@@ -32,6 +32,12 @@ def card(**changes: Any) -> ModelCard:
 def test_names_of_files_do_not_name_the_model(name: str) -> None:
     entry = getattr(card(), name).model_copy(update={"path": "other/name.bin"})
     assert card(**{name: entry}).digest == card().digest
+
+
+def test_a_model_of_text_has_the_digest_and_the_bytes_that_it_had_before_sources_were_anything_else() -> None:
+    values = card(source_text=SourceText(source_language="en", longest=7))
+    assert values.digest == "ec7fb7209a90194d3b8d80864800cfd0"
+    assert storage.digest_bytes(as_json(values)) == "b9d8155847a7b311d8f90e331d94e6c5"
 
 
 def test_where_the_same_model_comes_from_does_not_name_it() -> None:

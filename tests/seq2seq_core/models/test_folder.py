@@ -19,8 +19,8 @@ from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models import card as cards
 from seq2seq_core.models.card import Lineage, read_card, verify_model
 from seq2seq_core.models.folder import LoadedModel, load_model, save_model
-from seq2seq_core.models.interface import Seq2Seq
-from seq2seq_core.models.registry import ArchitectureConfig, build_model
+from seq2seq_core.models.interface import ArchitectureConfig, Seq2Seq
+from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.rnn import RnnConfig
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.text.source_text import SourceText
@@ -105,7 +105,7 @@ def logits(model: Seq2Seq) -> torch.Tensor:
 def assert_is_step(loaded: LoadedModel, step: int) -> None:
     """Weights, lineage and tokenizers are those `save` writes for one and the same step."""
     assert loaded.lineage.step == step
-    expected = build(TRANSFORMER, loaded.source_tokenizer, loaded.target_tokenizer, seed=step).eval()
+    expected = build(TRANSFORMER, loaded.tokenizers["source"], loaded.tokenizers["target"], seed=step).eval()
     assert torch.equal(logits(loaded.model), logits(expected))
 
 
@@ -121,7 +121,7 @@ def test_what_is_saved_is_loaded(
     assert not loaded.model.training
     assert all(weight.requires_grad and weight.device.type == "cpu" for weight in loaded.model.parameters())
     assert loaded.architecture == architecture
-    assert (loaded.source_tokenizer.digest, loaded.target_tokenizer.digest) == (source.digest, target.digest)
+    assert (loaded.tokenizers["source"].digest, loaded.tokenizers["target"].digest) == (source.digest, target.digest)
     assert loaded.lineage == lineage(5)
     card, origin = read_card(root)
     assert loaded.digest == digest == card.digest
@@ -166,7 +166,7 @@ def test_a_joint_tokenizer_and_tied_weights_are_saved_once(root: str, source: To
     assert sum(tensor.numel() for tensor in tensors.values()) == sum(w.numel() for w in model.parameters())
     loaded = load_model(root)
     assert torch.equal(logits(loaded.model), logits(model))
-    assert loaded.source_tokenizer.digest == loaded.target_tokenizer.digest
+    assert loaded.tokenizers["source"].digest == loaded.tokenizers["target"].digest
 
 
 def test_half_precision_models_are_saved_in_float32(tmp_path: Path, source: Tokenizer, target: Tokenizer) -> None:

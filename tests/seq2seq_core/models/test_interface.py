@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from seq2seq_core.config import Config
 from seq2seq_core.modalities.base import Symbols
-from seq2seq_core.models.interface import Seq2Seq
-from seq2seq_core.models.registry import ArchitectureConfig, build_model
+from seq2seq_core.models.interface import ArchitectureConfig, Seq2Seq
+from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.rnn import RnnConfig
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID

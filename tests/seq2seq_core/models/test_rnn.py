@@ -51,9 +51,8 @@ def test_the_decoder_starts_from_the_mean_of_the_real_states() -> None:
 def test_dropout_acts_in_training_alone_and_warns_of_nothing(layers: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = RnnConfig(embedding_width=4, width=6, encoder_layers=layers, decoder_layers=layers, dropout=0.5).build(
-            9, 9
-        )
+        config = RnnConfig(embedding_width=4, width=6, encoder_layers=layers, decoder_layers=layers, dropout=0.5)
+        model = config.build(Symbols(9), 9)
     arguments = torch.tensor([[5, 6, 3]]), torch.tensor([3]), torch.tensor([[2, 5, 6]])
     assert not torch.equal(model(*arguments), model(*arguments))
     model.eval()

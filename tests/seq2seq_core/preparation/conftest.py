@@ -1,4 +1,4 @@
-"""A workshop with small corpora of known dirt, and the whole preparation as plain calls, without Beam."""
+"""A workshop with small corpora of known dirt, and the steps of a preparation, done in line."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from typing import Any
 import pytest
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.config import CorpusConfig, corpus_names
+from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.dataset.schema import Split
-from seq2seq_core.preparation.building.build import build_shard
-from seq2seq_core.preparation.building.tokenizers import make_tokenizers
-from seq2seq_core.preparation.planning.corpus_settings import resolve
-from seq2seq_core.preparation.planning.generation import origins
-from seq2seq_core.preparation.planning.planner import index_input, make_plan
-from seq2seq_core.preparation.publishing.publish import finish
-from seq2seq_core.preparation.shuffle.catalogue import catalogue
-from seq2seq_core.preparation.sieves.caps import add_up, count_rows
-from seq2seq_core.preparation.sieves.held_out import index_held_out
-from seq2seq_core.preparation.sieves.near.bands import write_bands
-from seq2seq_core.preparation.sieves.near.rows import near_plans, rows_to_compare
-from seq2seq_core.preparation.sieves.near.search import find_buckets, find_edges, write_drops
-from seq2seq_core.preparation.staging.held_out_sources import collect_sources
-from seq2seq_core.preparation.staging.stage import stage_unit
-from seq2seq_core.preparation.terms.messages import NO_SOURCES, Decisions, Input, Job, Plan, Role, Staged, UnitReport
+from seq2seq_core.preparation.building.build import Decisions
+from seq2seq_core.preparation.planning.inputs import make_job
+from seq2seq_core.preparation.steps import (
+    CATALOGUE,
+    COLLECT_SOURCES,
+    CONNECT,
+    INDEX_INPUTS,
+    PLAN,
+    STAGE_HELD_OUT,
+    STAGE_TRAINING,
+    Done,
+    decisions_of,
+    run_inline,
+)
+from seq2seq_core.preparation.terms.corpus import Role
+from seq2seq_core.preparation.terms.messages import Job, Plan, Staged, UnitReport
 from seq2seq_core.preparation.terms.recipe import Recipe
 from tests.growing import Landing
 
@@ -82,66 +83,32 @@ class Workshop:
         shares: dict[Split, float] | None = None,
         **recipe: Any,
     ) -> Job:
-        sources = [(c, role, source) for c, (role, config) in enumerate(corpora) for source in config.sources()]
-        origin = origins([source.urls[0] for _, _, source in sources])
         settings = {"tokenizer": {"vocabulary_size": 300, "type": "bpe"}} | recipe
         whole = Recipe.model_validate(settings)
-        names = corpus_names([config for _, config in corpora])
-        return Job(
-            output=str(self.folder / output),
-            recipe=whole,
-            corpora=tuple(
-                resolve(corpus, role, name, whole) for (role, corpus), name in zip(corpora, names, strict=True)
-            ),
-            shares=shares or {},
-            inputs=tuple(
-                Input(index=i, corpus=c, role=role, origin=origin[i], source=source)
-                for i, (c, role, source) in enumerate(sources)
-            ),
-            configuration=settings,
-            tokenizer_digests=(),
-        )
+        where = output if "://" in output else str(self.folder / output)
+        return make_job(where, whole, corpora, shares or {}, settings)
 
     @staticmethod
     def plan(job: Job) -> Plan:
-        return make_plan(job, [index_input(job.recipe, input_) for input_ in job.inputs])
+        plan: Plan = run_inline(job, PLAN)[PLAN][0]
+        return plan
 
     @staticmethod
     def stage(plan: Plan) -> list[UnitReport]:
-        held_out = [stage_unit(plan.head, unit, NO_SOURCES) for unit in plan.units if unit.role != "train"]
-        sources = collect_sources(plan, held_out)
-        return held_out + [stage_unit(plan.head, unit, sources) for unit in plan.units if unit.role == "train"]
-
-    def prepare(self, job: Job) -> Manifest:
-        """All steps in their order, in this process."""
-        plan = self.plan(job)
-        units = self.stage(plan)
-        if plan.head.is_done:
-            finish(plan, units, [], [])
-        else:
-            staged = catalogue(plan, units)
-            decisions = self.decide(plan, staged)
-            shards = [build_shard(plan.head, part, staged, decisions) for part in plan.head.partitions]
-            finish(plan, units, [decisions.tokenizers], shards)
-        return load_manifest(job.output)
+        done = run_inline(plan.head, STAGE_TRAINING, {INDEX_INPUTS: [], PLAN: [plan]})
+        return [*done.get(STAGE_HELD_OUT, []), *done[STAGE_TRAINING]]
 
     @staticmethod
     def decide(plan: Plan, staged: Staged) -> Decisions:
         """What has to be known of the whole corpus before shards are built."""
-        head = plan.head
-        counts = [count_rows(head, partition, staged) for partition in head.training if head.has_caps]
-        before = add_up(head, counts) if head.has_caps else None
-        drops = None
-        for near in near_plans(head):
-            bands = [write_bands(near, k, rows_to_compare(k, head, staged, before)) for k in range(near.shards)]
-            places = find_buckets(near, bands)
-            drops = write_drops(near, [find_edges(near, k, places) for k in range(near.buckets)])
-        return Decisions(
-            tokenizers=make_tokenizers(head, staged, before),
-            held_out=index_held_out(head, staged),
-            before=before,
-            near=drops,
-        )
+        before: Done = dict.fromkeys((INDEX_INPUTS, STAGE_HELD_OUT, COLLECT_SOURCES, STAGE_TRAINING), ())
+        return decisions_of(run_inline(plan.head, CONNECT, {**before, PLAN: [plan], CATALOGUE: [staged]}))
+
+    @staticmethod
+    def prepare(job: Job) -> Manifest:
+        """All steps in their order, in this process."""
+        run_inline(job)
+        return load_manifest(job.output)
 
 
 @pytest.fixture(params=["local", "memory"])

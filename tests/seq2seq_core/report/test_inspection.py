@@ -16,7 +16,7 @@ from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import CheckpointError, DatasetError, ModelError, StorageError
 from seq2seq_core.inference.commit import UnitEntry
-from seq2seq_core.inference.output import InputEntry, ModelEntry, Output, publish_output
+from seq2seq_core.inference.manifest import ModelEntry, Output, TranslatedInput, publish_output
 from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import load_model, save_model
@@ -144,7 +144,7 @@ def test_an_output(tmp_path: Path) -> None:
         )
         for index, failed in enumerate((0, 3))
     ]
-    entry = InputEntry(
+    entry = TranslatedInput(
         url="in/a.txt", format="text", bytes=2048, fingerprint="x", records=20, failed=3, outputs=tuple(units)
     )
     output = Output(

@@ -11,7 +11,7 @@ import pytest
 
 from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.report.metrics import load_metrics
-from seq2seq_core.training.checkpoints.progress import Validation
+from seq2seq_core.training.checkpoints.run_state import Validation
 from seq2seq_core.training.recorders import JsonRecorder, TrainReport
 
 

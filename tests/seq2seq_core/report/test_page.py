@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from seq2seq_core.dataset.manifest import InputEntry, Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry
-from seq2seq_core.errors import ConfigError
 from seq2seq_core.report.data import AttentionMap, Example, Fact, ReportData, Score, ScoreTable
 from seq2seq_core.report.metrics import Metrics, TrainPoint, ValidationPoint
 from seq2seq_core.report.page import render
@@ -213,13 +210,3 @@ def test_metrics_without_any_points_are_no_section() -> None:
 def test_an_attention_map_must_fit_its_pieces() -> None:
     with pytest.raises(ValueError, match=r"\(1, 2\).*\(2, 1\)"):
         AttentionMap(("a",), ("b", "c"), np.zeros((1, 2)))
-
-
-@pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
-def test_a_missing_package_is_named_with_its_cure(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(sys.modules):
-        if name.split(".")[0] == package or name in ("seq2seq_core.report.page", "seq2seq_core.report.charts"):
-            monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ConfigError, match=rf"found {package}.*pip install 'seq2seq\[report\]'"):
-        importlib.import_module("seq2seq_core.report.page")

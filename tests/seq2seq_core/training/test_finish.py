@@ -50,9 +50,9 @@ def checkpoint(output: Path, step: int) -> Path:
 
 
 def best_step(result: TrainResult) -> int:
-    best = result.progress.best("loss")
+    best = result.state.best("loss")
     assert best is not None
-    assert best.step != result.progress.step
+    assert best.step != result.state.step
     return best.step
 
 
@@ -85,7 +85,7 @@ def test_without_it_and_best_the_best_that_is_there_is_taken_and_told(
         (path,) = (output / "best").glob("model*.safetensors")
         path.write_bytes(path.read_bytes()[:-1] + b"x")
     again = run(tiny_training, output, **ALONE)
-    others = [validation for validation in result.progress.validations if validation.step != best]
+    others = [validation for validation in result.state.validations if validation.step != best]
     second = min(others, key=lambda validation: validation.loss)
     assert again.final is not None
     assert again.final.steps == (second.step,)
@@ -102,7 +102,7 @@ def test_an_average_stays_where_its_checkpoints_are_gone(
     assert result.final is not None
     assert len(result.final.steps) == 3
     for step in result.final.steps:
-        if step != result.progress.step:
+        if step != result.state.step:
             shutil.rmtree(checkpoint(output, step))
     before = tree(output / "best")
     again = run(tiny_training, output, **changes)
@@ -117,7 +117,7 @@ def test_an_average_without_one_of_its_members_is_told(
     output, result = trained(MEAN)
     assert result.final is not None
     shutil.rmtree(output / "best")
-    gone = next(step for step in result.final.steps if step != result.progress.step)
+    gone = next(step for step in result.final.steps if step != result.state.step)
     shutil.rmtree(checkpoint(output, gone))
     with caplog.at_level("INFO"):
         run(tiny_training, output, **MEAN)
@@ -162,7 +162,7 @@ def test_a_checkpoint_of_another_run_is_not_averaged(tiny_training: Values, trai
     output, result = trained(MEAN)
     other, _ = trained({**MEAN, "seed": 2})
     assert result.final is not None
-    foreign = next(step for step in result.final.steps if step != result.progress.step)
+    foreign = next(step for step in result.final.steps if step != result.state.step)
     shutil.rmtree(checkpoint(output, foreign))
     shutil.rmtree(output / "best")
     shutil.copytree(checkpoint(other, foreign), checkpoint(output, foreign))
@@ -183,7 +183,7 @@ def test_a_model_of_another_run_is_never_replaced(tiny_training: Values, trained
         run(tiny_training, output, **ALONE, seed=5)
     assert tree(output / name) == before
     again = run(tiny_training, output, **ALONE)  # the same run, from its beginning
-    assert again.progress.step == 20
+    assert again.state.step == 20
     assert load_model(str(output / "best"))
 
 

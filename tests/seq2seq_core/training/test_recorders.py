@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from seq2seq_core import storage
 from seq2seq_core.errors import StorageError
 from seq2seq_core.report.metrics import load_metrics
-from seq2seq_core.training.checkpoints.progress import Progress, Validation
+from seq2seq_core.training.checkpoints.run_state import RunState, Validation
 from seq2seq_core.training.recorders import JsonRecorder, LogRecorder, TensorBoardRecorder, TrainReport, build_recorders
 
 
@@ -172,7 +172,7 @@ def test_a_log_line_says_it_all(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="tensorboard is not installed")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tensorboard_gets_an_event_file(tmp_path: Path) -> None:
-    recorders = build_recorders(str(tmp_path), Progress(), 10, tensorboard=True)
+    recorders = build_recorders(str(tmp_path), RunState(), 10, tensorboard=True)
     for recorder in recorders:
         recorder.step(1)
         recorder.report(report(1))
@@ -217,6 +217,6 @@ def test_without_tensorboard_a_log_line_says_so(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with caplog.at_level(logging.INFO):
-        recorders = build_recorders(str(tmp_path), Progress(), 10, tensorboard=True)
+        recorders = build_recorders(str(tmp_path), RunState(), 10, tensorboard=True)
     assert "no TensorBoard curves: the package tensorboard is not installed" in caplog.messages
     assert [type(recorder).__name__ for recorder in recorders] == ["LogRecorder", "JsonRecorder"]

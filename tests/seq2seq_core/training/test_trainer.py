@@ -101,7 +101,7 @@ def test_validations_are_recorded_with_their_scores(learned: tuple[Path, TrainRe
     found = rows(output, "validation")
     assert [row["step"] for row in found] == [60, 120, 180, 240]
     assert found[-1]["bleu"] > found[0]["bleu"]
-    assert [row["loss"] for row in found] == [v.loss for v in result.progress.validations]
+    assert [row["loss"] for row in found] == [v.loss for v in result.state.validations]
 
 
 def test_both_models_can_be_loaded_and_tell_where_they_come_from(learned: tuple[Path, TrainResult]) -> None:
@@ -120,7 +120,7 @@ def test_both_models_can_be_loaded_and_tell_where_they_come_from(learned: tuple[
 
 def test_only_the_last_and_the_best_checkpoints_are_left(learned: tuple[Path, TrainResult]) -> None:
     output, result = learned
-    by_score = sorted(result.progress.validations, key=lambda v: v.score("bleu"), reverse=True)
+    by_score = sorted(result.state.validations, key=lambda v: v.score("bleu"), reverse=True)
     expected = {240, *(v.step for v in by_score[:2])}
     assert {int(p.name.removeprefix("step-")) for p in (output / "checkpoints").iterdir()} == expected
 
@@ -139,7 +139,7 @@ def test_a_finished_run_is_left_as_it_is(learned: tuple[Path, TrainResult]) -> N
     again = train(load(TrainConfig, str(output / "config.yaml")))
     assert model_files(output) == models
     assert [read_card(str(output / name))[0].digest for name in ("best", "last")] == digests
-    assert again.progress == result.progress
+    assert again.state == result.state
     assert again.final is not None
     assert result.final is not None
     assert again.final.steps == result.final.steps
@@ -222,9 +222,9 @@ def test_lost_patience_ends_a_run_and_the_best_model_is_kept(tiny_training: Valu
     )
     assert result.reason == "patience"
     assert result.final is not None
-    best = min(result.progress.validations, key=lambda v: v.loss)
+    best = min(result.state.validations, key=lambda v: v.loss)
     assert result.final.steps == (best.step,)
-    assert result.progress.step == best.step + 9
+    assert result.state.step == best.step + 9
     assert_same_weights(tmp_path / "best", tmp_path / "checkpoints" / f"step-{best.step:08d}")
 
 
@@ -232,9 +232,9 @@ def test_minutes_count_over_all_resumptions(tiny_training: Values, tmp_path: Pat
     limits = {"max_steps": None, "max_minutes": 0.02}
     result = run(tiny_training, tmp_path, limits=limits)
     assert result.reason == "max_minutes"
-    assert 1.2 <= result.progress.seconds < 30
+    assert 1.2 <= result.state.seconds < 30
     again = run(tiny_training, tmp_path, limits=limits)
-    assert again.progress.step == result.progress.step
+    assert again.state.step == result.state.step
 
 
 def test_without_a_valid_split_the_latest_weights_become_the_model(
@@ -257,7 +257,7 @@ def test_the_average_of_the_last_checkpoints_wins_where_it_is_better(tiny_traini
     result = run(tiny_training, tmp_path, **changes, optimizer__learning_rate=0.3, validation__metric="loss")
     assert result.final is not None
     mean = averaged(weights(tmp_path / "checkpoints" / f"step-{step:08d}").items() for step in (14, 16, 18, 20))
-    single = result.progress.best("loss")
+    single = result.state.best("loss")
     assert single is not None
     assert result.final.validation is not None
     assert result.final.steps == (14, 16, 18, 20)
@@ -283,10 +283,10 @@ def test_a_signal_saves_and_the_same_command_carries_on(
     monkeypatch.setattr(Stepper, "run", interrupted)
     result = run(values, tmp_path / "stopped", **changes)
     assert (result.reason, result.stopped_by, result.final) == ("signal", number, None)
-    assert result.progress.step in (5, 6)
+    assert result.state.step in (5, 6)
     monkeypatch.undo()
     result = run(values, tmp_path / "stopped", **changes)
-    assert [v.step for v in result.progress.validations] == [5, 10, 12]
+    assert [v.step for v in result.state.validations] == [5, 10, 12]
     assert_same_weights(tmp_path / "straight" / "best", tmp_path / "stopped" / "best")
     assert_same_weights(tmp_path / "straight" / "last", tmp_path / "stopped" / "last")
 
@@ -296,7 +296,7 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(
 ) -> None:
     poison(monkeypatch, {3, 4})
     result = run(tiny_training, tmp_path, limits__max_steps=8)
-    assert (result.progress.step, result.progress.skipped, result.progress.skipped_in_a_row) == (8, 2, 0)
+    assert (result.state.step, result.state.skipped, result.state.skipped_in_a_row) == (8, 2, 0)
     assert [row["step"] for row in rows(tmp_path, "train")] == [1, 2, 5, 6, 7, 8]
     assert rows(tmp_path, "train")[-1]["skipped"] == 2
     assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path / "last").values())
@@ -334,7 +334,7 @@ def test_another_configuration_is_refused_and_higher_limits_are_not(tiny_trainin
     with pytest.raises(ConfigError, match="holds checkpoints already"):
         run(tiny_training, tmp_path, resume="never", validation__metric="loss")
     free: Values = {"limits__max_steps": 3, "checkpoints__every_steps": 1, "report_every_steps": 2}
-    assert run(tiny_training, tmp_path, **free, validation__metric="loss").progress.step == 3
+    assert run(tiny_training, tmp_path, **free, validation__metric="loss").state.step == 3
 
 
 def test_another_dataset_is_refused(
@@ -364,7 +364,7 @@ def test_training_goes_on_from_a_model_folder(
         limits__max_steps=1,
         optimizer__learning_rate=1e-9,
     )
-    assert result.progress.step == 1
+    assert result.state.step == 1
     assert rows(tmp_path, "train")[0]["nll"] < 0.5
     shape = {**tiny_training["model"], "feed_forward_width": 48}
     with pytest.raises(ConfigError, match="does not fit this model"):

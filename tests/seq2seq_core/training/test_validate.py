@@ -91,7 +91,7 @@ def test_what_is_due_is_saved_before_the_validation_and_that_is_done_again(
     assert (tmp_path / "checkpoints" / f"step-{step:08d}" / "checkpoint.json").exists()
     monkeypatch.undo()
     result = run(tiny_training, tmp_path, **PIECES)
-    assert [validation.step for validation in result.progress.validations] == [5, 10]
+    assert [validation.step for validation in result.state.validations] == [5, 10]
     assert_same_end(straight, tmp_path)
 
 
@@ -163,7 +163,7 @@ def test_a_validation_that_fails_is_told_and_does_not_stop_every_run(
     assert "step 5 is not validated: that failed 2 times" in caplog.messages
     failing.clear()
     result = run(tiny_training, tmp_path, **PIECES)
-    assert [validation.step for validation in result.progress.validations] == [10]
+    assert [validation.step for validation in result.state.validations] == [10]
 
 
 def test_a_failed_validation_is_tried_anew_with_smaller_batches(
@@ -192,7 +192,7 @@ def test_a_run_ends_though_all_its_validations_fail(
         with pytest.raises(TrainingError, match="the validation failed"):
             run(tiny_training, tmp_path, **PIECES)
     result = run(tiny_training, tmp_path, **PIECES)
-    assert (result.reason, result.progress.step) == ("max_steps", 10)
+    assert (result.reason, result.state.step) == ("max_steps", 10)
     assert_same_weights(tmp_path / "best", tmp_path / "last")
 
 
@@ -207,11 +207,11 @@ def test_lost_patience_survives_a_kill_in_its_validation(
     }
     ended = run(tiny_training, tmp_path / "straight", **changes)
     assert ended.reason == "patience"
-    last = len(ended.progress.validations) - 1
+    last = len(ended.state.validations) - 1
     monkeypatch.setattr(Validator, "_losses", once(killed, Validator._losses, when=last))
     with pytest.raises(Killed):
         run(tiny_training, tmp_path / "killed", **changes)
     monkeypatch.undo()
     again = run(tiny_training, tmp_path / "killed", **changes)
-    assert (again.reason, again.progress.step) == ("patience", ended.progress.step)
+    assert (again.reason, again.state.step) == ("patience", ended.state.step)
     assert_same_end(tmp_path / "straight", tmp_path / "killed")

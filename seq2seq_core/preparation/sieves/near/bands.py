@@ -25,6 +25,7 @@ from seq2seq_core.preparation.sieves.near.minhash import Bands, bands, compared,
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
 from seq2seq_core.preparation.terms.messages import BandsReport, NearPlan
+from seq2seq_core.records import text_of
 
 KEY_BYTES = 24
 _ID = slice(4, 4 + ID_BYTES)
@@ -52,10 +53,9 @@ class Entries(NamedTuple):
 
 
 def texts_of(rows: pa.Table) -> Iterator[Texts]:
-    """The texts of rows with the columns id, source and target."""
+    """The texts of rows with the columns id, source and target; empty ones of a side without text."""
     for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
-        source, target = (batch.column(side).cast(pa.string()) for side in ("source", "target"))
-        yield Texts(batch.column("id"), source, target)
+        yield Texts(batch.column("id"), *(text_of(batch.column(side)) for side in ("source", "target")))
 
 
 def write_bands(plan: NearPlan, shard: int, texts: Iterable[Texts]) -> BandsReport:
@@ -65,7 +65,7 @@ def write_bands(plan: NearPlan, shard: int, texts: Iterable[Texts]) -> BandsRepo
     if report is None:
         path = layout.bands(plan.folder, shard, plan.shards)
         rows, positions = _write(path, plan, texts)
-        report = BandsReport(index=shard, path=path, rows=rows, positions=positions)
+        report = BandsReport(index=shard, rows=rows, positions=positions)
         publish_marker(marker, report)
     return report
 

@@ -14,32 +14,29 @@ from seq2seq_core.preparation.sieves.near.bands import Texts, texts_of
 from seq2seq_core.preparation.sieves.near.search import kept_instead
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.messages import Drops, Head, NearPlan, Partition, RowsBefore, Staged
+from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig
 from seq2seq_core.records import Sifted, reject
 
 NEAR_DUPLICATE = "near_duplicate"
 
 
-def near_plans(head: Head) -> list[NearPlan]:
-    """The search for near-duplicates, when it is asked for and there is anything to do."""
-    config = head.recipe.near_duplicates
-    if config is None or head.is_done:
-        return []
+def near_plan(head: Head) -> NearPlan:
+    """The search for near-duplicates as the recipe asks for it."""
     shards = head.dealt["train"]
-    return [
-        NearPlan(
-            config=config,
-            folder=layout.bands_folder(head),
-            work=layout.near_work(head),
-            shards=shards,
-            buckets=shards,
-            earlier=tuple(layout.earlier_bands(head.output, generation) for generation in head.earlier),
-        )
-    ]
+    return NearPlan(
+        config=head.recipe.near_duplicates or NearDuplicatesConfig(),
+        folder=layout.bands_folder(head),
+        work=layout.near_work(head),
+        shards=shards,
+        buckets=shards,
+        earlier=tuple(layout.earlier_bands(head.output, generation) for generation in head.earlier),
+    )
 
 
-def rows_to_compare(shard: int, head: Head, staged: Staged, before: RowsBefore | None = None) -> Iterator[Texts]:
+def rows_to_compare(
+    head: Head, partition: Partition, staged: Staged, before: RowsBefore | None = None
+) -> Iterator[Texts]:
     """The rows of a training shard that may stay: without duplicates, and within the caps of their corpora."""
-    partition = head.training[shard]
     rows, _ = gather(head, partition, staged)
     capped = within_caps(head, partition, rows, before)
     yield from texts_of(rows if capped is None else capped.kept)

@@ -85,7 +85,7 @@ def write_drops(plan: NearPlan, edges: Sequence[EdgesReport], run_edges: int = _
         DatasetError: The edges of a bucket are missing or there twice.
     """
     _check_once("edges of buckets", [report.index for report in edges], plan.buckets, plan)
-    members, kept = _connect(sorted(edges, key=lambda report: report.index), run_edges)
+    members, kept = _connect(plan, run_edges)
     rank, ids, shards = split_keys(members)
     gone = (rank == plan.generation) & (members != kept).any(axis=1)
     _, kept_ids, _ = split_keys(kept)
@@ -114,7 +114,7 @@ def _write_edges(plan: NearPlan, bucket: int, places: Buckets, run_entries: int)
         for left, right in _edges(_runs(_entries(plan, bucket, places), run_entries)):
             sink.write_batch(pa.record_batch([to_column(left), to_column(right)], schema=_EDGES))
             count += len(left)
-    return EdgesReport(index=bucket, path=path, edges=count)
+    return EdgesReport(index=bucket, edges=count)
 
 
 def _runs(entries: Iterable[Entries], run_entries: int) -> Iterator[list[Entries]]:
@@ -180,15 +180,15 @@ def _edges(runs: Iterable[list[Entries]]) -> Iterator[tuple[Keys, Keys]]:
         known = Entries(hashes[first], keys[first])
 
 
-def _connect(edges: Sequence[EdgesReport], run_edges: int) -> tuple[Keys, Keys]:
+def _connect(plan: NearPlan, run_edges: int) -> tuple[Keys, Keys]:
     """All keys that have an edge, in order, and the smallest of each one's component.
 
     Whenever enough edges have come together, they give way to one from each key to its representative.
     """
     nothing = np.empty((0, KEY_BYTES), np.uint8)
     left, right, waiting = [nothing], [nothing], 0
-    for report in edges:
-        for batch in _read(report.path):
+    for bucket in range(plan.buckets):
+        for batch in _read(layout.edges(plan, bucket)):
             left.append(from_column(batch.column("left")))
             right.append(from_column(batch.column("right")))
             waiting += batch.num_rows

@@ -105,7 +105,7 @@ def test_weights_of_corpora_reach_the_rows_of_the_training_split(workshop: Any) 
     assert weights is not None
     tables = [dataset.read_shard(shard) for shard in dataset.split("train").shards]
     origins = [origin for table in tables for origin in table.column("origin").to_pylist()]
-    assert weights.tolist() == [2.5 if origin == "a.en" else 1.0 for origin in origins]
+    assert weights.values[weights.codes].tolist() == [2.5 if origin == "a.en" else 1.0 for origin in origins]
     assert len(set(origins)) == 2
     even = workshop.job([("train", workshop.corpus("c", rows))], output="even")
     workshop.prepare(even)
@@ -146,7 +146,7 @@ def test_training_rows_that_share_a_long_ngram_with_what_is_held_out_are_rejecte
     rejected = manifest.ledger.rejected["held_out_ngram"]
     assert manifest.ledger.balance == 0
     if given_as == "share":  # whichever of the four went to the test set keeps the others out of training
-        tests = Dataset.open(str(workshop.folder / "out")).references("test").sources
+        tests = Dataset.open(str(workshop.folder / "out")).texts("test", "source")
         in_test = sum(long in text for text in tests)
         assert 0 < in_test < 4
         assert rejected == 4 - in_test
@@ -170,9 +170,9 @@ def test_text_alone_is_split_deduplicated_and_held_out_by_its_text(workshop: Any
     assert 30 < manifest.ledger.kept["valid"] < 90
     assert manifest.ledger.rejected == {"held_out": 29}
     assert (sum(manifest.ledger.kept.values()), manifest.ledger.balance) == (280, 0)
-    references = Dataset.open(str(workshop.folder / "out")).references("valid")
-    assert set(references.sources) == {""}
-    assert set(references.targets) <= {text for text, _ in rows[20:]}
+    dataset = Dataset.open(str(workshop.folder / "out"))
+    assert set(dataset.texts("valid", "source")) == {""}
+    assert set(dataset.texts("valid", "target")) <= {text for text, _ in rows[20:]}
 
 
 def test_rows_of_too_many_pieces_are_rejected_by_the_rule_of_their_corpus(workshop: Any) -> None:

@@ -17,12 +17,12 @@ from seq2seq_core.dataset.manifest import MANIFEST_NAME, load_manifest, publish_
 from seq2seq_core.dataset.schema import shard_name
 from seq2seq_core.dataset.verify import verify
 from seq2seq_core.errors import ClaimError, DatasetError
-from seq2seq_core.preparation.building.build import build_shard
+from seq2seq_core.preparation.building.build import Decisions, build_shard
 from seq2seq_core.preparation.planning.reservation import place_of, release, take_rest
 from seq2seq_core.preparation.publishing.leftovers import remove_leftovers
 from seq2seq_core.preparation.publishing.publish import finish
 from seq2seq_core.preparation.shuffle.catalogue import catalogue
-from seq2seq_core.preparation.terms.messages import Decisions, Plan, ShardReport, Staged, UnitReport
+from seq2seq_core.preparation.terms.messages import Plan, ShardReport, Staged, UnitReport
 from tests.growing import Landing, tree
 
 

@@ -18,7 +18,8 @@ from seq2seq_core.preparation.shuffle.gather import gather, staged_rows
 from seq2seq_core.preparation.shuffle.staged_file import write_staged
 from seq2seq_core.preparation.staging import stage
 from seq2seq_core.preparation.terms import layout
-from seq2seq_core.preparation.terms.messages import GIVEN_ROLES, Job, Plan, Staged, UnitReport
+from seq2seq_core.preparation.terms.corpus import GIVEN_ROLES
+from seq2seq_core.preparation.terms.messages import Job, Plan, Staged, UnitReport
 
 
 def job_of(workshop: Any, **settings: Any) -> Job:
@@ -83,8 +84,7 @@ def test_what_was_rejected_is_told_of_all_units(workshop: Any) -> None:
     assert (staged.read, staged.rejected) == (45, {"empty": 1, "identical": 4})
 
 
-def damaged(report: UnitReport, damage: str) -> None:
-    path = Path(report.path)
+def damaged(path: Path, report: UnitReport, damage: str) -> None:
     if damage == "gone":
         path.unlink()
     else:
@@ -99,8 +99,9 @@ def test_a_staged_file_that_is_damaged_is_named_and_a_rerun_mends_it(
     reports = workshop.stage(plan)
     staged = catalogue(plan, reports)
     before = rows_of(plan, staged)
-    damaged(reports[-1], damage)
-    name = Path(reports[-1].path).name
+    path = Path(layout.staged(plan.head, reports[-1].index))
+    damaged(path, reports[-1], damage)
+    name = path.name
     with pytest.raises(error, match=name):
         catalogue(plan, reports)
     with pytest.raises(error, match=name):

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from seq2seq_core import storage
 from seq2seq_core.preparation.shuffle.batch_file import read_batches, read_positions
-from seq2seq_core.preparation.shuffle.staged_file import STAGED, write_staged
+from seq2seq_core.preparation.shuffle.staged_file import staged_schema, write_staged
+from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.storage import Range
+
+STAGED = staged_schema(Recipe())
 
 
 def read_slots(url: str, at: int, slots: int) -> list[list[int]]:
@@ -39,7 +42,7 @@ def test_every_row_comes_back_in_its_slot_and_order(
     url = str(tmp_path / "unit.arrows")
     expected: list[list[int]] = [[] for _ in range(slots)]
     line = 0
-    with write_staged(url, slots, run_bytes) as out:
+    with write_staged(url, slots, STAGED, run_bytes) as out:
         for batch in batches:
             chosen = [slot % slots for slot in batch]
             rows = []

@@ -6,7 +6,7 @@ import pytest
 
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import InputError
-from seq2seq_core.preparation.terms.messages import Role
+from seq2seq_core.preparation.terms.corpus import Role
 from seq2seq_core.preparation.trial.dry_run import QUANTILES, DryRun, try_recipe
 from seq2seq_core.report.dry_run import describe_dry_run
 

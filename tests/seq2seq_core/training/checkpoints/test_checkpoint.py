@@ -19,7 +19,7 @@ from seq2seq_core.training.checkpoints.checkpoint import (
     Checkpoints,
     Retention,
 )
-from seq2seq_core.training.checkpoints.progress import Progress, Validation
+from seq2seq_core.training.checkpoints.run_state import RunState, Validation
 from tests.processes import tree
 
 IDENTITY, OTHER = {"seed": 1}, {"seed": 2}
@@ -33,7 +33,7 @@ def files(value: float) -> dict[str, dict[str, torch.Tensor]]:
 def saved(root: str, *steps: int, retention: Retention = ALL) -> Checkpoints:
     checkpoints = Checkpoints(root, IDENTITY)
     for step in steps:
-        checkpoints.save(files(float(step)), Progress(step=step, position=step), retention)
+        checkpoints.save(files(float(step)), RunState(step=step, position=step), retention)
     checkpoints.wait()
     return checkpoints
 
@@ -44,7 +44,7 @@ def test_what_is_saved_is_read_back(tmp_path: Path, scheme: str) -> None:
     checkpoints = saved(root, 5, 10)
     assert checkpoints.steps() == [5, 10]
     marker = checkpoints.marker(10)
-    assert marker.progress == Progress(step=10, position=10)
+    assert marker.progress == RunState(step=10, position=10)
     assert marker.identity == {"seed": 1}
     tensors = dict(checkpoints.tensors(10, MODEL_FILE))
     assert torch.equal(tensors["w"], torch.full((3, 2), 10.0))
@@ -53,7 +53,7 @@ def test_what_is_saved_is_read_back(tmp_path: Path, scheme: str) -> None:
 
 def test_saving_copies_so_that_training_may_go_on(tmp_path: Path) -> None:
     checkpoints, weights = Checkpoints(str(tmp_path), IDENTITY), torch.ones(4)
-    checkpoints.save({MODEL_FILE: {"w": weights}}, Progress(step=1), ALL)
+    checkpoints.save({MODEL_FILE: {"w": weights}}, RunState(step=1), ALL)
     weights.zero_()
     checkpoints.wait()
     assert torch.equal(dict(checkpoints.tensors(1, MODEL_FILE))["w"], torch.ones(4))
@@ -91,7 +91,7 @@ def test_an_unfinished_checkpoint_that_is_not_ours_is_refused_and_stays(tmp_path
     other = Checkpoints(str(tmp_path), OTHER if owner == "another run" else IDENTITY)
     with pytest.raises(CheckpointError, match=r"step-00000010/model\.safetensors: an unfinished checkpoint of another"):
         other.sweep()
-    other.save(files(1.0), Progress(step=10), ALL)
+    other.save(files(1.0), RunState(step=10), ALL)
     with pytest.raises(CheckpointError, match="an unfinished checkpoint of another run"):
         other.wait()
     assert path.read_bytes() == before
@@ -108,16 +108,16 @@ def test_a_checkpoint_of_another_run_is_neither_read_nor_replaced_nor_pruned(
         CheckpointError, match=r"those of another run: seed differs; found seed = 1 .* expected seed = 2"
     ):
         dict(ours.tensors(10, MODEL_FILE))
-    ours.save(files(1.0), Progress(step=10), ALL)
+    ours.save(files(1.0), RunState(step=10), ALL)
     with pytest.raises(CheckpointError, match="seed differs"):
         ours.wait()
-    ours.record(Progress(step=20, position=9), ALL)
+    ours.record(RunState(step=20, position=9), ALL)
     with pytest.raises(CheckpointError, match="seed differs"):
         ours.wait()
     ours.sweep()
     assert sum("it is not of this run" in message for message in caplog.messages) == 2
     for step in (30, 40):
-        ours.save(files(2.0), Progress(step=step), Retention(last=1, best=1, scores={10: (9.0, 0.0), 40: (1.0, 0.0)}))
+        ours.save(files(2.0), RunState(step=step), Retention(last=1, best=1, scores={10: (9.0, 0.0), 40: (1.0, 0.0)}))
     ours.wait()
     assert ours.steps() == [40]
     assert {name: data for name, data in tree(tmp_path).items() if "40" not in name} == before
@@ -127,7 +127,7 @@ def test_files_of_others_in_the_folder_of_a_checkpoint_stay(tmp_path: Path) -> N
     checkpoints = saved(str(tmp_path), 10)
     (tmp_path / "step-00000010" / "notes.txt").write_text("keep")
     (tmp_path / "step-0000000010").mkdir()
-    checkpoints.save(files(1.0), Progress(step=20), Retention(last=1, best=1, scores={}))
+    checkpoints.save(files(1.0), RunState(step=20), Retention(last=1, best=1, scores={}))
     checkpoints.wait()
     assert tree(tmp_path / "step-00000010") == {"notes.txt": b"keep"}
     assert checkpoints.present() == [20]
@@ -138,7 +138,7 @@ def test_a_marker_says_more_without_its_tensors_being_written_anew(tmp_path: Pat
     checkpoints = saved(str(tmp_path), 10, 20)
     inode = (tmp_path / "step-00000020" / MODEL_FILE).stat().st_ino
     validation = Validation(step=20, epoch=0, loss=math.inf, bleu=math.nan, seconds=1.0)
-    more = Progress(step=20, position=20, validations=(validation,))
+    more = RunState(step=20, position=20, validations=(validation,))
     checkpoints.record(more, Retention(last=1, best=1, scores={}))
     checkpoints.wait()
     assert (tmp_path / "step-00000020" / MODEL_FILE).stat().st_ino == inode
@@ -153,7 +153,7 @@ def test_a_marker_says_more_without_its_tensors_being_written_anew(tmp_path: Pat
 
 def test_a_checkpoint_that_was_removed_meanwhile_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     checkpoints = Checkpoints(str(tmp_path), IDENTITY)
-    checkpoints.record(Progress(step=20), ALL)
+    checkpoints.record(RunState(step=20), ALL)
     checkpoints.wait()
     assert "was removed meanwhile" in caplog.text
 
@@ -164,8 +164,8 @@ def test_nothing_is_written_once_the_folder_is_another_run_s(tmp_path: Path) -> 
 
     checkpoints = Checkpoints(str(tmp_path), IDENTITY, refuse)
     for act in (
-        lambda: checkpoints.save(files(1.0), Progress(step=1), ALL),
-        lambda: checkpoints.record(Progress(), ALL),
+        lambda: checkpoints.save(files(1.0), RunState(step=1), ALL),
+        lambda: checkpoints.record(RunState(), ALL),
     ):
         act()
         with pytest.raises(ClaimError, match="another training"):
@@ -191,7 +191,7 @@ def test_changed_bytes_are_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [MODEL_FILE, OPTIMIZER_FILE])
 def test_a_missing_file_is_told_with_the_same_advice(tmp_path: Path, name: str) -> None:
     checkpoints = Checkpoints(str(tmp_path), IDENTITY)
-    checkpoints.save({**files(1.0), OPTIMIZER_FILE: {"m/w": torch.ones(2)}}, Progress(step=5), ALL)
+    checkpoints.save({**files(1.0), OPTIMIZER_FILE: {"m/w": torch.ones(2)}}, RunState(step=5), ALL)
     checkpoints.wait()
     (tmp_path / "step-00000005" / name).unlink()
     with pytest.raises(
@@ -229,7 +229,7 @@ def test_an_error_of_the_background_writing_comes_out(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(storage, "publish_bytes", refuse)
     checkpoints = Checkpoints(str(tmp_path), IDENTITY)
-    checkpoints.save(files(1.0), Progress(step=1), ALL)
+    checkpoints.save(files(1.0), RunState(step=1), ALL)
     with pytest.raises(OSError, match="disk full"):
         checkpoints.wait()
     assert not checkpoints.has_failed

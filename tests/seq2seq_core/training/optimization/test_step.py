@@ -7,16 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq_core.data.batch import Batch
+from seq2seq_core.data.batch import Batch, idle_batch
 from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
 from seq2seq_core.training.optimization.step import Stepper, dropout_seed, uses_bfloat16
 from seq2seq_core.training.processes.distributed import World
+from tests.text_sides import text_sides
 
 CPU = torch.device("cpu")
 ALONE = World(rank=0, size=1, local_size=1, device=CPU)
+IDLE = idle_batch(text_sides(12)["source"])
 
 
 def rows(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Batch:
@@ -47,7 +49,7 @@ def model(dropout: float = 0.0) -> nn.Module:
 
 def stepper(network: nn.Module, world: World = ALONE, clip_norm: float | None = None, rate: float = 1.0) -> Stepper:
     optimizer = torch.optim.SGD(network.parameters(), lr=rate)
-    return Stepper(network, optimizer, world, smoothing=0.1, clip_norm=clip_norm, precision="float32", seed=1)
+    return Stepper(network, optimizer, world, IDLE, smoothing=0.1, clip_norm=clip_norm, precision="float32", seed=1)
 
 
 def distance(one: nn.Module, other: nn.Module) -> float:
@@ -139,7 +141,7 @@ def test_bfloat16_keeps_weights_in_float32_and_the_loss_close() -> None:
     network = model()
     exact = stepper(network, rate=0.0).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])
     low = Stepper(
-        network, torch.optim.SGD(network.parameters(), lr=0.1), ALONE,
+        network, torch.optim.SGD(network.parameters(), lr=0.1), ALONE, IDLE,
         smoothing=0.1, clip_norm=1.0, precision="bfloat16", seed=1,
     ).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])  # fmt: skip
     assert low.loss == pytest.approx(exact.loss, rel=2e-2)

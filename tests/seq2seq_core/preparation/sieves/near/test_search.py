@@ -221,8 +221,9 @@ def test_a_band_file_holds_every_band_of_every_row_in_its_bucket(tmp_path: Path)
     shards = Shards(sentences(30, seed=7), 1)
     plan = plan_of(tmp_path, shards, buckets=4)
     report = write_bands(plan, 0, shards.read(0))
-    assert (report.index, report.path, report.rows) == (0, f"{plan.folder}/part-00000-of-00001.arrow", 30)
-    parts = [read_bands(report.path, plan, bucket, rank=1, shard=9) for bucket in range(4)]
+    path = f"{plan.folder}/part-00000-of-00001.arrow"
+    assert (report.index, report.rows, report.positions[-1] < storage.size(path)) == (0, 30, True)
+    parts = [read_bands(path, plan, bucket, rank=1, shard=9) for bucket in range(4)]
     found = [
         (value, *(field.tolist() for field in key))
         for part in parts

@@ -1,0 +1,216 @@
+"""`seq2seq prepare`: its configuration in; the dataset that Beam makes of it, beside processes of this machine, out.
+
+With `--dry-run` nothing is written: what the rules do to a sample is printed.
+
+What takes long to import is imported when something needs it: a mistake is told at once, and the processes begin to
+import what they need before this one imports Beam.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from pipelines.commands.call import Call
+from pipelines.local import pool, switches
+from pipelines.local.workers import HERE, Workers
+from seq2seq_core import config as configuration
+from seq2seq_core import storage
+from seq2seq_core.config import Location
+from seq2seq_core.corpora.config import CorpusConfig
+from seq2seq_core.dataset.manifest import Manifest, load_manifest
+from seq2seq_core.dataset.schema import Split
+from seq2seq_core.machine import usable_cores
+from seq2seq_core.preparation.planning import inputs
+from seq2seq_core.preparation.planning.inputs import Given
+from seq2seq_core.preparation.planning.watch import clear_totals
+from seq2seq_core.preparation.terms.messages import Job
+from seq2seq_core.preparation.terms.recipe import Recipe
+from seq2seq_core.terminal import say
+
+_DRY_RUN = ("--dry-run", "--dry_run")
+_SMALL_BYTES = 32 << 20
+_MOST_PROCESSES = 16
+_OF_THIS_PROCESS = "memory://"
+_WORK = ("seq2seq_core.preparation.steps",)
+_CHANGES_NO_RESULT = frozenset({"output", "report"})
+
+logger = logging.getLogger(__name__)
+
+
+class HeldOutConfig(CorpusConfig):
+    """A validation or test set: files like those of a corpus, or a share of the corpora."""
+
+    share: float | None = Field(
+        None, gt=0.0, lt=0.5, description="this share of the corpora instead of files, by hash of the source side"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _files_or_share(self) -> Self:
+        if self.has_files == (self.share is not None):
+            raise ValueError(f"give files or share; found share={self.share}, files={self.has_files}")
+        return self
+
+
+class PrepareConfig(Recipe):
+    """What `seq2seq prepare` reads, how it cleans, and where the dataset goes."""
+
+    source: Location | None = Field(
+        None, description="a Moses pair: file or glob with the source side, a segment a line"
+    )
+    target: Location | None = Field(None, description="a Moses pair: file or glob with the target side")
+    corpora: tuple[CorpusConfig, ...] = Field((), description="several corpora, or other formats, in order")
+    validation: HeldOutConfig | None = Field(None, description="validation set")
+    test: HeldOutConfig | None = Field(None, description="test set")
+    benchmarks: tuple[CorpusConfig, ...] = Field(
+        (), description="sets that are no part of the dataset and whose rows are kept out of training all the same"
+    )
+    output: Location = Field(description="folder of the dataset")
+    report: bool = Field(True, description="write report.html into the folder (needs the extra seq2seq[report])")
+
+    @pydantic.model_validator(mode="after")
+    def _some_corpus(self) -> Self:
+        if (self.source is None) != (self.target is None):
+            raise ValueError(f"both sides are needed; found source={self.source!r}, target={self.target!r}")
+        if (self.source is None) != bool(self.corpora):
+            raise ValueError(
+                f"give source and target, or corpora; found source={self.source!r} and {len(self.corpora)}"
+            )
+        if not all(corpus.has_files for corpus in (*self.corpora, *self.benchmarks)):
+            raise ValueError("a corpus needs source and target, or path, or text; found none of them")
+        if self.keep == "best" and all(corpus.score_field is None for corpus in self.corpora):
+            raise ValueError("keep: best needs the score_field of a corpus; found none")
+        return self
+
+
+class DryRunConfig(PrepareConfig):
+    """The configuration of a preparation that is only tried: it needs no output folder."""
+
+    output: Location = Field("", description="is not written to")
+    dry_run: Literal[True] = Field(True, description="try the rules on a sample and print what they do")
+    sample: int = Field(10_000, ge=1, le=1 << 40, description="rows to try the rules on, spread over the corpora")
+
+
+def main(call: Call) -> int:
+    """Raw corpora to a dataset folder, or what would become of a sample of them."""
+    call = replace(call, options=tuple(_take_strict(call.options)))
+    if any(option.split("=", 1)[0] in _DRY_RUN for option in call.options):
+        say(try_rules(call.load(DryRunConfig)))
+        return 0
+    config = call.load(PrepareConfig)
+    run(config, call.beam_options())
+    from seq2seq_core.report import inspection
+
+    say(inspection.describe(config.output))
+    return 0
+
+
+def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
+    """Prepare a dataset, or add what is new to it, and return its manifest.
+
+    A dataset that is up to date stays as it is.
+
+    Args:
+        config: What to do.
+        beam_arguments: Beam's own options; the runner is the local one unless they name another. They also say how many
+            workers do it: where they do not, large corpora get a process a core.
+
+    Raises:
+        Seq2SeqError: See `planning.inputs.make_job`, and `seq2seq_core.errors` for what workers meet.
+    """
+    is_here = not beam_arguments or _is_here(beam_arguments)
+    job = _begin_job(config)
+    with _workers(job) if is_here else contextlib.nullcontext() as workers:
+        with switches.interrupts_wait():
+            from pipelines.graphs import prepare
+
+        while not prepare.run(job, workers, beam_arguments):
+            logger.info("%s: looking again for what is new", storage.redact(config.output))
+            job = _begin_job(config)
+    if config.report:
+        from seq2seq_core.report.dataset_page import write_beside
+
+        write_beside(config.output)
+    return load_manifest(config.output)
+
+
+def try_rules(config: DryRunConfig) -> str:
+    """Try the rules on a sample; the page to print. Nothing is written.
+
+    Raises:
+        Seq2SeqError: See `planning.inputs.make_job`; or a file cannot be read.
+    """
+    from seq2seq_core.preparation.trial.dry_run import try_recipe
+    from seq2seq_core.report.dry_run import describe_dry_run
+
+    return describe_dry_run(try_recipe(make_job(config), config.sample))
+
+
+def make_job(config: PrepareConfig) -> Job:
+    """What the configuration comes to; see `planning.inputs.make_job` for the errors."""
+    held_out: dict[Split, HeldOutConfig | None] = {"valid": config.validation, "test": config.test}
+    given: list[Given] = [("train", corpus) for corpus in _corpora(config)]
+    given += [(split, held) for split, held in held_out.items() if held is not None and held.share is None]
+    given += [("benchmark", benchmark) for benchmark in config.benchmarks]
+    return inputs.make_job(
+        output=config.output,
+        recipe=Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields}),
+        given=given,
+        shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
+        configuration=configuration.redacted(config, without=_CHANGES_NO_RESULT),
+    )
+
+
+def _begin_job(config: PrepareConfig) -> Job:
+    """Make the job and clear away how far earlier runs were."""
+    job = make_job(config)
+    clear_totals(config.output)
+    return job
+
+
+def _is_here(beam_arguments: Sequence[str]) -> bool:
+    """Whether Beam's options leave it to us who does the work, here; a mistake in them is told before all others."""
+    with switches.interrupts_wait():
+        from pipelines.graphs import options
+
+    is_local = options.is_local(options.parse(beam_arguments))
+    return is_local and not any(word.startswith("--direct_") for word in beam_arguments)
+
+
+@contextlib.contextmanager
+def _workers(job: Job) -> Iterator[Workers]:
+    """A process a core; this thread alone where starting processes would take longer than they save."""
+    urls = [url for input_ in job.inputs for url in input_.source.urls]
+    count = min(usable_cores(), _MOST_PROCESSES)
+    if count == 1 or _are_small(urls) or any(url.startswith(_OF_THIS_PROCESS) for url in (job.output, *urls)):
+        yield HERE
+    else:
+        with pool.started(count, _WORK) as started:
+            yield started
+
+
+def _are_small(urls: Sequence[str]) -> bool:
+    left = _SMALL_BYTES
+    for url in urls:
+        left -= storage.size(url)
+        if left < 0:
+            return False
+    return True
+
+
+def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:
+    if config.corpora:
+        return config.corpora
+    return (CorpusConfig(source=config.source, target=config.target),)
+
+
+def _take_strict(options: tuple[str, ...]) -> Iterator[str]:
+    """The options with `--strict`, which is short for `--on_error fail`, spelt out."""
+    for option in options:
+        yield from ("--on_error", "fail") if option == "--strict" else (option,)

@@ -1,0 +1,91 @@
+"""`seq2seq report`: a dataset, a run and translations in, one self-contained HTML page out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from pipelines.commands.call import Call
+from seq2seq_core.config import Config, Location
+from seq2seq_core.terminal import say
+
+if TYPE_CHECKING:
+    from seq2seq_core.report.data import AttentionMap, Example, ReportData
+
+
+class ReportConfig(Config):
+    """What a report shows; what is not given is left out."""
+
+    output: Location = Field(description="the HTML file")
+    title: str = Field("seq2seq", description="heading of the page")
+    dataset: Location | None = Field(
+        None, description="dataset folder: ledger, lengths, text, rows to look at, rejects, inputs"
+    )
+    run: Location | None = Field(None, description="run folder: curves of loss and BLEU")
+    model: Location | None = Field(None, description="model folder: lineage, and the attention of one example")
+    sources: tuple[Location, ...] = Field((), description="text files that were translated")
+    hypotheses: tuple[Location, ...] = Field((), description="their translations")
+    references: tuple[Location, ...] = Field((), description="their references")
+    examples: int = Field(10, ge=0, le=1 << 20, description="translations to show")
+
+    @model_validator(mode="after")
+    def _translations_are_whole(self) -> Self:
+        given = {name: bool(getattr(self, name)) for name in ("sources", "hypotheses", "references")}
+        if len(set(given.values())) > 1:
+            missing = ", ".join(name for name, is_given in given.items() if not is_given)
+            raise ValueError(f"sources, hypotheses and references belong together; found no {missing}")
+        return self
+
+
+def main(call: Call) -> int:
+    """A dataset, a run and translations on one page."""
+    config = call.load(ReportConfig)
+    write(config)
+    say(f"{config.output} is written")
+    return 0
+
+
+def write(config: ReportConfig) -> tuple[Example, ...]:
+    """Publish the page and return the examples it shows.
+
+    Raises:
+        Seq2SeqError: A folder or file is missing or damaged, or the files differ in their number of lines.
+    """
+    from seq2seq_core import storage
+    from seq2seq_core.report.page import render
+
+    data = collect(config)
+    storage.publish_text(config.output, render(data))
+    return data.examples
+
+
+def collect(config: ReportConfig) -> ReportData:
+    """Read all that the page shows; see `write` for the errors."""
+    from seq2seq_core import storage
+    from seq2seq_core.dataset.reader import Dataset
+    from seq2seq_core.report.corpus.corpus import look_at_corpus
+    from seq2seq_core.report.data import ReportData
+    from seq2seq_core.report.lineage import lineage_of
+    from seq2seq_core.report.metrics import load_metrics
+    from seq2seq_core.report.translations import read_translations, spread
+
+    dataset = Dataset.open(config.dataset) if config.dataset else None
+    translated = read_translations(config.sources, config.hypotheses, config.references)
+    return ReportData(
+        title=config.title,
+        manifest=dataset.manifest if dataset else None,
+        corpus=look_at_corpus(dataset) if dataset else None,
+        metrics=load_metrics(storage.join(config.run, "metrics.jsonl")) if config.run else None,
+        scores=translated.scores,
+        examples=spread(translated.rows, config.examples),
+        attention=_attention(config.model, translated.rows) if config.model and translated.rows else None,
+        lineage=lineage_of(config.model) if config.model else (),
+    )
+
+
+def _attention(model: str, rows: tuple[Example, ...]) -> AttentionMap | None:
+    from seq2seq_core.engines import table as engines
+    from seq2seq_core.report.attention import attention_map
+
+    return attention_map(engines.DEFAULT.load(model), rows)

@@ -1,0 +1,78 @@
+"""THE TABLE of commands: what each is called and takes, and where its file stands, which is imported when it runs."""
+
+from __future__ import annotations
+
+from pipelines.commands.call import STANDARD_INPUT, Command
+
+_ENGINE = "Options of Beam stand after --, for instance: -- --runner=FlinkRunner --parallelism=8"
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command(
+            name="prepare",
+            summary="Clean, deduplicate, split, tokenize and shard raw text to a dataset folder.",
+            main="pipelines.commands.prepare:main",
+            config="pipelines.commands.prepare:PrepareConfig",
+            usage="seq2seq prepare [--config FILE] [--dry-run [--sample N]] [--key value ...] [-- BEAM OPTIONS]",
+            takes_engine_options=True,
+            carries_on=True,
+            unless=("--dry-run", "--dry_run"),
+            notes="--dry-run writes nothing: it tries the rules on a sample (--sample N, default 10000 rows) and "
+            f"prints what they reject.\n{_ENGINE}",
+        ),
+        Command(
+            name="train",
+            summary="Train a model on a dataset folder; the same command carries on where it stopped.",
+            main="pipelines.commands.train:main",
+            config="seq2seq_core.training.config:TrainConfig",
+            usage="seq2seq train [--config FILE] [--processes N] [--key value ...]",
+            carries_on=True,
+            notes="--processes N starts N processes on this machine; for more machines: "
+            "torchrun ... -m seq2seq_core.training --config FILE",
+        ),
+        Command(
+            name="translate",
+            summary="Translate documents in bulk, resumably; `translate -` filters lines from stdin to stdout.",
+            main="pipelines.commands.translate:main",
+            config="pipelines.commands.translate:TranslateConfig",
+            usage="seq2seq translate [-] --model FOLDER [--input FILES --output FOLDER] [-- BEAM OPTIONS]",
+            positional=1,
+            takes_engine_options=True,
+            carries_on=True,
+            unless=(STANDARD_INPUT,),
+            notes=_ENGINE,
+        ),
+        Command(
+            name="score",
+            summary="BLEU and chrF with sacreBLEU's signatures, and exact matches.",
+            main="pipelines.commands.score:main",
+            config="pipelines.commands.score:ScoreConfig",
+            usage="seq2seq score --hypotheses FILES --references FILES",
+        ),
+        Command(
+            name="inspect",
+            summary="Say what a dataset, run, model or output folder holds.",
+            main="pipelines.commands.inspect:main",
+            config="pipelines.commands.inspect:InspectConfig",
+            usage="seq2seq inspect PATH [--verify]",
+            positional=1,
+            switches=("verify",),
+        ),
+        Command(
+            name="report",
+            summary="Write one HTML page about a dataset, a run and its translations.",
+            main="pipelines.commands.report:main",
+            config="pipelines.commands.report:ReportConfig",
+            usage="seq2seq report --output FILE.html [--dataset FOLDER] [--run FOLDER] [--model FOLDER] ...",
+        ),
+        Command(
+            name="demo",
+            summary="Make a corpus, prepare, train, translate, score and report, in a few minutes.",
+            main="pipelines.commands.demo:main",
+            config="pipelines.commands.demo:DemoConfig",
+            usage="seq2seq demo [--output FOLDER]",
+            carries_on=True,
+        ),
+    )
+}

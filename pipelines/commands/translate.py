@@ -1,0 +1,215 @@
+"""`seq2seq translate`: documents in, their translations out in the same formats, as one Beam job that can be resumed.
+
+Inputs are cut into units; each is read, translated and committed as a whole, and skipped when it is already committed
+with the same fingerprint. `output.json` is published last. A record that cannot be translated keeps its place and has
+a row in the ledger under `failures/`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from pipelines.commands.call import STANDARD_INPUT, Call
+from seq2seq_core import config as configuration
+from seq2seq_core import storage
+from seq2seq_core.config import Location
+from seq2seq_core.documents.fields import Extra, Fields
+from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.ranges import InputFile, UnitSize
+from seq2seq_core.documents.table import FORMATS, FormatName, format_of
+from seq2seq_core.errors import ConfigError, IncompleteError
+from seq2seq_core.inference.commit import OnError
+from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
+from seq2seq_core.inference.job import TranslationJob
+from seq2seq_core.inference.manifest import Provenance, describe_model
+from seq2seq_core.inference.translator_config import TranslatorConfig
+from seq2seq_core.software import versions
+from seq2seq_core.terminal import binary, say
+
+_SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
+_CHANGES_NO_RESULT = frozenset({"output"})
+_SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
+_WITH_FIELDS = ", ".join(described.called for described in FORMATS.values() if described.has_fields)
+
+
+class TranslateConfig(TranslatorConfig):
+    """What `seq2seq translate` reads, how it translates, and where the translations go."""
+
+    input: tuple[Location, ...] = Field(
+        min_length=1, description="files, globs, folders or URLs; text formats also with .gz, .zst, .bz2, .xz"
+    )
+    output: Location = Field(description="folder of the translations, a path or URL")
+    format: Literal["auto"] | FormatName = Field(
+        "auto", description=f"auto: by the suffix ({_SUFFIXES}; a language like .en: a text a line)"
+    )
+    text_field: str = Field(
+        "text",
+        min_length=1,
+        description=f"{_WITH_FIELDS}: the field to translate; dots reach inside, a number picks from a list, "
+        "a star joins it",
+    )
+    output_field: str = Field("translation", min_length=1, description=f"{_WITH_FIELDS}: the field that is added")
+    include: tuple[Extra, ...] = Field(
+        (), description=f"{_WITH_FIELDS}: more fields to add, named OUTPUT_FIELD_score and so on"
+    )
+    on_error: OnError = Field(
+        "keep", description="a record that cannot be translated: keep its place and go on, or fail: end the run"
+    )
+    unit_records: int = Field(2000, ge=1, le=1 << 31, description="records that are translated and committed together")
+    unit_megabytes: int = Field(
+        64, ge=1, le=1 << 20, description="a unit ends earlier when its text reaches this size, in MiB"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _asks_for_what_it_keeps(self) -> Self:
+        if self.search.n_best > 1 and "n_best" not in self.include:
+            raise ValueError(f"search.n_best is {self.search.n_best}, but include is {self.include}: add n_best to it")
+        if self.search.attention:
+            raise ValueError("search.attention is true, but no output format keeps attention")
+        if len(set(self.include)) < len(self.include):
+            raise ValueError(f"include names a field twice: {', '.join(self.include)}")
+        return self
+
+    @property
+    def fields(self) -> Fields:
+        """The fields that are read and added."""
+        return Fields(self.text_field, self.output_field, self.include)
+
+    @property
+    def unit_size(self) -> UnitSize:
+        """Where inputs are cut."""
+        return UnitSize(self.unit_records, self.unit_megabytes << 20)
+
+
+@dataclass(frozen=True)
+class TranslateResult:
+    """How a run ended: `records_out = records_in`, of which `failed` were not translated; see `output.Output`."""
+
+    output: str
+    records_in: int
+    records_out: int
+    failed: int
+    units: int
+    skipped_units: int
+    cut: int
+    looping: int
+
+    def summary(self) -> str:
+        """The last line a user reads."""
+        text = (
+            f"{self.records_out:,} records of {self.units:,} units translated to {self.output} "
+            f"({self.skipped_units:,} units were finished before)"
+        )
+        doubts = doubtful(self.cut, self.looping)
+        return f"{text}; {doubts}" if doubts else text
+
+
+def doubtful(cut: int, looping: int) -> str | None:
+    """How many outputs ended at the length limit or repeat themselves; None where all are sound."""
+    counts = ((cut, "cut at the length limit"), (looping, "repeating themselves"))
+    told = [f"{count:,} {what}" for count, what in counts if count]
+    return f"of the outputs {' and '.join(told)}" if told else None
+
+
+def main(call: Call) -> int:
+    """Documents, or the lines of standard input, through a model."""
+    if call.words:
+        return _filter_lines(call)
+    result = run(call.load(TranslateConfig), call.beam_options())
+    say(result.summary())
+    return 0
+
+
+def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> TranslateResult:
+    """Translate all inputs; what an earlier run of the same configuration has finished is not done again.
+
+    Args:
+        config: What to do.
+        beam_arguments: Beam's own options; the runner is the local one unless they name another.
+
+    Raises:
+        IncompleteError: All is written, but some records could not be translated.
+        ClaimError: Another translation is at work in the output folder.
+        Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
+    """
+    job = make_job(config)  # what is wrong there is told before Beam is imported, which takes long
+    from pipelines.graphs import translate as graph
+
+    output, skipped = graph.run(job, beam_arguments)
+    if output.failed:
+        raise IncompleteError(
+            f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
+            where=storage.redact(config.output),
+            found=doubtful(output.cut, output.looping),
+            advice=f"See {storage.redact(storage.join(config.output, FAILURE_FOLDER))} for the reasons.",
+        )
+    return TranslateResult(
+        output=config.output,
+        records_in=output.records_in,
+        records_out=output.records_out,
+        failed=output.failed,
+        units=len(output.units),
+        skipped_units=skipped,
+        cut=output.cut,
+        looping=output.looping,
+    )
+
+
+def make_job(config: TranslateConfig) -> TranslationJob:
+    """List the files and look at the model: all that can be wrong before any work starts.
+
+    Raises:
+        Seq2SeqError: No such input, two inputs of one output, no model.
+    """
+    return TranslationJob(
+        output=config.output,
+        files=tuple(_find_files(config)),
+        size=config.unit_size,
+        fields=config.fields,
+        on_error=config.on_error,
+        translator=config,
+        provenance=provenance_of(config),
+    )
+
+
+def provenance_of(config: TranslateConfig) -> Provenance:
+    """The model, and the digest of all that shapes every output; a ModelError when there is no model."""
+    model = describe_model(config.model)
+    fields = [config.text_field, config.output_field, config.include]
+    identity = json.dumps([model.digest, config.identity(), fields], sort_keys=True)
+    return Provenance(
+        fingerprint=storage.digest_bytes(identity.encode()),
+        model=model,
+        configuration=configuration.redacted(config, without=_CHANGES_NO_RESULT),
+        software=versions((*_SOFTWARE, *config.engine.software)),
+    )
+
+
+def _find_files(config: TranslateConfig) -> list[InputFile]:
+    format_name = config.format if config.format in FORMATS else None
+    files = find_inputs(config.input, format_name, config.output, KEPT_NAMES)
+    bare = next((file for file in files if not format_of(file).has_fields), None)
+    if bare is not None and config.include:
+        raise ConfigError(
+            f"a {format_of(bare).called} file has no place for more fields",
+            where=bare.where,
+            found=f"include = {', '.join(config.include)}",
+            advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",
+        )
+    return files
+
+
+def _filter_lines(call: Call) -> int:
+    from pipelines.commands import filter_lines
+
+    if call.words != (STANDARD_INPUT,) or call.engine_options is not None:
+        raise ConfigError(
+            f"unexpected argument {call.words[0]!r}", expected="- for standard input, or --input FILES --output FOLDER"
+        )
+    return filter_lines.translate_lines(call.load(filter_lines.FilterConfig), binary("stdin"), binary("stdout"))

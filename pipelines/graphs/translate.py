@@ -1,0 +1,242 @@
+"""The Beam graph of a translation: documents in, finished units and the manifest of their folder out.
+
+Workers hand each other descriptions (counted inputs, units, entries of finished ones); records are read, translated and
+committed within one step after the other of the same worker.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics, MetricsFilter
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.runners.runner import PipelineResult
+
+from pipelines.graphs import failures, options
+from pipelines.graphs.translate_units import TranslateUnits
+from pipelines.local.watch import watching
+from seq2seq_core import storage
+from seq2seq_core.claims import held
+from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
+from seq2seq_core.documents.table import format_of
+from seq2seq_core.engines.interface import EngineConfig
+from seq2seq_core.inference.closing import close_output
+from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit, find_finished
+from seq2seq_core.inference.folder import PIECE_FOLDER
+from seq2seq_core.inference.job import TranslationJob
+from seq2seq_core.inference.manifest import Output, Provenance, load_output
+from seq2seq_core.inference.opening import open_output
+from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation
+from seq2seq_core.inference.watch import TranslationWatch, forget_units
+from seq2seq_core.machine import usable_cores
+
+_COUNTERS = "translate"
+_FINISHED, _TO_DO = "finished", "to_do"
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What the graph yields: counted inputs, entries of units found finished and made now, and the manifest."""
+
+    inputs: beam.PCollection[CountedInput]
+    finished: beam.PCollection[UnitEntry]
+    committed: beam.PCollection[UnitEntry]
+    output: beam.PCollection[Output]
+
+
+def build(root: beam.Pipeline, job: TranslationJob) -> Translation:
+    """The graph, unrun."""
+    engine = engine_for(job.translator.engine, root.options)
+    translator = job.translator.model_copy(update={"engine": engine})
+    files = root | "List inputs" >> beam.Create(job.files, reshuffle=False)
+    inputs = files | "Count inputs" >> CountInputs(job.size, job.fields)
+    units = inputs | "Open output" >> OpenOutput(job.output, job.provenance.fingerprint, job.fields)
+    to_do, finished = units | "Skip finished" >> SkipFinished(job.output)
+    laid_out = to_do | "Lay out" >> LayOut(storage.join(job.output, PIECE_FOLDER))
+    translated = laid_out | "Translate units" >> TranslateUnits(translator, job.provenance.model.digest, job.fields)
+    committed = translated | "Commit units" >> CommitUnits(job.output, job.fields, job.on_error)
+    entries = (finished, committed) | "All entries" >> beam.Flatten()
+    output = entries | "Close output" >> CloseOutput(job.output, job.provenance, inputs)
+    return Translation(inputs, finished, committed, output)
+
+
+def run(job: TranslationJob, beam_arguments: Sequence[str] = ()) -> tuple[Output, int]:
+    """Run it, alone in the folder; the manifest, and the number of units that were finished before.
+
+    Raises:
+        ClaimError: Another translation is at work in the output folder.
+        Seq2SeqError: See `seq2seq_core.errors` for what workers meet.
+    """
+    pipeline = beam.Pipeline(options=options.parse(beam_arguments))
+    build(pipeline, job)
+    with held(job.output, job.fingerprint, "translation") as claim:
+        forget_units(job.output)
+        with watching(TranslationWatch(job.output)):
+            result = failures.run(pipeline)
+        claim.check()
+        output = load_output(job.output)
+    return output, _counted(result, "units_skipped")
+
+
+def _counted(result: PipelineResult, name: str) -> int:
+    found = result.metrics().query(MetricsFilter().with_namespace(_COUNTERS).with_name(name))["counters"]
+    return sum(counter.result for counter in found)
+
+
+def engine_for(engine: EngineConfig, options: PipelineOptions) -> EngineConfig:
+    """The engine, with this machine's cores shared out among local workers."""
+    local = options.view_as(DirectOptions)
+    if local.direct_running_mode == "in_memory":
+        return engine
+    cores = usable_cores()
+    return engine.on_cores(max(1, cores // (local.direct_num_workers or cores)))
+
+
+class CountInputs(beam.PTransform):  # type: ignore[misc]
+    """PCollection[InputFile] -> PCollection[CountedInput], in no order: one worker counts and cuts a file."""
+
+    def __init__(self, size: UnitSize, fields: Fields) -> None:
+        super().__init__()
+        self._size = size
+        self._fields = fields
+
+    def expand(self, files: beam.PCollection[InputFile]) -> beam.PCollection[CountedInput]:
+        return (
+            files
+            | "Spread inputs" >> beam.Reshuffle()
+            | "Count" >> beam.Map(_count, self._size, self._fields).with_output_types(CountedInput)
+            | "Hold counts" >> beam.Reshuffle()
+        )
+
+
+def _count(file: InputFile, size: UnitSize, fields: Fields) -> CountedInput:
+    return format_of(file).count(file, size, fields)
+
+
+class OpenOutput(beam.PTransform):  # type: ignore[misc]
+    """PCollection[CountedInput] -> PCollection[DocumentUnit], over all workers, when every input has been counted.
+
+    See `opening.open_output`.
+    """
+
+    def __init__(self, root: str, provenance: str, fields: Fields) -> None:
+        super().__init__()
+        self._root = root
+        self._provenance = provenance
+        self._fields = fields
+
+    def expand(self, inputs: beam.PCollection[CountedInput]) -> beam.PCollection[DocumentUnit]:
+        return (
+            inputs
+            | "Gather counts" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "Open" >> beam.FlatMap(self._open).with_output_types(DocumentUnit)
+            | "Spread units" >> beam.Reshuffle()
+        )
+
+    def _open(self, inputs: list[CountedInput]) -> list[DocumentUnit]:
+        return open_output(self._root, inputs, self._provenance, self._fields)
+
+
+class SkipFinished(beam.PTransform):  # type: ignore[misc]
+    """PCollection[DocumentUnit] -> (PCollection[DocumentUnit] to be done, PCollection[UnitEntry] finished)."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__()
+        self._root = root
+
+    def expand(
+        self, units: beam.PCollection[DocumentUnit]
+    ) -> tuple[beam.PCollection[DocumentUnit], beam.PCollection[UnitEntry]]:
+        sorted_out = units | "Look" >> beam.ParDo(_LookDoFn(self._root)).with_outputs(_FINISHED, main=_TO_DO)
+        return sorted_out[_TO_DO], sorted_out[_FINISHED]
+
+
+class _LookDoFn(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, root: str) -> None:
+        super().__init__()
+        self._root = root
+
+    def process(self, unit: DocumentUnit) -> Iterator[DocumentUnit | beam.pvalue.TaggedOutput]:
+        entry = find_finished(self._root, unit)
+        if entry is None:
+            yield unit
+        else:
+            Metrics.counter(_COUNTERS, "units_skipped").inc()
+            yield beam.pvalue.TaggedOutput(_FINISHED, entry)
+
+
+class LayOut(beam.PTransform):  # type: ignore[misc]
+    """PCollection[DocumentUnit] -> PCollection[DocumentUnit], each to be read without what stands before it.
+
+    An archive is unpacked by one worker; its units are spread over all of them.
+    """
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[DocumentUnit]:
+        return (
+            units
+            | "By what is read together" >> beam.Map(_keyed).with_output_types(tuple[str, DocumentUnit])
+            | "Gather" >> beam.GroupByKey()
+            | "Copy" >> beam.FlatMap(_lay_out, self._folder).with_output_types(DocumentUnit)
+            | "Spread copies" >> beam.Reshuffle()
+        )
+
+
+def _keyed(unit: DocumentUnit) -> tuple[str, DocumentUnit]:
+    return format_of(unit.file).read_together(unit.file, unit.part), unit
+
+
+def _lay_out(keyed: tuple[str, Iterable[DocumentUnit]], folder: str) -> Iterator[DocumentUnit]:
+    units = sorted(keyed[1], key=lambda unit: unit.index)
+    file = units[0].file
+    parts = format_of(file).lay_out(file, [unit.part for unit in units], folder)
+    return (dataclasses.replace(unit, part=part) for unit, part in zip(units, parts, strict=True))
+
+
+class CommitUnits(beam.PTransform):  # type: ignore[misc]
+    """PCollection[UnitTranslation] -> PCollection[UnitEntry]: an output stands on storage when its entry goes on."""
+
+    def __init__(self, root: str, fields: Fields, on_error: OnError) -> None:
+        super().__init__()
+        self._root = root
+        self._fields = fields
+        self._on_error = on_error
+
+    def expand(self, translated: beam.PCollection[UnitTranslation]) -> beam.PCollection[UnitEntry]:
+        return translated | "Commit" >> beam.Map(self._commit).with_output_types(UnitEntry)
+
+    def _commit(self, translated: UnitTranslation) -> UnitEntry:
+        entry = commit_unit(translated, self._root, self._fields, self._on_error)
+        Metrics.counter(_COUNTERS, "records").inc(entry.records)
+        Metrics.counter(_COUNTERS, "records_failed").inc(entry.failed)
+        return entry
+
+
+class CloseOutput(beam.PTransform):  # type: ignore[misc]
+    """PCollection[UnitEntry] -> PCollection[Output] of one element; see `closing.close_output`."""
+
+    def __init__(self, root: str, provenance: Provenance, inputs: beam.PCollection[CountedInput]) -> None:
+        super().__init__()
+        self._root = root
+        self._provenance = provenance
+        self._inputs = inputs
+
+    def expand(self, entries: beam.PCollection[UnitEntry]) -> beam.PCollection[Output]:
+        inputs = beam.pvalue.AsList(self._inputs)
+        return (
+            entries
+            | "Hold entries" >> beam.Reshuffle()
+            | "Gather entries" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "Publish" >> beam.Map(_close, inputs, self._root, self._provenance).with_output_types(Output)
+        )
+
+
+def _close(entries: list[UnitEntry], inputs: list[CountedInput], root: str, provenance: Provenance) -> Output:
+    return close_output(root, inputs, provenance, entries)

@@ -1,0 +1,228 @@
+"""Row lengths, a configuration, a seed and an epoch's number in; the order of that epoch's rows, cut into bins, out.
+
+An epoch is made so: a permutation of the rows -> windows -> rows of a window sorted by length -> bins of a limited
+number of padded tokens -> bins in random order. All of it is a function of (lengths, configuration, seed, number).
+
+Whoever makes an order holds some 16 bytes a row meanwhile, and nothing of it afterwards.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+from pydantic import Field, model_validator
+
+from seq2seq_core.config import Config
+from seq2seq_core.data.bins import Keys, LengthOrder, RowLengths, cut
+from seq2seq_core.data.column_layout import Rows
+from seq2seq_core.dataset.reader import Lengths, Weights
+from seq2seq_core.errors import TrainingError
+
+RowNumbers = npt.NDArray[np.uint32]
+
+MOST_ROWS = 1 << 32
+"""Numbers of rows are kept, and sorted, in 32 bits; the order of so many takes 70 GB of memory to make."""
+
+_EPOCH = "an epoch, by the weights of its corpora,"
+_CHUNK_ROWS = 1 << 17
+
+
+class StreamConfig(Config):
+    """How rows become global batches."""
+
+    batch_tokens: int = Field(
+        16_384,
+        ge=1,
+        le=1 << 31,
+        description="tokens of a global batch, on all processes together: rows times the longest side",
+    )
+    bins_per_batch: int = Field(
+        4,
+        ge=1,
+        le=1 << 20,
+        description="groups of rows of similar length that make up a global batch; more mix lengths better",
+    )
+    window_rows: int = Field(1 << 17, ge=1, le=1 << 31, description="rows that are sorted by length together")
+    max_source_tokens: int = Field(
+        256, ge=1, le=1 << 24, description="rows with a longer source are left out of training"
+    )
+    max_target_tokens: int = Field(
+        256, ge=1, le=1 << 24, description="rows with a longer target are left out of training"
+    )
+
+    @property
+    def bin_tokens(self) -> int:
+        """Padded tokens a bin may have."""
+        return self.batch_tokens // self.bins_per_batch
+
+    @property
+    def max_width(self) -> int:
+        """Width of the longest row that is trained on."""
+        return max(self.max_source_tokens, self.max_target_tokens) + 1
+
+    def keeps(self, lengths: Lengths) -> npt.NDArray[np.bool_]:
+        """Which rows are trained on."""
+        kept: npt.NDArray[np.bool_] = (lengths.source <= self.max_source_tokens) & (
+            lengths.target <= self.max_target_tokens
+        )
+        return kept
+
+    @model_validator(mode="after")
+    def _longest_row_fits(self) -> StreamConfig:
+        if self.max_width > self.bin_tokens:
+            raise ValueError(
+                f"a bin of batch_tokens / bins_per_batch ({self.batch_tokens} / {self.bins_per_batch} = "
+                f"{self.bin_tokens}) tokens cannot hold a row of max_source_tokens ({self.max_source_tokens}) or "
+                f"max_target_tokens ({self.max_target_tokens}) and its EOS"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class EpochOrder:
+    """One epoch: its rows bin after bin, where bins begin and end in them, and the random order of the bins."""
+
+    rows: RowNumbers
+    cuts: Rows
+    order: Rows
+
+    def rows_of(self, bins: slice) -> Rows:
+        """The rows of some bins."""
+        pieces = [self.rows[self.cuts[b] : self.cuts[b + 1]] for b in self.order[bins]]
+        return np.concatenate(pieces).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the lengths and weights of all rows say.
+
+    Attributes:
+        rows: Rows that are trained on.
+        rows_per_epoch: Each of them as often as an epoch has it, as its weight says.
+        lengths_digest: Names the lengths of all rows.
+        fingerprint: xxh3-128 of the prefix, then the weight (float64) of each row that is trained on, if there are any.
+    """
+
+    rows: int
+    rows_per_epoch: float
+    lengths_digest: str
+    fingerprint: str
+
+
+class OrderMaker:
+    """Makes the order of any epoch.
+
+    A row of weight w stands floor(w) times in every epoch, and once more in a share w - floor(w) of them, drawn anew
+    for each epoch.
+    """
+
+    def __init__(self, lengths: RowLengths, config: StreamConfig, seed: int, weights: Weights | None) -> None:
+        self._lengths, self._config, self._seed, self._weights = lengths, config, seed, weights
+        self._by_length = LengthOrder(config.max_width)
+
+    def survey(self, prefix: bytes) -> Survey:
+        """Look at all rows once; `prefix` names what decides an epoch beside them."""
+        counts = np.zeros(1 if self._weights is None else len(self._weights.values), np.int64)
+        by_lengths, by_weights = xxhash.xxh3_128(), xxhash.xxh3_128(prefix)
+        for begin, lengths in self._chunks():
+            by_lengths.update(np.stack(lengths).data)
+            kept = np.flatnonzero(self._config.keeps(lengths))
+            if self._weights is None:
+                counts += len(kept)
+            else:
+                codes = self._weights.codes[begin : begin + len(lengths.source)][kept]
+                counts += np.bincount(codes, minlength=len(counts))
+                by_weights.update(self._weights.values[codes].tobytes())
+        weights = [1.0] if self._weights is None else self._weights.values.tolist()
+        rows_per_epoch = sum(count * weight for count, weight in zip(counts.tolist(), weights, strict=True) if count)
+        return Survey(int(counts.sum()), float(rows_per_epoch), by_lengths.hexdigest(), by_weights.hexdigest())
+
+    def make(self, number: int, put: Callable[[RowNumbers], None]) -> tuple[Rows, Rows]:
+        """Give the rows of an epoch to `put`, window after window; where bins begin and end, and their order."""
+        # The raw bits of Philox are fixed by its definition; NumPy may change what its distributions make of them.
+        bits = np.random.Philox(key=np.array([self._seed, number], np.uint64))
+        keys, kept = self._read()
+        drawn = kept if self._weights is None else self._drawn(bits, kept)
+        permutation = _shuffled(bits, len(drawn))
+        cuts = [np.zeros(1, np.int64)]
+        for begin in range(0, len(drawn), self._config.window_rows):
+            window = drawn[_low(permutation[begin : begin + self._config.window_rows])]
+            window_keys = keys[window]
+            order = self._by_length.sorted(window_keys)
+            put(window[order])
+            cuts.append(begin + cut(self._by_length.widths(window_keys[order]), self._config.bin_tokens))
+        edges = np.concatenate(cuts)
+        return edges, _low(_shuffled(bits, len(edges) - 1))
+
+    def _chunks(self) -> Iterator[tuple[int, Lengths]]:
+        """The lengths of all rows, some at a time, and the number of the first of them."""
+        for begin in range(0, self._lengths.rows, _CHUNK_ROWS):
+            yield begin, self._lengths.between(begin, min(begin + _CHUNK_ROWS, self._lengths.rows))
+
+    def _read(self) -> tuple[Keys, RowNumbers]:
+        """The keys by which rows are sorted, of all of them, and the numbers of those that are trained on."""
+        keys: Keys = np.zeros(self._lengths.rows, self._by_length.dtype)
+        numbers: RowNumbers = np.empty(self._lengths.rows, np.uint32)
+        count = 0
+        for begin, lengths in self._chunks():
+            kept = np.flatnonzero(self._config.keeps(lengths))
+            keys[begin + kept] = self._by_length.keys(Lengths(lengths.source[kept], lengths.target[kept]))
+            numbers[count : count + len(kept)] = begin + kept
+            count += len(kept)
+        return keys, numbers[:count]
+
+    def _drawn(self, bits: np.random.Philox, kept: RowNumbers) -> RowNumbers:
+        """Each row as often as it stands in an epoch; at least one row does."""
+        drawn: list[RowNumbers] = [np.zeros(0, np.uint32)]
+        total, likeliest = 0, (-np.inf, 0)
+        for begin in range(0, len(kept), _CHUNK_ROWS):
+            rows = kept[begin : begin + _CHUNK_ROWS]
+            weights = self._weights.of(rows) if self._weights else np.ones(len(rows))
+            whole = np.floor(weights)
+            chances = (bits.random_raw(len(rows)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+            repeats = (whole + (chances < weights - whole)).astype(np.int64)
+            total += int(repeats.sum())
+            check_rows(_EPOCH, total)
+            drawn.append(np.repeat(rows, repeats))
+            best = int(np.argmax(weights - chances))
+            likeliest = max(likeliest, (float(weights[best] - chances[best]), -(begin + best)))
+        return np.concatenate(drawn) if total else kept[[-likeliest[1]]]
+
+
+def check_rows(what: str, rows: float) -> None:
+    """Refuse more rows than their numbers can tell apart."""
+    if not rows <= MOST_ROWS:
+        raise TrainingError(
+            f"{what} has too many rows",
+            found=f"{rows:,.0f}",
+            expected=f"at most {MOST_ROWS:,}",
+            advice="Lower the weights or max_rows of its corpora, or prepare parts of them as datasets of their own.",
+        )
+
+
+def check_epoch(rows: float) -> None:
+    """Refuse weights by which an epoch has too many rows."""
+    check_rows(_EPOCH, rows)
+
+
+def _shuffled(bits: np.random.Philox, count: int) -> npt.NDArray[np.uint64]:
+    """A random permutation of 0 .. count - 1, in the low 32 bits: the order of as many random 32-bit numbers.
+
+    The position is packed below the number: plain sorting is then a stable argsort, several times as fast as one.
+    """
+    packed = np.empty(count, np.uint64)
+    for begin, end in itertools.pairwise([*range(0, count, _CHUNK_ROWS), count]):
+        raw = bits.random_raw(end - begin) & ~np.uint64(0xFFFF_FFFF)
+        packed[begin:end] = raw | np.arange(begin, end, dtype=np.uint64)
+    packed.sort()
+    return packed
+
+
+def _low(packed: npt.NDArray[np.uint64]) -> Rows:
+    """The positions in what `_shuffled` gives."""
+    return (packed & np.uint64(0xFFFF_FFFF)).astype(np.int64)

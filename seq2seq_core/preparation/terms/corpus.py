@@ -1,0 +1,51 @@
+"""The base of all messages, and a corpus as workers see it: what it is for, and how its rows are judged."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pydantic
+
+from seq2seq_core.dataset.schema import Split
+from seq2seq_core.text.normalize import NormalizeConfig
+from seq2seq_core.text.rules.base import Sides
+from seq2seq_core.text.rules.catalogue import FiltersConfig
+
+Role = Split | Literal["benchmark"]
+"""What rows are for: a split, or (benchmark) nothing but to be kept out of training."""
+
+GIVEN_ROLES: tuple[Role, ...] = ("valid", "test", "benchmark")
+"""Those of sets that are given as files."""
+
+
+class Message(pydantic.BaseModel):
+    """The base of everything that crosses from worker to worker or lies in a marker file."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Corpus(Message):
+    """A corpus, or the files of a held-out set, with what the run's configuration and its own come to together.
+
+    Attributes:
+        weight: How often an epoch of training passes over it.
+        max_rows: At most so many of its rows are kept; None: all.
+        tag: The control piece put before every source, `>>de<<`; None: none.
+        has_source: False where rows have a target side only.
+    """
+
+    name: str
+    role: Role
+    weight: float = 1.0
+    max_rows: int | None = None
+    source_language: str | None = None
+    target_language: str | None = None
+    tag: str | None = None
+    has_source: bool = True
+    normalize: NormalizeConfig
+    filters: FiltersConfig
+
+    @property
+    def sides(self) -> Sides:
+        """What rules are told of the two sides."""
+        return Sides(self.source_language, self.target_language, self.has_source)

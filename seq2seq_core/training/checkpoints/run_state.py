@@ -1,0 +1,129 @@
+"""The small frozen records of a run: how far it is, what was measured since the last report, and its validations."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection
+from typing import Any, Literal
+
+import pydantic
+
+from seq2seq_core.data.stream import EpochStart
+from seq2seq_core.errors import Seq2SeqError
+
+Metric = Literal["bleu", "chrf", "loss"]
+Score = tuple[float, float]
+"""How good a validation is: more is better, compared element by element."""
+
+
+class _Record(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Window(_Record):
+    """Sums over the steps since the last report; losses in nats, tokens are target tokens."""
+
+    loss: float = 0.0
+    nll: float = 0.0
+    gradient_norm: float = 0.0
+    tokens: int = 0
+    steps: int = 0
+
+    def plus(self, loss: float, nll: float, gradient_norm: float, tokens: int) -> Window:
+        """The window with one more step in it."""
+        return Window(
+            loss=self.loss + loss,
+            nll=self.nll + nll,
+            gradient_norm=self.gradient_norm + gradient_norm,
+            tokens=self.tokens + tokens,
+            steps=self.steps + 1,
+        )
+
+
+class Validation(_Record):
+    """One look at the validation split; `loss` is the plain negative log likelihood in nats per target token."""
+
+    step: int
+    epoch: int
+    loss: float
+    bleu: float | None = None
+    chrf: float | None = None
+    seconds: float
+
+    @property
+    def perplexity(self) -> float:
+        return perplexity(self.loss)
+
+    def score(self, metric: Metric) -> Score:
+        """The metric's value turned so that more is better, then the loss, for ties such as BLEU 0 at the start."""
+        value = -self.loss if metric == "loss" else self.bleu if metric == "bleu" else self.chrf
+        if value is None:
+            raise Seq2SeqError(f"the validation of step {self.step} did not measure {metric}")
+        return _finite(value), _finite(-self.loss)
+
+
+class RunState(_Record):
+    """How far a run is: all that a checkpoint holds beside tensors.
+
+    Attributes:
+        step: Global batches consumed, those skipped for non-finite values included.
+        position: The next global batch in the data's stream.
+        epoch: The pass over the data, from 0, that the latest batch belongs to.
+        start: Where the epoch starts that the next batch belongs to; None in checkpoints of earlier versions.
+        seconds: Time trained over all resumptions, validation included.
+        skipped, skipped_in_a_row: Steps without an update, in all and up to now without a good one between.
+        failed_validations: `validation.max_batch_tokens` of each try to validate this step that failed.
+    """
+
+    step: int = 0
+    position: int = 0
+    epoch: int = 0
+    start: EpochStart | None = None
+    seconds: float = 0.0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    window: Window = Window()
+    validations: tuple[Validation, ...] = ()
+    failed_validations: tuple[int, ...] = ()
+
+    def best(self, metric: Metric, steps: Collection[int] | None = None) -> Validation | None:
+        """The validation with the best score, the earliest of equals; of those of some steps, where they are given."""
+        among = (validation for validation in self.validations if steps is None or validation.step in steps)
+        return max(among, key=lambda validation: validation.score(metric), default=None)
+
+    def since_best(self, metric: Metric) -> int:
+        """Validations after the best one."""
+        best = self.best(metric)
+        return sum(1 for validation in self.validations if best is not None and validation.step > best.step)
+
+
+def _finite(value: float) -> float:
+    """What is no number is worse than every number."""
+    return -math.inf if math.isnan(value) else value
+
+
+def perplexity(nll: float) -> float:
+    """`e**nll`, infinite where that leaves the range of a float."""
+    try:
+        return math.exp(nll)
+    except OverflowError:
+        return math.inf
+
+
+def to_json(values: Any, indent: int | None = None) -> str:
+    """Plain values as JSON that every program reads: what is no finite number becomes a text, such as "NaN".
+
+    The records above and `report.metrics` read such texts as the numbers they stand for.
+    """
+    return json.dumps(_written_out(values), indent=indent, allow_nan=False)
+
+
+def _written_out(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _written_out(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_written_out(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

@@ -1,0 +1,87 @@
+"""What the shown commands are run on: a folder with small files in, and a `seq2seq` that keeps its work small.
+
+The words are those of the page. `seq2seq` is a script that sets a few keys more, so that a model is trained in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from itertools import islice
+from pathlib import Path
+
+from pipelines.demo import corpus
+from tests.docs.pages import ROOT
+
+PAIRS, HELD_OUT = 1500, 30
+
+SMALL = {
+    "prepare": {"--tokenizer.vocabulary_size": "500"},
+    "train": {
+        "--model.width": "16",
+        "--model.feed_forward_width": "16",
+        "--model.heads": "2",
+        "--model.encoder_layers": "1",
+        "--model.decoder_layers": "1",
+        "--limits.max_steps": "4",
+        "--report_every_steps": "2",
+    },
+    "demo": {"--steps": "8", "--pairs": str(PAIRS), "--held_out_pairs": str(HELD_OUT), "--processes": "2"},
+}
+
+_SCRIPT = """\
+#!{python}
+import sys
+
+from pipelines import cli
+from tests.docs.small import made_small
+
+if __name__ == "__main__":
+    sys.argv[1:] = made_small(sys.argv[1:])
+    sys.exit(cli.console())
+"""
+
+
+def made_small(words: list[str]) -> list[str]:
+    """The words of a call of `seq2seq` with small sizes in the place of its own, or beside them."""
+    if "--dry-run" in words:
+        return words
+    words = list(words)
+    for name, value in SMALL.get(words[0], {}).items():
+        if name in words:
+            words[words.index(name) + 1] = value
+        else:
+            words += [name, value]
+    return words
+
+
+def make_script(folder: Path) -> Path:
+    """Write `seq2seq` into a folder."""
+    script = folder / "seq2seq"
+    script.write_text(_SCRIPT.format(python=sys.executable))
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return script
+
+
+def environment(script: Path, cache: Path) -> dict[str, str]:
+    """The variables under which a shell finds the script, and the script this project."""
+    path = os.pathsep.join((str(script.parent), str(Path(sys.executable).parent), os.environ["PATH"]))
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "SEQ2SEQ_CACHE": str(cache)}
+
+
+def make_files(folder: Path) -> None:
+    """The files that the pages name: pairs, documents, lines and parts of a corpus."""
+    corpus.generate(str(folder), PAIRS, seed=1, valid=HELD_OUT, test=HELD_OUT)
+    (folder / "docs").mkdir()
+    (folder / "parts").mkdir()
+    with (folder / "test.en").open(encoding="utf-8") as file:
+        lines = list(islice(file, HELD_OUT))
+    documents = (json.dumps({"id": number, "text": line.rstrip("\n")}) for number, line in enumerate(lines))
+    (folder / "docs" / "a.jsonl").write_text("".join(f"{document}\n" for document in documents), "utf-8")
+    (folder / "lines.en").write_text("".join(lines[:3]), "utf-8")
+    for side in ("en", "de"):
+        whole = (folder / f"train.{side}").read_bytes().splitlines(keepends=True)
+        (folder / "parts" / f"old.{side}").write_bytes(b"".join(whole[:800]))
+        (folder / f"new.{side}").write_bytes(b"".join(whole[800:]))

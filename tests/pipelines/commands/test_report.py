@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+from pipelines.commands import report
+from seq2seq_core import config as configuration
+from seq2seq_core.errors import ConfigError, InputError
+
+
+def write(folder: Path, **texts: str) -> report.ReportConfig:
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    files = {name: [str(folder / name)] for name in texts}
+    return configuration.build(report.ReportConfig, {"output": str(folder / "report.html"), **files})
+
+
+def test_translations_alone_make_a_page(tmp_path: Path) -> None:
+    config = write(tmp_path, sources="a\n<b>\n", hypotheses="x\ny & z\n", references="x\ny\n")
+    examples = report.write(config)
+    page = (tmp_path / "report.html").read_text()
+    assert [example.is_exact for example in examples] == [True, False]
+    assert "&lt;b&gt;" in page
+    assert "50.0" in page  # half of them are exact
+    assert "tok:13a" in page
+    assert "<script" not in page
+
+
+def test_files_of_different_lengths_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="1 hypotheses; expected 2"):
+        report.write(write(tmp_path, sources="a\nb\n", hypotheses="x\n", references="x\ny\n"))
+    with pytest.raises(InputError, match="3 sources; expected 2"):
+        report.write(write(tmp_path, sources="a\nb\nc\n", hypotheses="x\ny\n", references="x\ny\n"))
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_translations_come_with_sources_and_references(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="belong together; found no sources, references"):
+        write(tmp_path, hypotheses="x\n")
+
+
+def test_the_command_says_where_the_page_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, sources="a\n", hypotheses="x\n", references="x\n")
+    words = [f"--{name}={tmp_path / name}" for name in ("sources", "hypotheses", "references")]
+    assert main(["report", "--output", str(tmp_path / "r.html"), *words]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/r.html is written\n"

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from pipelines.local import switches
+
+KEEP = """
+import pyarrow as pa
+from pipelines.local import switches
+
+switches.keep_memory()
+assert pa.default_memory_pool().backend_name == "system"
+"""
+
+
+def test_memory_is_the_system_s() -> None:
+    """In a process of its own, for which it is set."""
+    subprocess.run([sys.executable, "-c", KEEP], check=True, timeout=60)
+
+
+def test_it_is_the_system_s_where_that_takes_no_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switches.ctypes, "CDLL", lambda name: object())
+    monkeypatch.setattr("pyarrow.set_memory_pool", lambda pool: None)
+    switches.keep_memory()
+
+
+def test_an_interrupt_waits_for_the_end_of_a_block_that_would_throw_it_away() -> None:
+    passed = []
+
+    def import_something() -> None:
+        with switches.interrupts_wait():
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                return
+            passed.append("all of it")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            import_something()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert passed == ["all of it"]
+
+
+def test_other_threads_hear_of_none_anyway() -> None:
+    def enter() -> None:
+        with switches.interrupts_wait():
+            entered.append(signal.getsignal(signal.SIGINT))
+
+    entered: list[object] = []
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert entered == [signal.getsignal(signal.SIGINT)]

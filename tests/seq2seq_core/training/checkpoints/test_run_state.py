@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.training.checkpoints.run_state import RunState, Validation, Window, perplexity
+
+
+def validation(step: int, bleu: float | None = None, loss: float = 1.0) -> Validation:
+    return Validation(step=step, epoch=0, loss=loss, bleu=bleu, chrf=None, seconds=0.5)
+
+
+def test_the_best_is_the_first_of_the_highest_scores() -> None:
+    state = RunState(validations=(validation(10, 20.0), validation(20, 30.0), validation(30, 30.0)))
+    best = state.best("bleu")
+    assert best is not None
+    assert best.step == 20
+    assert state.since_best("bleu") == 1
+
+
+def test_a_lower_loss_is_better() -> None:
+    state = RunState(validations=(validation(10, loss=2.0), validation(20, loss=1.5), validation(30, loss=1.7)))
+    best = state.best("loss")
+    assert best is not None
+    assert best.step == 20
+
+
+def test_equal_scores_are_told_apart_by_the_loss() -> None:
+    state = RunState(validations=(validation(10, 0.0, loss=9.0), validation(20, 0.0, loss=8.0)))
+    assert state.since_best("bleu") == 0
+
+
+def test_a_loss_that_is_no_number_is_worst() -> None:
+    state = RunState(validations=(validation(10, loss=math.nan), validation(20, loss=9.0)))
+    best = state.best("loss")
+    assert best is not None
+    assert best.step == 20
+
+
+def test_without_validations_there_is_no_best() -> None:
+    assert RunState().best("bleu") is None
+    assert RunState().since_best("bleu") == 0
+
+
+def test_a_metric_that_was_not_measured_is_an_error() -> None:
+    with pytest.raises(Seq2SeqError, match="step 10 did not measure bleu"):
+        validation(10).score("bleu")
+
+
+def test_a_window_adds_up() -> None:
+    window = Window().plus(3.0, 2.0, 0.5, 10).plus(1.0, 1.0, 0.25, 5)
+    assert window == Window(loss=4.0, nll=3.0, gradient_norm=0.75, tokens=15, steps=2)
+
+
+def test_everything_survives_json() -> None:
+    state = RunState(step=3, window=Window().plus(0.1, 0.2, 0.3, 4), validations=(validation(2, loss=math.inf),))
+    assert RunState.model_validate(json.loads(json.dumps(state.model_dump()))) == state
+
+
+def test_perplexity_of_a_huge_loss_is_infinite() -> None:
+    assert perplexity(0.0) == 1.0
+    assert perplexity(1e6) == math.inf
