@@ -29,7 +29,7 @@ NO_PATHS = {
         "tokenization",
         "bleu_tokenization",
     ),
-    *("device", "title", "train_options", "rule", "digest"),
+    *("device", "title", "train_options", "rule", "digest", "kind", "family", "source_modality"),
 }
 SCRIPTS = ("filters.script.source", "filters.script.target")
 OUT_OF_RANGE = [
