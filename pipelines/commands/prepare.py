@@ -126,7 +126,7 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     """
     is_here = not beam_arguments or _is_here(beam_arguments)
     job = _begin_job(config)
-    with _workers(job) if is_here else contextlib.nullcontext() as workers:
+    with _workers(job, beam_arguments) if is_here else contextlib.nullcontext() as workers:
         with switches.interrupts_wait():
             from pipelines.graphs import prepare
 
@@ -175,20 +175,21 @@ def _begin_job(config: PrepareConfig) -> Job:
 
 
 def _is_here(beam_arguments: Sequence[str]) -> bool:
-    """Whether Beam's options leave it to us who does the work, here; a mistake in them is told before all others."""
+    """Whether this process does it all, by Beam's options; a mistake in them is told before all others."""
     with switches.interrupts_wait():
         from pipelines.graphs import options
 
-    is_local = options.is_local(options.parse(beam_arguments))
-    return is_local and not any(word.startswith("--direct_") for word in beam_arguments)
+    return options.run_in_this_thread(options.parse(beam_arguments))
 
 
 @contextlib.contextmanager
-def _workers(job: Job) -> Iterator[Workers]:
-    """A process a core; this thread alone where starting processes would take longer than they save."""
+def _workers(job: Job, beam_arguments: Sequence[str]) -> Iterator[Workers]:
+    """A process a core; this thread alone where starting them takes longer than they save, or options ask for it."""
     urls = [url for input_ in job.inputs for url in input_.source.urls]
     count = min(usable_cores(), _MOST_PROCESSES)
-    if count == 1 or _are_small(urls) or any(url.startswith(_OF_THIS_PROCESS) for url in (job.output, *urls)):
+    is_asked_for = any(word.startswith("--direct_") for word in beam_arguments)
+    is_seen_here_alone = any(url.startswith(_OF_THIS_PROCESS) for url in (job.output, *urls))
+    if count == 1 or is_asked_for or is_seen_here_alone or _are_small(urls):
         yield HERE
     else:
         with pool.started(count, _WORK) as started:

@@ -16,6 +16,7 @@ import pydantic
 from pydantic import Field
 
 from pipelines.commands.call import STANDARD_INPUT, Call
+from pipelines.local import switches
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.config import Location
@@ -139,7 +140,8 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
     job = make_job(config)  # what is wrong there is told before Beam is imported, which takes long
-    from pipelines.graphs import translate as graph
+    with switches.interrupts_wait():
+        from pipelines.graphs import translate as graph
 
     output, skipped = graph.run(job, beam_arguments)
     if output.failed:

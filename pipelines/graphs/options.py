@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import create_runner
 
 from seq2seq_core.errors import ConfigError
@@ -56,9 +56,14 @@ def parse(arguments: Sequence[str]) -> PipelineOptions:
     return PipelineOptions(flags)
 
 
-def is_local(options: PipelineOptions) -> bool:
-    """Whether the runner is the local one."""
-    return bool(options.view_as(StandardOptions).runner == LOCAL_RUNNER)
+def run_in_this_thread(options: PipelineOptions) -> bool:
+    """Whether the runner is the local one and has neither workers beside this thread nor replays: all is done here."""
+    local = options.view_as(DirectOptions)
+    return (
+        bool(options.view_as(StandardOptions).runner == LOCAL_RUNNER)
+        and (local.direct_running_mode, local.direct_num_workers) == ("in_memory", 1)
+        and not local.direct_runner_bundle_repeat
+    )
 
 
 def _values(flags: list[str]) -> dict[str, Any]:

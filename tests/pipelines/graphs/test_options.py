@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.graphs.options import is_local, parse
+from pipelines.graphs.options import parse, run_in_this_thread
 from seq2seq_core.errors import ConfigError
 
 
@@ -39,10 +39,17 @@ def test_options_pass_through(arguments: list[str], expected: dict[str, Any]) ->
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
-    [([], True), (["--runner=FnApiRunner", "--job_name=x"], True), (["--runner=PrismRunner"], False)],
+    [
+        ([], True),
+        (["--runner=FnApiRunner", "--job_name=x", "--direct_num_workers=1"], True),
+        (["--runner=PrismRunner"], False),
+        (["--direct_num_workers=2"], False),
+        (["--direct_running_mode=multi_threading"], False),
+        (["--direct_runner_bundle_repeat=1"], False),
+    ],
 )
-def test_the_local_runner_is_known(arguments: list[str], expected: bool) -> None:
-    assert is_local(parse(arguments)) is expected
+def test_it_is_known_whether_all_is_done_here(arguments: list[str], expected: bool) -> None:
+    assert run_in_this_thread(parse(arguments)) is expected
 
 
 @pytest.mark.parametrize(
