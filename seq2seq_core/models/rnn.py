@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.attention import AdditiveAttention, MultiplicativeAttention
-from seq2seq_core.models.interface import ArchitectureConfig, Memory, Seq2Seq, State, Step
+from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers import Embeddings, TieEmbeddings, length_mask, linear, moved_sentences
 from seq2seq_core.models.recurrence import Carry, Cell, Recurrence
 
@@ -100,7 +100,7 @@ class RnnSeq2Seq(Seq2Seq):
             x_BSD = self.dropout(layer(x_BSD, rows))
         return Memory(x_BSD, mask_BS)
 
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:
+    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
         """See `Seq2Seq.forward`."""
         memory = self.encode(source_BS, source_lengths_B)
         carries = self._first_carries(memory)
@@ -109,7 +109,7 @@ class RnnSeq2Seq(Seq2Seq):
         contexts_BTD = _contexts(weights_BTS, memory.states_BSD)
         for layer, carry in zip(self.upper, carries[1:], strict=True):
             hidden_BTD = layer(torch.cat([self.dropout(hidden_BTD), contexts_BTD], -1), carry)
-        return self._logits(hidden_BTD, contexts_BTD, x_BTE)
+        return Forward(self._logits(hidden_BTD, contexts_BTD, x_BTE))
 
     def start(self, memory: Memory, width: int = 1) -> RnnState:
         """See `Seq2Seq.start`."""

@@ -20,7 +20,7 @@ from torch.nn import functional
 from seq2seq_core.errors import ModelError
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.attention import CrossAttention, Past, SelfAttention
-from seq2seq_core.models.interface import ArchitectureConfig, Memory, Seq2Seq, State, Step
+from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers import Embeddings, TieEmbeddings, length_mask, linear, moved_sentences
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -105,14 +105,14 @@ class Transformer(Seq2Seq):
             x_BSD = layer(x_BSD, mask_BS[:, None, None])
         return Memory(self.encoder_norm(x_BSD), mask_BS)
 
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:
+    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
         """See `Seq2Seq.forward`; a ModelError when learned positions do not reach."""
         memory = self.encode(source_BS, source_lengths_B)
         x_BTD = self.embeddings.embed_target(target_BT)
         x_BTD = self.dropout(x_BTD + self.target_positions(0, target_BT.size(1), x_BTD))
         for layer in self.decoder:
             x_BTD = layer(x_BTD, memory.states_BSD, memory.mask_BS[:, None, None])
-        return self.embeddings.logits(self.decoder_norm(x_BTD))
+        return Forward(self.embeddings.logits(self.decoder_norm(x_BTD)))
 
     def start(self, memory: Memory, width: int = 1) -> TransformerState:
         """See `Seq2Seq.start`: the cross-attention keys and values are computed here, once a sentence."""
