@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.errors import DatasetError
+from seq2seq_core.errors import DatasetError, unreadable_record
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.folder import OUTPUT_NAME
 from seq2seq_core.models.card import check_reads_text, read_card
@@ -97,9 +97,8 @@ def load_output(root: str) -> Output:
     try:
         return Output.model_validate_json(storage.read_bytes(url))
     except pydantic.ValidationError as error:
-        raise DatasetError(
-            "the manifest is damaged", where=storage.redact(url), found=str(error).splitlines()[0]
-        ) from None
+        found = str(error).splitlines()[0]
+        raise unreadable_record(DatasetError, "the manifest", storage.redact(url), found) from None
 
 
 def describe_model(root: str) -> ModelEntry:
