@@ -87,9 +87,9 @@ def test_padding_moves_no_logit(architecture: ArchitectureConfig, tokenizer: Tok
     model, (short, empty, long) = built(architecture, tokenizer), clouds(2, 0, 9)
     targets = torch.tensor([[2, 7, 8]])
     with torch.no_grad():
-        whole = model(*pad(Points(), [short, empty, long]), targets.expand(3, -1))
+        whole = model(*pad(Points(), [short, empty, long]), targets.expand(3, -1)).logits_BTV
         for row, source in zip(whole, (short, empty, long), strict=True):
-            assert torch.allclose(row, model(*pad(Points(), [source]), targets)[0], atol=1e-5)
+            assert torch.allclose(row, model(*pad(Points(), [source]), targets).logits_BTV[0], atol=1e-5)
     assert torch.isfinite(whole).all()
 
 
