@@ -187,7 +187,8 @@ def _shown(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     if not pa.types.is_struct(column.type) or column.type.get_field_index(_PATH) < 0:
         return column if _is_text(column.type) else pa.nulls(len(column))
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    return pa.chunked_array([chunk.field(_PATH) for chunk in chunks], pa.string())
+    found = [text for chunk in chunks for text in chunk.field(_PATH).to_pylist()]
+    return pa.array([text.decode(errors="replace") if isinstance(text, bytes) else text for text in found], pa.string())
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -84,7 +84,7 @@ class Layout:
         return shard.digest, shard.rows, tuple(positions_of(shard, side) for side in self.sides)
 
     def name(self, shards: Sequence[ShardEntry]) -> str:
-        """Names the kinds of the sides, with all settings by which positions are made of what shards hold, and shards."""
+        """Names the kinds of the sides, with the settings by which positions are made of shards, and shards."""
         kinds = [f"{side.name} {side.element.dtype.str} {side.element.width}{_settings(side)}" for side in self.sides]
         return storage.digest_bytes("\n".join([*kinds, *(shard.digest for shard in shards)]).encode())
 
