@@ -54,9 +54,11 @@ class Seq2Seq(nn.Module, ABC):
 
     Attributes:
         max_length: Longest source or target the model can take, in tokens with EOS or BOS; None: no limit.
+        subsampling: Source positions that an encoder state stands for.
     """
 
     max_length: int | None = None
+    subsampling: int = 1
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -75,6 +77,13 @@ class Seq2Seq(nn.Module, ABC):
     @abstractmethod
     def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:
         """Logits (float, B x T x V) of the next token after each of `target_BT` (int64, each row starts with BOS)."""
+
+    def frame_scores(self, memory: Memory) -> Tensor | None:
+        """Natural log probabilities (float, B x S x V) of target ids at each encoder state, blank = PAD_ID; None where
+        the model has none.
+        """
+        del memory
+        return None
 
     @abstractmethod
     def start(self, memory: Memory, width: int = 1) -> State:
