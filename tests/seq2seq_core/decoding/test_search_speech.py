@@ -36,7 +36,7 @@ def run(model: Seq2Seq, sources: list[np.ndarray], options: SearchConfig, paddin
 def joint(model: Seq2Seq, source: np.ndarray, tokens: list[int], weight: float) -> float:
     """Both scores of a whole output, EOS included, without any search."""
     source_BS, lengths_B = pad(TEXT, [source])
-    logits_TV = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *tokens[:-1]]]))[0].double()
+    logits_TV = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *tokens[:-1]]])).logits_BTV[0].double()
     attention = float(logits_TV.log_softmax(1)[torch.arange(len(tokens)), torch.tensor(tokens)].sum())
     memory = model.encode(source_BS, lengths_B)
     prefixes = CtcPrefixes(frame_scores(model, memory), memory.mask_BS, 1)
@@ -175,7 +175,7 @@ def test_a_reward_makes_outputs_longer_and_finds_the_best_of_all(hashed_model: M
         source_BS, lengths_B = pad(TEXT, [source])
         scored = []
         for tokens in outputs:
-            logits_TV = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *tokens[:-1]]]))[0].double()
+            logits_TV = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *tokens[:-1]]])).logits_BTV[0].double()
             total = float(logits_TV.log_softmax(1)[torch.arange(len(tokens)), torch.tensor(tokens)].sum())
             scored.append((total + 1.4 * len(tokens), tokens[:-1]))
         best = max(scored)

@@ -20,7 +20,7 @@ SOURCES = [np.array(ids, np.int32) for ids in ([5, 6, 7, 8], [], [9, 4], [11])]
 
 
 def log_probability(model: Seq2Seq, source: np.ndarray, tokens: list[int]) -> float:
-    logits_TV = model(*pad(Text(), [source]), torch.tensor([[BOS_ID, *tokens[:-1]]]))[0].double()
+    logits_TV = model(*pad(Text(), [source]), torch.tensor([[BOS_ID, *tokens[:-1]]])).logits_BTV[0].double()
     return float(logits_TV.log_softmax(1)[torch.arange(len(tokens)), torch.tensor(tokens)].sum())
 
 
