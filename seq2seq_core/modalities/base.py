@@ -96,6 +96,7 @@ class Modality(ABC):
     Attributes:
         name: What configurations and manifests call it.
         raw: What readers give of it.
+        metric: What models of such a source are judged by where nobody says so.
         has_text: Whether its staged column is text: then rules judge it, tokenizers are trained on it, and n-grams and
             near-duplicates are looked for in it.
     """
@@ -103,6 +104,7 @@ class Modality(ABC):
     name: ClassVar[str]
     raw: ClassVar[Raw]
     has_text: ClassVar[bool]
+    metric: ClassVar[Literal["bleu", "wer"]] = "bleu"
 
     @abstractmethod
     def staged_type(self) -> pa.DataType:
