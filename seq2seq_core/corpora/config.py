@@ -11,7 +11,7 @@ from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
-from seq2seq_core.corpora.formats.format import Format
+from seq2seq_core.corpora.formats.base.format import Format
 from seq2seq_core.corpora.formats.table import FORMATS, FormatName
 from seq2seq_core.corpora.listing import expand_all, format_of, pair_files, stem_of
 from seq2seq_core.corpora.terms.index import check_some, empty

@@ -13,7 +13,7 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.schema import FORMAT_VERSION, Split
 from seq2seq_core.dataset.sides import Sides, sides_of
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.modalities.base import SIDES, Side
+from seq2seq_core.modalities.base import SIDES, Described, Side
 from seq2seq_core.modalities.table import USUAL
 
 MANIFEST_NAME = "dataset.json"
@@ -159,7 +159,8 @@ class Manifest(_Entry):
         fingerprint: Names the corpora and the configuration it was made from: that of the newest generation.
         recipe_fingerprint: Names what all generations have in common: the configuration, held-out sets and
             tokenizers, but not the corpora.
-        modalities: What each side is, by the table of modalities; its tokenizer belongs to a side of text.
+        modalities: What each side is, by the table of modalities, with all its settings and what they came to; its
+            tokenizer belongs to a side of text.
         generations: What each run added. Shards, rejects and inputs above stand in their order; the ledger is the sum.
     """
 
@@ -167,7 +168,7 @@ class Manifest(_Entry):
     task: Literal["text"] = "text"
     fingerprint: str
     recipe_fingerprint: str = ""
-    modalities: dict[Side, str] = dict.fromkeys(SIDES, USUAL)
+    modalities: dict[Side, Described] = dict.fromkeys(SIDES, USUAL)
     source_tokenizer: TokenizerEntry | None
     target_tokenizer: TokenizerEntry | None
     splits: dict[Split, SplitEntry]

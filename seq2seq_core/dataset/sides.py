@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from seq2seq_core.modalities.base import SIDES, Element, EncoderInput, Modality, Ragged, Side
+from seq2seq_core.modalities.base import SIDES, Described, Element, EncoderInput, Modality, Ragged, Side
 from seq2seq_core.modalities.table import modality_of
 
 
@@ -62,8 +62,8 @@ Sides = Mapping[Side, DatasetSide]
 """Both sides, the source first."""
 
 
-def sides_of(modalities: Mapping[Side, str], vocabularies: Mapping[Side, int]) -> Sides:
-    """Both sides, by the names of their modalities and the vocabularies of those that have one.
+def sides_of(modalities: Mapping[Side, Described | Modality], vocabularies: Mapping[Side, int]) -> Sides:
+    """Both sides, by their modalities and the vocabularies of those that have one.
 
     Raises:
         DatasetError: This version knows no such modality.

@@ -19,7 +19,9 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pydantic
 
+from seq2seq_core.config import Config
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -90,21 +92,37 @@ class Doubt(NamedTuple):
     expected: object
 
 
-class Modality(ABC):
-    """What a side is.
+Described = str | dict[str, Any]
+"""A modality as manifests have it: its name, or where it has settings, all of them beside its name in `kind`."""
+
+
+class Modality(Config, ABC):
+    """What a side is. Its fields are its settings, and `kind`, a Literal of what configurations and manifests call it.
 
     Attributes:
-        name: What configurations and manifests call it.
         raw: What readers give of it.
         metric: What models of such a source are judged by where nobody says so.
         has_text: Whether its staged column is text: then rules judge it, tokenizers are trained on it, and n-grams and
             near-duplicates are looked for in it.
     """
 
-    name: ClassVar[str]
     raw: ClassVar[Raw]
     has_text: ClassVar[bool]
     metric: ClassVar[Literal["bleu", "wer"]] = "bleu"
+
+    kind: str
+
+    @pydantic.model_serializer(mode="wrap")
+    def _by_name_alone(self, dump: pydantic.SerializerFunctionWrapHandler) -> Described:
+        """See `Described`: what is written of a modality without settings does not change when others get some."""
+        values: dict[str, Any] = dump(self)
+        return self.kind if values.keys() == {"kind"} else values
+
+    @property
+    def described(self) -> Described:
+        """It, as manifests have it."""
+        described: Described = self.model_dump(mode="json")
+        return described
 
     @abstractmethod
     def staged_type(self) -> pa.DataType:

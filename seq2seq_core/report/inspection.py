@@ -184,7 +184,7 @@ def _model(path: str) -> list[str]:
     parameters = count_parameters(storage.join(path, model.weights.path))
     vocabulary = f"{model.target_vocabulary:,} target pieces"
     if model.source_vocabulary is None:
-        vocabulary = f"a source of {model.source_modality} and {vocabulary}"
+        vocabulary = f"a source of {model.modality.kind} and {vocabulary}"
     else:
         vocabulary = f"{model.source_vocabulary:,} source and {vocabulary}"
     origin = {

@@ -69,7 +69,7 @@ class Exporter:
             dataset.target_tokenizer,
             lineage,
             self._source_text,
-            dataset.manifest.modalities["source"],
+            dataset.manifest.sides["source"].modality,
         )
 
 

@@ -32,7 +32,13 @@ logger = logging.getLogger(__name__)
 
 
 class TrainReport(pydantic.BaseModel):
-    """Means over the steps since the last report; losses in nats per target token, seconds over all resumptions."""
+    """Means over the steps since the last report; losses in nats per target token, seconds over all resumptions.
+
+    Attributes:
+        loss: What training minimises: label-smoothed cross-entropy, mixed with `auxiliary` where there is any.
+        nll: The decoder's cross-entropy, without label smoothing.
+        auxiliary: Loss of the model's second head (CTC); None where it has none.
+    """
 
     model_config = pydantic.ConfigDict(frozen=True)
 
@@ -41,6 +47,7 @@ class TrainReport(pydantic.BaseModel):
     epoch: int
     loss: float
     nll: float
+    auxiliary: float | None = None
     learning_rate: float
     gradient_norm: float
     tokens_per_second: float
@@ -73,12 +80,14 @@ class LogRecorder:
 
     def report(self, report: TrainReport) -> None:
         left = "" if report.seconds_left is None else f" | {_clock(report.seconds_left)} left"
+        auxiliary = "" if report.auxiliary is None else f" | auxiliary {report.auxiliary:.4f}"
         skipped = f" | {report.skipped} skipped" if report.skipped else ""
         logger.info(
-            "step %d | epoch %d | loss %.4f | perplexity %.2f | %d tokens/s | rate %.3g | norm %.2f%s%s",
+            "step %d | epoch %d | loss %.4f%s | perplexity %.2f | %d tokens/s | rate %.3g | norm %.2f%s%s",
             report.step,
             report.epoch,
             report.loss,
+            auxiliary,
             perplexity(report.nll),
             report.tokens_per_second,
             report.learning_rate,
@@ -127,7 +136,7 @@ class JsonRecorder:
         """Single steps are no rows."""
 
     def report(self, report: TrainReport) -> None:
-        values = report.model_dump(exclude={"seconds_left"})
+        values = report.model_dump(exclude={"seconds_left"} | ({"auxiliary"} if report.auxiliary is None else set()))
         self._add({"kind": "train", **values, "perplexity": perplexity(report.nll)})
 
     def validation(self, validation: Validation, seconds: float) -> None:
@@ -189,8 +198,9 @@ class TensorBoardRecorder:
         """Single steps are no points."""
 
     def report(self, report: TrainReport) -> None:
-        names = ("loss", "nll", "learning_rate", "gradient_norm", "tokens_per_second")
-        self._add({f"train/{name}": getattr(report, name) for name in names}, report.step)
+        names = ("loss", "nll", "auxiliary", "learning_rate", "gradient_norm", "tokens_per_second")
+        values = {f"train/{name}": getattr(report, name) for name in names}
+        self._add({name: value for name, value in values.items() if value is not None}, report.step)
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
         values = {"loss": validation.loss, **validation.scores}

@@ -240,7 +240,7 @@ class Trainer:
         place = {"step": state.step + 1, "position": batch.position + 1, "epoch": batch.epoch}
         now = {**place, "failed_validations": ()}
         if result.updated:
-            window = state.window.plus(result.loss, result.nll, result.gradient_norm, tokens)
+            window = state.window.plus(result.loss, result.nll, result.gradient_norm, tokens, result.auxiliary)
             return state.model_copy(update={**now, "window": window, "skipped_in_a_row": 0})
         in_a_row, most = state.skipped_in_a_row + 1, self._config.max_skipped_in_a_row
         found = f"loss {result.loss / tokens:.4g} a token, gradient norm {result.gradient_norm:.4g}"
@@ -363,6 +363,7 @@ class Trainer:
                 epoch=state.epoch,
                 loss=window.loss / window.tokens,
                 nll=window.nll / window.tokens,
+                auxiliary=window.auxiliary / window.tokens if self._model.auxiliary_weight else None,
                 learning_rate=rate,
                 gradient_norm=window.gradient_norm / window.steps,
                 tokens_per_second=window.tokens / (now - self._window_began),

@@ -21,7 +21,7 @@ from seq2seq_core.errors import Seq2SeqError
 from seq2seq_core.metrics.measures import RECOGNITION, MeasureName
 from seq2seq_core.metrics.recognition import RecognitionMetric
 from seq2seq_core.metrics.translation import TranslationMetric
-from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.models.interface import Forward, Seq2Seq
 from seq2seq_core.text.languages import common_language
 from seq2seq_core.text.transcripts import ANY_LANGUAGE
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -124,8 +124,8 @@ class Validator:
         sums = torch.zeros(2, dtype=torch.float64, device=self._world.device)
         for found in self._turns.over(self._batches()):
             batch = found.batch.to(self._world.device)
-            logits_BTV = model(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
-            _, nll = smoothed_loss(logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), 0.0)
+            output: Forward = model(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
+            _, nll = smoothed_loss(output.logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), 0.0)
             sums += torch.stack([nll, nll.new_tensor(batch.target_tokens)])
         return sums
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import xxhash
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.columns import ColumnFormat, find_columns, pick_rows
+from seq2seq_core.corpora.formats.base.columns import ColumnFormat, find_columns, pick_rows
 from seq2seq_core.corpora.formats.saved_dataset import data_files, is_saved_dataset
 from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.corpora.terms.source import Part, Source

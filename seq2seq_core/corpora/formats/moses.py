@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.format import SIDES
-from seq2seq_core.corpora.formats.lines import LineFormat, lines_of
+from seq2seq_core.corpora.formats.base.format import SIDES
+from seq2seq_core.corpora.formats.base.lines import LineFormat, lines_of
 from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.errors import InputError

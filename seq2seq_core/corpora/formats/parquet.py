@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.columns import BATCH_BYTES, Column, ColumnFormat, find_columns, pick_rows
+from seq2seq_core.corpora.formats.base.columns import BATCH_BYTES, Column, ColumnFormat, find_columns, pick_rows
 from seq2seq_core.corpora.terms.index import STEP_BYTES, FileIndex, check_some
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.damage import FAILURES, check_names, damaged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from seq2seq_core.corpora.formats.arrow import Arrow
-from seq2seq_core.corpora.formats.format import Format
+from seq2seq_core.corpora.formats.base.format import Format
 from seq2seq_core.corpora.formats.jsonl import JsonLines
 from seq2seq_core.corpora.formats.moses import Moses
 from seq2seq_core.corpora.formats.parquet import Parquet

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.lines import LineFormat, lines_of
+from seq2seq_core.corpora.formats.base.lines import LineFormat, lines_of
 from seq2seq_core.corpora.terms.index import FileIndex, empty
 from seq2seq_core.corpora.terms.rows import Shape
 from seq2seq_core.corpora.terms.source import Part, Source

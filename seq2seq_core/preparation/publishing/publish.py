@@ -97,7 +97,7 @@ def make_manifest(
     own = Manifest(
         fingerprint=head.fingerprint,
         recipe_fingerprint=plan.recipe_fingerprint,
-        modalities=head.recipe.modalities,
+        modalities={side: modality.described for side, modality in head.recipe.sides.items()},
         source_tokenizer=tokenizers[0].source,
         target_tokenizer=tokenizers[0].target,
         splits={split: _split_entry(split, ordered) for split in SPLITS if split in ledger.kept},

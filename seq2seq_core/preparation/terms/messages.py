@@ -168,7 +168,7 @@ class Head(Terms):
     def sides(self, tokenizers: TokenizersReport) -> DatasetSides:
         """What both sides of the dataset are."""
         sizes = {side: entry.vocabulary_size for side, entry in tokenizers.of_sides.items()}
-        return sides_of(self.recipe.modalities, sizes)
+        return sides_of(self.recipe.sides, sizes)
 
     def slots_of(self, role: Role) -> int:
         """How many slots the staged files of units of a role have."""

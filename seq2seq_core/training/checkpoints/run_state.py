@@ -26,15 +26,17 @@ class Window(_Record):
 
     loss: float = 0.0
     nll: float = 0.0
+    auxiliary: float = 0.0
     gradient_norm: float = 0.0
     tokens: int = 0
     steps: int = 0
 
-    def plus(self, loss: float, nll: float, gradient_norm: float, tokens: int) -> Window:
+    def plus(self, loss: float, nll: float, gradient_norm: float, tokens: int, auxiliary: float = 0.0) -> Window:
         """The window with one more step in it."""
         return Window(
             loss=self.loss + loss,
             nll=self.nll + nll,
+            auxiliary=self.auxiliary + auxiliary,
             gradient_norm=self.gradient_norm + gradient_norm,
             tokens=self.tokens + tokens,
             steps=self.steps + 1,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
+from seq2seq_core.models.interface import Forward, Memory, Seq2Seq, State, Step
 
 _MODULUS = 10007
 
@@ -66,14 +66,14 @@ class HashedModel(Seq2Seq):
         attention_NS = torch.sin(seed_N1 + positions_S).masked_fill(~mask_NS, -torch.inf).softmax(1)
         return Step(logits_NV.float(), attention_NS.float(), replace(state, prefix_N=prefix_N))
 
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:
+    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
         state = self.start(self.encode(source_BS, source_lengths_B))
         logits = []
         for tokens_B in target_BT.unbind(1):
             step = self.step(tokens_B, state)
             state = step.state
             logits.append(step.logits_NV)
-        return torch.stack(logits, 1)
+        return Forward(torch.stack(logits, 1))
 
 
 @pytest.fixture

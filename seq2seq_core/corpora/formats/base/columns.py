@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.format import SIDES, Format
+from seq2seq_core.corpora.formats.base.format import SIDES, Format
 from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.corpora.terms.rows import MISSING_FIELD, Kind, Shape
 from seq2seq_core.corpora.terms.source import Source

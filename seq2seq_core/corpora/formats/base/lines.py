@@ -8,7 +8,7 @@ import numpy as np
 import xxhash
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.format import Format
+from seq2seq_core.corpora.formats.base.format import Format
 from seq2seq_core.corpora.terms.index import STEP_BYTES, FileIndex, check_some
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.compression import codec_of
