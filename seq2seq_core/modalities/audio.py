@@ -66,6 +66,7 @@ class Audio(Modality, FilterBankConfig):
     has_text: ClassVar[bool] = False
     measured: ClassVar[tuple[str, ...]] = MEASURED
     row_group_positions: ClassVar[int] = 1 << 17
+    metric: ClassVar[Literal["bleu", "wer"]] = "wer"
 
     kind: Literal["audio"] = "audio"
     channel: int | None = Field(None, ge=0, lt=1 << 16, description="the channel that is heard, from 0; null mixes all")
