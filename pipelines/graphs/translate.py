@@ -31,7 +31,7 @@ from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Output, Provenance, load_output
 from seq2seq_core.inference.opening import open_output
 from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation
-from seq2seq_core.inference.watch import TranslationWatch, forget_units
+from seq2seq_core.inference.watch import UnitWatch, forget_units
 from seq2seq_core.machine import usable_cores
 
 _COUNTERS = "translate"
@@ -75,7 +75,7 @@ def run(job: TranslationJob, beam_arguments: Sequence[str] = ()) -> tuple[Output
     build(pipeline, job)
     with held(job.output, job.fingerprint, "translation") as claim:
         forget_units(job.output)
-        with watching(TranslationWatch(job.output)):
+        with watching(UnitWatch(job.output)):
             result = failures.run(pipeline)
         claim.check()
         output = load_output(job.output)
