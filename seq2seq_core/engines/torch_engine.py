@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from seq2seq_core import storage
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.engines.hearing import Hears, ModelRecognizer
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, Source
+from seq2seq_core.engines.recognition import Recognizer, SpeechModel
+from seq2seq_core.errors import ModelError
 from seq2seq_core.modalities.base import Modality
+from seq2seq_core.models.card import read_card
 
 if TYPE_CHECKING:
     from seq2seq_core.models.interface import Seq2Seq
@@ -18,11 +24,14 @@ if TYPE_CHECKING:
 # halves what its memory does not hold.
 _CPU_BATCH_TOKENS, _GPU_BATCH_TOKENS = 8192, 131_072
 
+_GPUS = "nvidia[0-9]*"
+
 
 class TorchEngineConfig(EngineConfig):
     """PyTorch: every architecture, on CPU and GPU."""
 
     software = ("torch",)
+    hears: ClassVar[bool] = True
     shapes_nothing = frozenset({"device", "threads", "max_batch_tokens"})
 
     kind: Literal["torch"] = Field("torch", description="torch: every model, on CPU and GPU")
@@ -56,11 +65,43 @@ class TorchEngineConfig(EngineConfig):
         on_cpu = next(model.parameters()).device.type == "cpu"
         most = self.max_batch_tokens or (_CPU_BATCH_TOKENS if on_cpu else _GPU_BATCH_TOKENS)
         engine = TorchEngine(model, loaded.modality, most, generate)
-        return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text)
+        return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text, loaded.modality)
+
+    def describe_recognizer(self, model_root: str) -> SpeechModel:
+        """See `EngineConfig.describe_recognizer`."""
+        card, lineage = read_card(model_root)
+        _hearing(card.modality, model_root)
+        return SpeechModel(card.digest, lineage.told)
+
+    def load_recognizer(self, model_root: str) -> Recognizer:
+        """See `EngineConfig.load_recognizer`."""
+        loaded = self.load(model_root)
+        hearing = _hearing(loaded.modality, model_root)
+        longest = loaded.source_text.longest
+        return ModelRecognizer(loaded.engine, hearing, loaded.target_tokenizer, loaded.model_digest, longest)
+
+    def processes(self, cores: int) -> int:
+        """See `EngineConfig.processes`: one on a GPU, which several would only wait for."""
+        if self.device == "cpu" or (self.device == "auto" and not any(Path("/dev").glob(_GPUS))):
+            return cores
+        import torch
+
+        return cores if self.device == "auto" and not torch.cuda.is_available() else 1
 
     def on_cores(self, cores: int) -> Self:
         """See `EngineConfig.on_cores`."""
         return self if self.threads else self.model_copy(update={"threads": cores})
+
+
+def _hearing(modality: object, root: str) -> Hears:
+    if not isinstance(modality, Hears):
+        raise ModelError(
+            "the source of this model is no speech, and only speech is transcribed",
+            where=storage.redact(root),
+            found=f"source_modality {getattr(modality, 'kind', None) or getattr(modality, 'name', None)}",
+            advice="Name a model that was trained on speech; one of text is for `seq2seq translate`.",
+        )
+    return modality
 
 
 class TorchEngine:

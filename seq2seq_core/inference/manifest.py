@@ -15,8 +15,6 @@ from seq2seq_core.models.card import check_reads_text, read_card
 
 FORMAT_VERSION = 1
 
-_LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
-
 
 class _Entry(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -200,8 +198,7 @@ def describe_model(root: str) -> ModelEntry:
     """
     card, lineage = read_card(root)
     check_reads_text(root, card)
-    shown = lineage.model_dump(mode="json", include=set(_LINEAGE_KEYS))
-    return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=shown)
+    return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=lineage.told)
 
 
 def publish_output(root: str, output: AnyOutput) -> None:
