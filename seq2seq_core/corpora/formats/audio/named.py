@@ -141,7 +141,7 @@ class Loader:
         held = run.rows[0].held
         if held is not None:
             return held
-        if run.path is None:
+        if not run.path:
             return Problem(0, MISSING_AUDIO, "no path", "a path")
         if run.is_cut:
             return None
