@@ -36,7 +36,7 @@ class Format(abc.ABC):
         takes_archives: Whether its files are read through an archive.
         needs_languages: Whether a file may hold many languages, of which two must be chosen.
         has_values: Whether its fields may be values of any type, not text alone.
-        source_modality: What its source side is: the name of a modality.
+        source_modality: What a source in it is where nobody says so: a name of the table of modalities.
         rows_are_lines: Whether a line (of each file) is a row, so that reading may begin behind any line end.
         in_order: Whether a part is a range of bytes of each file, read from front to end. Where it is not, `read` says
             what it is going to read (`Watched.expect`).
