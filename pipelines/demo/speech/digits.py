@@ -8,7 +8,7 @@ on for training.
     train.jsonl, valid.jsonl   single digits as they are, and strings of 1 to 12 with pauses and noise
     single.jsonl               single digits of the test as they are
     strings.jsonl              strings of them
-    long-10.flac, long-10.json a long recording of such strings, as many minutes as its name says, and the truth about it
+    long-10.flac, long-10.json a long recording of such strings, so many minutes of them, and the truth about it
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def generate(folder: str, counts: Mapping[Split, int], seed: int = 1, workers: W
         StorageError: A file of another stands where one of these would go.
     """
     plans = planned(counts, seed)
-    hours = {}
+    hours: dict[str, float] = {}
     for split, utterances in plans.items():
         pieces = [utterances[first : first + _AT_A_TIME] for first in range(0, len(utterances), _AT_A_TIME)]
         made = workers.map(make, ((folder, piece) for piece in pieces))
