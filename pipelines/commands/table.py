@@ -56,10 +56,10 @@ COMMANDS = {
         ),
         Command(
             name="score",
-            summary="BLEU and chrF with sacreBLEU's signatures, and exact matches.",
+            summary="BLEU and chrF, or WER and CER (--task asr), with signatures.",
             main="pipelines.commands.score:main",
             config="pipelines.commands.score:ScoreConfig",
-            usage="seq2seq score --hypotheses FILES --references FILES",
+            usage="seq2seq score [--task asr] --hypotheses FILES --references FILES",
         ),
         Command(
             name="inspect",

@@ -75,4 +75,6 @@ def _source_tokenizer(root: str, card: ModelCard) -> FileEntry:
 
 def _echo(sequence: TokenIds, options: SearchConfig) -> Hypothesis:
     attention = np.eye(len(sequence) + 1, dtype=np.float32) if options.attention else None
-    return Hypothesis(sequence, score=0.0, log_probability=0.0, finished=True, attention=attention)
+    places = np.arange(len(sequence) + 1, dtype=np.int32)
+    spans = np.stack((places[:-1], places[1:]), 1) if options.align else None
+    return Hypothesis(sequence, score=0.0, log_probability=0.0, finished=True, attention=attention, spans=spans)

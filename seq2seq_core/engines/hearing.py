@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from seq2seq_core.audio.terms import Samples
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines.interface import Engine
 from seq2seq_core.engines.recognition import SILENCE, Recognized, Word
+from seq2seq_core.modalities.sound import Sound
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.words import MARK
 
@@ -20,36 +20,20 @@ USUAL_LONGEST = 30.0
 """Seconds of a chunk, where a model does not say what it was trained on."""
 
 
-@runtime_checkable
-class Hears(Protocol):
-    """What a modality is that sound can be given to: ask with `isinstance`."""
-
-    @property
-    def rate(self) -> int:
-        """Samples a second."""
-
-    @property
-    def shift(self) -> int:
-        """Samples from a frame to the next."""
-
-    def features(self, x: Samples) -> npt.NDArray[np.float32]:
-        """The frames of such samples (frames x numbers), as `Ragged.flat` holds them."""
-
-
 class ModelRecognizer:
     """An engine for frames, and what lies before and behind it."""
 
-    def __init__(self, engine: Engine, hearing: Hears, tokenizer: Tokenizer, digest: str, longest: int | None) -> None:
+    def __init__(self, engine: Engine, sound: Sound, tokenizer: Tokenizer, digest: str, longest: int | None) -> None:
         """Put the parts together; `longest` is the number of frames that the model was trained on."""
-        self._engine, self._hearing, self._tokenizer = engine, hearing, tokenizer
-        self._frame_seconds = hearing.shift / hearing.rate
-        self.rate, self.digest = hearing.rate, digest
+        self._engine, self._sound, self._tokenizer = engine, sound, tokenizer
+        self._frame_seconds = sound.shift / sound.rate
+        self.rate, self.digest = sound.rate, digest
         self.longest = min(longest * self._frame_seconds, USUAL_LONGEST) if longest else USUAL_LONGEST
 
     def recognize(self, chunks: Sequence[Samples], options: SearchConfig) -> list[Recognized]:
         """See `Recognizer.recognize`."""
         aligned = options.model_copy(update={"align": True, "n_best": 1})
-        frames = [self._hearing.features(chunk) for chunk in chunks]
+        frames = [self._sound.features(self._sound.as_stored(chunk)) for chunk in chunks]
         found = self._engine.generate(frames, aligned)
         return [self._recognized(*pair) for pair in zip(found, map(len, frames), strict=True)]
 

@@ -1,4 +1,4 @@
-"""The parts both families build on: what encoder and decoder are given in; vectors, masks and logits out.
+"""The parts that families build on: what encoder and decoder are given in; vectors, masks and logits out.
 
 Shape legend: B sentences, W search width, N = B * W rows, S source positions, T target positions, F numbers a source
 position has, E embedding width, V target vocabulary.
@@ -29,7 +29,7 @@ class Embeddings(nn.Module):
     by sqrt(E) on the way in (Vaswani et al. 2017, section 3.4): vectors and first logits have a variance near 1.
 
     Args:
-        source: What the encoder is given.
+        source: What the encoder is given; None where a front end of its own reads it.
         target_vocabulary: Number of target pieces.
         width: E.
         tie: "target" uses the target table as output projection too, "all" also as source table.
@@ -38,7 +38,7 @@ class Embeddings(nn.Module):
         ConfigError: `tie` is "all", and the source is none of symbols, or of another number of them.
     """
 
-    def __init__(self, source: EncoderInput, target_vocabulary: int, width: int, tie: TieEmbeddings) -> None:
+    def __init__(self, source: EncoderInput | None, target_vocabulary: int, width: int, tie: TieEmbeddings) -> None:
         super().__init__()
         if tie == "all" and source != Symbols(target_vocabulary):
             raise ConfigError(
@@ -48,7 +48,7 @@ class Embeddings(nn.Module):
             )
         self.scale = math.sqrt(width)
         self.target = _table(target_vocabulary, width)
-        self.source = None if tie == "all" else _source(source, width)
+        self.source = None if source is None or tie == "all" else _source(source, width)
         self.output = _table(target_vocabulary, width) if tie == "none" else None
         self.output_bias = nn.Parameter(torch.zeros(target_vocabulary))
 
@@ -80,7 +80,9 @@ def _source(source: EncoderInput, width: int) -> nn.Module:
     return projection
 
 
-def _described(source: EncoderInput) -> str:
+def _described(source: EncoderInput | None) -> str:
+    if source is None:
+        return "a source without a table"
     return f"{source.vocabulary} source" if isinstance(source, Symbols) else f"source vectors of {source.width}"
 
 

@@ -73,6 +73,39 @@ class Recurrence(nn.Module):
         return _gru(projected_NG, recurrent_NG, hidden)
 
 
+class RecurrentLayer(nn.Module):
+    """Recurrence over a whole source, or two of half the width, one each way."""
+
+    def __init__(self, cell: Cell, inputs: int, width: int, *, bidirectional: bool = True) -> None:
+        super().__init__()
+        width = width // 2 if bidirectional else width
+        self.onward = Recurrence(cell, inputs, width)
+        self.mirrored = Recurrence(cell, inputs, width) if bidirectional else None
+
+    def forward(self, x_BTI: Tensor, rows: Tensor) -> Tensor:
+        """B x T x I in, B x T x D out; `rows` as `mirrored_rows` gives them."""
+        onward: Tensor = self.onward(x_BTI)
+        if self.mirrored is None:
+            return onward
+        return torch.cat([onward, _take_rows(self.mirrored(_take_rows(x_BTI, rows)), rows)], -1)
+
+
+def mirrored_rows(lengths_B: Tensor, mask_BT: Tensor) -> Tensor:
+    """Where in the B * T positions each one finds its mirror image within its sentence; padding stays in place.
+
+    A layer that runs over mirrored sentences reads them from their ends, with the padding still behind: no result
+    depends on padding, and, unlike packed sequences, the device need not wait for the host to learn the lengths.
+    """
+    batch, positions = mask_BT.shape
+    forward_T = torch.arange(positions, device=mask_BT.device)
+    mirrored_BT = torch.where(mask_BT, lengths_B[:, None] - 1 - forward_T, forward_T)
+    return (mirrored_BT + torch.arange(batch, device=mask_BT.device)[:, None] * positions).flatten()
+
+
+def _take_rows(x_BTI: Tensor, rows: Tensor) -> Tensor:
+    return x_BTI.flatten(0, 1).index_select(0, rows).view_as(x_BTI)
+
+
 def _lstm(gates_NG: Tensor, cell_ND: Tensor) -> Carry:
     """Gates in the order of torch.nn.LSTM: input, forget, candidate, output."""
     write, keep, candidate, show = gates_NG.chunk(4, 1)

@@ -116,7 +116,9 @@ def test_a_format_that_holds_text_alone_is_refused(points: Path, capsys: pytest.
 def test_a_modality_nobody_knows_is_refused(points: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["prepare", "--source_modality", "smell", "--output", str(points / "out"), "--source", "a", "--target", "b"]
     assert main(words) == 2
-    assert "no such modality 'smell'; expected one of text, points" in capsys.readouterr().err
+    assert (
+        "source_modality.kind: there is none of this name, only 'text', 'audio' or 'points'" in capsys.readouterr().err
+    )
 
 
 def test_a_model_is_trained_on_them_and_answers(points: Path) -> None:

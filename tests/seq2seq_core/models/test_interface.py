@@ -94,7 +94,7 @@ def test_step_agrees_with_forward_at_every_position(architecture: ArchitectureCo
     model = build(architecture)
     source, lengths = sources(7, 3, 5)
     target = targets(3, 40)
-    expected = model(source, lengths, target)
+    expected = model(source, lengths, target).logits_BTV
     state = model.start(model.encode(source, lengths))
     for position in range(target.size(1)):
         step = model.step(target[:, position], state)
@@ -108,10 +108,10 @@ def test_padding_and_neighbours_change_nothing(architecture: ArchitectureConfig)
     model = build(architecture)
     source, lengths = sources(4, 9, 1)
     target = targets(3, 5)
-    together = model(source, lengths, target)
+    together = model(source, lengths, target).logits_BTV
     for row, length in enumerate(lengths.tolist()):
         alone = model(source[row : row + 1, :length], lengths[row : row + 1], target[row : row + 1])
-        assert_same(alone[0], together[row])
+        assert_same(alone.logits_BTV[0], together[row])
 
 
 @every_variant
@@ -122,7 +122,7 @@ def test_a_later_target_token_does_not_change_earlier_logits(architecture: Archi
     target = targets(2, 6)
     changed = target.clone()
     changed[:, 4] = changed[:, 4] % (VOCABULARY - 5) + 5
-    before, after = model(source, lengths, target), model(source, lengths, changed)
+    before, after = (model(source, lengths, tokens).logits_BTV for tokens in (target, changed))
     assert_same(after[:, :4], before[:, :4])
     assert not torch.allclose(after[:, 4:], before[:, 4:])
 
@@ -153,7 +153,7 @@ def test_reordered_hypotheses_agree_with_rows_of_their_own(architecture: Archite
         step = model.step(histories[:, -1], state)
         expected = model(
             source[sentences].repeat_interleave(width, 0), lengths[sentences].repeat_interleave(width, 0), histories
-        )
+        ).logits_BTV
         assert_same(step.logits_NV, expected[:, -1])
         kept = {5: [0, 2, 3], 9: [2, 0, 1], 20: [1]}.get(number, list(range(len(sentences))))
         parents = torch.cat([s * width + torch.randint(width, (width,), generator=generator) for s in kept])
@@ -187,7 +187,7 @@ def test_a_state_can_be_continued_twice(architecture: ArchitectureConfig) -> Non
 def test_even_an_empty_target_touches_every_weight(architecture: ArchitectureConfig) -> None:
     """Processes that train together wait for a gradient of each weight, whatever their batch is."""
     model = build(architecture).train()
-    model(*sources(1), targets(1, 1)).logsumexp(-1).sum().backward()
+    model(*sources(1), targets(1, 1)).logits_BTV.logsumexp(-1).sum().backward()
     assert [key for key, weight in model.named_parameters() if weight.grad is None] == []
 
 
@@ -195,7 +195,8 @@ def test_even_an_empty_target_touches_every_weight(architecture: ArchitectureCon
 def test_gradients_reach_every_weight(architecture: ArchitectureConfig) -> None:
     model = build(architecture).train()
     source, lengths = sources(5, 4)
-    functional.cross_entropy(model(source, lengths, targets(2, 6)).flatten(0, 1), random_ids(12, 1, 6)[:, 0]).backward()
+    logits = model(source, lengths, targets(2, 6)).logits_BTV
+    functional.cross_entropy(logits.flatten(0, 1), random_ids(12, 1, 6)[:, 0]).backward()
     for key, weight in model.named_parameters():
         assert weight.grad is not None, key
         assert weight.grad.abs().sum() > 0, key
@@ -207,7 +208,7 @@ def test_gradients_through_steps_agree_with_those_through_forward(architecture: 
     model = build(architecture)
     source, lengths = sources(5, 4)
     target = targets(2, 4)
-    model(source, lengths, target).logsumexp(-1).sum().backward()
+    model(source, lengths, target).logits_BTV.logsumexp(-1).sum().backward()
     expected = {key: weight.grad for key, weight in model.named_parameters()}
     model.zero_grad()
     state = model.start(model.encode(source, lengths))
@@ -225,9 +226,9 @@ def test_autocast_to_bfloat16_stays_close(architecture: ArchitectureConfig) -> N
     model = build(architecture).float()
     source, lengths = sources(5, 4)
     target = targets(2, 6)
-    expected = model(source, lengths, target)
+    expected = model(source, lengths, target).logits_BTV
     with torch.autocast("cpu", torch.bfloat16):
-        found = model(source, lengths, target)
+        found = model(source, lengths, target).logits_BTV
         found.float().logsumexp(-1).sum().backward()
         state = model.start(model.encode(source, lengths), width=1)
         for column in target.unbind(1):
@@ -265,7 +266,7 @@ def test_it_learns_to_reverse(architecture: ArchitectureConfig) -> None:
         source = functional.pad(tokens, (0, 1), value=EOS_ID)
         target = functional.pad(tokens.flip(1), (1, 0), value=BOS_ID)
         expected = functional.pad(tokens.flip(1), (0, 1), value=EOS_ID)
-        logits = model(source, torch.full((64,), 6), target)
+        logits = model(source, torch.full((64,), 6), target).logits_BTV
         loss = functional.cross_entropy(logits.flatten(0, 1), expected.flatten())
         optimizer.zero_grad()
         loss.backward()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seq2seq_core.decoding.candidates import best_next
+from seq2seq_core.decoding.steps.candidates import best_next
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, PAD_ID
 
 

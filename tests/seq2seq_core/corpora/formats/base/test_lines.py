@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.lines import index_lines
+from seq2seq_core.corpora.formats.base.lines import index_lines
 from seq2seq_core.errors import InputError
 
 

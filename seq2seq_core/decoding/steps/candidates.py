@@ -31,7 +31,7 @@ def best_next(logits_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
         Natural log probabilities (float32) and token ids (int64), both N x K with K = min(count + 2, V).
     """
     logits_NV = logits_NV.float()
-    largest_NK, ids_NK = _largest(logits_NV, min(count + len(_FORBIDDEN), logits_NV.shape[1]))
+    largest_NK, ids_NK = largest(logits_NV, min(count + len(_FORBIDDEN), logits_NV.shape[1]))
     peak_N1 = largest_NK[:, :1]
     # In place: a second array of this size costs more in page faults than the arithmetic on it.
     total_N1 = logits_NV.sub_(peak_N1).exp_().sum(1, keepdim=True)
@@ -40,10 +40,18 @@ def best_next(logits_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return scores_NK.masked_fill_(forbidden_NK, -torch.inf), ids_NK
 
 
-def _largest(values_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """`topk`, which on CPU visits every value one by one, behind a vectorised look at the maxima of blocks.
+def log_probabilities(logits_NV: Tensor) -> Tensor:
+    """Natural log probabilities of all tokens (float32, N x V); those of PAD and BOS are -inf, as in `best_next`."""
+    scores_NV = logits_NV.float().log_softmax(1)
+    scores_NV[:, list(_FORBIDDEN)] = -torch.inf
+    return scores_NV
 
-    The `count` largest values stand in the `count` blocks with the largest maxima, so the result is exact.
+
+def largest(values_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest values of each row and where they stand, both N x count, the largest first.
+
+    This is `topk`, which on CPU visits every value one by one, behind a vectorised look at the maxima of blocks. The
+    `count` largest values stand in the `count` blocks with the largest maxima, so the result is exact.
     """
     rows, vocabulary = values_NV.shape
     if values_NV.device.type != "cpu" or vocabulary < _SMALL_VOCABULARY or count * _BLOCK >= vocabulary:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.corpora.config import CorpusConfig
-from seq2seq_core.corpora.formats import jsonl
+from seq2seq_core.corpora.formats.base import objects
 from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.files.fields import lookup, parts_of
@@ -50,7 +50,7 @@ def test_what_a_block_says_is_what_each_line_says(
         (found, "t") for record in records if isinstance(found := lookup(record, parts_of(field)), str) and found
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonl, "_FEW_LINES", 1 if few else 64)
+        patch.setattr(objects, "_FEW_LINES", 1 if few else 64)
         assert rows_of(path, source_field=field, target_field="target") == expected
 
 
