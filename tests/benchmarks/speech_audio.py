@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -141,39 +140,37 @@ def fastest(*ways: Callable[[], object]) -> list[float]:
 
 
 def long_files(x: Samples, seconds: float) -> None:
-    """Read a short and a long file of each kind in blocks, and find its speech; each in a process of its own."""
-    print(f"\n{'in blocks':10}{'minutes':>9}{'x real time':>14}{'largest memory, MB':>20}")
-    for kind, subtype in FILES.items():
-        for length in (seconds / 6, seconds):
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / f"long.{kind}"
-                path.write_bytes(encoded(np.resize(x, round(length * RATE)), kind, subtype))
-                command = [sys.executable, __file__, "--read", str(path), "levels"]
-                run = subprocess.run(command, capture_output=True, text=True, check=True)
-            taken, memory = map(float, run.stdout.split())
-            print(f"{kind:10}{length / 60:>9.0f}{length / taken:>14,.0f}{memory:>20.0f}")
-    length, what = seconds, "speech"
+    """Read files in blocks, in processes of their own: levels of a short and a long one of each kind, speech of one."""
+    print(f"\n{'in blocks':20}{'minutes':>9}{'x real time':>14}{'largest memory, MB':>20}")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "long.FLAC"
-        path.write_bytes(encoded(np.resize(x, round(length * RATE)), "FLAC", "PCM_16"))
-        run = subprocess.run(
-            [sys.executable, __file__, "--read", str(path), what], capture_output=True, text=True, check=True
-        )
-    taken, memory = map(float, run.stdout.split())
-    print(f"{'silero':10}{length / 60:>9.0f}{length / taken:>14,.0f}{memory:>20.0f}")
+        for kind, subtype in FILES.items():
+            for length in (seconds / 6, seconds):
+                path = Path(folder) / f"{length:.0f}.{kind}"
+                path.write_bytes(encoded(np.resize(x, round(length * RATE)), kind, subtype))
+                read_apart(path, length, "levels")
+        for length in (seconds / 6, seconds):
+            read_apart(Path(folder) / f"{length:.0f}.FLAC", length, "silero")
+
+
+def read_apart(path: Path, seconds: float, what: str) -> None:
+    """Print a line of the last table."""
+    command = [sys.executable, __file__, "--read", str(path), what]
+    taken, memory = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    print(f"{path.suffix[1:] + ', ' + what:20}{seconds / 60:>9.0f}{seconds / taken:>14,.0f}{memory:>20.0f}")
 
 
 def read_long(path: str, what: str) -> None:
     """Print the seconds that it took and the largest memory in MB."""
     begin = time.process_time()
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         info = decode.probe(stream)
         blocks = (signal.one_channel(block) for block in decode.blocks(stream, 0, info.samples, 30 * RATE))
         if what == "levels":
             energy.levels_of(blocks, info.rate)
         else:
             voice.spans_of_blocks(blocks, info.rate, voice.VoiceConfig(method="silero"))
-    print(time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    print(time.process_time() - begin, int(status["VmHWM"].split()[0]) / 1024)
 
 
 if __name__ == "__main__":
