@@ -36,11 +36,13 @@ class OneOf(Generic[T]):
         table: The configurations, by what `key` says.
         key: The key that tells them apart.
         default: What it says where it is not given.
+        by_name: Whether a name alone stands for the configuration of that name with its defaults.
     """
 
     table: Mapping[str, type[T]]
     key: str
     default: str
+    by_name: bool = False
 
     def read(self, values: object, *, strict: bool = False) -> T:
         """Plain values into the configuration they mean; one of the table stays as it is.
@@ -48,6 +50,8 @@ class OneOf(Generic[T]):
         Raises:
             pydantic.ValidationError: The table has no such configuration, or a key or value is none of it.
         """
+        if self.by_name and isinstance(values, str):
+            values = {self.key: values}
         if not isinstance(values, (Mapping, *self.table.values())):
             raise _refused(PydanticCustomError("model_type", "keys of its own are needed here"), values)
         name = self._name(values)

@@ -67,8 +67,8 @@ def load(kind: type[C], path: str | None, overrides: Mapping[str, Any] | None = 
         ConfigError: The file is missing or not YAML, a key is unknown, a value does not fit.
     """
     values = {} if path is None else _read_yaml(path)
-    for name, value in (overrides or {}).items():
-        _set(values, name.split("."), value, name)
+    for name, value in sorted((overrides or {}).items(), key=lambda item: item[0].count(".")):
+        _set(kind, values, name.split("."), value, name)
     return build(kind, values, where=path)
 
 
@@ -105,8 +105,13 @@ def keys(kind: type[Config], prefix: str = "", defaults: Config | None = None) -
     for name, field in sorted(kind.model_fields.items(), key=lambda item: item[0] not in own):
         default = getattr(defaults, name) if defaults else field.get_default(call_default_factory=True)
         arms, choice = _arms(field), choices.of(field)
-        if arms:
+        if arms and not (choice and choice.by_name):
             yield from _union_keys(arms, f"{prefix}{name}.", default, choice.key if choice else None)
+            continue
+        if choice and arms:
+            yield _name_key(choice, f"{prefix}{name}", field, default)
+            settings = _union_keys(arms, f"{prefix}{name}.", default, None)
+            yield from (key for key in settings if key.name != f"{prefix}{name}.{choice.key}")
             continue
         yield Key(
             name=f"{prefix}{name}",
@@ -117,6 +122,20 @@ def keys(kind: type[Config], prefix: str = "", defaults: Config | None = None) -
             is_text=strict.mentions(field.annotation, str),
             is_switch=strict.takes_booleans(field.annotation),
         )
+
+
+def _name_key(choice: choices.OneOf[Any], name: str, field: FieldInfo, default: object) -> Key:
+    """The key that takes the name of a configuration, beside those of its settings."""
+    return Key(
+        name=name,
+        type_name=" | ".join(choice.table),
+        default=str(getattr(default, choice.key, choice.default)),
+        description=field.description or "",
+        is_list=False,
+        is_text=False,
+        is_switch=False,
+        has_keys=True,
+    )
 
 
 def _union_keys(arms: Sequence[type[Config]], prefix: str, default: object, tells_apart: str | None) -> Iterator[Key]:
@@ -173,12 +192,21 @@ def _read_yaml(path: str) -> dict[str, Any]:
     return {key: yaml_values.fill_variables(value, path) for key, value in values.items()}
 
 
-def _set(values: dict[str, Any], path: list[str], value: object, name: str) -> None:
+def _set(kind: type[Config], values: dict[str, Any], path: list[str], value: object, name: str) -> None:
+    if path[0] in kind.model_fields and len(path) > 1:
+        _write_out(kind.model_fields[path[0]], values, path[0])
     for part in path[:-1]:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):
             raise ConfigError(f"--{name} reaches into {part!r}, which is a plain value")
     values[path[-1]] = value
+
+
+def _write_out(field: FieldInfo, values: dict[str, Any], name: str) -> None:
+    """Where a name alone stands for a configuration, make room for settings beside it."""
+    choice = choices.of(field)
+    if choice is not None and choice.by_name and isinstance(values.get(name), str):
+        values[name] = {choice.key: values[name]}
 
 
 def _check_fields(kind: type[Config], values: Mapping[str, Any]) -> None:

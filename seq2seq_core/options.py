@@ -17,7 +17,10 @@ _NULLS = ("null", "Null", "NULL", "~")
 
 @dataclass(frozen=True)
 class Key:
-    """One leaf of a configuration, as the command line sees it (`optimizer.learning_rate`)."""
+    """One leaf of a configuration, as the command line sees it (`optimizer.learning_rate`).
+
+    `has_keys` says of one that takes the name of a configuration that keys of that may stand beside it.
+    """
 
     name: str
     type_name: str
@@ -26,6 +29,7 @@ class Key:
     is_list: bool
     is_text: bool
     is_switch: bool
+    has_keys: bool = False
 
 
 def take_config_file(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -68,7 +72,7 @@ def read_options(arguments: Sequence[str], known: Mapping[str, Key]) -> dict[str
             advice = "Give all words of a list behind one option." if is_list else "Leave one out."
             raise ConfigError(f"--{name} stands twice", found=found, advice=advice)
         given[name] = words
-    _check_apart(given)
+    _check_apart(given, known)
     return {name: _value(name, words, known.get(name)) for name, words in given.items()}
 
 
@@ -82,10 +86,11 @@ def neighbour(name: str, known: Mapping[str, object]) -> str:
     return f"Did you mean {close[0]}?" if close else f"Valid keys: {', '.join(sorted(known))}."
 
 
-def _check_apart(names: dict[str, list[str]]) -> None:
+def _check_apart(names: dict[str, list[str]], known: Mapping[str, Key]) -> None:
     """Refuse one option that sets the whole of what another one sets a part of."""
+    whole = [name for name in names if name not in known or not known[name].has_keys]
     for inner in names:
-        outer = next((name for name in names if inner.startswith(f"{name}.")), None)
+        outer = next((name for name in whole if inner.startswith(f"{name}.")), None)
         if outer is not None:
             raise ConfigError(
                 f"--{outer} and --{inner} set the same key", advice=f"Leave one out, or set all of {outer} in one."

@@ -17,7 +17,7 @@ from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import TokenizerConfig
 from seq2seq_core.tokenizer.training import train as train_tokenizer
-from tests.toy_modality import WIDTH, Points, register
+from tests.toy_modality import NAME, WIDTH, register
 
 WORDS = ["eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn"]
 NOTHING = "nichts"
@@ -42,7 +42,7 @@ def publish_points(root: str, rows: dict[Split, int], seed: int = 0) -> Manifest
         begin += count
     manifest = Manifest(
         fingerprint=storage.digest_bytes(str((rows, seed)).encode()),
-        modalities={"source": Points.name, "target": "text"},
+        modalities={"source": NAME, "target": "text"},
         source_tokenizer=None,
         target_tokenizer=TokenizerEntry(path="tokenizer/target.model", digest=tokenizer.digest, vocabulary_size=size),
         splits=splits,
@@ -58,7 +58,7 @@ def publish_points(root: str, rows: dict[Split, int], seed: int = 0) -> Manifest
 
 def _publish_split(root: str, split: Split, tokenizer: Tokenizer, points: list[Any], texts: list[str]) -> SplitEntry:
     """Two shards."""
-    sides = sides_of({"source": Points.name, "target": "text"}, {"target": tokenizer.vocabulary_size})
+    sides = sides_of({"source": NAME, "target": "text"}, {"target": tokenizer.vocabulary_size})
     tables = [
         _table(split, tokenizer, sides, points[part], texts[part])
         for part in (slice(0, len(texts) // 3), slice(len(texts) // 3, None))
@@ -121,8 +121,8 @@ def with_points(folder: Path) -> Path:
         "import runpy, sys\n"
         f"sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
         "from seq2seq_core.modalities.table import MODALITIES\n"
-        "from tests.toy_modality import Points\n"
-        "MODALITIES[Points.name] = Points()\n"
+        "from tests.toy_modality import NAME, Points\n"
+        "MODALITIES[NAME] = Points\n"
         'runpy.run_module("seq2seq_core.training", run_name="__main__")\n'
     )
     return program

@@ -7,7 +7,7 @@ padded    float32, B x S x 3, filled up with zeros; a row without points has one
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from seq2seq_core.modalities.base import Doubt, Element, EncoderInput, Modality, Normalized, Padded, Ragged, Vectors
+from seq2seq_core.modalities.base import (
+    Doubt,
+    Element,
+    EncoderInput,
+    Modality,
+    Normalized,
+    Padded,
+    Ragged,
+    Raw,
+    Vectors,
+)
 from seq2seq_core.modalities.table import MODALITIES
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig
@@ -27,12 +37,16 @@ _POINT = pa.list_(pa.field("item", pa.float32(), nullable=False), WIDTH)
 _POINTS = pa.list_(pa.field("item", _POINT, nullable=False))
 
 
+NAME = "points"
+
+
 class Points(Modality):
     """Points in space, three float32 each."""
 
-    name = "points"
-    raw = "values"
-    has_text = False
+    raw: ClassVar[Raw] = "values"
+    has_text: ClassVar[bool] = False
+
+    kind: Literal["points"] = "points"
 
     def staged_type(self) -> pa.DataType:
         return _POINTS
@@ -84,7 +98,7 @@ class Points(Modality):
 
 def register(patch: pytest.MonkeyPatch) -> None:
     """Enter points in the table, until the patch is undone."""
-    patch.setitem(MODALITIES, Points.name, Points())
+    patch.setitem(MODALITIES, NAME, Points)
 
 
 def _counted(points: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.schema import FORMAT_VERSION, Split
 from seq2seq_core.dataset.sides import Sides, sides_of
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.modalities.base import SIDES, Side
+from seq2seq_core.modalities.base import SIDES, Described, Side
 from seq2seq_core.modalities.table import USUAL
 
 MANIFEST_NAME = "dataset.json"
@@ -113,12 +113,26 @@ class CorpusEntry(_Entry):
 
 
 class Ledger(_Entry):
-    """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`."""
+    """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`.
+
+    `copies` are rows of the training split that nobody read: other forms of rows that were kept (speech at other
+    speeds), by what sort of copy they are. They stand in shards beside those.
+    """
 
     read: int
     kept: dict[Split, int]
     duplicates: int
     rejected: dict[str, int]
+    copies: dict[str, int] = {}
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_no_copies(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Where there are none nothing is said of them, as before there were any."""
+        return {name: value for name, value in dump(self).items() if name != "copies" or value}
+
+    def rows(self, split: Split) -> int:
+        """How many rows of a split shards hold."""
+        return self.kept.get(split, 0) + (sum(self.copies.values()) if split == "train" else 0)
 
     @property
     def balance(self) -> int:
@@ -127,14 +141,16 @@ class Ledger(_Entry):
 
     def __add__(self, other: Ledger) -> Ledger:
         """The ledger of both together."""
-        kept, rejected = Counter(self.kept), Counter(self.rejected)
+        kept, rejected, copies = Counter(self.kept), Counter(self.rejected), Counter(self.copies)
         kept.update(other.kept)
         rejected.update(other.rejected)
+        copies.update(other.copies)
         return Ledger(
             read=self.read + other.read,
             kept=dict(kept),
             duplicates=self.duplicates + other.duplicates,
             rejected=dict(sorted(rejected.items())),
+            copies=dict(sorted(copies.items())),
         )
 
 
@@ -159,7 +175,8 @@ class Manifest(_Entry):
         fingerprint: Names the corpora and the configuration it was made from: that of the newest generation.
         recipe_fingerprint: Names what all generations have in common: the configuration, held-out sets and
             tokenizers, but not the corpora.
-        modalities: What each side is, by the table of modalities; its tokenizer belongs to a side of text.
+        modalities: What each side is, by the table of modalities, with all its settings and what they came to; its
+            tokenizer belongs to a side of text.
         generations: What each run added. Shards, rejects and inputs above stand in their order; the ledger is the sum.
     """
 
@@ -167,7 +184,7 @@ class Manifest(_Entry):
     task: Literal["text"] = "text"
     fingerprint: str
     recipe_fingerprint: str = ""
-    modalities: dict[Side, str] = dict.fromkeys(SIDES, USUAL)
+    modalities: dict[Side, Described] = dict.fromkeys(SIDES, USUAL)
     source_tokenizer: TokenizerEntry | None
     target_tokenizer: TokenizerEntry | None
     splits: dict[Split, SplitEntry]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from seq2seq_core.modalities.base import SIDES, Element, EncoderInput, Modality, Ragged, Side
+from seq2seq_core.modalities.base import SIDES, Described, Element, EncoderInput, Modality, Ragged, Side
 from seq2seq_core.modalities.table import modality_of
 
 
@@ -42,6 +42,15 @@ class DatasetSide:
         return pa.field(self.name, self.modality.content_type(self.vocabulary), nullable=False)
 
     @property
+    def notes(self) -> tuple[pa.Field, ...]:
+        """The columns with what else is known of each row."""
+        return tuple(pa.field(self.note_name(note), kind) for note, kind in self.modality.notes.items())
+
+    def note_name(self, note: str) -> str:
+        """The column with a note."""
+        return f"{self.name}_{note}"
+
+    @property
     def element(self) -> Element:
         """What the cache holds of each position."""
         return self.modality.element(self.vocabulary)
@@ -62,8 +71,8 @@ Sides = Mapping[Side, DatasetSide]
 """Both sides, the source first."""
 
 
-def sides_of(modalities: Mapping[Side, str], vocabularies: Mapping[Side, int]) -> Sides:
-    """Both sides, by the names of their modalities and the vocabularies of those that have one.
+def sides_of(modalities: Mapping[Side, Described | Modality], vocabularies: Mapping[Side, int]) -> Sides:
+    """Both sides, by their modalities and the vocabularies of those that have one.
 
     Raises:
         DatasetError: This version knows no such modality.

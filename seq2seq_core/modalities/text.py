@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.modalities.base import Doubt, Element, EncoderInput, Modality, Normalized, Padded, Ragged, Symbols
+from seq2seq_core.modalities.base import (
+    Doubt,
+    Element,
+    EncoderInput,
+    Modality,
+    Normalized,
+    Padded,
+    Ragged,
+    Raw,
+    Symbols,
+)
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -19,9 +29,10 @@ from seq2seq_core.tokenizer.vocabulary import EOS_ID, PAD_ID, token_type
 class Text(Modality):
     """Text, cut into pieces of a vocabulary."""
 
-    name = "text"
-    raw = "text"
-    has_text = True
+    raw: ClassVar[Raw] = "text"
+    has_text: ClassVar[bool] = True
+
+    kind: Literal["text"] = "text"
 
     def staged_type(self) -> pa.DataType:
         """See `Modality`; large, as the rows of a shard may have more than 2 GiB of text together."""

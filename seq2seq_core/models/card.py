@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field, model_serializer, model_validator
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, ModelError, StorageError
-from seq2seq_core.modalities.base import EncoderInput, Modality, Side
+from seq2seq_core.modalities.base import Described, EncoderInput, Modality, Side
 from seq2seq_core.modalities.table import USUAL, modality_of
 from seq2seq_core.text.source_text import SourceText
 
@@ -31,6 +31,7 @@ CONFIG_NAME = "config.json"
 
 _MOST_HEADER_BYTES = 100_000_000  # as the safetensors library has it
 _SHOWN_KEYS = 5
+_TOLD_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 _ADVICE = "Copy the model again, or export it again from its run."
 _log = logging.getLogger(__name__)
 
@@ -47,17 +48,17 @@ def _below(path: str) -> str:
     return path
 
 
-def _known(modality: str) -> str:
-    """A name that this version knows."""
+def _known(modality: Described) -> Described:
+    """One that this version knows."""
     try:
-        return modality_of(modality).name
+        return modality_of(modality).described
     except DatasetError as error:
         raise ValueError(str(error)) from None
 
 
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 _Path = Annotated[str, AfterValidator(_below)]
-_ModalityName = Annotated[str, AfterValidator(_known)]
+_Modality = Annotated[Described, AfterValidator(_known)]
 
 
 class _Entry(pydantic.BaseModel):
@@ -87,6 +88,11 @@ class Lineage(_Entry):
     configuration: dict[str, Any] = {}
     software: dict[str, str] = {}
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What manifests of outputs tell of it."""
+        return self.model_dump(mode="json", include=set(_TOLD_KEYS))
+
 
 class FileEntry(_Entry):
     """A file of the folder; `path` is relative to it, `digest` xxh3-128 of its bytes."""
@@ -99,14 +105,14 @@ class FileEntry(_Entry):
 class ModelCard(_Entry):
     """What `config.json` says; `architecture` is that of a family of `models.registry`, as plain values.
 
-    `source_modality` says what the source is (`modalities.table`); only a source of text has a tokenizer, and a
-    vocabulary.
+    `source_modality` says what the source is (`modalities.table`), with all its settings; only a source of text has a
+    tokenizer, and a vocabulary.
     """
 
     format_version: Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)] = FORMAT_VERSION
     task: Literal["text"] = "text"
     architecture: dict[str, Any]
-    source_modality: _ModalityName = USUAL
+    source_modality: _Modality = USUAL
     source_vocabulary: Count | None = None
     target_vocabulary: Count
     source_text: SourceText = SourceText()
@@ -120,7 +126,7 @@ class ModelCard(_Entry):
         for name in ("source_vocabulary", "source_tokenizer"):
             if (getattr(self, name) is not None) != self.modality.has_text:
                 expected = "there is none" if self.modality.has_text else "only a source of text has one"
-                raise ValueError(f"{name}: {expected}, and the source is {self.source_modality}")
+                raise ValueError(f"{name}: {expected}, and the source is {self.modality.kind}")
         return self
 
     @model_serializer(mode="wrap")
@@ -180,8 +186,8 @@ def check_reads_text(root: str, card: ModelCard) -> None:
         raise ModelError(
             "the source of this model is no text, and only texts are translated",
             where=storage.redact(root),
-            found=f"source_modality {card.source_modality}",
-            advice="Name a model that was trained on text.",
+            found=f"source_modality {card.modality.kind}",
+            advice="Name a model that was trained on text; one of speech is for `seq2seq transcribe`.",
         )
 
 

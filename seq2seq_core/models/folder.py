@@ -23,7 +23,7 @@ from torch import Tensor
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, ModelError, TokenizerError
-from seq2seq_core.modalities.base import EncoderInput, Modality, Side
+from seq2seq_core.modalities.base import Described, EncoderInput, Modality, Side
 from seq2seq_core.modalities.table import USUAL, modality_of
 from seq2seq_core.models.card import (
     CONFIG_NAME,
@@ -79,7 +79,7 @@ def save_model(
     target_tokenizer: Tokenizer,
     lineage: Lineage,
     source_text: SourceText = _UNKNOWN_TEXT,
-    source_modality: str = USUAL,
+    source_modality: Described | Modality = USUAL,
 ) -> str:
     """Publish a model in the folder `root`, replacing an older one; its `ModelCard.digest`.
 
@@ -93,13 +93,14 @@ def save_model(
     tokenizers: dict[Side, Tokenizer] = {} if source_tokenizer is None else {"source": source_tokenizer}
     tokenizers["target"] = target_tokenizer
     vocabularies = {side: tokenizer.vocabulary_size for side, tokenizer in tokenizers.items()}
-    source = modality_of(source_modality).encoder_input(vocabularies.get("source"))
+    modality = modality_of(source_modality)
+    source = modality.encoder_input(vocabularies.get("source"))
     _check_weights(tensors, _empty(architecture, source, vocabularies["target"]), "the model to be saved")
     is_joint = len({tokenizer.digest for tokenizer in tokenizers.values()}) < len(tokenizers)
     names = tokenizer_names(tokenizers, is_joint=is_joint)
     facts = {
         "architecture": architecture.model_dump(mode="json"),
-        "source_modality": source_modality,
+        "source_modality": modality.described,
         **{f"{side}_vocabulary": size for side, size in vocabularies.items()},
         "source_text": source_text,
     }

@@ -4,7 +4,8 @@ Shape legend: B sentences, W search width (hypotheses a sentence), N = B * W row
 T target positions, D model width, V target vocabulary.
 
 A source is what `modalities.EncoderInput` says: ids (int64, B x S) or vectors (float32, B x S x F); the suffix BS
-stands for either.
+stands for either. Where an encoder gives a state for every few positions (`Seq2Seq.subsampling`), the S of what follows
+it counts its states.
 """
 
 from __future__ import annotations
@@ -49,14 +50,34 @@ class Step:
     state: State
 
 
+@dataclass(frozen=True)
+class Forward:
+    """What teacher forcing gives: the decoder's logits, and the loss of a second head, where the model has one.
+
+    Attributes:
+        logits_BTV: Logits (float) of the next token after each target position.
+        auxiliary: A loss in nats, summed over the rows (float32 scalar), such as that of CTC; None: there is none.
+            Exactly 0, with gradients of 0, where no row has a token to learn.
+    """
+
+    logits_BTV: Tensor
+    auxiliary: Tensor | None = None
+
+
 class Seq2Seq(nn.Module, ABC):
     """An encoder and a decoder. The families differ in nothing that stands outside their file.
 
     Attributes:
         max_length: Longest source or target the model can take, in tokens with EOS or BOS; None: no limit.
+        subsampling: Source positions an encoder state stands for: n positions give ceil(n / subsampling) states, and
+            state s stands for the positions from s * subsampling on.
+        auxiliary_weight: Share w (0 to 1) of the second head in what training minimises, (1 - w) * cross-entropy +
+            w * auxiliary (Kim, Hori and Watanabe 2017); 0: there is no second head.
     """
 
     max_length: int | None = None
+    subsampling: int = 1
+    auxiliary_weight: float = 0.0
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -73,8 +94,8 @@ class Seq2Seq(nn.Module, ABC):
         """Encode padded sources, of which so many positions are real (int64, at least one)."""
 
     @abstractmethod
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:
-        """Logits (float, B x T x V) of the next token after each of `target_BT` (int64, each row starts with BOS)."""
+    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
+        """What follows each of `target_BT` (int64; each row starts with BOS, and PAD may follow its tokens)."""
 
     @abstractmethod
     def start(self, memory: Memory, width: int = 1) -> State:
@@ -83,6 +104,13 @@ class Seq2Seq(nn.Module, ABC):
     @abstractmethod
     def step(self, tokens_N: Tensor, state: State) -> Step:
         """Advance every row by its last token (int64, BOS at first); agrees with `forward` position by position."""
+
+    def frame_scores(self, memory: Memory) -> Tensor | None:  # noqa: ARG002 (most families have none)
+        """Log probabilities (float32, B x S x V) of target tokens at each encoder state; blank has the id of PAD.
+
+        Those of connectionist temporal classification (Graves et al. 2006); None where the model has no head for it.
+        """
+        return None
 
 
 class ArchitectureConfig(Config):

@@ -1,33 +1,22 @@
 """The Transformer (Vaswani et al. 2017): token ids in, logits out, all positions at once or step by step.
 
-Shape legend: B sentences, W search width (hypotheses a sentence), N = B * W rows, S source positions, T target
-positions, P steps taken so far, D model width, H heads, C = channels of one head, V target vocabulary.
+Shape legend: B sentences, S source positions, T target positions, D model width.
 """
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Literal
 
-import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 
-from seq2seq_core.errors import ModelError
 from seq2seq_core.modalities.base import EncoderInput
-from seq2seq_core.models.attention import CrossAttention, Past, SelfAttention
-from seq2seq_core.models.interface import ArchitectureConfig, Memory, Seq2Seq, State, Step
-from seq2seq_core.models.layers import Embeddings, TieEmbeddings, length_mask, linear, moved_sentences
-
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": functional.relu,
-    "gelu": functional.gelu,
-    "swish": functional.silu,
-}
+from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory
+from seq2seq_core.models.layers.embeddings import Embeddings, TieEmbeddings
+from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
+from seq2seq_core.models.layers.rows import length_mask
+from seq2seq_core.models.layers.sublayers import Activation, DecoderLayer, EncoderLayer, Norm
+from seq2seq_core.models.transformer_decoder import TransformerDecoder
 
 
 class TransformerConfig(ArchitectureConfig):
@@ -42,8 +31,8 @@ class TransformerConfig(ArchitectureConfig):
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout of embeddings and after every sublayer")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of attention weights")
     activation_dropout: float = Field(0.0, ge=0, lt=1, description="dropout inside the feed-forward layers")
-    activation: Literal["relu", "gelu", "swish"] = Field("relu", description="nonlinearity of the feed-forward layers")
-    norm: Literal["pre", "post"] = Field("pre", description="layer normalisation before or after each sublayer")
+    activation: Activation = Field("relu", description="nonlinearity of the feed-forward layers")
+    norm: Norm = Field("pre", description="layer normalisation before or after each sublayer")
     positions: Literal["sinusoidal", "learned"] = Field("sinusoidal", description="how positions are told apart")
     max_positions: int = Field(
         512,
@@ -80,7 +69,7 @@ class TransformerConfig(ArchitectureConfig):
         return Transformer(self, source, target_vocabulary)
 
 
-class Transformer(Seq2Seq):
+class Transformer(TransformerDecoder):
     """Encoder and decoder of `TransformerConfig`."""
 
     def __init__(self, config: TransformerConfig, source: EncoderInput, target_vocabulary: int) -> None:
@@ -105,234 +94,12 @@ class Transformer(Seq2Seq):
             x_BSD = layer(x_BSD, mask_BS[:, None, None])
         return Memory(self.encoder_norm(x_BSD), mask_BS)
 
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Tensor:
+    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
         """See `Seq2Seq.forward`; a ModelError when learned positions do not reach."""
-        memory = self.encode(source_BS, source_lengths_B)
-        x_BTD = self.embeddings.embed_target(target_BT)
-        x_BTD = self.dropout(x_BTD + self.target_positions(0, target_BT.size(1), x_BTD))
-        for layer in self.decoder:
-            x_BTD = layer(x_BTD, memory.states_BSD, memory.mask_BS[:, None, None])
-        return self.embeddings.logits(self.decoder_norm(x_BTD))
-
-    def start(self, memory: Memory, width: int = 1) -> TransformerState:
-        """See `Seq2Seq.start`: the cross-attention keys and values are computed here, once a sentence."""
-        # Contiguous, or every step would copy them for its matrix products.
-        crosses = tuple(
-            layer.cross_attention.keys_values(memory.states_BSD).contiguous() for layer in self._decoder_layers()
-        )
-        sentences = memory.mask_BS.size(0)
-        return TransformerState(
-            width=width,
-            mask_B11S=memory.mask_BS[:, None, None],
-            crosses=crosses,
-            pasts=tuple(Past(cross[:, :, :, :0], 0) for cross in crosses),
-            ancestors_NP=torch.empty(sentences * width, 0, dtype=torch.int64, device=memory.mask_BS.device),
-        )
-
-    def step(self, tokens_N: Tensor, state: State) -> Step:
-        """See `Seq2Seq.step`; the hypotheses of a sentence stand side by side as W query positions."""
-        if not isinstance(state, TransformerState):
-            raise TypeError(f"a state of {type(self).__name__}.start is needed, not {type(state).__name__}")
-        x_BWD = self.embeddings.embed_target(tokens_N.view(-1, state.width))
-        x_BWD = self.dropout(x_BWD + self.target_positions(state.steps, 1, x_BWD))
-        length, state = state.steps * state.width, state.opened()
-        mask, pasts, weights_BWS = state.self_mask(), [], x_BWD
-        for layer, past, cross in zip(self._decoder_layers(), state.pasts, state.crosses, strict=True):
-            x_BWD, present = layer.look_back(x_BWD, past, length, mask)
-            x_BWD, weights_BWS = layer.look_across(x_BWD, cross, state.mask_B11S)
-            pasts.append(present)
-        logits_NV = self.embeddings.logits(self.decoder_norm(x_BWD)).flatten(0, 1)
-        return Step(logits_NV, weights_BWS.flatten(0, 1), replace(state, pasts=tuple(pasts)))
-
-    def _decoder_layers(self) -> list[DecoderLayer]:
-        return list(self.decoder)  # type: ignore[arg-type]  # ModuleList forgets its element type
-
-
-class EncoderLayer(nn.Module):
-    """Self-attention and feed-forward, each inside a residual connection."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.self_attention = SelfAttention(config.width, config.heads, config.attention_dropout)
-        self.self_residual = Residual(config)
-        self.feed_forward = FeedForward(config)
-        self.feed_forward_residual = Residual(config)
-
-    def forward(self, x_BSD: Tensor, mask_B11S: Tensor) -> Tensor:
-        """B x S x D in and out."""
-        x_BSD = self.self_residual.add(x_BSD, self.self_attention(self.self_residual.enter(x_BSD), mask_B11S))
-        return self.feed_forward_residual.add(x_BSD, self.feed_forward(self.feed_forward_residual.enter(x_BSD)))
-
-
-class DecoderLayer(nn.Module):
-    """Causal self-attention, cross-attention and feed-forward, each inside a residual connection."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.self_attention = SelfAttention(config.width, config.heads, config.attention_dropout)
-        self.self_residual = Residual(config)
-        self.cross_attention = CrossAttention(config.width, config.heads, config.attention_dropout)
-        self.cross_residual = Residual(config)
-        self.feed_forward = FeedForward(config)
-        self.feed_forward_residual = Residual(config)
-
-    def forward(self, x_BTD: Tensor, states_BSD: Tensor, mask_B11S: Tensor) -> Tensor:
-        """B x T x D in and out."""
-        x_BTD = self.self_residual.add(x_BTD, self.self_attention(self.self_residual.enter(x_BTD), None, causal=True))
-        memory = self.cross_attention.keys_values(states_BSD)
-        contexts = self.cross_attention(self.cross_residual.enter(x_BTD), memory, mask_B11S)
-        x_BTD = self.cross_residual.add(x_BTD, contexts)
-        return self.feed_forward_residual.add(x_BTD, self.feed_forward(self.feed_forward_residual.enter(x_BTD)))
-
-    def look_back(self, x_BWD: Tensor, past: Past, length: int, mask: Tensor | None) -> tuple[Tensor, Past]:
-        """The self-attention of one step; see `SelfAttention.step`."""
-        contexts, past = self.self_attention.step(self.self_residual.enter(x_BWD), past, length, mask)
-        return self.self_residual.add(x_BWD, contexts), past
-
-    def look_across(self, x_BWD: Tensor, memory_2BHSC: Tensor, mask_B11S: Tensor) -> tuple[Tensor, Tensor]:
-        """The rest of one step, and its attention weights (B x W x S); see `CrossAttention.with_weights`."""
-        contexts, weights_BWS = self.cross_attention.with_weights(
-            self.cross_residual.enter(x_BWD), memory_2BHSC, mask_B11S
-        )
-        x_BWD = self.cross_residual.add(x_BWD, contexts)
-        x_BWD = self.feed_forward_residual.add(x_BWD, self.feed_forward(self.feed_forward_residual.enter(x_BWD)))
-        return x_BWD, weights_BWS
-
-
-class Residual(nn.Module):
-    """The way around a sublayer: pre-norm x + f(norm(x)) (Xiong et al. 2020) or post-norm norm(x + f(x))."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.pre = config.norm == "pre"
-        self.norm = nn.LayerNorm(config.width)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def enter(self, x: Tensor) -> Tensor:
-        """What the sublayer sees of x."""
-        inputs: Tensor = self.norm(x) if self.pre else x
-        return inputs
-
-    def add(self, x: Tensor, change: Tensor) -> Tensor:
-        """x and what the sublayer made of it."""
-        total: Tensor = x + self.dropout(change)
-        outputs: Tensor = total if self.pre else self.norm(total)
-        return outputs
-
-
-class FeedForward(nn.Module):
-    """Two projections with a nonlinearity between (Vaswani et al. 2017, section 3.3)."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.inner = linear(config.width, config.feed_forward_width)
-        self.outer = linear(config.feed_forward_width, config.width)
-        self.activation = _ACTIVATIONS[config.activation]
-        self.dropout = nn.Dropout(config.activation_dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """... x D in and out."""
-        outputs: Tensor = self.outer(self.dropout(self.activation(self.inner(x))))
-        return outputs
-
-
-class SinusoidalPositions(nn.Module):
-    """Sines and cosines of geometric wavelengths (Vaswani et al. 2017, section 3.5), for any length."""
-
-    def forward(self, first: int, count: int, like: Tensor) -> Tensor:
-        """Vectors (count x D) of the positions from `first` on, of the device and width of `like`."""
-        rounded = 1 << max(8, (first + count - 1).bit_length())
-        return _sinusoids(rounded, like.size(-1), like.device)[first : first + count].to(like.dtype)
-
-
-class LearnedPositions(nn.Module):
-    """One trained vector a position."""
-
-    def __init__(self, count: int, width: int) -> None:
-        super().__init__()
-        self.table = nn.Parameter(torch.empty(count, width))
-        nn.init.normal_(self.table, std=width**-0.5)
-
-    def forward(self, first: int, count: int, _like: Tensor) -> Tensor:
-        """Vectors (count x D) of the positions from `first` on.
-
-        Raises:
-            ModelError: There are not as many positions.
-        """
-        if first + count > len(self.table):
-            raise ModelError(
-                "a sequence is longer than the learned positions of the model",
-                found=f"{first + count} tokens",
-                expected=f"at most {len(self.table)}",
-                advice="Cut the text into shorter segments, or train with sinusoidal positions or more max_positions.",
-            )
-        return self.table[first : first + count]
+        return Forward(self.decode(self.encode(source_BS, source_lengths_B), target_BT))
 
 
 def _positions(config: TransformerConfig) -> SinusoidalPositions | LearnedPositions:
     if config.positions == "learned":
         return LearnedPositions(config.max_positions, config.width)
     return SinusoidalPositions()
-
-
-@functools.lru_cache(maxsize=16)
-def _sinusoids(count: int, width: int, device: torch.device) -> Tensor:
-    """The table count x width, float32, sines first; computed outside inference mode, as training may share it."""
-    with torch.inference_mode(False):
-        steps = torch.arange(width // 2, dtype=torch.float64) * (-math.log(10_000.0) / (width // 2))
-        angles = torch.arange(count, dtype=torch.float64)[:, None] * steps.exp()
-        return torch.cat([angles.sin(), angles.cos()], 1).float().to(device)
-
-
-@dataclass(frozen=True)
-class TransformerState(State):
-    """Keys and values of all hypotheses, kept where they were computed.
-
-    A hypothesis that changes its row would have to take its past along; copying that is most of a step's memory
-    traffic. Instead, the W keys of each step stand in one row of keys a sentence (position p * W + slot), every
-    hypothesis looks at all of them, and a mask leaves it those of its own ancestors.
-
-    Attributes:
-        width: W.
-        mask_B11S: Where the memory is real.
-        crosses: Keys and values of the memory, a layer each (2 x B x H x S x C).
-        pasts: Keys and values of the steps, a layer each (P * W positions).
-        ancestors_NP: Slot (int64, 0 to W-1) of each row's ancestor at each step.
-    """
-
-    width: int
-    mask_B11S: Tensor
-    crosses: tuple[Tensor, ...]
-    pasts: tuple[Past, ...]
-    ancestors_NP: Tensor
-
-    @property
-    def steps(self) -> int:
-        """P."""
-        return self.ancestors_NP.size(1)
-
-    def opened(self) -> TransformerState:
-        """The state with one more step, at which every row is its own ancestor."""
-        rows = torch.arange(self.ancestors_NP.size(0), device=self.ancestors_NP.device)
-        return replace(self, ancestors_NP=torch.cat([self.ancestors_NP, rows[:, None] % self.width], 1))
-
-    def self_mask(self) -> Tensor | None:
-        """Bool B x 1 x W x P*W, True at a row's ancestors; None for one hypothesis a sentence, which sees all."""
-        if self.width == 1:
-            return None
-        slots = torch.arange(self.width, device=self.ancestors_NP.device)
-        own_NPW = self.ancestors_NP[:, :, None] == slots
-        return own_NPW.view(-1, 1, self.width, self.steps * self.width)
-
-    def reorder(self, parents_N: Tensor) -> TransformerState:
-        """See `State.reorder`; moves the table of ancestors alone while no sentence leaves."""
-        state = replace(self, ancestors_NP=self.ancestors_NP.index_select(0, parents_N))
-        sentences = moved_sentences(parents_N, self.width, self.mask_B11S.size(0))
-        if sentences is None:
-            return state
-        return replace(
-            state,
-            mask_B11S=self.mask_B11S.index_select(0, sentences),
-            crosses=tuple(cross.index_select(1, sentences) for cross in self.crosses),
-            pasts=tuple(past.of_sentences(sentences) for past in self.pasts),
-        )

@@ -78,12 +78,12 @@ def initialize(materials: Materials, folder: str) -> None:
 def _check_sides(model: LoadedModel, dataset: Dataset, where: str) -> None:
     """Both read the same: what the source is, and the tokenizers of sides that have one."""
     modality = dataset.manifest.sides["source"].modality
-    if model.modality.name != modality.name:
+    if model.modality.kind != modality.kind:
         raise ConfigError(
             "the source of initialize_from is not what that of the dataset is",
             where=where,
-            found=model.modality.name,
-            expected=modality.name,
+            found=model.modality.kind,
+            expected=modality.kind,
             advice="Name a model that was trained on such a source.",
         )
     theirs, ours = model.tokenizers, dataset.manifest.tokenizers

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from seq2seq_core import storage
 from seq2seq_core.errors import StorageError
+from seq2seq_core.metrics.measures import MEASURES
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation, perplexity, to_json
 
 METRICS_NAME = "metrics.jsonl"
@@ -31,7 +32,13 @@ logger = logging.getLogger(__name__)
 
 
 class TrainReport(pydantic.BaseModel):
-    """Means over the steps since the last report; losses in nats per target token, seconds over all resumptions."""
+    """Means over the steps since the last report; losses in nats per target token, seconds over all resumptions.
+
+    Attributes:
+        loss: What training minimises: label-smoothed cross-entropy, mixed with `auxiliary` where there is any.
+        nll: The decoder's cross-entropy, without label smoothing.
+        auxiliary: Loss of the model's second head (CTC); None where it has none.
+    """
 
     model_config = pydantic.ConfigDict(frozen=True)
 
@@ -40,6 +47,7 @@ class TrainReport(pydantic.BaseModel):
     epoch: int
     loss: float
     nll: float
+    auxiliary: float | None = None
     learning_rate: float
     gradient_norm: float
     tokens_per_second: float
@@ -72,12 +80,14 @@ class LogRecorder:
 
     def report(self, report: TrainReport) -> None:
         left = "" if report.seconds_left is None else f" | {_clock(report.seconds_left)} left"
+        auxiliary = "" if report.auxiliary is None else f" | auxiliary {report.auxiliary:.4f}"
         skipped = f" | {report.skipped} skipped" if report.skipped else ""
         logger.info(
-            "step %d | epoch %d | loss %.4f | perplexity %.2f | %d tokens/s | rate %.3g | norm %.2f%s%s",
+            "step %d | epoch %d | loss %.4f%s | perplexity %.2f | %d tokens/s | rate %.3g | norm %.2f%s%s",
             report.step,
             report.epoch,
             report.loss,
+            auxiliary,
             perplexity(report.nll),
             report.tokens_per_second,
             report.learning_rate,
@@ -87,11 +97,7 @@ class LogRecorder:
         )
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
-        scores = "".join(
-            f" | {name} {value:.2f}"
-            for name, value in (("BLEU", validation.bleu), ("chrF", validation.chrf))
-            if value is not None
-        )
+        scores = "".join(f" | {MEASURES[name].label} {value:.2f}" for name, value in validation.scores.items())
         logger.info(
             "validation at step %d | loss %.4f | perplexity %.2f%s | %.1f s",
             validation.step,
@@ -130,7 +136,7 @@ class JsonRecorder:
         """Single steps are no rows."""
 
     def report(self, report: TrainReport) -> None:
-        values = report.model_dump(exclude={"seconds_left"})
+        values = report.model_dump(exclude={"seconds_left"} | ({"auxiliary"} if report.auxiliary is None else set()))
         self._add({"kind": "train", **values, "perplexity": perplexity(report.nll)})
 
     def validation(self, validation: Validation, seconds: float) -> None:
@@ -192,12 +198,13 @@ class TensorBoardRecorder:
         """Single steps are no points."""
 
     def report(self, report: TrainReport) -> None:
-        names = ("loss", "nll", "learning_rate", "gradient_norm", "tokens_per_second")
-        self._add({f"train/{name}": getattr(report, name) for name in names}, report.step)
+        names = ("loss", "nll", "auxiliary", "learning_rate", "gradient_norm", "tokens_per_second")
+        values = {f"train/{name}": getattr(report, name) for name in names}
+        self._add({name: value for name, value in values.items() if value is not None}, report.step)
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
-        values = {f"validation/{name}": getattr(validation, name) for name in ("loss", "bleu", "chrf")}
-        self._add({name: value for name, value in values.items() if value is not None}, validation.step)
+        values = {"loss": validation.loss, **validation.scores}
+        self._add({f"validation/{name}": value for name, value in values.items()}, validation.step)
 
     def close(self) -> None:
         """Every point is already written."""

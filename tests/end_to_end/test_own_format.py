@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.cli import main
-from seq2seq_core.corpora.formats.format import Format
+from seq2seq_core.corpora.formats.base.format import Format
 from seq2seq_core.corpora.formats.jsonl import JsonLines
 from seq2seq_core.corpora.formats.table import FORMATS
 from seq2seq_core.corpora.terms.rows import Shape

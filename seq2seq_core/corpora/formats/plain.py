@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from seq2seq_core.corpora.formats.lines import LineFormat, lines_of
+from seq2seq_core.corpora.formats.base.lines import LineFormat, lines_of
 from seq2seq_core.corpora.terms.rows import Shape
 from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.files.lines import decode

@@ -16,7 +16,7 @@ from xml.parsers import expat
 import pyarrow as pa
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.format import Format
+from seq2seq_core.corpora.formats.base.format import Format
 from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.corpora.terms.rows import MISSING_FIELD, Shape
 from seq2seq_core.corpora.terms.source import Part, Source

@@ -168,7 +168,7 @@ class Head(Terms):
     def sides(self, tokenizers: TokenizersReport) -> DatasetSides:
         """What both sides of the dataset are."""
         sizes = {side: entry.vocabulary_size for side, entry in tokenizers.of_sides.items()}
-        return sides_of(self.recipe.modalities, sizes)
+        return sides_of(self.recipe.sides, sizes)
 
     def slots_of(self, role: Role) -> int:
         """How many slots the staged files of units of a role have."""
@@ -272,14 +272,17 @@ class RowsBefore(Batches):
 
 
 class ShardReport(Accounted):
-    """A finished shard: its entry, the rows left out and the length histograms of both sides.
+    """A finished shard: its entry, the rows left out, the length histograms of both sides and `Modality.sums`.
 
-    `staged = entry.rows + duplicates + sum(rejected)`, over all shards and the units they were dealt from.
+    `staged = entry.rows - sum(copies) + duplicates + sum(rejected)`, over all shards and the units they were dealt
+    from.
     """
 
     partition: Partition
     entry: ShardEntry
     duplicates: int
+    copies: dict[str, int] = {}
+    sums: tuple[float, ...] = ()
     source_lengths: tuple[int, ...]
     target_lengths: tuple[int, ...]
 

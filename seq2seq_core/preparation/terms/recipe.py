@@ -9,7 +9,7 @@ from pydantic import Field
 
 from seq2seq_core.config import Config
 from seq2seq_core.modalities.base import Modality, Side
-from seq2seq_core.modalities.table import MODALITIES, USUAL, modality_of
+from seq2seq_core.modalities.table import DEFAULT, AnyModality
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.rules.catalogue import FiltersConfig
 from seq2seq_core.tokenizer.training import TokenizerConfig
@@ -56,7 +56,7 @@ class NearDuplicatesConfig(Config):
 class Recipe(Config):
     """How raw rows become shards."""
 
-    source_modality: str = Field(USUAL, description=f"what the source side is: {', '.join(MODALITIES)}")
+    source_modality: AnyModality = Field(DEFAULT, description="what the source side is")
     normalize: NormalizeConfig = Field(NormalizeConfig(), description="how text is normalised")
     filters: FiltersConfig = Field(FiltersConfig(), description="which training rows are rejected")
     protection: ProtectionConfig = Field(
@@ -86,27 +86,22 @@ class Recipe(Config):
         description="lines a worker reads at a time from an uncompressed file; default: 250,000 (more beyond 512 MiB "
         "of input: about 128 MiB of text at 8 GiB)",
     )
+    unit_seconds: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        description="seconds of audio a worker reads at a time; default: 1800 (more beyond 512 MiB of input, up to "
+        "about 128 MiB of FLAC)",
+    )
     max_line_bytes: int = Field(1 << 20, ge=1, lt=1 << 31, description="longer lines are unreadable, in bytes")
     on_error: Literal["reject", "fail"] = Field(
         "reject", description="an unreadable row (not UTF-8, bad JSON, missing column) is counted, or ends the run"
     )
 
-    @pydantic.field_validator("source_modality")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        if name not in MODALITIES:
-            raise ValueError(f"no such modality {name!r}; expected one of {', '.join(MODALITIES)}")
-        return name
-
-    @property
-    def modalities(self) -> dict[Side, str]:
-        """What each side is, by name; the target is always text."""
-        return {"source": self.source_modality, "target": USUAL}
-
     @property
     def sides(self) -> dict[Side, Modality]:
-        """What each side is."""
-        return {side: modality_of(name) for side, name in self.modalities.items()}
+        """What each side is; the target is always text."""
+        return {"source": self.source_modality, "target": DEFAULT}
 
     @property
     def protected_sides(self) -> tuple[Side, ...]:

@@ -1,7 +1,8 @@
 """One global batch in, one update of the weights out, the same at any world size.
 
-Every process computes the gradient of its rows' summed loss, scaled by `world size / target tokens of all
-processes`; the mean over processes that DDP takes is then exactly the gradient of the loss per token.
+What is minimised is `(1 - w) * cross-entropy + w * auxiliary`, where a model has a second head of weight w; both are
+sums over rows, in nats. Every process computes the gradient of its rows' summed loss, scaled by `world size / target
+tokens of all processes`; the mean over processes that DDP takes is then exactly the gradient of the loss per token.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from seq2seq_core.data.batch import Batch
+from seq2seq_core.models.interface import Forward, Seq2Seq
 from seq2seq_core.training.optimization.loss import smoothed_loss
 from seq2seq_core.training.processes.distributed import World
 
@@ -25,10 +27,17 @@ Precision = Literal["float32", "bfloat16", "auto"]
 
 @dataclass(frozen=True)
 class StepResult:
-    """Sums over all processes: losses in nats, the gradient's norm before it was cut, and the processes' flags."""
+    """Sums over all processes: losses in nats, the gradient's norm before it was cut, and the processes' flags.
+
+    Attributes:
+        loss: What was minimised.
+        nll: Cross-entropy of the decoder, without label smoothing.
+        auxiliary: Loss of the second head; 0 where the model has none.
+    """
 
     loss: float
     nll: float
+    auxiliary: float
     gradient_norm: float
     updated: bool
     flags: tuple[bool, ...]
@@ -46,7 +55,7 @@ class Stepper:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Seq2Seq,
         optimizer: torch.optim.Optimizer,
         world: World,
         idle: Batch,
@@ -57,6 +66,7 @@ class Stepper:
         seed: int,
     ) -> None:
         self._weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self._auxiliary_weight = model.auxiliary_weight
         self._parallel = world.parallel(model)
         self._optimizer = optimizer
         self._world, self._idle = world, idle
@@ -79,29 +89,34 @@ class Stepper:
         is_bad = ~(torch.isfinite(norm) & torch.isfinite(sums).all())
         raised = torch.tensor(flags, dtype=torch.float64, device=sums.device)
         shared = self._world.sum(torch.cat([sums, is_bad.double().unsqueeze(0), raised]))
-        gradient_norm, loss, nll, bad, *seen = torch.cat([norm.double().unsqueeze(0), shared]).tolist()
+        gradient_norm, loss, nll, auxiliary, bad, *seen = torch.cat([norm.double().unsqueeze(0), shared]).tolist()
         if not bad:
             self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        return StepResult(loss, nll, gradient_norm, not bad, tuple(flag > 0 for flag in seen))
+        return StepResult(loss, nll, auxiliary, gradient_norm, not bad, tuple(flag > 0 for flag in seen))
 
     def _accumulate(self, batches: Sequence[Batch], scale: float) -> Tensor:
-        """Gradients of all pieces, shared between processes with the last one; sums of loss and likelihood."""
-        sums = torch.zeros(2, dtype=torch.float64, device=self._world.device)
+        """Gradients of all pieces, shared between processes with the last one; sums of the losses."""
+        sums = torch.zeros(3, dtype=torch.float64, device=self._world.device)
         pieces = list(batches) or [self._idle]
         for i, batch in enumerate(pieces):
             with self._unshared(is_last=i == len(pieces) - 1):
-                loss, nll = self._losses(batch)
-                (loss * scale).backward()  # type: ignore[no-untyped-call]
-            sums += torch.stack([loss.detach(), nll])
+                losses = self._losses(batch)
+                (losses[0] * scale).backward()  # type: ignore[no-untyped-call]
+            sums += torch.stack([loss.detach() for loss in losses])
         return sums
 
-    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """What is minimised, cross-entropy and auxiliary loss, as `StepResult` has them."""
         device = self._world.device
         batch = batch.to(device, non_blocking=True)
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
-            logits_BTV = self._parallel(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
-        return smoothed_loss(logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), self._smoothing)
+            found: Forward = self._parallel(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
+        loss, nll = smoothed_loss(found.logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), self._smoothing)
+        if found.auxiliary is None:
+            return loss, nll, torch.zeros_like(nll)
+        auxiliary, weight = found.auxiliary.double(), self._auxiliary_weight
+        return (1 - weight) * loss + weight * auxiliary, nll, auxiliary
 
     def _unshared(self, *, is_last: bool) -> contextlib.AbstractContextManager[None]:
         if is_last or not isinstance(self._parallel, DistributedDataParallel):

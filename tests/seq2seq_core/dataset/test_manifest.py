@@ -103,5 +103,5 @@ def test_a_side_without_text_has_no_tokenizer() -> None:
 
 def test_a_modality_of_a_later_version_is_named() -> None:
     later = manifest().model_copy(update={"modalities": {"source": "smell", "target": "text"}})
-    with pytest.raises(DatasetError, match="no such modality; found smell; expected one of text"):
+    with pytest.raises(DatasetError, match="no such modality; found smell; expected one of audio, text"):
         _ = later.sides

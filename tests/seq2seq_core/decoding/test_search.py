@@ -41,7 +41,7 @@ def log_probability(model: Seq2Seq, source: np.ndarray, tokens: list[int]) -> fl
     """The sum of the tokens' log probabilities by `forward`, without any search."""
     source_BS, lengths_B = pad(TEXT, [source])
     target_BT = torch.tensor([[BOS_ID, *tokens[:-1]]])
-    logits_TV = model(source_BS, lengths_B, target_BT)[0].detach().double()
+    logits_TV = model(source_BS, lengths_B, target_BT).logits_BTV[0].detach().double()
     return float(logits_TV.log_softmax(1)[torch.arange(len(tokens)), torch.tensor(tokens)].sum())
 
 
@@ -80,7 +80,7 @@ def plain_beam(model: Seq2Seq, source: np.ndarray, options: SearchConfig) -> lis
         grown = []
         for tokens, total in live:
             source_BS, lengths_B = pad(TEXT, [source])
-            scores_V = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *tokens]]))[0, -1].log_softmax(0)
+            scores_V = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *tokens]])).logits_BTV[0, -1].log_softmax(0)
             grown += [([*tokens, v], total + float(s)) for v, s in enumerate(scores_V) if v not in (PAD_ID, BOS_ID)]
         grown.sort(key=lambda pair: -pair[1])
         ended += [(tokens, total / length**power) for tokens, total in grown[: options.beam] if tokens[-1] == EOS_ID]
@@ -117,7 +117,7 @@ def test_greedy_takes_the_most_probable_token_at_every_step(hashed_model: Model)
         total = 0.0
         while not expected or (expected[-1] != EOS_ID and len(expected) < options.max_length(len(source))):
             source_BS, lengths_B = pad(TEXT, [source])
-            logits_V = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *expected]]))[0, -1]
+            logits_V = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *expected]])).logits_BTV[0, -1]
             scores_V = logits_V.log_softmax(0)
             scores_V[[PAD_ID, BOS_ID]] = -torch.inf
             expected.append(int(scores_V.argmax()))

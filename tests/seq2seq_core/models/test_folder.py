@@ -99,7 +99,8 @@ def names(root: str) -> set[str]:
 
 def logits(model: Seq2Seq) -> torch.Tensor:
     with torch.no_grad():
-        return model(torch.tensor([[5, 6, 3]]), torch.tensor([3]), torch.tensor([[2, 7, 8]]))
+        logits: torch.Tensor = model(torch.tensor([[5, 6, 3]]), torch.tensor([3]), torch.tensor([[2, 7, 8]])).logits_BTV
+    return logits
 
 
 def assert_is_step(loaded: LoadedModel, step: int) -> None:
@@ -139,7 +140,7 @@ def test_a_loaded_rnn_can_be_trained_on(tmp_path: Path, source: Tokenizer, targe
         for weight in model.encoder.parameters():
             weight.mul_(1.5)
     assert not torch.equal(logits(model), before)
-    logits_with_gradient = model(torch.tensor([[5, 3]]), torch.tensor([2]), torch.tensor([[2]]))
+    logits_with_gradient = model(torch.tensor([[5, 3]]), torch.tensor([2]), torch.tensor([[2]])).logits_BTV
     logits_with_gradient.sum().backward()
     assert all(weight.grad is not None for weight in model.encoder.parameters())
 

@@ -29,7 +29,7 @@ from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.report.inspection import describe
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.training import TokenizerConfig, train
-from tests.toy_modality import Points, register
+from tests.toy_modality import NAME, Points, register
 
 FAMILIES: list[ArchitectureConfig] = [
     RnnConfig(embedding_width=6, width=8, decoder_layers=2),
@@ -58,7 +58,7 @@ def built(architecture: ArchitectureConfig, tokenizer: Tokenizer) -> Seq2Seq:
 def saved(folder: Path, architecture: ArchitectureConfig, tokenizer: Tokenizer) -> str:
     lineage = Lineage(run="r", step=1, dataset_digest="d", dataset="data")
     model = built(architecture, tokenizer)
-    save_model(str(folder), model, architecture, None, tokenizer, lineage, source_modality=Points.name)
+    save_model(str(folder), model, architecture, None, tokenizer, lineage, source_modality=NAME)
     return str(folder)
 
 
@@ -87,9 +87,9 @@ def test_padding_moves_no_logit(architecture: ArchitectureConfig, tokenizer: Tok
     model, (short, empty, long) = built(architecture, tokenizer), clouds(2, 0, 9)
     targets = torch.tensor([[2, 7, 8]])
     with torch.no_grad():
-        whole = model(*pad(Points(), [short, empty, long]), targets.expand(3, -1))
+        whole = model(*pad(Points(), [short, empty, long]), targets.expand(3, -1)).logits_BTV
         for row, source in zip(whole, (short, empty, long), strict=True):
-            assert torch.allclose(row, model(*pad(Points(), [source]), targets)[0], atol=1e-5)
+            assert torch.allclose(row, model(*pad(Points(), [source]), targets).logits_BTV[0], atol=1e-5)
     assert torch.isfinite(whole).all()
 
 
@@ -101,7 +101,7 @@ def test_what_is_saved_is_loaded(architecture: ArchitectureConfig, tokenizer: To
     assert verify_model(root) == card
     assert (card.source_modality, card.source_vocabulary, card.source_tokenizer) == ("points", None, None)
     assert not {"source_vocabulary", "source_tokenizer"} & json.loads((tmp_path / "config.json").read_text()).keys()
-    assert (loaded.modality.name, loaded.encoder_input, loaded.digest) == ("points", Vectors(3), card.digest)
+    assert (loaded.modality.kind, loaded.encoder_input, loaded.digest) == ("points", Vectors(3), card.digest)
     assert list(loaded.tokenizers) == ["target"]
     sources, options = clouds(4, 0), SearchConfig(beam=2)
     expected = generate(built(architecture, tokenizer), Points(), sources, options, 100)
@@ -149,7 +149,7 @@ def test_points_share_no_table_with_text(tokenizer: Tokenizer) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source_modality": "smell"}, "no such modality; found smell; expected one of points, text"),
+        ({"source_modality": "smell"}, "no such modality; found smell; expected one of audio, points, text"),
         ({"source_modality": "text"}, "source_vocabulary: there is none, and the source is text"),
         ({"source_vocabulary": 20}, "source_vocabulary: only a source of text has one, and the source is points"),
         ({"source_modality": None}, "source_modality"),

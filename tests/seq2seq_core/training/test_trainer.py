@@ -319,9 +319,9 @@ def poison(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> None:
         now[0] = step
         return original(self, step, *arguments)
 
-    def poisoned(self: Stepper, batch: Any) -> tuple[Tensor, Tensor]:
-        loss, nll = losses(self, batch)
-        return (loss * float("nan"), nll * float("nan")) if now[0] in steps else (loss, nll)
+    def poisoned(self: Stepper, batch: Any) -> tuple[Tensor, ...]:
+        factor = float("nan") if now[0] in steps else 1.0
+        return tuple(loss * factor for loss in losses(self, batch))
 
     monkeypatch.setattr(Stepper, "run", counted)
     monkeypatch.setattr(Stepper, "_losses", poisoned)

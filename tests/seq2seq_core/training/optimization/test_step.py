@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from torch.nn import functional
 
 from seq2seq_core.data.batch import Batch, idle_batch
 from seq2seq_core.modalities.base import Symbols
+from seq2seq_core.models.interface import Forward, Seq2Seq
 from seq2seq_core.models.registry import build_model
-from seq2seq_core.models.transformer import TransformerConfig
+from seq2seq_core.models.transformer import Transformer, TransformerConfig
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
 from seq2seq_core.training.optimization.step import Stepper, dropout_seed, uses_bfloat16
 from seq2seq_core.training.processes.distributed import World
@@ -39,7 +41,27 @@ TARGETS = [[6, 5], [7, 8, 9], [10], [11, 11]]
 TOKENS = sum(len(target) + 1 for target in TARGETS)
 
 
-def model(dropout: float = 0.0) -> nn.Module:
+class TwoHeaded(Transformer):
+    """Its second head should say of each row's first source token which its first target token is."""
+
+    auxiliary_weight = 0.25
+
+    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
+        found = super().forward(source_BS, source_lengths_B, target_BT)
+        states_BSD = self.encode(source_BS, source_lengths_B).states_BSD
+        tokens_B = target_BT[:, 1] if target_BT.size(1) > 1 else torch.full_like(source_lengths_B, PAD_ID)
+        logits_BV = self.embeddings.logits(states_BSD[:, 0])
+        loss = functional.cross_entropy(logits_BV, tokens_B, reduction="sum", ignore_index=PAD_ID)
+        return replace(found, auxiliary=loss)
+
+
+def two_headed() -> Seq2Seq:
+    torch.manual_seed(3)
+    config = TransformerConfig(width=8, feed_forward_width=16, heads=2, encoder_layers=1, decoder_layers=1, dropout=0.0)
+    return TwoHeaded(config, Symbols(12), 12)
+
+
+def model(dropout: float = 0.0) -> Seq2Seq:
     torch.manual_seed(0)
     config = TransformerConfig(
         width=16, feed_forward_width=32, heads=2, encoder_layers=1, decoder_layers=1, dropout=dropout
@@ -47,7 +69,7 @@ def model(dropout: float = 0.0) -> nn.Module:
     return build_model(config, Symbols(12), 12)
 
 
-def stepper(network: nn.Module, world: World = ALONE, clip_norm: float | None = None, rate: float = 1.0) -> Stepper:
+def stepper(network: Seq2Seq, world: World = ALONE, clip_norm: float | None = None, rate: float = 1.0) -> Stepper:
     optimizer = torch.optim.SGD(network.parameters(), lr=rate)
     return Stepper(network, optimizer, world, IDLE, smoothing=0.1, clip_norm=clip_norm, precision="float32", seed=1)
 
@@ -61,7 +83,7 @@ def test_the_update_follows_the_mean_loss_per_token_of_the_whole_batch() -> None
     ours, plain = model(), model()
     batch = rows(SOURCES, TARGETS)
     result = stepper(ours).run(1, [batch], TOKENS, [])
-    logits = plain(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
+    logits = plain(batch.source_BS, batch.source_lengths_B, batch.target_in_BT).logits_BTV
     loss = functional.cross_entropy(
         logits.flatten(0, 1), batch.target_out_BT.flatten(), ignore_index=PAD_ID, label_smoothing=0.1
     )
@@ -70,6 +92,38 @@ def test_the_update_follows_the_mean_loss_per_token_of_the_whole_batch() -> None
     assert result.loss / TOKENS == pytest.approx(loss.item(), rel=1e-6)
     assert result.nll < result.loss
     assert distance(ours, plain) < 1e-6
+
+
+def test_a_second_head_has_its_share_of_what_is_minimised() -> None:
+    ours, plain = two_headed(), two_headed()
+    batch = rows(SOURCES, TARGETS)
+    result = stepper(ours).run(1, [batch], TOKENS, [])
+    found = plain(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
+    cross_entropy = functional.cross_entropy(
+        found.logits_BTV.flatten(0, 1),
+        batch.target_out_BT.flatten(),
+        ignore_index=PAD_ID,
+        label_smoothing=0.1,
+        reduction="sum",
+    )
+    loss = 0.75 * cross_entropy + 0.25 * found.auxiliary
+    (loss / TOKENS).backward()
+    torch.optim.SGD(plain.parameters(), lr=1.0).step()
+    assert result.loss == pytest.approx(loss.item(), rel=1e-6)
+    assert result.auxiliary == pytest.approx(found.auxiliary.item(), rel=1e-6)
+    assert result.nll != result.loss
+    assert distance(ours, plain) < 1e-6
+
+
+def test_pieces_of_two_heads_add_up_and_nothing_is_learned_of_no_rows() -> None:
+    whole, pieces = two_headed(), two_headed()
+    one = stepper(whole).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])
+    parts = [rows(SOURCES[:1], TARGETS[:1]), rows(SOURCES[1:], TARGETS[1:])]
+    other = stepper(pieces).run(1, parts, TOKENS, [])
+    assert (one.loss, one.auxiliary) == pytest.approx((other.loss, other.auxiliary), rel=1e-6)
+    assert distance(whole, pieces) < 1e-6
+    result = stepper(whole).run(2, [], TOKENS, [])
+    assert (result.loss, result.auxiliary, result.gradient_norm) == (0.0, 0.0, 0.0)
 
 
 def test_pieces_add_up_to_the_whole_batch() -> None:

@@ -1,0 +1,124 @@
+"""A memory and target ids in, logits out, all positions at once or step by step: the decoder of a Transformer.
+
+Shape legend: B sentences, W search width (hypotheses a sentence), N = B * W rows, S memory positions, T target
+positions, P steps taken so far, D model width, H heads, C = channels of one head, V target vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
+from seq2seq_core.models.layers.attention import Past
+from seq2seq_core.models.layers.embeddings import Embeddings
+from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
+from seq2seq_core.models.layers.rows import moved_sentences
+from seq2seq_core.models.layers.sublayers import DecoderLayer
+
+
+class TransformerDecoder(Seq2Seq):
+    """The decoder's half of a model; a family gives it an encoder, and makes its parts."""
+
+    embeddings: Embeddings
+    target_positions: SinusoidalPositions | LearnedPositions
+    dropout: nn.Dropout
+    decoder: nn.ModuleList
+    decoder_norm: nn.Module
+
+    def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
+        """Logits (B x T x V) of the next token after each target id; a ModelError where positions do not reach."""
+        x_BTD = self.embeddings.embed_target(target_BT)
+        x_BTD = self.dropout(x_BTD + self.target_positions(0, target_BT.size(1), x_BTD))
+        for layer in self.decoder:
+            x_BTD = layer(x_BTD, memory.states_BSD, memory.mask_BS[:, None, None])
+        return self.embeddings.logits(self.decoder_norm(x_BTD))
+
+    def start(self, memory: Memory, width: int = 1) -> TransformerState:
+        """See `Seq2Seq.start`: the cross-attention keys and values are computed here, once a sentence."""
+        # Contiguous, or every step would copy them for its matrix products.
+        crosses = tuple(
+            layer.cross_attention.keys_values(memory.states_BSD).contiguous() for layer in self._decoder_layers()
+        )
+        sentences = memory.mask_BS.size(0)
+        return TransformerState(
+            width=width,
+            mask_B11S=memory.mask_BS[:, None, None],
+            crosses=crosses,
+            pasts=tuple(Past(cross[:, :, :, :0], 0) for cross in crosses),
+            ancestors_NP=torch.empty(sentences * width, 0, dtype=torch.int64, device=memory.mask_BS.device),
+        )
+
+    def step(self, tokens_N: Tensor, state: State) -> Step:
+        """See `Seq2Seq.step`; the hypotheses of a sentence stand side by side as W query positions."""
+        if not isinstance(state, TransformerState):
+            raise TypeError(f"a state of {type(self).__name__}.start is needed, not {type(state).__name__}")
+        x_BWD = self.embeddings.embed_target(tokens_N.view(-1, state.width))
+        x_BWD = self.dropout(x_BWD + self.target_positions(state.steps, 1, x_BWD))
+        length, state = state.steps * state.width, state.opened()
+        mask, pasts, weights_BWS = state.self_mask(), [], x_BWD
+        for layer, past, cross in zip(self._decoder_layers(), state.pasts, state.crosses, strict=True):
+            x_BWD, present = layer.look_back(x_BWD, past, length, mask)
+            x_BWD, weights_BWS = layer.look_across(x_BWD, cross, state.mask_B11S)
+            pasts.append(present)
+        logits_NV = self.embeddings.logits(self.decoder_norm(x_BWD)).flatten(0, 1)
+        return Step(logits_NV, weights_BWS.flatten(0, 1), replace(state, pasts=tuple(pasts)))
+
+    def _decoder_layers(self) -> list[DecoderLayer]:
+        return list(self.decoder)  # type: ignore[arg-type]  # ModuleList forgets its element type
+
+
+@dataclass(frozen=True)
+class TransformerState(State):
+    """Keys and values of all hypotheses, kept where they were computed.
+
+    A hypothesis that changes its row would have to take its past along; copying that is most of a step's memory
+    traffic. Instead, the W keys of each step stand in one row of keys a sentence (position p * W + slot), every
+    hypothesis looks at all of them, and a mask leaves it those of its own ancestors.
+
+    Attributes:
+        width: W.
+        mask_B11S: Where the memory is real.
+        crosses: Keys and values of the memory, a layer each (2 x B x H x S x C).
+        pasts: Keys and values of the steps, a layer each (P * W positions).
+        ancestors_NP: Slot (int64, 0 to W-1) of each row's ancestor at each step.
+    """
+
+    width: int
+    mask_B11S: Tensor
+    crosses: tuple[Tensor, ...]
+    pasts: tuple[Past, ...]
+    ancestors_NP: Tensor
+
+    @property
+    def steps(self) -> int:
+        """P."""
+        return self.ancestors_NP.size(1)
+
+    def opened(self) -> TransformerState:
+        """The state with one more step, at which every row is its own ancestor."""
+        rows = torch.arange(self.ancestors_NP.size(0), device=self.ancestors_NP.device)
+        return replace(self, ancestors_NP=torch.cat([self.ancestors_NP, rows[:, None] % self.width], 1))
+
+    def self_mask(self) -> Tensor | None:
+        """Bool B x 1 x W x P*W, True at a row's ancestors; None for one hypothesis a sentence, which sees all."""
+        if self.width == 1:
+            return None
+        slots = torch.arange(self.width, device=self.ancestors_NP.device)
+        own_NPW = self.ancestors_NP[:, :, None] == slots
+        return own_NPW.view(-1, 1, self.width, self.steps * self.width)
+
+    def reorder(self, parents_N: Tensor) -> TransformerState:
+        """See `State.reorder`; moves the table of ancestors alone while no sentence leaves."""
+        state = replace(self, ancestors_NP=self.ancestors_NP.index_select(0, parents_N))
+        sentences = moved_sentences(parents_N, self.width, self.mask_B11S.size(0))
+        if sentences is None:
+            return state
+        return replace(
+            state,
+            mask_B11S=self.mask_B11S.index_select(0, sentences),
+            crosses=tuple(cross.index_select(1, sentences) for cross in self.crosses),
+            pasts=tuple(past.of_sentences(sentences) for past in self.pasts),
+        )
