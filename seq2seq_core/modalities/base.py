@@ -112,6 +112,7 @@ class Modality(Config, ABC):
 
     Attributes:
         raw: What readers give of it.
+        metric: What models of such a source are judged by where nobody says so.
         has_text: Whether its staged column is text: then rules judge it, tokenizers are trained on it, and n-grams and
             near-duplicates are looked for in it.
         measured: The names of what is measured of it, which rules may ask for.
@@ -122,6 +123,7 @@ class Modality(Config, ABC):
     has_text: ClassVar[bool]
     measured: ClassVar[tuple[str, ...]] = ()
     row_group_positions: ClassVar[int] = 1 << 20
+    metric: ClassVar[Literal["bleu", "wer"]] = "bleu"
 
     kind: str
 
