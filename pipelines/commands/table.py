@@ -44,6 +44,17 @@ COMMANDS = {
             notes=_ENGINE,
         ),
         Command(
+            name="transcribe",
+            summary="Transcribe recordings in bulk, resumably: texts, subtitles, words with times.",
+            main="pipelines.commands.transcribe:main",
+            config="pipelines.commands.transcribe:TranscribeConfig",
+            usage="seq2seq transcribe --model FOLDER --input FILES --output FOLDER [--format NAME ...] "
+            "[-- BEAM OPTIONS]",
+            takes_engine_options=True,
+            carries_on=True,
+            notes=_ENGINE,
+        ),
+        Command(
             name="score",
             summary="BLEU and chrF, or WER and CER (--task asr), with signatures.",
             main="pipelines.commands.score:main",

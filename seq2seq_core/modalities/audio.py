@@ -97,6 +97,10 @@ class Audio(Modality, FilterBankConfig):
         """See `Sound`: rounded to 16 bits, as shards have them."""
         return from_pcm16(self._pcm(*self._heard(data)))
 
+    def as_stored(self, x: Samples) -> Samples:
+        """See `Sound`."""
+        return from_pcm16(self._pcm(x, self.rate))
+
     def features(self, x: Samples) -> Frames:
         """See `Sound`."""
         return self._bank.log_mel(x)
