@@ -164,6 +164,10 @@ class CorpusConfig(Config):
         possible = [name for name, format_ in FORMATS.items() if format_.given_by == self._given]
         return possible[0] if len(possible) == 1 else format_of(self._first, output)
 
+    def source_modality(self, output: str | None = None) -> str:
+        """What the source is where nobody says so, by the format: a name of the table of modalities."""
+        return FORMATS[self.resolved_format(output)].source_modality
+
     def sources(self, output: str | None = None, values: tuple[str, ...] = ()) -> list[Source]:
         """The files, sorted by name, but for those in the output of a run; see `listing` for what else is passed over.
 

@@ -66,6 +66,7 @@ class Audio(Modality, FilterBankConfig):
     has_text: ClassVar[bool] = False
     measured: ClassVar[tuple[str, ...]] = MEASURED
     row_group_positions: ClassVar[int] = 1 << 17
+    longest_counted: ClassVar[int] = 8192
     metric: ClassVar[Literal["bleu", "wer"]] = "wer"
 
     kind: Literal["audio"] = "audio"
