@@ -19,7 +19,7 @@ from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import Lengths, describe_lengths
 from seq2seq_core.report.metrics import Metrics
-from seq2seq_core.report.sound_section import hours, sound_section
+from seq2seq_core.report.sound_section import SoundSection, hours, sound_section
 from seq2seq_core.report.text_section import text_section
 
 _HEADLINE_SCORES = 3
@@ -57,7 +57,7 @@ def render(data: ReportData) -> str:
             text=text_section(data.corpus, is_joint=manifest is not None and manifest.is_joint)
             if data.corpus
             else None,
-            sound=[sound_section(figures) for figures in data.corpus.sound] if data.corpus else [],
+            sound=_sounds(data),
             manifest=manifest,
             sections=list(_sections(data)),
             headline=list(_headline(data)),
@@ -74,6 +74,11 @@ def render(data: ReportData) -> str:
             tokenizers=_tokenizers(manifest) if manifest else [],
         )
     )
+
+
+def _sounds(data: ReportData) -> list[SoundSection]:
+    ledger = data.manifest.ledger if data.manifest else None
+    return [sound_section(figures, ledger) for figures in data.corpus.sound] if data.corpus else []
 
 
 def _environment() -> jinja2.Environment:

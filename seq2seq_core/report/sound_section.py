@@ -12,6 +12,7 @@ import matplotlib.image as mpl_image
 import numpy as np
 import numpy.typing as npt
 
+from seq2seq_core.dataset.manifest import Ledger
 from seq2seq_core.report.charts import Bars, outlines
 from seq2seq_core.report.corpus.sound import Heard, Scale, SoundFigures
 
@@ -39,6 +40,7 @@ class SoundSection:
         speakers: Name, utterances, minutes.
         charts: Caption and drawing.
         players: Some utterances.
+        rejected: Rule, rows, hours of what was rejected; hours are empty where a row's length was not known.
         copied: Hours of other forms of training utterances; empty where there are none.
     """
 
@@ -47,11 +49,12 @@ class SoundSection:
     speakers: tuple[tuple[str, str, str], ...]
     charts: tuple[tuple[str, str], ...]
     players: tuple[Player, ...]
+    rejected: tuple[tuple[str, str, str], ...]
     copied: str
 
 
-def sound_section(figures: SoundFigures) -> SoundSection:
-    """Draw, format and encode."""
+def sound_section(figures: SoundFigures, ledger: Ledger | None) -> SoundSection:
+    """Draw, format and encode; `ledger` is that of the dataset."""
     return SoundSection(
         side=figures.side,
         splits=tuple(
@@ -67,6 +70,7 @@ def sound_section(figures: SoundFigures) -> SoundSection:
         speakers=tuple((s.name, f"{s.rows:,}", f"{s.seconds / 60:,.1f}") for s in figures.speakers),
         charts=tuple(_charts(figures)),
         players=tuple(_player(heard) for heard in figures.examples),
+        rejected=tuple(_rejected(ledger)) if ledger else (),
         copied=hours(figures.copied_seconds) if figures.copied_seconds else "",
     )
 
@@ -74,6 +78,13 @@ def sound_section(figures: SoundFigures) -> SoundSection:
 def hours(seconds: float) -> str:
     """With as many decimals as a small corpus needs."""
     return f"{seconds / _HOUR:,.1f}" if seconds >= 100 * _HOUR else f"{seconds / _HOUR:.3g}"
+
+
+def _rejected(ledger: Ledger) -> Iterator[tuple[str, str, str]]:
+    """The rule with the most hours first."""
+    seconds = ledger.rejected_seconds
+    for rule, rows in sorted(ledger.rejected.items(), key=lambda item: (-seconds.get(item[0], 0.0), -item[1], item[0])):
+        yield rule, f"{rows:,}", hours(seconds[rule]) if rule in seconds else ""
 
 
 def _charts(figures: SoundFigures) -> Iterator[tuple[str, str]]:

@@ -18,13 +18,15 @@ from seq2seq_core.report.corpus.sound import Scale, SoundFigures, look_at_sound
 from seq2seq_core.report.dataset_page import render_dataset
 from seq2seq_core.report.sound_section import sound_section, spectrogram
 from tests.speech_corpora import RATE, soundfile
-from tests.spoken import some, write_spoken
+from tests.spoken import Spoken, some, sound_file, write_spoken
 
 ROWS = some(40, 5)
+SILENT = Spoken(sound_file(np.zeros(3 * RATE)), "eins zwei", "nobody", "silent.wav")
+BAD = Spoken(b"no sound", "eins", None, "bad.wav")
 
 
 def prepared(folder: Path, **audio: Any) -> Dataset:
-    write_spoken(folder / "spoken.parquet", ROWS)
+    write_spoken(folder / "spoken.parquet", [*ROWS, SILENT, BAD])
     config = {
         "source_modality": {"kind": "audio", "rate": RATE, "mels": 20, **audio},
         "corpora": [{"path": str(folder / "spoken.parquet"), "source_field": "audio", "target_field": "text"}],
@@ -72,6 +74,14 @@ def test_what_is_counted(figures: SoundFigures) -> None:
     assert -40 < filled(figures.level)[0] < filled(figures.level)[1] < -5
 
 
+def test_hours_by_rule(spoken: Dataset, figures: SoundFigures) -> None:
+    ledger = spoken.manifest.ledger
+    assert ledger.rejected == {"silence": 1, "undecodable_audio": 1}
+    assert ledger.rejected_seconds == {"silence": 3.0}
+    assert (ledger + ledger).rejected_seconds == {"silence": 6.0}
+    assert sound_section(figures, ledger).rejected == (("silence", "1", "0.000833"), ("undecodable_audio", "1", ""))
+
+
 def test_utterances_to_hear(figures: SoundFigures) -> None:
     assert len(figures.examples) == 6
     assert len({heard.speaker for heard in figures.examples}) == 5
@@ -86,7 +96,6 @@ def test_utterances_to_hear(figures: SoundFigures) -> None:
 
 def test_the_page_has_players_and_no_link_to_anything(spoken: Dataset, figures: SoundFigures) -> None:
     page = render_dataset(spoken.root, "digest")
-    assert page == render_dataset(spoken.root, "digest")
     assert page.count("<audio ") == page.count("<img ") == 6
     assert set(re.findall(r'src="(data:[a-z]+/[a-z]+;base64,|[^"]*")', page)) == {
         "data:image/png;base64,",
@@ -101,7 +110,8 @@ def test_the_page_has_players_and_no_link_to_anything(spoken: Dataset, figures: 
 def test_frames_alone_are_seen_and_not_heard(tmp_path: Path) -> None:
     (found,) = look_at_sound(prepared(tmp_path, store="features"))
     assert [heard.audio for heard in found.examples] == [None] * 6
-    section = sound_section(found)
+    section = sound_section(found, None)
+    assert section.rejected == ()
     assert {player.audio for player in section.players} == {""}
     assert all(player.image.startswith("data:image/png;base64,") for player in section.players)
     assert section.copied == ""
