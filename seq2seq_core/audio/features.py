@@ -156,9 +156,10 @@ class _Bench:
         return np.log(self._mels, out=self._mels)[:count]
 
     def _put_together(self) -> None:
-        """With Y0 to Y3 the transforms of the parts at bin k, those of the frame at four bins: k is Y0 + Y1 + Y2 + Y3,
-        half of all - k has the size of Y0 - Y1 + Y2 - Y3, a quarter of all + k is Y0 - iY1 - Y2 + iY3, a quarter - k has
-        the size of Y0 + iY1 - Y2 - iY3. Only sizes are needed.
+        """Y0 to Y3 are the parts at bin k; of the frame at four bins, only sizes are needed.
+
+        k: Y0 + Y1 + Y2 + Y3. Half of all - k: Y0 - Y1 + Y2 - Y3. A quarter of all + k: Y0 - iY1 - Y2 + iY3. A quarter
+        of all - k: Y0 + iY1 - Y2 - iY3.
         """
         half = self._tables.bins
         y, (plus, minus, odd_plus, odd_minus) = self._waves, self._turned

@@ -113,12 +113,26 @@ class CorpusEntry(_Entry):
 
 
 class Ledger(_Entry):
-    """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`."""
+    """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`.
+
+    `copies` are rows of the training split that nobody read: other forms of rows that were kept (speech at other
+    speeds), by what sort of copy they are. They stand in shards beside those.
+    """
 
     read: int
     kept: dict[Split, int]
     duplicates: int
     rejected: dict[str, int]
+    copies: dict[str, int] = {}
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_no_copies(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Where there are none nothing is said of them, as before there were any."""
+        return {name: value for name, value in dump(self).items() if name != "copies" or value}
+
+    def rows(self, split: Split) -> int:
+        """How many rows of a split shards hold."""
+        return self.kept.get(split, 0) + (sum(self.copies.values()) if split == "train" else 0)
 
     @property
     def balance(self) -> int:
@@ -127,14 +141,16 @@ class Ledger(_Entry):
 
     def __add__(self, other: Ledger) -> Ledger:
         """The ledger of both together."""
-        kept, rejected = Counter(self.kept), Counter(self.rejected)
+        kept, rejected, copies = Counter(self.kept), Counter(self.rejected), Counter(self.copies)
         kept.update(other.kept)
         rejected.update(other.rejected)
+        copies.update(other.copies)
         return Ledger(
             read=self.read + other.read,
             kept=dict(kept),
             duplicates=self.duplicates + other.duplicates,
             rejected=dict(sorted(rejected.items())),
+            copies=dict(sorted(copies.items())),
         )
 
 

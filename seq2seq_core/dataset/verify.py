@@ -159,7 +159,8 @@ def _check_schema(url: str, found: pa.Schema, expected: pa.Schema) -> None:
     _expect(url, "columns", found.names, expected.names)
     for field in expected:
         kind = found.field(field.name).type
-        same = kind.value_type == field.type.value_type if pa.types.is_list(field.type) else kind == field.type
+        is_list = pa.types.is_list(field.type) or pa.types.is_large_list(field.type)
+        same = kind.value_type == field.type.value_type if is_list else kind == field.type
         if not same:
             _expect(url, f"type of column {field.name}", str(kind), str(field.type))
 
@@ -217,7 +218,7 @@ def _check_ledgers(dataset: Dataset) -> None:
 def _expect_kept(dataset: Dataset, of: str, rows: dict[Split, int], ledger: Ledger) -> None:
     url = storage.join(dataset.root, MANIFEST_NAME)
     for name in SPLITS:
-        _expect(url, f"rows kept in split {name}{of}", rows[name], ledger.kept.get(name, 0))
+        _expect(url, f"rows kept in split {name}{of}", rows[name], ledger.rows(name))
     _expect(url, f"rows read that were neither kept, duplicates nor rejected{of}", ledger.balance, 0)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -11,10 +12,13 @@ from pydantic import Field
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.engines.hearing import ModelRecognizer
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, Source
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.engines.recognition import Recognizer, SpeechModel
+from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.modalities.base import Modality
-from seq2seq_core.models.card import read_config
+from seq2seq_core.modalities.sound import Sound
+from seq2seq_core.models.card import read_card, read_config
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 # On CPU larger batches leave the caches (measured: 4096 to 16384 within 10%, 32768 is slower); a GPU wants them, and
 # halves what its memory does not hold.
 _CPU_BATCH_TOKENS, _GPU_BATCH_TOKENS = 8192, 131_072
+
+_GPUS = "nvidia[0-9]*"
 
 
 class FusionConfig(Config):
@@ -70,6 +76,7 @@ class TorchEngineConfig(EngineConfig):
     """PyTorch: every architecture, on CPU and GPU."""
 
     software = ("torch",)
+    hears: ClassVar[bool] = True
     shapes_nothing = frozenset({"device", "threads", "max_batch_tokens"})
 
     kind: Literal["torch"] = Field("torch", description="torch: every model, on CPU and GPU")
@@ -106,7 +113,28 @@ class TorchEngineConfig(EngineConfig):
         most = self.max_batch_tokens or (_CPU_BATCH_TOKENS if at.type == "cpu" else _GPU_BATCH_TOKENS)
         processing = [self.fusion.load(loaded, at, dtype)] if self.fusion else []
         engine = TorchEngine(model, loaded.modality, most, generate, processing)
-        return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text)
+        return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text, loaded.modality)
+
+    def describe_recognizer(self, model_root: str) -> SpeechModel:
+        """See `EngineConfig.describe_recognizer`."""
+        card, lineage = read_card(model_root)
+        _sound(card.modality, model_root)
+        return SpeechModel(card.digest, lineage.told)
+
+    def load_recognizer(self, model_root: str) -> Recognizer:
+        """See `EngineConfig.load_recognizer`."""
+        loaded = self.load(model_root)
+        sound = _sound(loaded.modality, model_root)
+        longest = loaded.source_text.longest
+        return ModelRecognizer(loaded.engine, sound, loaded.target_tokenizer, loaded.model_digest, longest)
+
+    def processes(self, cores: int) -> int:
+        """See `EngineConfig.processes`: one on a GPU, which several would only wait for."""
+        if self.device == "cpu" or (self.device == "auto" and not any(Path("/dev").glob(_GPUS))):
+            return cores
+        import torch
+
+        return cores if self.device == "auto" and not torch.cuda.is_available() else 1
 
     def identity(self) -> dict[str, Any]:
         """See `EngineConfig.identity`; a model beside the model counts by its content, and none as if it had no key.
@@ -123,6 +151,17 @@ class TorchEngineConfig(EngineConfig):
     def on_cores(self, cores: int) -> Self:
         """See `EngineConfig.on_cores`."""
         return self if self.threads else self.model_copy(update={"threads": cores})
+
+
+def _sound(modality: Any, root: str) -> Sound:
+    if not isinstance(modality, Sound):
+        raise ModelError(
+            "the source of this model is no speech, and only speech is transcribed",
+            where=storage.redact(root),
+            found=f"source_modality {modality.kind}" if modality else None,
+            advice="Name a model that was trained on speech; one of text is for `seq2seq translate`.",
+        )
+    return modality
 
 
 class TorchEngine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 
@@ -12,6 +12,7 @@ import markupsafe
 
 from seq2seq_core.dataset.manifest import Ledger, Manifest
 from seq2seq_core.dataset.schema import SPLITS
+from seq2seq_core.metrics.measures import MEASURES, RECOGNITION, TRANSLATION, MeasureName
 from seq2seq_core.report.charts import Bars, Series, curves, histogram
 from seq2seq_core.report.data import ReportData, Score
 from seq2seq_core.report.excerpt import excerpt
@@ -138,16 +139,22 @@ def _charts(metrics: Metrics) -> Iterator[tuple[str, str]]:
     if losses:
         yield "Loss in nats a token", curves("Loss over steps", losses)
         yield "Perplexity", curves("Perplexity over steps", perplexities, logarithmic=True)
-    scores = [
-        Series(name, [p.step for p in points], [float(getattr(p, key)) for p in points], marked=True)
-        for name, key in (("BLEU", "bleu"), ("chrF", "chrf"))
-        if (points := [p for p in valid if getattr(p, key) is not None])
-    ]
-    if scores:
-        yield "BLEU and chrF on the validation set", curves("Scores over steps", scores)
+    for names, label in ((TRANSLATION, "Scores over steps"), (RECOGNITION, "Error rates over steps")):
+        if scores := list(_scores(metrics, names)):
+            shown = " and ".join(series.name for series in scores)
+            yield f"{shown} on the validation set", curves(label, scores)
     if train:
         rates = [Series("learning rate", steps, [point.learning_rate for point in train])]
         yield "Learning rate", curves("Learning rate over steps", rates)
+
+
+def _scores(metrics: Metrics, names: Iterable[MeasureName]) -> Iterator[Series]:
+    """A curve of each measure that there is; an infinite error rate has no place in it."""
+    for name in names:
+        values = [(point.step, value) for point in metrics.validation if (value := getattr(point, name)) is not None]
+        if values:
+            steps, heights = zip(*values, strict=True)
+            yield Series(MEASURES[name].label, list(steps), list(heights), marked=True)
 
 
 def _histograms(manifest: Manifest) -> Iterator[tuple[str, str]]:

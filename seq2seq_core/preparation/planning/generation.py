@@ -88,6 +88,8 @@ def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
     recipe |= {"shards": shards, "unit_rows": job.recipe.unit_rows or PART_ROWS}
     if recipe["source_modality"] == USUAL:  # as before there were others
         del recipe["source_modality"]
+    if recipe["unit_seconds"] is None:
+        del recipe["unit_seconds"]
     corpora = [corpus.model_dump(mode="json", exclude={"name"}) for corpus in job.corpora]
     ways = sorted({(read.input.corpus, json.dumps(_way(read.input), sort_keys=True)) for read in reads})
     held_out = [[read.input.corpus, read.input.role, read.key] for read in reads if read.input.role != "train"]
@@ -144,7 +146,7 @@ def origins(urls: Sequence[str]) -> list[str]:
 
 def _way(input_: Input) -> dict[str, Any]:
     """How an input is read."""
-    way: dict[str, Any] = input_.source.model_dump(mode="json", exclude={"urls"})
+    way: dict[str, Any] = input_.source.model_dump(mode="json", exclude={"urls", "audio_root"})
     return way
 
 
@@ -176,7 +178,9 @@ def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], lates
     inputs = [[read.input.corpus, read.input.role, read.input.origin, read.key] for read in reads]
     together = _together(job, reads)
     # Another cutting is other work; where nothing is put together, it is named as it always was.
-    cutting = [together] if any(count > 1 for count in together) else []
+    cutting: list[object] = [together] if any(count > 1 for count in together) else []
+    # Where audio is named, cuts may follow from more than what the files with the rows hold.
+    cutting += [read.indexed.files[0].starts for read in reads if read.indexed.files[0].data_bytes is not None]
     return Generation(
         number=0 if latest is None else len(latest.generations),
         fingerprint=_digest([recipe, before, inputs, *cutting]),
@@ -189,7 +193,7 @@ def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], lates
 
 def _together(job: Job, reads: Sequence[Read]) -> tuple[int, ...]:
     """How many parts of each input a unit takes: one, where the recipe says how large parts are."""
-    total = 0 if job.recipe.unit_rows else _corpus_bytes(reads)
+    total = 0 if job.recipe.unit_rows or job.recipe.unit_seconds else _corpus_bytes(reads)
     return tuple(parts_a_unit(total, read.indexed.files) for read in reads)
 
 

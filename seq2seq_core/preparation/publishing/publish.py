@@ -14,6 +14,7 @@ from seq2seq_core.dataset.manifest import CorpusEntry, GenerationEntry, Ledger, 
 from seq2seq_core.dataset.schema import SPLITS, Split
 from seq2seq_core.dataset.writer import merge_histograms
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.modalities.base import Described, Side
 from seq2seq_core.preparation.building.tokenizers import nothing_left
 from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.publishing.leftovers import remove_leftovers
@@ -97,7 +98,7 @@ def make_manifest(
     own = Manifest(
         fingerprint=head.fingerprint,
         recipe_fingerprint=plan.recipe_fingerprint,
-        modalities={side: modality.described for side, modality in head.recipe.sides.items()},
+        modalities=_modalities(head, ordered),
         source_tokenizer=tokenizers[0].source,
         target_tokenizer=tokenizers[0].target,
         splits={split: _split_entry(split, ordered) for split in SPLITS if split in ledger.kept},
@@ -114,6 +115,13 @@ def make_manifest(
     return own if head.generation == 0 else _joined(generations.as_of(head.output, head.generation - 1), own)
 
 
+def _modalities(head: Head, shards: Sequence[ShardReport]) -> dict[Side, Described]:
+    """What both sides are, with what follows from all training shards."""
+    sides = head.recipe.sides
+    sides["source"] = sides["source"].settled([shard.sums for shard in shards if shard.sums])
+    return {side: modality.described for side, modality in sides.items()}
+
+
 def _joined(before: Manifest, own: Manifest) -> Manifest:
     """A dataset with one generation more; `own` is the manifest of that one alone."""
     splits = dict(before.splits)
@@ -126,6 +134,7 @@ def _joined(before: Manifest, own: Manifest) -> Manifest:
     origins = [sorted({*a.origins, *b.origins}) for a, b in zip(before.corpora, own.corpora, strict=True)]
     return own.model_copy(
         update={
+            "modalities": before.modalities,
             "splits": splits,
             "rejected": (*before.rejected, *own.rejected),
             "ledger": before.ledger + own.ledger,
@@ -142,17 +151,21 @@ def _joined(before: Manifest, own: Manifest) -> Manifest:
 def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> Ledger:
     """Where every row went: reads and rejects as the units counted them, kept rows and duplicates as the shards did."""
     rejected: Counter[str] = Counter()
+    copies: Counter[str] = Counter()
     parts: list[Accounted] = [*units, *shards]
     for part in parts:
         rejected.update(part.rejected)
     kept: dict[Split, int] = {}
     for shard in shards:
-        kept[shard.partition.split] = kept.get(shard.partition.split, 0) + shard.entry.rows
+        copies.update(shard.copies)
+        rows = shard.entry.rows - sum(shard.copies.values())
+        kept[shard.partition.split] = kept.get(shard.partition.split, 0) + rows
     return Ledger(
         read=sum(unit.read for unit in units),
         kept=kept,
         duplicates=sum(shard.duplicates for shard in shards),
         rejected=dict(sorted(rejected.items())),
+        copies=dict(sorted(copies.items())),
     )
 
 

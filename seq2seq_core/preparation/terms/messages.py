@@ -272,14 +272,17 @@ class RowsBefore(Batches):
 
 
 class ShardReport(Accounted):
-    """A finished shard: its entry, the rows left out and the length histograms of both sides.
+    """A finished shard: its entry, the rows left out, the length histograms of both sides and `Modality.sums`.
 
-    `staged = entry.rows + duplicates + sum(rejected)`, over all shards and the units they were dealt from.
+    `staged = entry.rows - sum(copies) + duplicates + sum(rejected)`, over all shards and the units they were dealt
+    from.
     """
 
     partition: Partition
     entry: ShardEntry
     duplicates: int
+    copies: dict[str, int] = {}
+    sums: tuple[float, ...] = ()
     source_lengths: tuple[int, ...]
     target_lengths: tuple[int, ...]
 
