@@ -68,4 +68,4 @@ def test_transcripts_make_a_page_of_error_rates(tmp_path: Path) -> None:
 )
 def test_transcripts_have_no_sources_but_references(given: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
-        configuration.build(report.ReportConfig, {"output": "x", "task": "asr", **dict.fromkeys(given, ["a"])})
+        configuration.build(report.ReportConfig, {"output": "x", "task": "asr", **{key: ["a"] for key in given}})
