@@ -23,17 +23,17 @@ USUAL_LONGEST = 30.0
 class ModelRecognizer:
     """An engine for frames, and what lies before and behind it."""
 
-    def __init__(self, engine: Engine, hearing: Sound, tokenizer: Tokenizer, digest: str, longest: int | None) -> None:
+    def __init__(self, engine: Engine, sound: Sound, tokenizer: Tokenizer, digest: str, longest: int | None) -> None:
         """Put the parts together; `longest` is the number of frames that the model was trained on."""
-        self._engine, self._hearing, self._tokenizer = engine, hearing, tokenizer
-        self._frame_seconds = hearing.shift / hearing.rate
-        self.rate, self.digest = hearing.rate, digest
+        self._engine, self._sound, self._tokenizer = engine, sound, tokenizer
+        self._frame_seconds = sound.shift / sound.rate
+        self.rate, self.digest = sound.rate, digest
         self.longest = min(longest * self._frame_seconds, USUAL_LONGEST) if longest else USUAL_LONGEST
 
     def recognize(self, chunks: Sequence[Samples], options: SearchConfig) -> list[Recognized]:
         """See `Recognizer.recognize`."""
         aligned = options.model_copy(update={"align": True, "n_best": 1})
-        frames = [self._hearing.features(chunk) for chunk in chunks]
+        frames = [self._sound.features(self._sound.as_stored(chunk)) for chunk in chunks]
         found = self._engine.generate(frames, aligned)
         return [self._recognized(*pair) for pair in zip(found, map(len, frames), strict=True)]
 

@@ -118,15 +118,15 @@ class TorchEngineConfig(EngineConfig):
     def describe_recognizer(self, model_root: str) -> SpeechModel:
         """See `EngineConfig.describe_recognizer`."""
         card, lineage = read_card(model_root)
-        _hearing(card.modality, model_root)
+        _sound(card.modality, model_root)
         return SpeechModel(card.digest, lineage.told)
 
     def load_recognizer(self, model_root: str) -> Recognizer:
         """See `EngineConfig.load_recognizer`."""
         loaded = self.load(model_root)
-        hearing = _hearing(loaded.modality, model_root)
+        sound = _sound(loaded.modality, model_root)
         longest = loaded.source_text.longest
-        return ModelRecognizer(loaded.engine, hearing, loaded.target_tokenizer, loaded.model_digest, longest)
+        return ModelRecognizer(loaded.engine, sound, loaded.target_tokenizer, loaded.model_digest, longest)
 
     def processes(self, cores: int) -> int:
         """See `EngineConfig.processes`: one on a GPU, which several would only wait for."""
@@ -153,8 +153,8 @@ class TorchEngineConfig(EngineConfig):
         return self if self.threads else self.model_copy(update={"threads": cores})
 
 
-def _hearing(modality: Modality | None, root: str) -> Sound:
-    if modality is None or not isinstance(modality, Sound):
+def _sound(modality: Any, root: str) -> Sound:
+    if not isinstance(modality, Sound):
         raise ModelError(
             "the source of this model is no speech, and only speech is transcribed",
             where=storage.redact(root),

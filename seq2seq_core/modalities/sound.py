@@ -31,5 +31,8 @@ class Sound(Protocol):
             AudioError: The bytes are no sound, or not all of it is there.
         """
 
+    def as_stored(self, x: Samples) -> Samples:
+        """One channel at this rate, as shards would have it: at its loudness, with its rounding."""
+
     def features(self, x: Samples) -> Frames:
         """The frames of such samples (float32, frames x mels), as `Ragged.flat` holds them."""

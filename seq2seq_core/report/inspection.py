@@ -2,6 +2,7 @@
 
 dataset       dataset.json
 translation   output.json
+transcription output.json
 run           config.yaml beside metrics.jsonl or checkpoints/
 model         config.json
 """
@@ -17,11 +18,13 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest, TokenizerEntry, load_manifest
 from seq2seq_core.dataset.schema import SPLITS
 from seq2seq_core.errors import CheckpointError, DatasetError, StorageError
+from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.folder import OUTPUT_NAME
-from seq2seq_core.inference.manifest import load_output
+from seq2seq_core.inference.manifest import ModelEntry, load_output, load_transcription
 from seq2seq_core.kinds import Kind, kind_of
 from seq2seq_core.metrics.measures import MEASURES, SCORES, TRANSLATION, MeasureName
 from seq2seq_core.models.card import CONFIG_NAME, Lineage, ModelCard, count_parameters, read_card
+from seq2seq_core.progress import clock
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import describe_lengths
 from seq2seq_core.report.metrics import load_metrics
@@ -211,17 +214,45 @@ def _output(path: str) -> list[str]:
     inputs: list[list[Cell]] = [
         [entry.url, entry.format, size(entry.bytes), entry.records, entry.failed] for entry in output.inputs
     ]
-    origin = output.model.lineage or {}
-    model = {"url": output.model.url, "digest": output.model.digest}
-    model |= {key: origin[key] for key in ("run", "step", "dataset", "dataset_digest") if key in origin}
-    more = [f"  and {len(inputs) - _MOST_ROWS:,} more"] if len(inputs) > _MOST_ROWS else []
     counts = f"{output.records_out:,} records of {output.records_in:,} in {len(units):,} units"
     return [
         f"translation {output.fingerprint}: {counts}, {output.failed:,} of them not translated",
-        *section("model", _facts(model)),
-        *section("inputs", table(inputs[:_MOST_ROWS], ("", "format", "size", "records", "failed")) + more),
-        *section("failures", table([[unit.failures or unit.path, unit.failed] for unit in failed[:_MOST_ROWS]])),
+        *section("model", _facts(_model_of(output.model))),
+        *section("inputs", _first_rows(inputs, ("", "format", "size", "records", "failed"))),
+        *section("failures", _failures(failed)),
     ]
+
+
+def _transcription(path: str) -> list[str]:
+    output = load_transcription(path)
+    inputs: list[list[Cell]] = [
+        [entry.url, size(entry.bytes), clock(entry.seconds), clock(entry.speech), entry.words, int(entry.failed)]
+        for entry in output.inputs
+    ]
+    counts = f"{output.records_out:,} recordings of {output.records_in:,}, {clock(output.audio_seconds)}"
+    measured = output.measured.model_dump() if output.measured else {}
+    return [
+        f"transcription {output.fingerprint}: {counts}, {output.failed:,} of them not transcribed",
+        *section("model", _facts(_model_of(output.model))),
+        *section("last run", _facts(measured)),
+        *section("inputs", _first_rows(inputs, ("", "size", "length", "speech", "words", "failed"))),
+        *section("failures", _failures([unit for unit in output.units if unit.failed])),
+    ]
+
+
+def _model_of(model: ModelEntry) -> dict[str, Any]:
+    origin = model.lineage or {}
+    told: dict[str, Any] = {key: origin[key] for key in ("run", "step", "dataset", "dataset_digest") if key in origin}
+    return {"url": model.url, "digest": model.digest, **told}
+
+
+def _first_rows(rows: list[list[Cell]], head: tuple[str, ...]) -> list[str]:
+    more = [f"  and {len(rows) - _MOST_ROWS:,} more"] if len(rows) > _MOST_ROWS else []
+    return table(rows[:_MOST_ROWS], head) + more
+
+
+def _failures(failed: list[UnitEntry]) -> list[str]:
+    return table([[unit.failures or unit.path, unit.failed] for unit in failed[:_MOST_ROWS]])
 
 
 def _read_yaml(url: str) -> dict[str, Any]:
@@ -253,6 +284,7 @@ _BY_NAME: tuple[tuple[Kind, Callable[[str], bool]], ...] = (
 _DESCRIBED: dict[Kind, Callable[[str], list[str]]] = {
     "dataset": _dataset,
     "translation": _output,
+    "transcription": _transcription,
     "run": _run,
     "model": _model,
 }

@@ -26,6 +26,9 @@ class TranscriberConfig(Config):
 
     model: Location = Field(description="model folder, a path or URL")
     search: SearchConfig = Field(SearchConfig(), description="how outputs are searched")
+    channel: int | None = Field(
+        None, ge=0, lt=1 << 16, description="the channel of recordings that is heard, from 0; null mixes all"
+    )
     voice: VoiceConfig = Field(VoiceConfig(), description="where somebody speaks")
     chunks: ChunkConfig = Field(ChunkConfig(), description="how speech is cut for the model")
     gate: GateConfig = Field(GateConfig(), description="what is believed of what the model says")
@@ -46,8 +49,8 @@ class TranscriberConfig(Config):
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
-        options = self.resolved.model_dump(mode="json", include={"search", "voice", "chunks", "gate"})
-        return {**options, "engine": self.engine.identity()}
+        options = self.resolved.model_dump(mode="json", include={"channel", "voice", "chunks", "gate"})
+        return {"search": self.search.identity(), **options, "engine": self.engine.identity()}
 
 
 def describe_speech_model(config: TranscriberConfig) -> ModelEntry:

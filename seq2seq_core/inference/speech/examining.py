@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from seq2seq_core import storage
 from seq2seq_core.audio.decode import Info, blocks, probe
 from seq2seq_core.audio.energy import FRAMES_A_SECOND, Levels, frame_size, levels_of, quietest_frame
 from seq2seq_core.audio.signal import one_channel
-from seq2seq_core.audio.terms import AudioError, Samples
+from seq2seq_core.audio.terms import AudioError
 from seq2seq_core.inference.speech.terms import AudioFile, Recording
 
 BLOCK_SECONDS = 10
@@ -50,15 +49,11 @@ def told(error: AudioError) -> str:
     return f"{error.reason}: {error}"
 
 
-def channel_of(stream: Iterator[Samples]) -> Iterator[Samples]:
-    """The mix of all channels of samples, block by block."""
-    return (one_channel(block) for block in stream)
-
-
 def _levels(stream: BinaryIO, info: Info) -> Levels:
     block = BLOCK_SECONDS * info.rate
     stream.seek(0)
-    return levels_of(channel_of(blocks(stream, 0, info.samples, block)), info.rate)
+    mixed = (one_channel(samples) for samples in blocks(stream, 0, info.samples, block))
+    return levels_of(mixed, info.rate)
 
 
 def _cuts(levels: Levels, info: Info, parts: int) -> tuple[int, ...]:

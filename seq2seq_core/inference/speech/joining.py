@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from seq2seq_core.engines.recognition import Word
 
-_SAME_WORD_SECONDS = 0.5
-_SAME_TEXT = 3.0
+_SAME_WORD_SECONDS = 0.8
+_USUALLY_APART = 0.1
+_OTHER_TEXT = 0.5
 
 
 class Heard(NamedTuple):
@@ -78,13 +79,16 @@ def _aligned(before: list[Word], after: list[Word]) -> Iterator[tuple[Word | Non
 
 
 def _likeness(one: Word, other: Word) -> float:
-    """How much two words seem to be one: up to 3 by text and time, up to 1 by time alone; 0 where they are two."""
+    """How much two words seem to be one: up to 1 by text and time, less by time alone; 0 where they are two.
+
+    It falls so steeply with time that of a word said several times each is taken for itself, not for the next.
+    """
     apart = abs(_middle(one) - _middle(other))
     if _key(one) == _key(other) and apart <= _SAME_WORD_SECONDS:
-        return _SAME_TEXT - apart / _SAME_WORD_SECONDS
+        return 1 / (1 + (apart / _USUALLY_APART) ** 2)
     shared = min(one.end, other.end) - max(one.begin, other.begin)
     shorter = min(one.end - one.begin, other.end - other.begin)
-    return shared / shorter if shorter > 0 and shared > shorter / 2 else 0.0
+    return _OTHER_TEXT * shared / shorter if shorter > 0 and shared > shorter / 2 else 0.0
 
 
 def _key(word: Word) -> str:

@@ -9,27 +9,27 @@ import numpy as np
 
 from seq2seq_core import storage
 from seq2seq_core.audio.decode import blocks
-from seq2seq_core.audio.signal import resampled
+from seq2seq_core.audio.signal import one_channel, resampled
 from seq2seq_core.audio.terms import Samples
 from seq2seq_core.errors import InputError
-from seq2seq_core.inference.speech.examining import BLOCK_SECONDS, channel_of, opened
+from seq2seq_core.inference.speech.examining import BLOCK_SECONDS, opened
 from seq2seq_core.inference.speech.terms import Part, Recording
 
 _MOST_BYTES = 64 << 20
 """A file that is not cut is held whole up to this size: then what is decoded is what was digested."""
 
 
-def read_part(part: Part, rate: int) -> Samples:
-    """The mix of all channels, at a rate.
+def read_part(part: Part, rate: int, channel: int | None) -> Samples:
+    """One channel, or the mix of all, at a rate.
 
     Raises:
-        AudioError: The file is damaged, or ends earlier than it says.
+        AudioError: The file is damaged, ends earlier than it says, or has no such channel.
         InputError: It has changed since it was looked at.
     """
     own = part.recording.rate
     with _open(part) as stream:
-        heard = channel_of(blocks(stream, part.begin, part.samples, BLOCK_SECONDS * own))
-        found = [*resampled(heard, own, rate)]
+        read = blocks(stream, part.begin, part.samples, BLOCK_SECONDS * own)
+        found = [*resampled((one_channel(block, channel) for block in read), own, rate)]
     return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 

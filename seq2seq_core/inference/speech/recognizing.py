@@ -72,7 +72,7 @@ def recognize(unit: SpeechUnit, recognizer: Recognizer, config: TranscriberConfi
 def _read_and_cut(part: Part, recognizer: Recognizer, config: TranscriberConfig) -> _Cut:
     rate = recognizer.rate
     try:
-        x = read_part(part, rate)
+        x = read_part(part, rate, config.channel)
     except AudioError as error:
         return _Cut(np.zeros(0, np.float32), [], 0.0, told(error))
     spans = speech_spans(x, rate, config.voice)
