@@ -158,7 +158,7 @@ def _sound(modality: Any, root: str) -> Sound:
         raise ModelError(
             "the source of this model is no speech, and only speech is transcribed",
             where=storage.redact(root),
-            found=f"source_modality {modality.kind}",
+            found=f"source_modality {modality.kind}" if modality else None,
             advice="Name a model that was trained on speech; one of text is for `seq2seq translate`.",
         )
     return modality

@@ -155,7 +155,7 @@ def _joined(rows: Sequence[_Row]) -> Utterances:
 def _comparable(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     if not set(references).isdisjoint(hypotheses):
         return hypotheses, references
-    stems = [[posixpath.splitext(posixpath.basename(name))[0] for name in names] for names in (hypotheses, references)]
+    stems = [[_stem(name) for name in names] for names in (hypotheses, references)]
     if len(set(stems[1])) < len(stems[1]) or set(stems[1]).isdisjoint(stems[0]):
         raise InputError(
             "no hypothesis has the id of a reference",
@@ -175,11 +175,15 @@ def _json(url: str) -> Iterator[_Row]:
     """One object; without an id of its own it is called as its file is."""
     where = storage.redact(url)
     row = _row(_object("\n".join(read_segments([url])), where), where)
-    yield row if row.id else row._replace(id=posixpath.splitext(posixpath.basename(without_codec(url)))[0])
+    yield row if row.id else row._replace(id=_stem(without_codec(url)))
 
 
 def _tsv(url: str) -> Iterator[_Row]:
-    """Columns by the names in the first line; nothing is quoted."""
+    """Columns by the names in the first line; nothing is quoted.
+
+    Rows with times and without an id are the segments of one recording, which is called as its file is.
+    """
+    stem = _stem(without_codec(url))
     names: list[str] | None = None
     for number, line in enumerate(read_segments([url]), start=1):
         cells = line.rstrip("\r").split("\t")
@@ -189,7 +193,8 @@ def _tsv(url: str) -> Iterator[_Row]:
         elif len(cells) != len(names):
             raise InputError("a row has not one cell a column", where=where, found=len(cells), expected=len(names))
         else:
-            yield _row(dict(zip(names, cells, strict=True)), where)
+            row = _row(dict(zip(names, cells, strict=True)), where)
+            yield row._replace(id=row.id or stem) if "start" in names else row
 
 
 _READERS: Final[Mapping[str, Callable[[str], Iterator[_Row]]]] = {".jsonl": _jsonl, ".json": _json, ".tsv": _tsv}
@@ -213,6 +218,10 @@ def _row(values: Mapping[str, Any], where: str) -> _Row:
         )
     name, speaker = _first(values, _IDS), _first(values, _SPEAKERS)
     return _Row(text, _name(name), _name(speaker))
+
+
+def _stem(path: str) -> str:
+    return posixpath.splitext(posixpath.basename(path))[0]
 
 
 def _first(values: Mapping[str, Any], names: Sequence[str]) -> object:

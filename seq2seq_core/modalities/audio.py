@@ -22,6 +22,7 @@ from seq2seq_core.audio import flac
 from seq2seq_core.audio.decode import decode
 from seq2seq_core.audio.features import FilterBankConfig, Frames
 from seq2seq_core.audio.measures import measure
+from seq2seq_core.audio.problems import problem_of
 from seq2seq_core.audio.signal import change_speed, from_pcm16, mono, pcm16, resample, to_loudness
 from seq2seq_core.audio.terms import AudioError, Samples
 from seq2seq_core.modalities.base import (
@@ -43,7 +44,6 @@ from seq2seq_core.modalities.utterances import (
     Utterance,
     digest_of,
     fields_of,
-    problem_of,
     struct_of,
     texts_of,
 )

@@ -11,9 +11,8 @@ import pyarrow as pa
 import xxhash
 
 from seq2seq_core.audio.measures import Measures
-from seq2seq_core.audio.terms import AUDIO_VALUE, AudioError
+from seq2seq_core.audio.terms import AUDIO_VALUE
 from seq2seq_core.errors import InputError
-from seq2seq_core.records import Problem
 
 MEASURED = ("seconds", "silent", "clipped", "level")
 """What is measured of an utterance, of the fields of `Measures`."""
@@ -31,11 +30,6 @@ STAGED = pa.struct(
 """An utterance: 16 bits of one channel, xxh3-128 of its samples, what messages call it, who speaks (both null where
 unknown), what was measured of the recording, and how many times as fast as that it is.
 """
-
-_RULES = {"truncated": "truncated_audio"}
-"""What rows are set aside by, for reasons that have a rule of their own."""
-_RULE = "undecodable_audio"
-_LONGEST_SHOWN = 200
 
 
 class Utterance(NamedTuple):
@@ -82,13 +76,6 @@ def struct_of(columns: Mapping[str, Any]) -> pa.StructArray:
     """A staged column of its fields, by name."""
     arrays = [pa.array(columns[field.name], field.type) for field in STAGED]
     return pa.StructArray.from_arrays(arrays, fields=list(STAGED))
-
-
-def problem_of(row: int, error: AudioError) -> Problem:
-    """Why a row is set aside."""
-    found = f"{error.problem}: {error.found}"[:_LONGEST_SHOWN] if error.found is not None else error.problem
-    expected = "audio that can be decoded" if error.expected is None else str(error.expected)
-    return Problem(row, _RULES.get(error.reason, _RULE), found, expected)
 
 
 def digest_of(pcm: npt.NDArray[np.int16]) -> bytes:

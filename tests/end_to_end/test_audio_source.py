@@ -81,20 +81,21 @@ def test_utterances_become_shards(folder: Path) -> None:
     assert manifest.ledger.duplicates == 1
     assert manifest.ledger.rejected == {
         "clipping": 1,
+        "missing_audio": 1,
         "missing_field": 1,
         "non_speech": 1,
         "seconds": 1,
         "silence": 1,
         "speech_rate": 1,
-        "truncated_audio": 1,
-        "undecodable_audio": 4,
+        "truncated_audio": 2,
+        "undecodable_audio": 2,
     }
     dataset = Dataset(str(folder / "dataset"), manifest)
     verify(dataset.root)
     rejected = {row["source"]: row for row in _rejected(dataset)}
     assert rejected["zero.wav"]["rule"] == rejected["text.wav"]["rule"] == "undecodable_audio"
-    assert rejected["half.flac"]["value"].startswith("the audio is damaged: ")
-    assert rejected["half.mp3"]["rule"] == "truncated_audio"
+    assert rejected["half.flac"]["rule"] == rejected["half.mp3"]["rule"] == "truncated_audio"
+    assert rejected["half.flac"]["value"].startswith("the audio ends too early: ")
     assert (rejected["short.wav"]["value"], rejected["short.wav"]["threshold"]) == (
         "seconds 0.075",
         "0.1 to 40 seconds",

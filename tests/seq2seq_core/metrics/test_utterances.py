@@ -47,6 +47,12 @@ def test_an_object_a_file_is_called_as_its_file_is(tmp_path: Path) -> None:
     assert read_utterances([str(tmp_path / "*.json")]) == Utterances(["one", "two"], ["u1", "other"])
 
 
+def test_segments_with_times_are_one_recording(tmp_path: Path) -> None:
+    (tmp_path / "talk.tsv").write_text("start\tend\ttext\n0\t900\tone two\n1500\t2000\tthree\n")
+    (tmp_path / "zzz.tsv").write_text("start\tend\ttext\n0\t900\tfour\n")
+    assert read_utterances([str(tmp_path / "*.tsv")]) == Utterances(["one two three", "four"], ["talk", "zzz"])
+
+
 def test_rows_of_one_id_are_parts_of_one_utterance(tmp_path: Path) -> None:
     rows = [{"id": name, "text": text} for name, text in (("a", "one"), ("b", "x"), ("a", "two"))]
     assert read_utterances([write(tmp_path / "a.jsonl", *rows)]) == Utterances(["one two", "x"], ["a", "b"])

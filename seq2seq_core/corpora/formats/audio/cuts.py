@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2seq_core.audio.decode import Info, blocks, probe
+from seq2seq_core.audio.problems import problem_of
 from seq2seq_core.audio.terms import AudioError
 from seq2seq_core.files.lines import TOO_LONG
 from seq2seq_core.files.seal import Stored
 from seq2seq_core.records import Problem
 
-WRONG_DURATION, UNDECODABLE = "wrong_duration", "undecodable_audio"
+WRONG_DURATION = "wrong_duration"
 MOST_BYTES = 64 << 20
 """More encoded bytes are no utterance."""
 
@@ -62,7 +63,7 @@ class LongFile:
         try:
             return _wav(self._samples(start, count), info.rate)
         except AudioError as error:
-            return undecodable(error)
+            return problem_of(0, error)
 
     def _samples(self, start: int, count: int) -> npt.NDArray[np.float32]:
         self._stream.seek(0)
@@ -88,12 +89,6 @@ def check_whole(data: bytes, seconds: float | None) -> Problem | None:
 def too_large(size: int) -> Problem:
     """What is said of an utterance that is none for its size (of row 0)."""
     return Problem(0, TOO_LONG, f"{size} bytes of audio", f"at most {MOST_BYTES} bytes")
-
-
-def undecodable(error: AudioError) -> Problem:
-    """What is said of a file that nothing can be cut from (of row 0)."""
-    found = error.reason if error.found is None else f"{error.reason}: {error.found}"
-    return Problem(0, UNDECODABLE, found, "audio" if error.expected is None else str(error.expected))
 
 
 def _probe(stream: BinaryIO) -> Info:

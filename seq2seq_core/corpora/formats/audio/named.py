@@ -17,6 +17,7 @@ from typing import IO, NamedTuple, TypeVar
 import pyarrow as pa
 
 from seq2seq_core import storage
+from seq2seq_core.audio.problems import problem_of
 from seq2seq_core.audio.terms import AUDIO_VALUE, AudioError
 from seq2seq_core.corpora.formats.audio.cuts import (
     MOST_BYTES,
@@ -24,7 +25,6 @@ from seq2seq_core.corpora.formats.audio.cuts import (
     Span,
     check_whole,
     too_large,
-    undecodable,
 )
 from seq2seq_core.corpora.formats.audio.places import Places
 from seq2seq_core.errors import StorageError
@@ -141,7 +141,7 @@ class Loader:
         held = run.rows[0].held
         if held is not None:
             return held
-        if run.path is None:
+        if not run.path:
             return Problem(0, MISSING_AUDIO, "no path", "a path")
         if run.is_cut:
             return None
@@ -161,7 +161,7 @@ class Loader:
             try:
                 file = LongFile(stream)
             except AudioError as error:
-                yield from itertools.repeat(undecodable(error), len(run.rows))
+                yield from itertools.repeat(problem_of(0, error), len(run.rows))
                 return
             for row in run.rows:
                 yield file.cut(Span(row.begin or 0.0, row.seconds))

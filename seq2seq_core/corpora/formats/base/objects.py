@@ -83,7 +83,7 @@ def _parse_readable(text: pa.StringArray, wanted: Sequence[Field]) -> Parsed:
 
 def _parse(text: pa.StringArray, wanted: Sequence[Field]) -> Parsed:
     """All fields of every line, as blocks where that goes, each line on its own around those where it does not."""
-    parsed = _parse_block(text, wanted)
+    parsed = _parse_block(text, wanted) or _parse_integers(text, wanted)
     if parsed is not None:
         return parsed
     if len(text) <= _FEW_LINES:
@@ -122,6 +122,16 @@ def _parse_block(text: pa.StringArray, wanted: Sequence[Field]) -> Parsed | None
     columns = [_whole(reach(roots[top], tuple(below))) for top, *below in steps]
     problems = _describe_nulls(text, columns, wanted)
     return None if problems is None else (columns, problems)
+
+
+def _parse_integers(text: pa.StringArray, wanted: Sequence[Field]) -> Parsed | None:
+    """The same, of lines that have integers wherever they may stand for text."""
+    if not any(field.takes_integers for field in wanted):
+        return None
+    parsed = _parse_block(text, [f._replace(kind=pa.int64()) if f.takes_integers else f for f in wanted])
+    if parsed is None:
+        return None
+    return [column.cast(field.kind) for column, field in zip(parsed[0], wanted, strict=True)], parsed[1]
 
 
 def _steps_in(block: pa.Buffer, parts: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]] | None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seq2seq_core.models.recurrence import Cell, Recurrence
+from seq2seq_core.models.layers.recurrence import Cell, Recurrence
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])

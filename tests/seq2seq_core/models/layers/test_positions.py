@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from seq2seq_core.models.positions import SinusoidalPositions
+from seq2seq_core.models.layers.positions import SinusoidalPositions
 
 
 def test_sinusoids_follow_the_formula_at_any_length() -> None:

@@ -92,32 +92,3 @@ def _table(size: int, width: int) -> nn.Embedding:
     with torch.no_grad():
         table.weight[PAD_ID].zero_()
     return table
-
-
-def linear(inputs: int, outputs: int, parts: int = 1, *, bias: bool = True) -> nn.Linear:
-    """A projection onto `parts` blocks of `outputs` each, every block initialised as if it stood alone.
-
-    Weights by Glorot and Bengio 2010 (uniform), biases zero.
-    """
-    layer = nn.Linear(inputs, parts * outputs, bias=bias)
-    for block in layer.weight.chunk(parts):
-        nn.init.xavier_uniform_(block)
-    if bias:
-        nn.init.zeros_(layer.bias)
-    return layer
-
-
-def length_mask(lengths_B: Tensor, positions: int) -> Tensor:
-    """Bool B x positions, True where a row still has tokens."""
-    return torch.arange(positions, device=lengths_B.device) < lengths_B[:, None]
-
-
-def moved_sentences(parents_N: Tensor, width: int, sentences: int) -> Tensor | None:
-    """Which sentence (int64) each group of `width` rows comes from; None when all stay where they are.
-
-    `State.reorder` promises that the rows of a sentence stay together, so the first row of a group speaks for it.
-    """
-    origins = parents_N[::width] // width
-    if len(origins) == sentences and torch.equal(origins, torch.arange(sentences, device=origins.device)):
-        return None
-    return origins

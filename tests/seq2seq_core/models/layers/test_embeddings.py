@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.modalities.base import Symbols, Vectors
-from seq2seq_core.models.layers import Embeddings, length_mask, linear, moved_sentences
+from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
 
 
@@ -42,39 +40,6 @@ def test_the_bias_moves_the_logits() -> None:
     embeddings = Embeddings(Symbols(5), 6, 4, "target")
     embeddings.output_bias.data[3] = 2.5
     assert embeddings.logits(torch.zeros(1, 4)).tolist() == [[0, 0, 0, 2.5, 0, 0]]
-
-
-def test_fused_projections_are_initialised_block_by_block() -> None:
-    torch.manual_seed(0)
-    layer = linear(64, 64, parts=3)
-    bound = (6 / 128) ** 0.5
-    assert layer.weight.shape == (192, 64)
-    assert layer.weight.abs().max().item() == pytest.approx(bound, rel=0.01)
-    assert layer.bias.abs().max() == 0
-
-
-def test_length_mask() -> None:
-    assert length_mask(torch.tensor([2, 0, 3]), 3).int().tolist() == [[1, 1, 0], [0, 0, 0], [1, 1, 1]]
-
-
-@given(
-    st.integers(1, 4).flatmap(
-        lambda width: st.tuples(
-            st.just(width),
-            st.lists(st.tuples(st.integers(0, 5), st.lists(st.integers(0, width - 1), min_size=width, max_size=width))),
-        )
-    )
-)
-def test_moved_sentences(case: tuple[int, list[tuple[int, list[int]]]]) -> None:
-    width, groups = case
-    parents = torch.tensor([s * width + slot for s, slots in groups for slot in slots], dtype=torch.int64)
-    origins = [s for s, _ in groups]
-    moved = moved_sentences(parents, width, sentences=6)
-    assert (list(range(6)) if moved is None else moved.tolist()) == origins
-
-
-def test_sentences_that_stay_need_no_copy() -> None:
-    assert moved_sentences(torch.tensor([1, 1, 2, 3]), width=2, sentences=2) is None
 
 
 def test_a_source_of_vectors_is_projected_to_the_scale_of_embeddings() -> None:

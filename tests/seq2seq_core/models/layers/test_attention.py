@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from seq2seq_core.models.attention import (
+from seq2seq_core.models.layers.attention import (
     AdditiveAttention,
     CrossAttention,
     MultiplicativeAttention,

@@ -54,3 +54,20 @@ def _sinusoids(count: int, width: int, device: torch.device) -> Tensor:
         steps = torch.arange(width // 2, dtype=torch.float64) * (-math.log(10_000.0) / (width // 2))
         angles = torch.arange(count, dtype=torch.float64)[:, None] * steps.exp()
         return torch.cat([angles.sin(), angles.cos()], 1).float().to(device)
+
+
+def distances(count: int, like: Tensor) -> Tensor:
+    """Sinusoids (2 count - 1 x D) of the distances from count - 1 down to 1 - count, of the device and width of `like`.
+
+    They are those of the Transformer-XL (Dai et al. 2019), for sources that look both ways.
+    """
+    rounded = 1 << max(8, (count - 1).bit_length())
+    return _both_ways(rounded, like.size(-1), like.device)[rounded - count : rounded + count - 1].to(like.dtype)
+
+
+@functools.lru_cache(maxsize=16)
+def _both_ways(count: int, width: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        table = _sinusoids(count, width, device)
+        mirrored = torch.cat([-table[:, : width // 2], table[:, width // 2 :]], 1)
+        return torch.cat([table.flip(0), mirrored[1:]])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq_core.models.layers import linear
+from seq2seq_core.models.layers.projections import linear
 
 _FIRST_STEPS = 16
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.models.sublayers import DecoderLayer, EncoderLayer
+from seq2seq_core.models.layers.sublayers import DecoderLayer, EncoderLayer
 from seq2seq_core.models.transformer import TransformerConfig
 
 SMALL = {"width": 8, "feed_forward_width": 12, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}

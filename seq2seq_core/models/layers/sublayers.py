@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq_core.models.attention import CrossAttention, Past, SelfAttention
-from seq2seq_core.models.layers import linear
+from seq2seq_core.models.layers.attention import CrossAttention, Past, SelfAttention
+from seq2seq_core.models.layers.projections import linear
 
 Activation = Literal["relu", "gelu", "swish"]
 Norm = Literal["pre", "post"]
@@ -46,11 +46,11 @@ class LayerShape(Protocol):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention and feed-forward, each inside a residual connection."""
+    """Self-attention and feed-forward, each inside a residual connection; `attention` may know of positions."""
 
-    def __init__(self, shape: LayerShape) -> None:
+    def __init__(self, shape: LayerShape, attention: nn.Module | None = None) -> None:
         super().__init__()
-        self.self_attention = SelfAttention(shape.width, shape.heads, shape.attention_dropout)
+        self.self_attention = attention or SelfAttention(shape.width, shape.heads, shape.attention_dropout)
         self.self_residual = Residual(shape)
         self.feed_forward = FeedForward(shape)
         self.feed_forward_residual = Residual(shape)
