@@ -1,4 +1,4 @@
-"""A folder in, which of this project's kinds it is out: a dataset, a run, a model, a translation, or none of ours.
+"""A folder in, which of this project's kinds it is out: a dataset, a run, a model, an output, or none of ours.
 
 The kind is told by what stands in the folder, and by what its manifest says, as others use the same names.
 """
@@ -11,13 +11,14 @@ from typing import Literal, NamedTuple
 
 from seq2seq_core import storage
 
-Kind = Literal["dataset", "run", "model", "translation"]
-Work = Literal["preparation", "training", "translation"]
+Kind = Literal["dataset", "run", "model", "translation", "transcription"]
+Work = Literal["preparation", "training", "translation", "transcription"]
 
 CLAIM_FOLDER = ".claim"
 CLAIM_NAME = "claim.json"
 PREPARATION_FOLDER = "_work"
-RECORDS: dict[str, tuple[str, ...]] = {"translation": ("output.json", "failures")}
+_OF_OUTPUTS = ("output.json", "failures")
+RECORDS: dict[str, tuple[str, ...]] = {"translation": _OF_OUTPUTS, "transcription": _OF_OUTPUTS}
 """What in a folder of a kind tells of its content, and is none itself."""
 
 
@@ -79,6 +80,8 @@ def _read(url: str) -> object:
 _TELLTALES = (
     _Telltale("dataset", "dataset.json", _has_keys("format_version", "source_tokenizer", "splits", "ledger")),
     _Telltale("dataset", PREPARATION_FOLDER, _is_prepared),
+    _Telltale("transcription", "output.json", _has_keys("format_version", "records_in", "audio_seconds", "inputs")),
+    _Telltale("transcription", CLAIM_FOLDER, _is_claimed_for("transcription")),
     _Telltale("translation", "output.json", _has_keys("format_version", "records_in", "records_out", "inputs")),
     _Telltale("translation", CLAIM_FOLDER, _is_claimed_for("translation")),
     _Telltale("run", "checkpoints", _has_checkpoints),

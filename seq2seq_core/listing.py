@@ -220,8 +220,9 @@ class _Sieve:
         if self._output is not None and file.identity.startswith(self._output):
             return "what the output folder holds is"
         parts = file.below.split("/")
-        if parts[0] in RECORDS.get(self._kind_of("") or "", ()):
-            return "what tells of a translation is"
+        root = self._kind_of("")
+        if parts[0] in RECORDS.get(root or "", ()):
+            return f"what tells of a {root} is"
         folders = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
         kind = next((kind for folder in folders if (kind := self._kind_of(folder)) is not None), None)
         if kind is not None:

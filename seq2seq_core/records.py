@@ -39,6 +39,8 @@ REJECTS = pa.schema(
 REJECTS_OF_FILES = REJECTS.insert(0, ORIGIN)
 """The same, with the file each row came from."""
 
+_PATH = "path"
+
 
 class Rows(Protocol):
     """Rows as columns, among them `line`, `source` and `target`: `Records`, or a table of Arrow, which has `origin`."""
@@ -162,12 +164,15 @@ def rejects_of(origin: str, rejects: Iterable[pa.Table]) -> pa.Table:
 
 
 def _parted(rows: R, failed: pa.BooleanArray, reasons: Sequence[pa.StringArray]) -> Sifted[R]:
-    """Rows without those that failed; these, with rule, value and threshold of each."""
+    """Rows without those that failed; these, with rule, value and threshold of each.
+
+    A side that is no text is shown by its `path`, where it has one.
+    """
     gone = rows.filter(failed)
     schema = REJECTS_OF_FILES if "origin" in rows.column_names else REJECTS
     columns = dict(zip(("rule", "value", "threshold"), reasons, strict=True))
     columns |= {name: gone.column(name) for name in schema.names if name not in columns}
-    columns |= {side: pa.nulls(len(gone)) for side in ("source", "target") if not _is_text(columns[side].type)}
+    columns |= {side: _shown(columns[side]) for side in ("source", "target")}
     rejected = pa.table([columns[field.name].cast(field.type) for field in schema], schema=schema)
     return Sifted(rows.filter(pc.invert(failed)), rejected)
 
@@ -175,6 +180,15 @@ def _parted(rows: R, failed: pa.BooleanArray, reasons: Sequence[pa.StringArray])
 def text_of(column: pa.Array) -> pa.StringArray:
     """The texts of a side; empty ones where it is no text."""
     return column.cast(pa.string()) if _is_text(column.type) else pa.repeat(pa.scalar("", pa.string()), len(column))
+
+
+def _shown(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """The texts of a side, or what is told of it in their place."""
+    if not pa.types.is_struct(column.type) or column.type.get_field_index(_PATH) < 0:
+        return column if _is_text(column.type) else pa.nulls(len(column))
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    found = [text for chunk in chunks for text in chunk.field(_PATH).to_pylist()]
+    return pa.array([text.decode(errors="replace") if isinstance(text, bytes) else text for text in found], pa.string())
 
 
 def _is_text(kind: pa.DataType) -> bool:

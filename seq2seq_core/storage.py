@@ -157,6 +157,17 @@ def open_input(url: str, block_bytes: int | None = None) -> IO[bytes]:
         return cast(IO[bytes], fs.open(path, "rb", **options))
 
 
+def open_if_there(url: str) -> IO[bytes] | None:
+    """As `open_input`; None where no file stands."""
+    with named(url):
+        fs, path = filesystem(url)
+        if fs is _LOCAL:
+            return local_disk.open_input(path, url) if os.path.isfile(path) else None
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return cast(IO[bytes], fs.open(path, "rb"))
+    return None
+
+
 def read_bytes(url: str) -> bytes:
     """The whole of a small file."""
     with named(url):

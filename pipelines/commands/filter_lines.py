@@ -27,10 +27,11 @@ class FilterConfig(TranslatorConfig):
 
     @pydantic.model_validator(mode="after")
     def _one_output_a_line(self) -> Self:
-        if self.search.n_best > 1 or self.search.attention:
+        search = self.search
+        if search.n_best > 1 or search.attention or search.align:
             raise ValueError(
-                f"a line has one output and no attention, "
-                f"but search.n_best is {self.search.n_best} and search.attention {self.search.attention}"
+                f"a line has one output, no attention and no spans, but search.n_best is {search.n_best}, "
+                f"search.attention {search.attention} and search.align {search.align}"
             )
         return self
 

@@ -12,14 +12,15 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pydantic
 from pydantic import Field
 
+from pipelines.commands import here
 from pipelines.commands.call import Call
-from pipelines.local import pool, switches
-from pipelines.local.workers import HERE, Workers
+from pipelines.local import switches
+from pipelines.local.workers import Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.config import Location
@@ -28,6 +29,7 @@ from seq2seq_core.corpora.formats.table import FormatName
 from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.machine import usable_cores
+from seq2seq_core.modalities.table import modality_of
 from seq2seq_core.preparation.planning import inputs
 from seq2seq_core.preparation.planning.inputs import Given
 from seq2seq_core.preparation.planning.watch import clear_totals
@@ -38,7 +40,6 @@ from seq2seq_core.terminal import say
 _DRY_RUN = ("--dry-run", "--dry_run")
 _SMALL_BYTES = 32 << 20
 _MOST_PROCESSES = 16
-_OF_THIS_PROCESS = "memory://"
 _WORK = ("seq2seq_core.preparation.steps",)
 _CHANGES_NO_RESULT = frozenset({"output", "report"})
 _OF_ONE_CORPUS = (
@@ -169,7 +170,7 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     Raises:
         Seq2SeqError: See `planning.inputs.make_job`, and `seq2seq_core.errors` for what workers meet.
     """
-    is_here = not beam_arguments or _is_here(beam_arguments)
+    is_here = here.is_here(beam_arguments)
     job = _begin_job(config)
     with _workers(job, beam_arguments) if is_here else contextlib.nullcontext() as workers:
         with switches.interrupts_wait():
@@ -203,13 +204,29 @@ def make_job(config: PrepareConfig) -> Job:
     given: list[Given] = [("train", corpus) for corpus in config.training_corpora]
     given += [(split, held) for split, held in held_out.items() if held is not None and held.share is None]
     given += [("benchmark", benchmark) for benchmark in config.benchmarks]
+    config = _with_source(config, [corpus for _, corpus in given])
     return inputs.make_job(
         output=config.output,
         recipe=Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields}),
         given=given,
         shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
-        configuration=configuration.redacted(config, without=_CHANGES_NO_RESULT | config.not_given),
+        configuration=_resolved(config),
     )
+
+
+def _with_source(config: PrepareConfig, corpora: Sequence[CorpusConfig]) -> PrepareConfig:
+    """The configuration with what the source is by the formats of all corpora, where it does not say so itself."""
+    if "source_modality" in config.model_fields_set:
+        return config
+    found = {corpus.source_modality(config.output or None) for corpus in corpora}
+    return config.model_copy(update={"source_modality": modality_of(found.pop())}) if len(found) == 1 else config
+
+
+def _resolved(config: PrepareConfig) -> dict[str, Any]:
+    """What the manifest keeps, with all rules that judge the rows."""
+    values = configuration.redacted(config, without=_CHANGES_NO_RESULT | config.not_given)
+    values["filters"] |= config.filters.unwritten(config.source_modality.measured)
+    return values
 
 
 def _begin_job(config: PrepareConfig) -> Job:
@@ -219,35 +236,11 @@ def _begin_job(config: PrepareConfig) -> Job:
     return job
 
 
-def _is_here(beam_arguments: Sequence[str]) -> bool:
-    """Whether this process does it all, by Beam's options; a mistake in them is told before all others."""
-    with switches.interrupts_wait():
-        from pipelines.graphs import options
-
-    return options.run_in_this_thread(options.parse(beam_arguments))
-
-
-@contextlib.contextmanager
-def _workers(job: Job, beam_arguments: Sequence[str]) -> Iterator[Workers]:
-    """A process a core; this thread alone where starting them takes longer than they save, or options ask for it."""
+def _workers(job: Job, beam_arguments: Sequence[str]) -> contextlib.AbstractContextManager[Workers]:
+    """A process a core, where it is worth it."""
     urls = [url for input_ in job.inputs for url in input_.source.urls]
-    count = min(usable_cores(), _MOST_PROCESSES)
-    is_asked_for = any(word.startswith("--direct_") for word in beam_arguments)
-    is_seen_here_alone = any(url.startswith(_OF_THIS_PROCESS) for url in (job.output, *urls))
-    if count == 1 or is_asked_for or is_seen_here_alone or _are_small(urls):
-        yield HERE
-    else:
-        with pool.started(count, _WORK) as started:
-            yield started
-
-
-def _are_small(urls: Sequence[str]) -> bool:
-    left = _SMALL_BYTES
-    for url in urls:
-        left -= storage.size(url)
-        if left < 0:
-            return False
-    return True
+    work = here.Work(urls, job.output, _SMALL_BYTES, _WORK)
+    return here.workers(work, min(usable_cores(), _MOST_PROCESSES), beam_arguments)
 
 
 def _take_strict(options: tuple[str, ...]) -> Iterator[str]:

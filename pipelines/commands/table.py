@@ -48,11 +48,22 @@ COMMANDS = {
             notes=_ENGINE,
         ),
         Command(
+            name="transcribe",
+            summary="Transcribe recordings in bulk, resumably: texts, subtitles, words with times.",
+            main="pipelines.commands.transcribe:main",
+            config="pipelines.commands.transcribe:TranscribeConfig",
+            usage="seq2seq transcribe --model FOLDER --input FILES --output FOLDER [--format NAME ...] "
+            "[-- BEAM OPTIONS]",
+            takes_engine_options=True,
+            carries_on=True,
+            notes=_ENGINE,
+        ),
+        Command(
             name="score",
-            summary="BLEU and chrF with sacreBLEU's signatures, and exact matches.",
+            summary="BLEU and chrF, or WER and CER (--task asr), with signatures.",
             main="pipelines.commands.score:main",
             config="pipelines.commands.score:ScoreConfig",
-            usage="seq2seq score --hypotheses FILES --references FILES",
+            usage="seq2seq score [--task asr] --hypotheses FILES --references FILES",
         ),
         Command(
             name="inspect",
@@ -76,6 +87,14 @@ COMMANDS = {
             main="pipelines.commands.demo:main",
             config="pipelines.commands.demo:DemoConfig",
             usage="seq2seq demo [--output FOLDER]",
+            carries_on=True,
+        ),
+        Command(
+            name="demo-speech",
+            summary="Speak sentences, prepare, train, transcribe, score and report, in a few minutes.",
+            main="pipelines.commands.demo_speech:main",
+            config="pipelines.commands.demo_speech:DemoSpeechConfig",
+            usage="seq2seq demo-speech [--output FOLDER]",
             carries_on=True,
         ),
     )

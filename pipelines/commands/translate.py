@@ -73,6 +73,8 @@ class TranslateConfig(TranslatorConfig):
             raise ValueError(f"search.n_best is {self.search.n_best}, but include is {self.include}: add n_best to it")
         if self.search.attention:
             raise ValueError("search.attention is true, but no output format keeps attention")
+        if self.search.align:
+            raise ValueError("search.align is true, but no output format keeps spans")
         if len(set(self.include)) < len(self.include):
             raise ValueError(f"include names a field twice: {', '.join(self.include)}")
         return self

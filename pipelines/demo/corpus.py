@@ -9,7 +9,7 @@ sentences of the whole corpus share a source or a target, so what cleaning shoul
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from random import Random
 
@@ -85,7 +85,7 @@ def generate(folder: str, pairs: int = 20_000, seed: int = 1, valid: int = 500, 
         if count < 1:
             raise ConfigError(f"{name} must be at least 1", found=count)
     random = Random(seed)  # noqa: S311 (no secret depends on it)
-    train, held_out = _draw(random, pairs, valid + test)
+    train, held_out = draw(sentences(random), pairs, valid + test)
     lines, injected = dirt.mix_in(random, train, held_out)
     rest = [dirt.line(pair) for pair in held_out]
     files = {**_files("train", lines), **_files("valid", rest[:valid]), **_files("test", rest[valid:])}
@@ -112,13 +112,17 @@ def sentences(random: Random) -> Iterator[Sentence]:
             yield _finish(_fill(random, random.choice(TEMPLATES)))
 
 
-def _draw(random: Random, train_pairs: int, held_out_pairs: int) -> tuple[list[Phrase], list[Phrase]]:
-    """Training and held-out pairs: no two share a source, a target or a held-out combination."""
+def draw(stream: Iterable[Sentence], train_pairs: int, held_out_pairs: int) -> tuple[list[Phrase], list[Phrase]]:
+    """Training and held-out pairs of endless sentences: no two share a source, a target or a held-out combination.
+
+    Raises:
+        ConfigError: There are not so many.
+    """
     train: list[Phrase] = []
     held_out: list[Phrase] = []
     used: set[str] = set()
     misses = 0
-    for sentence in sentences(random):
+    for sentence in stream:
         pile, wanted = (held_out, held_out_pairs) if sentence.is_held_out else (train, train_pairs)
         once = {sentence.pair.source, sentence.pair.target, *filter(is_held_out, sentence.combinations)}
         if len(pile) < wanted and used.isdisjoint(once):

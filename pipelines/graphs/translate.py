@@ -11,31 +11,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics, MetricsFilter
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
-from apache_beam.runners.runner import PipelineResult
+from apache_beam.metrics import Metrics
 
 from pipelines.graphs import failures, options
 from pipelines.graphs.translate_units import TranslateUnits
+from pipelines.graphs.units import SkipFinished, engine_for, skipped
 from pipelines.local.watch import watching
 from seq2seq_core import storage
 from seq2seq_core.claims import held
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
 from seq2seq_core.documents.table import format_of
-from seq2seq_core.engines.interface import EngineConfig
 from seq2seq_core.inference.closing import close_output
-from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit, find_finished
+from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit
 from seq2seq_core.inference.folder import PIECE_FOLDER
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Output, Provenance, load_output
 from seq2seq_core.inference.opening import open_output
 from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation
-from seq2seq_core.inference.watch import TranslationWatch, forget_units
-from seq2seq_core.machine import usable_cores
+from seq2seq_core.inference.watch import UnitWatch, forget_units
 
 _COUNTERS = "translate"
-_FINISHED, _TO_DO = "finished", "to_do"
 
 
 @dataclass(frozen=True)
@@ -75,25 +71,11 @@ def run(job: TranslationJob, beam_arguments: Sequence[str] = ()) -> tuple[Output
     build(pipeline, job)
     with held(job.output, job.fingerprint, "translation") as claim:
         forget_units(job.output)
-        with watching(TranslationWatch(job.output)):
+        with watching(UnitWatch(job.output)):
             result = failures.run(pipeline)
         claim.check()
         output = load_output(job.output)
-    return output, _counted(result, "units_skipped")
-
-
-def _counted(result: PipelineResult, name: str) -> int:
-    found = result.metrics().query(MetricsFilter().with_namespace(_COUNTERS).with_name(name))["counters"]
-    return sum(counter.result for counter in found)
-
-
-def engine_for(engine: EngineConfig, options: PipelineOptions) -> EngineConfig:
-    """The engine, with this machine's cores shared out among local workers."""
-    local = options.view_as(DirectOptions)
-    if local.direct_running_mode == "in_memory":
-        return engine
-    cores = usable_cores()
-    return engine.on_cores(max(1, cores // (local.direct_num_workers or cores)))
+    return output, skipped(result)
 
 
 class CountInputs(beam.PTransform):  # type: ignore[misc]
@@ -139,34 +121,6 @@ class OpenOutput(beam.PTransform):  # type: ignore[misc]
 
     def _open(self, inputs: list[CountedInput]) -> list[DocumentUnit]:
         return open_output(self._root, inputs, self._provenance, self._fields)
-
-
-class SkipFinished(beam.PTransform):  # type: ignore[misc]
-    """PCollection[DocumentUnit] -> (PCollection[DocumentUnit] to be done, PCollection[UnitEntry] finished)."""
-
-    def __init__(self, root: str) -> None:
-        super().__init__()
-        self._root = root
-
-    def expand(
-        self, units: beam.PCollection[DocumentUnit]
-    ) -> tuple[beam.PCollection[DocumentUnit], beam.PCollection[UnitEntry]]:
-        sorted_out = units | "Look" >> beam.ParDo(_LookDoFn(self._root)).with_outputs(_FINISHED, main=_TO_DO)
-        return sorted_out[_TO_DO], sorted_out[_FINISHED]
-
-
-class _LookDoFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, root: str) -> None:
-        super().__init__()
-        self._root = root
-
-    def process(self, unit: DocumentUnit) -> Iterator[DocumentUnit | beam.pvalue.TaggedOutput]:
-        entry = find_finished(self._root, unit)
-        if entry is None:
-            yield unit
-        else:
-            Metrics.counter(_COUNTERS, "units_skipped").inc()
-            yield beam.pvalue.TaggedOutput(_FINISHED, entry)
 
 
 class LayOut(beam.PTransform):  # type: ignore[misc]

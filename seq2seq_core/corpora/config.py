@@ -42,8 +42,8 @@ class CorpusConfig(Config):
     target: Patterns | None = Field(None, description="files or globs with the target side, a segment a line")
     path: Patterns | None = Field(
         None,
-        description="files or globs with both sides (TSV, JSONL, Parquet, Arrow, TMX), or a folder that Hugging Face "
-        "datasets saved to disk",
+        description="files or globs with both sides (TSV, JSONL, Parquet, Arrow, TMX, manifests and archives of "
+        "speech), or a folder: saved to disk by Hugging Face datasets, or of LibriSpeech, Common Voice or Kaldi",
     )
     text: Patterns | None = Field(
         None, description="files or globs with text alone, a segment a line: it is all target, the source is empty"
@@ -61,7 +61,15 @@ class CorpusConfig(Config):
         None, description="as source_field, a number: of duplicates the one with the highest may be kept"
     )
     split: str | None = Field(
-        None, min_length=1, description="which split of a saved dataset with several (default: train)"
+        None,
+        min_length=1,
+        description="which split of a saved dataset with several, or of Common Voice (default: train); which folder "
+        "of LibriSpeech (default: all)",
+    )
+    audio_root: Location | None = Field(
+        None,
+        description="the folder that audio lies in which rows name: absolute paths must lie in it, relative ones start "
+        "at the folder of the file with the rows, or here where that lies outside; default: that folder",
     )
     prompt_words: int = Field(
         0, ge=0, le=10_000, description="of text alone, so many first words are the source and the rest the target"
@@ -160,6 +168,10 @@ class CorpusConfig(Config):
         possible = [name for name, format_ in FORMATS.items() if format_.given_by == self._given]
         return possible[0] if len(possible) == 1 else format_of(self._first, output)
 
+    def source_modality(self, output: str | None = None) -> str:
+        """What the source is where nobody says so, by the format: a name of the table of modalities."""
+        return FORMATS[self.resolved_format(output)].source_modality
+
     def sources(self, output: str | None = None, values: tuple[str, ...] = ()) -> list[Source]:
         """The files, sorted by name, but for those in the output of a run; see `listing` for what else is passed over.
 
@@ -173,8 +185,10 @@ class CorpusConfig(Config):
         """
         name = self.resolved_format(output)
         format_ = FORMATS[name]
+        self._check_audio(format_, values)
         if values and not format_.has_values:
-            columns = " or ".join(sorted(other.called for other in FORMATS.values() if other.has_values))
+            possible = (f for f in FORMATS.values() if f.has_values and f.source_modality == Format.source_modality)
+            columns = " or ".join(sorted(other.called for other in possible))
             raise ConfigError(f"{format_.called} holds text alone", found=f"{values[0]} of values", expected=columns)
         fields = self._fields(format_)
         languages = self._languages(format_) if format_.needs_languages else None
@@ -187,11 +201,23 @@ class CorpusConfig(Config):
                 languages=languages,
                 prompt_words=self.prompt_words,
                 values=values,
+                audio_root=self.audio_root,
             )
             for urls in self._urls(format_, output)
         ]
         self._refuse_empty(format_, sources)
         return sources
+
+    def _check_audio(self, format_: Format, values: tuple[str, ...]) -> None:
+        """Raise a ConfigError where the source side is not read as what the format has there."""
+        if format_.source_modality != Format.source_modality and "source" not in values:
+            raise ConfigError(
+                f"{format_.called} holds no text on its source side",
+                found="a source of text",
+                expected=f"source_modality {format_.source_modality}",
+            )
+        if self.audio_root is not None and not format_.has_values:
+            raise ConfigError(f"{format_.called} names no audio", found=f"audio_root {storage.redact(self.audio_root)}")
 
     def _urls(self, format_: Format, output: str | None) -> list[tuple[str, ...]]:
         """The files of each source."""
@@ -209,11 +235,13 @@ class CorpusConfig(Config):
         patterns = _patterns(self.path)
         folders = [url for url in patterns if format_.owns(url)]
         if self.split is not None and (not folders or len(folders) < len(patterns)):
-            raise ConfigError("only a saved dataset has splits", found=f"split {self.split} and files")
+            raise ConfigError("only a folder that is one corpus has splits", found=f"split {self.split} and files")
         return folders
 
     def _below_path(self, format_: Format, folders: Sequence[str], output: str | None) -> list[tuple[str, ...]]:
         patterns = [pattern for pattern in _patterns(self.path) if pattern not in folders]
+        if patterns and format_.is_folder:
+            raise ConfigError(f"no {format_.called.removeprefix('a ')}", where=storage.redact(patterns[0]))
         urls: list[tuple[str, ...]] = [(url,) for url in expand_all(patterns, output)]
         urls += [found for folder in folders for found in format_.sources_in(folder, self.split)]
         packed = next((names[0] for names in urls if codec_of(names[0]) and not format_.takes_archives), None)

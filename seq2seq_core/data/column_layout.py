@@ -10,6 +10,7 @@ dataset: rows of a dataset are found through *runs* of sections that follow one 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -83,8 +84,8 @@ class Layout:
         return shard.digest, shard.rows, tuple(positions_of(shard, side) for side in self.sides)
 
     def name(self, shards: Sequence[ShardEntry]) -> str:
-        """Names the kinds of the sides, and shards."""
-        kinds = [f"{side.name} {side.element.dtype.str} {side.element.width}" for side in self.sides]
+        """Names the kinds of the sides, with the settings by which positions are made of shards, and shards."""
+        kinds = [f"{side.name} {side.element.dtype.str} {side.element.width}{_settings(side)}" for side in self.sides]
         return storage.digest_bytes("\n".join([*kinds, *(shard.digest for shard in shards)]).encode())
 
     def spans(self, section: Section) -> dict[str, tuple[int, int]]:
@@ -142,6 +143,12 @@ class Runs:
         firsts = np.array([begin, *inside])
         lasts = np.array([*inside, end]) - 1
         return [slice(*place) for place in zip(self.places(firsts), self.places(lasts) + 1, strict=True)]
+
+
+def _settings(side: DatasetSide) -> str:
+    """The settings of a modality; nothing where it has none."""
+    described = side.modality.described
+    return "" if isinstance(described, str) else f" {json.dumps(described, sort_keys=True)}"
 
 
 def files_of(side: DatasetSide) -> tuple[str, str]:

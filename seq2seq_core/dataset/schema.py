@@ -18,7 +18,8 @@ ID_BYTES = 16
 
 
 def shard_schema(sides: Sides, *, with_text: bool) -> pa.Schema:
-    """The schema of a shard; validation and test shards also keep the normalised text of sides that have it.
+    """The schema of a shard; validation and test shards also keep the normalised text of sides that have it, and all
+    keep what sides have to note of each row.
 
     Two sides of text: id, origin, line, source, target, source_length, target_length (source_text, target_text).
     """
@@ -30,7 +31,8 @@ def shard_schema(sides: Sides, *, with_text: bool) -> pa.Schema:
         *(pa.field(side.length_name, pa.int32(), nullable=False) for side in sides.values()),
     ]
     texts = [side.text_name for side in sides.values() if side.modality.has_text] if with_text else []
-    return pa.schema([*fields, *(pa.field(name, pa.string(), nullable=False) for name in texts)])
+    notes = [note for side in sides.values() for note in side.notes]
+    return pa.schema([*fields, *(pa.field(name, pa.string(), nullable=False) for name in texts), *notes])
 
 
 REJECTED_SCHEMA = REJECTS_OF_FILES

@@ -132,8 +132,9 @@ def _check_split(dataset: Dataset, name: Split, split: SplitEntry) -> None:
     for shard in split.shards:
         _check_file(dataset, shard)
         lengths = _shard_lengths(dataset, name, shard)
-        for side in SIDES:
-            histograms[side] = merge_histograms([histograms[side], length_histogram(lengths[side])])
+        for side, of_side in dataset.manifest.sides.items():
+            counted = length_histogram(lengths[side], of_side.histogram_bins)
+            histograms[side] = merge_histograms([histograms[side], counted])
     url = storage.join(dataset.root, MANIFEST_NAME)
     for side, listed in zip(SIDES, (split.source_lengths, split.target_lengths), strict=True):
         for bin_, (found, expected) in enumerate(itertools.zip_longest(histograms[side], listed, fillvalue=0)):
@@ -164,7 +165,8 @@ def _check_schema(url: str, found: pa.Schema, expected: pa.Schema) -> None:
     _expect(url, "columns", found.names, expected.names)
     for field in expected:
         kind = found.field(field.name).type
-        same = kind.value_type == field.type.value_type if pa.types.is_list(field.type) else kind == field.type
+        is_list = pa.types.is_list(field.type) or pa.types.is_large_list(field.type)
+        same = kind.value_type == field.type.value_type if is_list else kind == field.type
         if not same:
             _expect(url, f"type of column {field.name}", str(kind), str(field.type))
 
@@ -222,7 +224,7 @@ def _check_ledgers(dataset: Dataset) -> None:
 def _expect_kept(dataset: Dataset, of: str, rows: dict[Split, int], ledger: Ledger) -> None:
     url = storage.join(dataset.root, MANIFEST_NAME)
     for name in SPLITS:
-        _expect(url, f"rows kept in split {name}{of}", rows[name], ledger.kept.get(name, 0))
+        _expect(url, f"rows kept in split {name}{of}", rows[name], ledger.rows(name))
     _expect(url, f"rows read that were neither kept, duplicates nor rejected{of}", ledger.balance, 0)
 
 

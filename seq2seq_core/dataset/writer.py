@@ -20,7 +20,6 @@ from seq2seq_core.dataset.manifest import RejectedEntry, ShardEntry
 from seq2seq_core.dataset.sides import DatasetSide, Sides
 from seq2seq_core.errors import DatasetError
 
-ROW_GROUP_TOKENS = 1 << 20
 REJECTED_ROW_GROUP = 1 << 16
 HISTOGRAM_BINS = 1025
 
@@ -34,7 +33,7 @@ def write_shard(
     table: pa.Table,
     sides: Sides,
     *,
-    row_group_tokens: int = ROW_GROUP_TOKENS,
+    row_group_tokens: int | None = None,
     generation: int = 0,
 ) -> ShardEntry:
     """Publish a shard of a dataset; an empty table gives a valid file without rows.
@@ -44,7 +43,8 @@ def write_shard(
         path: Where the file stands below it (`train/part-00000-of-00016.parquet`).
         table: Rows in their final order, columns as in `schema.shard_schema`.
         sides: What both sides are.
-        row_group_tokens: A row group holds at most this many source and target positions together, or one row.
+        row_group_tokens: A row group holds at most this many source and target positions together, or one row;
+            default: as the sides have it.
         generation: The run of a growing dataset that adds this shard.
 
     Raises:
@@ -54,7 +54,8 @@ def write_shard(
     url = storage.join(root, path)
     table = _canonical(table)
     source, target = (_checked_lengths(table, side, url) for side in sides.values())
-    cuts = _row_group_cuts(source + target, row_group_tokens)
+    most = row_group_tokens or min(side.modality.row_group_positions for side in sides.values())
+    cuts = _row_group_cuts(source + target, most)
     size, digest = _publish(url, table, cuts)
     return ShardEntry(
         path=path,
@@ -177,15 +178,19 @@ def _options(schema: pa.Schema) -> dict[str, object]:
         "version": "2.6",
         "compression": "zstd",
         "compression_level": _COMPRESSION_LEVEL,
-        "use_dictionary": [field.name for field in schema if field.name in _DICTIONARY_COLUMNS],
+        "use_dictionary": [field.name for field in schema if _has_few_values(field)],
         "column_encoding": dict(_encodings(schema)),
         "write_statistics": [field.name for field in schema if pa.types.is_integer(field.type)],
     }
 
 
+def _has_few_values(field: pa.Field) -> bool:
+    return field.name in _DICTIONARY_COLUMNS or pa.types.is_dictionary(field.type)
+
+
 def _encodings(schema: pa.Schema) -> Iterator[tuple[str, str]]:
     for field in schema:
-        if pa.types.is_list(field.type):
+        if pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
             yield f"{field.name}.list.element", "BYTE_STREAM_SPLIT"
         elif field.name in ("source_length", "target_length"):
             yield field.name, "BYTE_STREAM_SPLIT"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.search import search
+from seq2seq_core.decoding.steps.processor import Processing
 from seq2seq_core.modalities.base import Modality, Ragged
 from seq2seq_core.models.interface import Seq2Seq
 
@@ -26,6 +27,7 @@ def generate(
     options: SearchConfig,
     max_batch_tokens: int,
     on_progress: Callable[[int], None] | None = None,
+    processing: Sequence[Processing] = (),
 ) -> list[list[Hypothesis]]:
     """Search all sequences on the model's device, in evaluation mode.
 
@@ -36,20 +38,23 @@ def generate(
         options: How to search.
         max_batch_tokens: Size of a batch; see `cut`.
         on_progress: Called after each batch with the number of sequences it held.
+        processing: What changes the scores of steps besides; see `search`.
 
     Returns:
         The hypotheses of each sequence, in the order given.
 
     Raises:
         ModelError: The model's output is not a number.
+        ConfigError: The options ask for what the model does not have.
     """
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
     order = np.argsort(-lengths, kind="stable")
+    positions = -(-lengths // model.subsampling)
     results: list[list[Hypothesis]] = [[] for _ in sequences]
     with model.evaluating():
-        for rows in cut(lengths[order], options.beam, max_batch_tokens):
+        for rows in cut(positions[order], options.beam, max_batch_tokens):
             chosen = order[rows]
-            found = _search(model, modality, [sequences[i] for i in chosen], options)
+            found = _search(model, modality, [sequences[i] for i in chosen], options, processing)
             for i, hypotheses in zip(chosen.tolist(), found, strict=True):
                 results[i] = hypotheses
             if on_progress:
@@ -58,7 +63,7 @@ def generate(
 
 
 def cut(lengths: npt.NDArray[np.int64], beam: int, max_batch_tokens: int) -> Iterator[slice]:
-    """Batches of sentences, given their lengths in positions, longest first.
+    """Batches of sentences, given their lengths in encoder positions, longest first.
 
     A sentence counts with its padded source and, for each of its `beam` hypotheses, an output of the same
     length: (longest length + 1) * (1 + beam) tokens. A sentence over the budget makes a batch of its own.
@@ -78,13 +83,17 @@ def pad(modality: Modality, sequences: Sequence[Positions]) -> tuple[Tensor, Ten
 
 
 def _search(
-    model: Seq2Seq, modality: Modality, sequences: Sequence[Positions], options: SearchConfig
+    model: Seq2Seq,
+    modality: Modality,
+    sequences: Sequence[Positions],
+    options: SearchConfig,
+    processing: Sequence[Processing],
 ) -> list[list[Hypothesis]]:
     """Search one batch; where the device's memory does not hold it, one half after the other."""
     device = next(model.parameters()).device
     source_BS, lengths_B = pad(modality, sequences)
     try:
-        return search(model, source_BS.to(device), lengths_B.to(device), options)
+        return search(model, source_BS.to(device), lengths_B.to(device), options, processing)
     except torch.OutOfMemoryError:
         if len(sequences) == 1:
             raise
@@ -92,4 +101,4 @@ def _search(
     torch.cuda.empty_cache()
     middle = len(sequences) // 2
     halves = sequences[:middle], sequences[middle:]
-    return [found for half in halves for found in _search(model, modality, half, options)]
+    return [found for half in halves for found in _search(model, modality, half, options, processing)]

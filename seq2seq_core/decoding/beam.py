@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seq2seq_core.decoding.candidates import best_next
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.paths import Turn, collect
-from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.decoding.steps.processor import Scoring
+from seq2seq_core.models.interface import Memory, Seq2Seq
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID
 
 
 def beam_search(
-    model: Seq2Seq, source_BS: Tensor, lengths_B: Tensor, limits: list[int], options: SearchConfig
+    model: Seq2Seq, memory: Memory, scoring: Scoring, limits: list[int], options: SearchConfig
 ) -> list[list[Hypothesis]]:
     """Decode with `options.beam` hypotheses a sentence; see `search`.
 
@@ -28,19 +28,23 @@ def beam_search(
     (`_Front.going`), or at its limit (`limits`: tokens, EOS included); places that no ended hypothesis fills
     then go to live ones, which are marked as unfinished.
     """
-    state = model.start(model.encode(source_BS, lengths_B), options.beam)
-    front = _Front.start(torch.tensor(limits, device=source_BS.device), options)
+    state = model.start(memory, options.beam)
+    front = _Front.start(torch.tensor(limits, device=memory.mask_BS.device), options)
     turns: list[Turn] = []
     for length in range(1, max(limits) + 1):
-        step = model.step(front.tokens_AW.flatten(), state)
-        turn = _advance(front, step.logits_NV, step.attention_NS if options.attention else None)
+        tokens_N = front.tokens_AW.flatten()
+        step = model.step(tokens_N, state)
+        scored = scoring.best_next(step.logits_NV, tokens_N, options.beam + 1)
+        turn = _advance(front, *scored, step.attention_NS if options.attention else None)
         turns.append(turn)
         front.end(turn, length**options.length_penalty)
-        kept = front.going(turn, length).nonzero().squeeze(1)
+        kept = front.going(turn, length, options).nonzero().squeeze(1)
         if not len(kept):
             break
-        state = step.state.reorder(front.move(turn, kept))
-    return collect(turns, lengths_B.tolist(), options)
+        parents_N = front.move(turn, kept)
+        state = step.state.reorder(parents_N)
+        scoring.reorder(parents_N)
+    return collect(turns, memory.mask_BS.sum(1).tolist(), options)
 
 
 @dataclass
@@ -82,13 +86,19 @@ class _Front:
         scores_A = torch.cat((self.ended_An, turn.ended_scores_AW / divisor), 1)
         self.ended_An = scores_A.topk(self.ended_An.shape[1]).values
 
-    def going(self, turn: Turn, length: int) -> Tensor:
+    def going(self, turn: Turn, length: int, options: SearchConfig) -> Tensor:
         """Which sentences may still improve (bool, A).
 
         A log probability only falls, and its divisor is at most limit ** penalty: their quotient bounds what a
-        live hypothesis can reach. The bound compares false where scores are NaN or no hypothesis lives.
+        live hypothesis can reach. With a reward the sum may rise as long as there are tokens, and where it is above 0,
+        the next divisor bounds it. The bound compares false where scores are NaN or no hypothesis lives.
         """
         bounds_A = turn.scores_AW[:, 0] / self.divisors_A
+        if options.length_reward:
+            best_A = turn.scores_AW[:, 0] + options.length_reward * (self.limits_A - length)
+            bounds_A = torch.where(
+                best_A > 0, best_A / (length + 1) ** options.length_penalty, best_A / self.divisors_A
+            )
         return (bounds_A > self.ended_An[:, -1]) & (self.limits_A > length)
 
     def move(self, turn: Turn, kept: Tensor) -> Tensor:
@@ -102,13 +112,12 @@ class _Front:
         return (kept.unsqueeze(1) * width + parents_AW).flatten()
 
 
-def _advance(front: _Front, logits_NV: Tensor, attention_NS: Tensor | None) -> Turn:
+def _advance(front: _Front, scores_NK: Tensor, ids_NK: Tensor, attention_NS: Tensor | None) -> Turn:
     """The best continuations of every sentence.
 
     W + 1 candidates a row are enough: of one row at most W live on, beside its one EOS.
     """
     width = front.scores_AW.shape[1]
-    scores_NK, ids_NK = best_next(logits_NV, width + 1)
     candidates = scores_NK.shape[1]
     scores_NK += front.scores_AW.view(-1, 1)
     best_A2W = scores_NK.view(-1, width * candidates).topk(min(2 * width, width * candidates))

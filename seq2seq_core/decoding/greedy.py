@@ -9,25 +9,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seq2seq_core.decoding.candidates import best_next
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.paths import check_scores
-from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.decoding.steps.processor import Scoring
+from seq2seq_core.models.interface import Memory, Seq2Seq
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID
 
 
 def greedy_search(
-    model: Seq2Seq, source_BS: Tensor, lengths_B: Tensor, limits: list[int], options: SearchConfig
+    model: Seq2Seq, memory: Memory, scoring: Scoring, limits: list[int], options: SearchConfig
 ) -> list[list[Hypothesis]]:
     """Decode with width 1; see `search`. `limits` holds the most tokens (EOS included) of each sentence."""
-    state = model.start(model.encode(source_BS, lengths_B))
-    sentences_A = torch.arange(len(limits), device=source_BS.device)
-    limits_A = torch.tensor(limits, device=source_BS.device)
+    state = model.start(memory)
+    sentences_A = torch.arange(len(limits), device=memory.mask_BS.device)
+    limits_A = torch.tensor(limits, device=memory.mask_BS.device)
     tokens_A = torch.full_like(sentences_A, BOS_ID)
     trace = _Trace(attention=options.attention)
     for length in range(1, max(limits) + 1):
         step = model.step(tokens_A, state)
-        scores_AK, ids_AK = best_next(step.logits_NV, 1)
+        scores_AK, ids_AK = scoring.best_next(step.logits_NV, tokens_A, 1)
         best = scores_AK.max(1, keepdim=True)
         tokens_A = ids_AK.gather(1, best.indices).squeeze(1)
         scores_A = best.values.squeeze(1)
@@ -41,7 +41,8 @@ def greedy_search(
         if len(kept) < len(going_A):
             sentences_A, limits_A, tokens_A = sentences_A[kept], limits_A[kept], tokens_A[kept]
             state = state.reorder(kept)
-    return trace.hypotheses(lengths_B.tolist(), options.length_penalty)
+            scoring.reorder(kept)
+    return trace.hypotheses(memory.mask_BS.sum(1).tolist(), options.length_penalty)
 
 
 class _Trace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,14 @@ from pydantic import Field, model_validator
 from seq2seq_core.config import Config
 
 _LONGEST_OUTPUT = 1 << 20
+_FEWEST_CANDIDATES = 10
+_LATER = frozenset(
+    {
+        *("ctc_weight", "ctc_candidates", "length_reward", "min_length_ratio", "no_repeat_ngram", "ngram_repeats"),
+        "align",
+    }
+)
+"""Keys that came when translations had been made already."""
 
 
 class SearchConfig(Config):
@@ -26,6 +35,31 @@ class SearchConfig(Config):
     )
     max_length_extra: int = Field(20, ge=1, le=1 << 20, description="see max_length_ratio")
     attention: bool = Field(False, description="return the attention of each output token over the source")
+    ctc_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="what the scores of frames count for (CTC), and the decoder for the rest; 0 is the decoder alone, "
+        "1 the best path through the frames, without decoder or beam",
+    )
+    ctc_candidates: int | None = Field(
+        None,
+        ge=1,
+        le=1 << 20,
+        description="so many next tokens of a hypothesis, the decoder's best, are scored by CTC; null: twice the beam, "
+        "at least 10",
+    )
+    length_reward: float = Field(
+        0.0, ge=0, le=100, description="added to the score for each token; needs a length_penalty other than 1"
+    )
+    min_length_ratio: float = Field(
+        0.0, ge=0, le=1000, description="an output has at least ratio * source length tokens"
+    )
+    no_repeat_ngram: int = Field(
+        0, ge=0, le=1000, description="so many tokens in a row do not come again in an output; 0: they may"
+    )
+    ngram_repeats: int = Field(0, ge=0, le=1000, description="how often no_repeat_ngram lets them come again")
+    align: bool = Field(False, description="return where in the source each output token lies")
 
     @model_validator(mode="after")
     def _n_best_fits(self) -> SearchConfig:
@@ -33,8 +67,48 @@ class SearchConfig(Config):
             raise ValueError(f"n_best ({self.n_best}) is larger than beam ({self.beam})")
         return self
 
+    @model_validator(mode="after")
+    def _has_an_effect(self) -> SearchConfig:
+        if self.length_reward and self.length_penalty == 1:
+            raise ValueError(
+                f"length_reward ({self.length_reward}) changes nothing with length_penalty 1, the mean of all tokens: "
+                "set length_penalty to 0"
+            )
+        if self.min_length_ratio > self.max_length_ratio:
+            raise ValueError(
+                f"min_length_ratio ({self.min_length_ratio}) is larger than max_length_ratio ({self.max_length_ratio})"
+            )
+        if self.ngram_repeats and not self.no_repeat_ngram:
+            raise ValueError(f"ngram_repeats ({self.ngram_repeats}) needs no_repeat_ngram, which is 0")
+        return self
+
+    @model_validator(mode="after")
+    def _best_path_alone(self) -> SearchConfig:
+        """Keys that ask for what a best path does not have."""
+        if self.ctc_weight == 1:
+            for name in ("n_best", "attention", "length_reward", "min_length_ratio", "no_repeat_ngram"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"ctc_weight is 1, the best path of CTC alone, which knows no {name}")
+        return self
+
+    @property
+    def candidates(self) -> int:
+        """`ctc_candidates`, or what null stands for."""
+        return self.ctc_candidates or max(2 * self.beam, _FEWEST_CANDIDATES)
+
+    def identity(self) -> dict[str, Any]:
+        """The keys as plain values, those that came later only where they are set: what was translated before they
+        came need not be translated again.
+        """
+        usual = {name: field.default for name, field in type(self).model_fields.items()}
+        values = self.model_dump(mode="json")
+        return {name: value for name, value in values.items() if name not in _LATER or value != usual[name]}
+
     def max_length(self, source_length: int) -> int:
-        """Output tokens, EOS included, after which a hypothesis is cut; `source_length` counts pieces without EOS."""
+        """Output tokens, EOS included, after which a hypothesis is cut.
+
+        `source_length` counts encoder positions but the last; of text these are pieces without EOS.
+        """
         limit = min(self.max_length_ratio * source_length, float(_LONGEST_OUTPUT))  # no product is too large for an int
         return min(int(limit) + self.max_length_extra, _LONGEST_OUTPUT)
 
@@ -46,10 +120,12 @@ class Hypothesis:
     Attributes:
         tokens: Piece ids (int32) without BOS and EOS.
         score: What the ranking goes by: `log_probability / length**length_penalty`, length with EOS.
-        log_probability: Sum of the tokens' natural log probabilities, EOS included.
+        log_probability: Sum of the tokens' natural log probabilities, EOS included, as step processors change them.
         finished: Whether EOS was reached; False when the length limit cut the output.
-        attention: float32, a row for each token (EOS, where it was reached, included) x a column for each source piece
-            and then EOS; None unless asked for.
+        attention: float32, a row for each token (EOS, where it was reached, included) x a column for each encoder
+            position (of text: each source piece and then EOS); None unless asked for.
+        spans: int32, tokens x 2: the source positions [begin, end) of each token, sorted, within the source; None
+            unless asked for.
     """
 
     tokens: npt.NDArray[np.int32]
@@ -57,3 +133,4 @@ class Hypothesis:
     log_probability: float
     finished: bool
     attention: npt.NDArray[np.float32] | None = None
+    spans: npt.NDArray[np.int32] | None = None

@@ -39,9 +39,9 @@ def find_inputs(
         for file in find_files(pattern, output):
             found.setdefault(file.identity, _describe(file.url, file.below, format_name))
     files = list(found.values())
-    _refuse_collisions(files, kept)
+    refuse_collisions([(file.name, file.suffix, file.where) for file in files], kept)
     for described in files:
-        _refuse_inside(described, output)
+        refuse_inside(described.url, output)
     return files
 
 
@@ -82,28 +82,32 @@ def _unknown(url: str, suffix: str) -> InputError:
     )
 
 
-def _refuse_collisions(files: Sequence[InputFile], kept: Collection[str]) -> None:
-    taken: dict[tuple[str, str], InputFile] = {}
-    for file in files:
-        other = taken.setdefault((file.name, file.suffix), file)
-        if other is not file:
+def refuse_collisions(outputs: Sequence[tuple[str, str, str]], kept: Collection[str]) -> None:
+    """Names and suffixes of outputs, and the inputs they are of: no two have both, no name is one that is kept.
+
+    Raises:
+        ConfigError: Two do, or one has.
+    """
+    taken: dict[tuple[str, str], str] = {}
+    for name, suffix, where in outputs:
+        if (name, suffix) in taken:
             raise ConfigError(
                 "two inputs would have the same output",
-                where=f"{file.name}{file.suffix}",
-                found=f"{other.where} and {file.where}",
+                where=f"{name}{suffix}",
+                found=f"{taken[name, suffix]} and {where}",
                 advice="Give the folder above them (--input FOLDER): folders are mirrored in the output.",
             )
-        if file.name.split("/")[0] in kept:
-            raise ConfigError(
-                f"the name {file.name.split('/')[0]!r} is kept for this program's files", where=file.where
-            )
+        taken[name, suffix] = where
+        if name.split("/")[0] in kept:
+            raise ConfigError(f"the name {name.split('/')[0]!r} is kept for this program's files", where=where)
 
 
-def _refuse_inside(file: InputFile, output: str) -> None:
-    if storage.is_within(file.url, output):
+def refuse_inside(url: str, output: str) -> None:
+    """A ConfigError where an input stands in the output folder."""
+    if storage.is_within(url, output):
         raise ConfigError(
             "an input stands in the output folder",
-            where=file.where,
+            where=storage.redact(url),
             found=f"--output {storage.redact(output)}",
             advice="Choose an output folder outside the inputs.",
         )

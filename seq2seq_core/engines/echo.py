@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, TokenIds
+from seq2seq_core.engines.recognition import Recognizer, SpeechModel
+from seq2seq_core.engines.tones import ToneRecognizer
 from seq2seq_core.errors import ModelError
 from seq2seq_core.modalities.base import SIDES
-from seq2seq_core.models.card import FileEntry, ModelCard, check_reads_text, place, read_files
+from seq2seq_core.models.card import FileEntry, ModelCard, check_reads_text, place, read_card, read_files
 from seq2seq_core.tokenizer.model import Tokenizer
 
 
 class EchoEngineConfig(EngineConfig):
-    """Gives the source pieces back as output: for tests, and to measure a pipeline without its model."""
+    """Gives the source pieces back as output: for tests, and to measure a pipeline without its model.
+
+    Where there is sound to hear, it hears a word in each tone (`engines.tones`), whatever the model.
+    """
+
+    hears: ClassVar[bool] = True
 
     kind: Literal["echo"] = Field("echo", description="echo: the input back, without a model")
     fail_on_piece: int | None = Field(
@@ -30,6 +37,15 @@ class EchoEngineConfig(EngineConfig):
         entry = _source_tokenizer(model_root, card)
         tokenizers = dict.fromkeys(SIDES, Tokenizer(files[entry.path], place(model_root, entry)))
         return LoadedEngine(EchoEngine(self), tokenizers, card.digest, card.source_text)
+
+    def describe_recognizer(self, model_root: str) -> SpeechModel:
+        """See `EngineConfig.describe_recognizer`."""
+        card, lineage = read_card(model_root)
+        return SpeechModel(card.digest, lineage.told)
+
+    def load_recognizer(self, model_root: str) -> Recognizer:
+        """See `EngineConfig.load_recognizer`."""
+        return ToneRecognizer(self.describe_recognizer(model_root).digest)
 
 
 class EchoEngine:
@@ -59,4 +75,6 @@ def _source_tokenizer(root: str, card: ModelCard) -> FileEntry:
 
 def _echo(sequence: TokenIds, options: SearchConfig) -> Hypothesis:
     attention = np.eye(len(sequence) + 1, dtype=np.float32) if options.attention else None
-    return Hypothesis(sequence, score=0.0, log_probability=0.0, finished=True, attention=attention)
+    places = np.arange(len(sequence) + 1, dtype=np.int32)
+    spans = np.stack((places[:-1], places[1:]), 1) if options.align else None
+    return Hypothesis(sequence, score=0.0, log_probability=0.0, finished=True, attention=attention, spans=spans)

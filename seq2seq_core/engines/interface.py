@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from seq2seq_core.config import Config
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
-from seq2seq_core.errors import ModelError
-from seq2seq_core.modalities.base import Side
+from seq2seq_core.engines.recognition import Recognizer, SpeechModel
+from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.modalities.base import Modality, Side
 from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.model import Tokenizer
 
@@ -44,12 +45,14 @@ class LoadedEngine:
         tokenizers: Those of the sides that have one; the target always does.
         model_digest: Names the model in manifests.
         source_text: How its source was made.
+        modality: What its source is, where the engine knows.
     """
 
     engine: Engine
     tokenizers: Mapping[Side, Tokenizer]
     model_digest: str
     source_text: SourceText
+    modality: Modality | None = None
 
     @property
     def source_tokenizer(self) -> Tokenizer:
@@ -72,10 +75,12 @@ class EngineConfig(Config):
     Attributes:
         software: Packages whose versions the manifest of a translation names.
         shapes_nothing: Keys that say where and how fast an output is made, not what it is.
+        hears: Whether it has recognisers of speech.
     """
 
     software: ClassVar[tuple[str, ...]] = ()
     shapes_nothing: ClassVar[frozenset[str]] = frozenset()
+    hears: ClassVar[bool] = False
 
     kind: str
 
@@ -87,6 +92,26 @@ class EngineConfig(Config):
             ModelError: The folder is missing, unfinished or damaged.
             ConfigError: There is no such device.
         """
+
+    def describe_recognizer(self, model_root: str) -> SpeechModel:
+        """What is known of a model that hears, without loading it; see `load_recognizer` for the errors."""
+        raise self._deaf(model_root)
+
+    def load_recognizer(self, model_root: str) -> Recognizer:
+        """Read a model folder.
+
+        Raises:
+            ModelError: The folder is missing, unfinished or damaged, or its model does not hear.
+            ConfigError: The engine has no recognisers, or there is no such device.
+        """
+        raise self._deaf(model_root)
+
+    def _deaf(self, model_root: str) -> ConfigError:
+        return ConfigError("this engine recognises no speech", where=model_root, found=f"engine.kind {self.kind}")
+
+    def processes(self, cores: int) -> int:
+        """So many processes of this machine, each with its share of the cores, are the fastest to work side by side."""
+        return cores
 
     def identity(self) -> dict[str, Any]:
         """The keys that shape an output, as plain values."""

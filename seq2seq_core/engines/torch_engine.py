@@ -3,26 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import Field
 
+from seq2seq_core import storage
+from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.engines.hearing import ModelRecognizer
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, Source
+from seq2seq_core.engines.recognition import Recognizer, SpeechModel
+from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.modalities.base import Modality
+from seq2seq_core.modalities.sound import Sound
+from seq2seq_core.models.card import read_card, read_config
 
 if TYPE_CHECKING:
+    import torch
+
+    from seq2seq_core.decoding.steps.fusion import Fusion
+    from seq2seq_core.decoding.steps.processor import Processing
+    from seq2seq_core.models.folder import LoadedModel
     from seq2seq_core.models.interface import Seq2Seq
 
 # On CPU larger batches leave the caches (measured: 4096 to 16384 within 10%, 32768 is slower); a GPU wants them, and
 # halves what its memory does not hold.
 _CPU_BATCH_TOKENS, _GPU_BATCH_TOKENS = 8192, 131_072
 
+_GPUS = "nvidia[0-9]*"
+
+
+class FusionConfig(Config):
+    """A model of the target language that has a say in every step of a search (shallow fusion)."""
+
+    model: Location = Field(
+        description="folder of a model that was trained on text alone, with the target tokenizer of the model it helps"
+    )
+    weight: float = Field(0.3, gt=0, le=10, description="what its log probabilities count for")
+
+    def load(self, beside: LoadedModel, device: torch.device, dtype: torch.dtype) -> Fusion:
+        """The step processor of a search.
+
+        Raises:
+            ModelError: See `load_model`.
+            ConfigError: The model does not fit the one beside it, or its source is no text.
+        """
+        from seq2seq_core.decoding.batched import pad
+        from seq2seq_core.decoding.steps.fusion import Fusion
+        from seq2seq_core.models.folder import load_model
+
+        where = f"engine.fusion.model {storage.redact(self.model)}"
+        loaded = load_model(self.model, str(device))
+        if not loaded.modality.has_text:
+            raise ConfigError("the source of this model is no text", where=where, expected="a model of text alone")
+        tokenizers = loaded.tokenizers["target"], beside.tokenizers["target"]
+        if tokenizers[0].digest != tokenizers[1].digest:
+            raise ConfigError(
+                "the pieces of this model are not those of the model it is to help",
+                where=where,
+                found=f"target tokenizer {tokenizers[0].digest}",
+                expected=tokenizers[1].digest,
+                advice="Train it on a dataset that was prepared with the target tokenizer of that model.",
+            )
+        source_1S, lengths_1 = pad(loaded.modality, [np.zeros(0, np.int32)])
+        model = loaded.model.to(dtype=dtype).eval()
+        return Fusion(model, source_1S.to(device), lengths_1.to(device), self.weight)
+
 
 class TorchEngineConfig(EngineConfig):
     """PyTorch: every architecture, on CPU and GPU."""
 
     software = ("torch",)
+    hears: ClassVar[bool] = True
     shapes_nothing = frozenset({"device", "threads", "max_batch_tokens"})
 
     kind: Literal["torch"] = Field("torch", description="torch: every model, on CPU and GPU")
@@ -38,6 +92,7 @@ class TorchEngineConfig(EngineConfig):
     threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads of this process; null leaves them as they are"
     )
+    fusion: FusionConfig | None = Field(None, description="a model of the target language beside it; null: none")
 
     def load(self, model_root: str) -> LoadedEngine:
         """See `EngineConfig.load`. The number of threads holds for the whole process, as PyTorch knows no other."""
@@ -52,15 +107,61 @@ class TorchEngineConfig(EngineConfig):
         loaded = load_model(model_root, device)
         if self.threads is not None:
             torch.set_num_threads(self.threads)
-        model = loaded.model.to(dtype=getattr(torch, self.precision)).eval()
-        on_cpu = next(model.parameters()).device.type == "cpu"
-        most = self.max_batch_tokens or (_CPU_BATCH_TOKENS if on_cpu else _GPU_BATCH_TOKENS)
-        engine = TorchEngine(model, loaded.modality, most, generate)
-        return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text)
+        dtype = getattr(torch, self.precision)
+        model = loaded.model.to(dtype=dtype).eval()
+        at = next(model.parameters()).device
+        most = self.max_batch_tokens or (_CPU_BATCH_TOKENS if at.type == "cpu" else _GPU_BATCH_TOKENS)
+        processing = [self.fusion.load(loaded, at, dtype)] if self.fusion else []
+        engine = TorchEngine(model, loaded.modality, most, generate, processing)
+        return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text, loaded.modality)
+
+    def describe_recognizer(self, model_root: str) -> SpeechModel:
+        """See `EngineConfig.describe_recognizer`."""
+        card, lineage = read_card(model_root)
+        _sound(card.modality, model_root)
+        return SpeechModel(card.digest, lineage.told)
+
+    def load_recognizer(self, model_root: str) -> Recognizer:
+        """See `EngineConfig.load_recognizer`."""
+        loaded = self.load(model_root)
+        sound = _sound(loaded.modality, model_root)
+        longest = loaded.source_text.longest
+        return ModelRecognizer(loaded.engine, sound, loaded.target_tokenizer, loaded.model_digest, longest)
+
+    def processes(self, cores: int) -> int:
+        """See `EngineConfig.processes`: one on a GPU, which several would only wait for."""
+        if self.device == "cpu" or (self.device == "auto" and not any(Path("/dev").glob(_GPUS))):
+            return cores
+        import torch
+
+        return cores if self.device == "auto" and not torch.cuda.is_available() else 1
+
+    def identity(self) -> dict[str, Any]:
+        """See `EngineConfig.identity`; a model beside the model counts by its content, and none as if it had no key.
+
+        Raises:
+            ModelError: The folder of `fusion` holds no model.
+        """
+        values = super().identity()
+        del values["fusion"]
+        if self.fusion is None:
+            return values
+        return {**values, "fusion": {"model": read_config(self.fusion.model).digest, "weight": self.fusion.weight}}
 
     def on_cores(self, cores: int) -> Self:
         """See `EngineConfig.on_cores`."""
         return self if self.threads else self.model_copy(update={"threads": cores})
+
+
+def _sound(modality: Any, root: str) -> Sound:
+    if not isinstance(modality, Sound):
+        raise ModelError(
+            "the source of this model is no speech, and only speech is transcribed",
+            where=storage.redact(root),
+            found=f"source_modality {modality.kind}" if modality else None,
+            advice="Name a model that was trained on speech; one of text is for `seq2seq translate`.",
+        )
+    return modality
 
 
 class TorchEngine:
@@ -72,12 +173,21 @@ class TorchEngine:
         modality: Modality,
         max_batch_tokens: int,
         generate: Callable[..., list[list[Hypothesis]]],
+        processing: Sequence[Processing] = (),
     ) -> None:
-        """Take over a model in evaluation mode, whose source is so; `generate` is that of `decoding.batched`."""
+        """Take over a model in evaluation mode, whose source is so; `generate` is that of `decoding.batched`, and
+        `processing` what changes its scores in every search.
+        """
         self._model, self._modality = model, modality
         self._max_batch_tokens = max_batch_tokens
-        self._generate = generate
+        self._generate, self._processing = generate, processing
 
     def generate(self, sequences: Sequence[Source], options: SearchConfig) -> list[list[Hypothesis]]:
-        """See `Engine.generate`; a ModelError when the model's output is not a number."""
-        return self._generate(self._model, self._modality, sequences, options, self._max_batch_tokens)
+        """See `Engine.generate`.
+
+        Raises:
+            ModelError: The model's output is not a number.
+            ConfigError: The options ask for what the model does not have.
+        """
+        most, processing = self._max_batch_tokens, self._processing
+        return self._generate(self._model, self._modality, sequences, options, most, processing=processing)

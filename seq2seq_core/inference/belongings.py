@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.documents.ranges import CountedInput
 from seq2seq_core.errors import DatasetError, foreign_file
+from seq2seq_core.inference.commit import Committable
 from seq2seq_core.inference.folder import MARKER_FOLDER, NOTE_PATH, OUTPUT_NAME, failures_path, marker_path
-from seq2seq_core.inference.manifest import Output, load_output
-from seq2seq_core.inference.unit import DocumentUnit
+from seq2seq_core.inference.manifest import AnyOutput, load_any
 
 _MARKER = re.compile(rf"{re.escape(MARKER_FOLDER)}/(.*-\d{{5,}}-of-\d{{5,}}.*)\.json")
 _NUMBERED = re.compile(r"(.*)-\d{5,}-of-\d{5,}(.*)")
@@ -25,7 +24,7 @@ _TEMPORARY = re.compile(r"(.*/)?\.(.+)\.[0-9a-f]{32}\.tmp")
 _PATHS = pydantic.TypeAdapter(list[str])
 
 
-def take_places(root: str, units: Sequence[DocumentUnit]) -> None:
+def take_places(root: str, units: Sequence[Committable]) -> None:
     """Note the outputs of a run, if none of their places is somebody else's.
 
     Raises:
@@ -33,7 +32,7 @@ def take_places(root: str, units: Sequence[DocumentUnit]) -> None:
     """
     present = set(storage.files_below(root))
     ours = _recorded(root, present)
-    wanted = {path for unit in units for path in (unit.path, unit.failures_path)}
+    wanted = {path for unit in units for path in (unit.path, failures_path(unit.path))}
     strangers = sorted((wanted - _all_files(ours)) & present)
     if OUTPUT_NAME in present and _manifest(root) is None:
         strangers.append(OUTPUT_NAME)
@@ -42,17 +41,21 @@ def take_places(root: str, units: Sequence[DocumentUnit]) -> None:
     _note(root, ours | {unit.path for unit in units})
 
 
-def sweep(root: str, inputs: Sequence[CountedInput], output: Output) -> None:
+def sweep(root: str, is_of_these: Callable[[str], bool], kept: Collection[str]) -> None:
     """Remove what earlier or killed runs on the same inputs left: other numbers of units, temporary files.
 
     Files that belong to none of these inputs, or are not ours, are not touched.
+
+    Args:
+        root: The output folder.
+        is_of_these: Whether an output of ours, by its path, belongs to the inputs of this run.
+        kept: The outputs of this run.
     """
     present = set(storage.files_below(root))
     ours = _recorded(root, present)
-    kept = {unit.path for unit in output.units}
-    stems = {(counted.file.name, counted.file.suffix) for counted in inputs}
-    stale = {path for path in ours - kept if _stem(path) in stems}
-    half = {path for path in present if _is_half(path, _all_files({p for p in ours if _stem(p) in stems}))}
+    of_these = {path for path in ours if is_of_these(path)}
+    stale, files = of_these - set(kept), set(_all_files(of_these))
+    half = {path for path in present if _is_half(path, files)}
     for path in sorted((_all_files(stale) & present) | half):
         storage.remove(storage.join(root, path))
     _note(root, ours - stale)
@@ -70,9 +73,9 @@ def _recorded(root: str, present: Iterable[str]) -> set[str]:
     return noted | marked | {unit.path for unit in (manifest.units if manifest else ())}
 
 
-def _manifest(root: str) -> Output | None:
+def _manifest(root: str) -> AnyOutput | None:
     try:
-        return load_output(root)
+        return load_any(root)
     except DatasetError:
         return None
 
@@ -92,8 +95,8 @@ def _files_of(output: str) -> Iterator[str]:
     yield failures_path(output)
 
 
-def _stem(output: str) -> tuple[str, str] | None:
-    """Name and suffix of the input that an output is of."""
+def stem_of(output: str) -> tuple[str, str] | None:
+    """Name and suffix of the input that a numbered output is of."""
     found = _NUMBERED.fullmatch(output)
     return (found[1], found[2]) if found else None
 

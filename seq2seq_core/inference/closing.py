@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from seq2seq_core import storage
 from seq2seq_core.documents.pieces import clear_pieces
 from seq2seq_core.documents.ranges import CountedInput
 from seq2seq_core.errors import IncompleteError
-from seq2seq_core.inference.belongings import sweep
-from seq2seq_core.inference.commit import UnitEntry, still_stands
+from seq2seq_core.inference.belongings import stem_of, sweep
+from seq2seq_core.inference.commit import Committable, UnitEntry, still_stands
 from seq2seq_core.inference.folder import PIECE_FOLDER
-from seq2seq_core.inference.manifest import Output, Provenance, TranslatedInput, publish_output
+from seq2seq_core.inference.manifest import AnyOutput, Output, Provenance, TranslatedInput, publish_output
 from seq2seq_core.inference.opening import fingerprint, in_order
-from seq2seq_core.inference.unit import DocumentUnit, units_of
+from seq2seq_core.inference.unit import units_of
 
 _LOOKS_AT_ONCE = 16
 
@@ -28,30 +28,17 @@ def close_output(
     output = reconcile(inputs, provenance, finished)
     confirm(root, output)
     publish_output(root, output)
-    sweep(root, inputs, output)
+    stems = {(counted.file.name, counted.file.suffix) for counted in inputs}
+    sweep(root, lambda path: stem_of(path) in stems, {unit.path for unit in output.units})
     clear_pieces(storage.join(root, PIECE_FOLDER))
     return output
 
 
 def reconcile(inputs: Sequence[CountedInput], provenance: Provenance, finished: Iterable[UnitEntry]) -> Output:
-    """Check that each planned unit was finished exactly once, with as many records as were counted.
-
-    Raises:
-        IncompleteError: A unit is missing, was reported twice or not planned, or has lost records.
-    """
+    """The manifest of a translation; see `matched` for the errors."""
     entries = list(finished)
     units = {unit.path: unit for counted in inputs for unit in units_of(counted, provenance.fingerprint)}
-    _check_counts(units, entries)
-    by_path = {entry.path: entry for entry in entries}
-    for path, unit in units.items():
-        entry = by_path[path]
-        if (entry.fingerprint, entry.records) != (unit.fingerprint, unit.part.records):
-            raise IncompleteError(
-                "an output is not what was planned",
-                where=path,
-                found=f"{entry.records:,} records, fingerprint {entry.fingerprint}",
-                expected=f"{unit.part.records:,} records, {unit.fingerprint}",
-            )
+    by_path = matched(units, entries)
     translated = tuple(
         _translated(counted, [by_path[unit.path] for unit in units_of(counted, provenance.fingerprint)])
         for counted in inputs
@@ -70,7 +57,27 @@ def reconcile(inputs: Sequence[CountedInput], provenance: Provenance, finished: 
     )
 
 
-def confirm(root: str, output: Output) -> None:
+def matched(units: Mapping[str, Committable], entries: Sequence[UnitEntry]) -> dict[str, UnitEntry]:
+    """The entries by their paths: each planned unit was finished exactly once, with as many records as were counted.
+
+    Raises:
+        IncompleteError: A unit is missing, was reported twice or not planned, or has lost records.
+    """
+    _check_counts(units, entries)
+    by_path = {entry.path: entry for entry in entries}
+    for path, unit in units.items():
+        entry = by_path[path]
+        if (entry.fingerprint, entry.records) != (unit.fingerprint, unit.records):
+            raise IncompleteError(
+                "an output is not what was planned",
+                where=path,
+                found=f"{entry.records:,} records, fingerprint {entry.fingerprint}",
+                expected=f"{unit.records:,} records, {unit.fingerprint}",
+            )
+    return by_path
+
+
+def confirm(root: str, output: AnyOutput) -> None:
     """Look at all markers once more: what the manifest will say is what stands there.
 
     Raises:
@@ -88,7 +95,7 @@ def confirm(root: str, output: Output) -> None:
         )
 
 
-def _check_counts(units: dict[str, DocumentUnit], entries: Sequence[UnitEntry]) -> None:
+def _check_counts(units: Mapping[str, Committable], entries: Sequence[UnitEntry]) -> None:
     counts = Counter(entry.path for entry in entries)
     wrong = [path for path in sorted(units.keys() | counts.keys()) if counts[path] != 1 or path not in units]
     if wrong:

@@ -1,11 +1,10 @@
-"""A translated unit in, committed files out: the output, its failures, and last the marker that makes them count."""
+"""A finished unit in, committed files out: the output, its failures, and last the marker that makes them count."""
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import pydantic
 
@@ -14,10 +13,33 @@ from seq2seq_core.documents.content import RecordFailure
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.table import format_of
 from seq2seq_core.errors import InputError
-from seq2seq_core.inference.folder import marker_path
-from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation
+from seq2seq_core.inference.folder import failures_path, marker_path
+from seq2seq_core.inference.unit import UnitTranslation
 
 OnError = Literal["keep", "fail"]
+
+
+class Committable(Protocol):
+    """What is made and committed as a whole: a range of documents, some audio, a transcript."""
+
+    @property
+    def path(self) -> str:
+        """Its output, relative to the output folder."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the content of the input, the model, and all options that shape the output."""
+
+    @property
+    def first_record(self) -> int:
+        """Its first record in the input, from 0."""
+
+    @property
+    def records(self) -> int:
+        """How many records it has."""
+
+    def ledger_row(self, failure: RecordFailure) -> dict[str, Any]:
+        """What the ledger says of a record that failed."""
 
 
 class UnitEntry(pydantic.BaseModel):
@@ -50,9 +72,9 @@ class UnitEntry(pydantic.BaseModel):
     failures_digest: str | None = None
 
 
-def find_finished(root: str, unit: DocumentUnit) -> UnitEntry | None:
+def find_finished(root: str, unit: Committable) -> UnitEntry | None:
     """The entry of a unit whose output is committed with this fingerprint and still there; None for any other."""
-    entry = read_marker(storage.join(root, unit.marker_path))
+    entry = read_marker(storage.join(root, marker_path(unit.path)))
     if entry is None or entry.fingerprint != unit.fingerprint or not _is_there(root, entry):
         return None
     return entry
@@ -101,20 +123,20 @@ def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error
 
 
 def commit(
-    root: str, unit: DocumentUnit, data: bytes, failures: Sequence[RecordFailure], *, cut: int = 0, looping: int = 0
+    root: str, unit: Committable, data: bytes, failures: Sequence[RecordFailure], *, cut: int = 0, looping: int = 0
 ) -> UnitEntry:
     """Publish a unit. Killed at any moment, it is finished or to be done again; done twice, it is the same."""
-    marker = storage.join(root, unit.marker_path)
-    ledger, lines = storage.join(root, unit.failures_path), ledger_lines(unit, failures)
+    marker = storage.join(root, marker_path(unit.path))
+    ledger, lines = storage.join(root, failures_path(unit.path)), ledger_lines(unit, failures)
     entry = UnitEntry(
         path=unit.path,
         fingerprint=unit.fingerprint,
-        first_record=unit.part.first,
-        records=unit.part.records,
+        first_record=unit.first_record,
+        records=unit.records,
         failed=len(failures),
         bytes=len(data),
         digest=storage.digest_bytes(data),
-        failures=unit.failures_path if failures else None,
+        failures=failures_path(unit.path) if failures else None,
         cut=cut,
         looping=looping,
         failures_digest=storage.digest_bytes(lines) if failures else None,
@@ -141,25 +163,7 @@ def read_marker(url: str) -> UnitEntry | None:
         return None
 
 
-def ledger_lines(unit: DocumentUnit, failures: Sequence[RecordFailure]) -> bytes:
-    """A JSON object a failed record: input, record (from 0; of line formats also line, from 1), reason, its start.
-
-    All of a record that has no place in the output stands there too: as `original`, or `original_base64` where it is
-    not UTF-8.
-    """
-    return b"".join(_ledger_line(unit, failure) for failure in failures)
-
-
-def _ledger_line(unit: DocumentUnit, failure: RecordFailure) -> bytes:
-    record = unit.part.first + failure.record
-    line = {"line": record + 1} if format_of(unit.file).has_lines else {}
-    row = {"input": unit.file.where, "record": record, **line, "reason": failure.reason, "text": failure.excerpt}
-    row |= {} if failure.original is None else _original(failure.original)
-    return json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n"
-
-
-def _original(data: bytes) -> dict[str, str]:
-    try:
-        return {"original": data.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"original_base64": base64.b64encode(data).decode("ascii")}
+def ledger_lines(unit: Committable, failures: Sequence[RecordFailure]) -> bytes:
+    """A JSON object a failed record, on a line of its own."""
+    rows = (json.dumps(unit.ledger_row(failure), ensure_ascii=False) for failure in failures)
+    return b"".join(row.encode("utf-8") + b"\n" for row in rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import pydantic
 
@@ -14,8 +14,6 @@ from seq2seq_core.inference.folder import OUTPUT_NAME
 from seq2seq_core.models.card import check_reads_text, read_card
 
 FORMAT_VERSION = 1
-
-_LINEAGE_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 
 
 class _Entry(pydantic.BaseModel):
@@ -62,6 +60,8 @@ class Output(_Entry):
     The outputs of `cut` records ended at the length limit, those of `looping` ones repeat themselves.
     """
 
+    called: ClassVar[str] = "translation"
+
     format_version: int = FORMAT_VERSION
     fingerprint: str
     model: ModelEntry
@@ -80,22 +80,110 @@ class Output(_Entry):
         return [unit for entry in self.inputs for unit in entry.outputs]
 
 
+class TranscribedInput(_Entry):
+    """A recording as it was read (`fingerprint` is xxh3-128 of its bytes), and what was heard in it.
+
+    Attributes:
+        seconds: Its length; 0 where it cannot be read.
+        speech: So many of them are speech.
+        words: Of its transcript.
+        failed: Whether it, or a part of it, was not transcribed: see the ledger of failures.
+        cut: Pieces of speech whose output ended at the length limit, rather than by itself.
+        looping: Those whose output said the same over and over.
+        outputs: Its transcripts, relative to the output folder; several inputs may share one.
+    """
+
+    url: str
+    bytes: int
+    fingerprint: str
+    rate: int
+    channels: int
+    seconds: float
+    speech: float
+    words: int
+    failed: bool
+    cut: int = 0
+    looping: int = 0
+    outputs: tuple[str, ...]
+
+
+class Measured(_Entry):
+    """What the work took, of the last run that had any: its time follows the machine, so no other digest counts it.
+
+    Attributes:
+        audio_seconds: Recordings that were recognised in this run.
+        seconds: What that took, of all processes together.
+        real_time_factor: Seconds a second of audio, of one process.
+    """
+
+    audio_seconds: float
+    seconds: float
+    real_time_factor: float
+
+
+class Transcription(_Entry):
+    """All of an output folder of transcripts: a record is a recording, and those that `failed` keep their place."""
+
+    called: ClassVar[str] = "transcription"
+
+    format_version: int = FORMAT_VERSION
+    fingerprint: str
+    model: ModelEntry
+    records_in: int
+    records_out: int
+    failed: int
+    cut: int = 0
+    looping: int = 0
+    audio_seconds: float
+    speech_seconds: float
+    measured: Measured | None
+    inputs: tuple[TranscribedInput, ...]
+    outputs: tuple[UnitEntry, ...]
+    configuration: dict[str, Any]
+    software: dict[str, str]
+
+    @property
+    def units(self) -> list[UnitEntry]:
+        """The transcripts of all inputs, in order."""
+        return list(self.outputs)
+
+
+AnyOutput = Output | Transcription
+
+
 def load_output(root: str) -> Output:
-    """Read the manifest of an output folder.
+    """Read the manifest of a folder of translations.
 
     Raises:
         DatasetError: There is none (the translation did not finish), or it is not one of ours.
     """
+    return _load(root, Output, "translation", "translate")
+
+
+def load_transcription(root: str) -> Transcription:
+    """Read the manifest of a folder of transcripts; see `load_output` for the errors."""
+    return _load(root, Transcription, "transcription", "transcribe")
+
+
+def load_any(root: str) -> AnyOutput:
+    """Read the manifest of either; see `load_output` for the errors."""
+    return _load(root, pydantic.RootModel[AnyOutput], "output", "COMMAND").root
+
+
+M = TypeVar("M", bound=pydantic.BaseModel)
+
+
+def _load(root: str, kind: type[M], called: str, command: str) -> M:
     url = storage.join(root, OUTPUT_NAME)
     if not storage.exists(url):
         raise DatasetError(
-            "no finished translation stands here",
+            f"no finished {called} stands here",
             where=storage.redact(root),
             expected=f"a file {OUTPUT_NAME}",
-            advice="Run the same `seq2seq translate` again: it carries on from what is finished.",
+            advice=f"Run the same `seq2seq {command}` again: it carries on from what is finished.",
         )
     try:
-        return Output.model_validate_json(storage.read_bytes(url))
+        return kind.model_validate_json(storage.read_bytes(url))
     except pydantic.ValidationError as error:
         found = str(error).splitlines()[0]
         raise unreadable_record(DatasetError, "the manifest", storage.redact(url), found) from None
@@ -109,11 +197,10 @@ def describe_model(root: str) -> ModelEntry:
     """
     card, lineage = read_card(root)
     check_reads_text(root, card)
-    shown = lineage.model_dump(mode="json", include=set(_LINEAGE_KEYS))
-    return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=shown)
+    return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=lineage.told)
 
 
-def publish_output(root: str, output: Output) -> None:
-    """Make a translation visible as finished: the last step of all."""
+def publish_output(root: str, output: AnyOutput) -> None:
+    """Make an output visible as finished: the last step of all."""
     text = json.dumps(output.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True)
     storage.publish_text(storage.join(root, OUTPUT_NAME), text + "\n")

@@ -11,8 +11,9 @@ from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.ranges import SAMPLE_RECORDS, CountedInput
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.belongings import take_places
-from seq2seq_core.inference.folder import OUTPUT_NAME, UNITS_PATH
-from seq2seq_core.inference.manifest import load_output
+from seq2seq_core.inference.commit import Committable
+from seq2seq_core.inference.folder import OUTPUT_NAME, UNITS_PATH, marker_path
+from seq2seq_core.inference.manifest import load_any
 from seq2seq_core.inference.unit import DocumentUnit, units_of
 
 _log = logging.getLogger(__name__)
@@ -29,9 +30,14 @@ def open_output(root: str, inputs: Sequence[CountedInput], provenance: str, fiel
     units = [unit for counted in in_order(inputs) for unit in units_of(counted, provenance)]
     take_places(root, units)
     withdraw(root, fingerprint(units))
-    rows = [[unit.marker_path, unit.fingerprint, unit.part.records] for unit in units]
-    storage.publish_text(storage.join(root, UNITS_PATH), json.dumps(rows))
+    announce(root, [(unit, unit.part.records) for unit in units])
     return units
+
+
+def announce(root: str, units: Iterable[tuple[Committable, int]]) -> None:
+    """Publish the list of units, and how much of the work each is, for who watches the work."""
+    rows = [[marker_path(unit.path), unit.fingerprint, amount] for unit, amount in units]
+    storage.publish_text(storage.join(root, UNITS_PATH), json.dumps(rows))
 
 
 def in_order(inputs: Sequence[CountedInput]) -> list[CountedInput]:
@@ -39,7 +45,7 @@ def in_order(inputs: Sequence[CountedInput]) -> list[CountedInput]:
     return sorted(inputs, key=lambda counted: (counted.file.name, counted.file.suffix))
 
 
-def fingerprint(units: Iterable[DocumentUnit]) -> str:
+def fingerprint(units: Iterable[Committable]) -> str:
     """Names a whole run: every output and all that shapes it."""
     return storage.digest_bytes("\n".join(f"{unit.path}:{unit.fingerprint}" for unit in units).encode())
 
@@ -49,10 +55,12 @@ def withdraw(root: str, planned: str) -> None:
     url = storage.join(root, OUTPUT_NAME)
     if not storage.exists(url):
         return
-    found = load_output(root)
+    found = load_any(root)
     if found.fingerprint != planned:
         _log.info(
-            "%s: the translation that stands here is of another model, configuration or input", storage.redact(root)
+            "%s: the %s that stands here is of another model, configuration or input",
+            storage.redact(root),
+            found.called,
         )
         storage.remove(url)
 

@@ -13,7 +13,7 @@ from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.loops import find_loops
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.engines.interface import Engine, TokenIds
-from seq2seq_core.errors import ModelError, Seq2SeqError
+from seq2seq_core.inference.isolation import isolated
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import uses_spaces
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
@@ -105,38 +105,9 @@ class Translator:
 
     def _generate(self, sequences: list[TokenIds]) -> list[_Outcome]:
         """Run the engine; when it raises, find the sequences it raises for."""
-        if not sequences:
-            return []
-        try:
-            return [*self._engine.generate(sequences, self._search)]
-        except Exception as error:  # noqa: BLE001 - whatever an engine raises, one record must not lose the others
-            _log.debug("the engine failed on %d segments", len(sequences), exc_info=True)
-            self._check_engine()
-            _log.warning("the engine failed on %d segments, which are tried apart: %s", len(sequences), _reason(error))
-        return [outcome for half in _halves(sequences) for outcome in self._isolate(half)]
-
-    def _check_engine(self) -> None:
-        """Raise when the engine is broken as a whole: that is for the caller, not for a ledger."""
-        try:
-            self._engine.generate([np.zeros(0, np.int32)], self._search)
-        except Seq2SeqError:
-            raise
-        except Exception as error:
-            raise ModelError(
-                "the engine fails on every input, even an empty one",
-                found=_reason(error),
-                advice="Try another device or model, or see the log at debug level.",
-            ) from error
-
-    def _isolate(self, sequences: list[TokenIds]) -> list[_Outcome]:
-        """Halve until each sequence that fails stands alone."""
-        try:
-            return [*self._engine.generate(sequences, self._search)]
-        except Exception as error:  # noqa: BLE001 - as above
-            _log.debug("the engine failed on %d segments", len(sequences), exc_info=True)
-            if len(sequences) == 1:
-                return [_reason(error)]
-        return [outcome for half in _halves(sequences) for outcome in self._isolate(half)]
+        return isolated(
+            lambda some: self._engine.generate(some, self._search), sequences, np.zeros(0, np.int32), "segments"
+        )
 
     def _decode(self, outcomes: Mapping[str, _Outcome]) -> dict[str, list[str]]:
         """The n best outputs of each segment that did not fail, as text on one line."""
@@ -221,23 +192,11 @@ def _unreadable(text: str) -> str | None:
     return None
 
 
-def _reason(error: Exception) -> str:
-    """Why an engine failed, on one line."""
-    if isinstance(error, Seq2SeqError):
-        return str(error)
-    return f"{type(error).__name__}: {str(error).strip().split(chr(10))[0]}"
-
-
 def _looping(outcomes: Mapping[str, _Outcome], sequences: Mapping[str, TokenIds]) -> set[str]:
     """The segments whose best output has fallen into a loop."""
     best = {text: found[0].tokens for text, found in outcomes.items() if found and not isinstance(found, str)}
     loops = find_loops([*best.values()], [sequences[text] for text in best])
     return {text for text, loop in zip(best, loops.tolist(), strict=True) if loop}
-
-
-def _halves(sequences: list[TokenIds]) -> list[list[TokenIds]]:
-    middle = len(sequences) // 2
-    return [half for half in (sequences[:middle], sequences[middle:]) if half]
 
 
 def _at(values: Sequence[_T], rank: int) -> _T:

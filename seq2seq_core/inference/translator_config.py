@@ -35,8 +35,8 @@ class TranslatorConfig(Config):
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
-        options = self.model_dump(mode="json", include={"search", "segmentation", "normalize", "target_language"})
-        return {**options, "engine": self.engine.identity()}
+        options = self.model_dump(mode="json", include={"segmentation", "normalize", "target_language"})
+        return {**options, "search": self.search.identity(), "engine": self.engine.identity()}
 
 
 def load_translator(config: TranslatorConfig, digest: str | None = None) -> Translator:

@@ -5,6 +5,7 @@ Every record of a unit keeps its place, and every failure has its reason; `commi
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,9 +55,30 @@ class DocumentUnit:
         return failures_path(self.path)
 
     @property
+    def first_record(self) -> int:
+        """See `commit.Committable`."""
+        return self.part.first
+
+    @property
+    def records(self) -> int:
+        """See `commit.Committable`."""
+        return self.part.records
+
+    @property
     def where(self) -> str:
         """Input and range, as messages show them."""
         return f"{self.file.where}, records {self.part.first:,} to {self.part.first + self.part.records - 1:,}"
+
+    def ledger_row(self, failure: RecordFailure) -> dict[str, Any]:
+        """Input, record (from 0; of line formats also line, from 1), reason, its start.
+
+        All of a record that has no place in the output stands there too: as `original`, or `original_base64` where it
+        is not UTF-8.
+        """
+        record = self.part.first + failure.record
+        line = {"line": record + 1} if format_of(self.file).has_lines else {}
+        row = {"input": self.file.where, "record": record, **line, "reason": failure.reason, "text": failure.excerpt}
+        return row | ({} if failure.original is None else _original(failure.original))
 
 
 def units_of(counted: CountedInput, provenance: str) -> list[DocumentUnit]:
@@ -66,6 +88,13 @@ def units_of(counted: CountedInput, provenance: str) -> list[DocumentUnit]:
         DocumentUnit(counted.file, part, index, count, _fingerprint(counted, part, provenance))
         for index, part in enumerate(counted.ranges)
     ]
+
+
+def _original(data: bytes) -> dict[str, str]:
+    try:
+        return {"original": data.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"original_base64": base64.b64encode(data).decode("ascii")}
 
 
 def _fingerprint(counted: CountedInput, part: RecordRange, provenance: str) -> str:

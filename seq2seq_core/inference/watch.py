@@ -10,11 +10,12 @@ from seq2seq_core.inference.folder import MARKER_FOLDER, UNITS_PATH
 from seq2seq_core.progress import Progress
 
 
-class TranslationWatch:
+class UnitWatch:
     """Looks at an output folder again and again; a marker that was seen to be finished is not read twice."""
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    def __init__(self, root: str, noun: str = "records") -> None:
+        """`noun` is what units are measured in."""
+        self._root, self._noun = root, noun
         self._open: dict[str, tuple[str, int]] = {}
         self._units = self._records = self._done = self._done_records = self._before = 0
         self._began: float | None = None
@@ -37,7 +38,7 @@ class TranslationWatch:
             parts="units",
             parts_done=self._done,
             parts_total=self._units,
-            noun="records",
+            noun=self._noun,
             done=self._done_records,
             total=self._records,
             before=self._before,

@@ -124,6 +124,11 @@ class TranslationMetric:
             exact_match=exact / segments,
         )
 
+    def measured(self, sums: npt.NDArray[np.int64]) -> dict[str, float]:
+        """BLEU and chrF of a corpus by name."""
+        scores = self.scores(sums)
+        return {"bleu": scores.bleu, "chrf": scores.chrf}
+
 
 def score(
     hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str = "13a", lowercase: bool = False

@@ -8,22 +8,23 @@ padded    float32, B x S x mels, filled up with zeros
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
+import pydantic
 from pydantic import Field
 
 from seq2seq_core.audio import flac
 from seq2seq_core.audio.decode import decode
 from seq2seq_core.audio.features import FilterBankConfig, Frames
-from seq2seq_core.audio.measures import Measures, measure
-from seq2seq_core.audio.signal import from_pcm16, mono, pcm16, resample, to_loudness
+from seq2seq_core.audio.measures import measure
+from seq2seq_core.audio.problems import problem_of
+from seq2seq_core.audio.signal import change_speed, from_pcm16, mono, pcm16, resample, to_loudness
 from seq2seq_core.audio.terms import AudioError, Samples
-from seq2seq_core.config import Config
 from seq2seq_core.modalities.base import (
     Doubt,
     Element,
@@ -35,28 +36,27 @@ from seq2seq_core.modalities.base import (
     Raw,
     Vectors,
 )
+from seq2seq_core.modalities.frames import Statistics, by_row, by_statistics, statistics_of, sums_of
+from seq2seq_core.modalities.utterances import (
+    MEASURED,
+    NOTHING,
+    STAGED,
+    Utterance,
+    digest_of,
+    fields_of,
+    struct_of,
+    texts_of,
+)
+from seq2seq_core.records import Problem
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.tokenizer.model import Tokenizer
 
-_STAGED = pa.struct(
-    [
-        pa.field("flac", pa.large_binary(), nullable=False),
-        pa.field("digest", pa.binary(16), nullable=False),
-        pa.field("path", pa.string()),
-        pa.field("speaker", pa.string()),
-        *(pa.field(name, pa.float32(), nullable=False) for name in ("seconds", "silent", "clipped", "level")),
-    ]
-)
 _FRAMES = pa.large_list(pa.field("item", pa.float16(), nullable=False))
-_LEAST_DEVIATION = 1e-5
+_NAME = pa.dictionary(pa.int32(), pa.string())
+_SUMMED_FRAMES = 1 << 17  # of a shard: 22 minutes of frames of 10 ms
 
-
-class Statistics(Config):
-    """Mean and deviation of every number of a frame, over a sample of a training split."""
-
-    mean: tuple[float, ...] = Field((), description="means, one for each mel; default: found by prepare")
-    deviation: tuple[float, ...] = Field((), description="deviations, likewise")
+_Speed = Annotated[float, Field(ge=0.5, le=2)]
 
 
 class Audio(Modality, FilterBankConfig):
@@ -64,19 +64,43 @@ class Audio(Modality, FilterBankConfig):
 
     raw: ClassVar[Raw] = "values"
     has_text: ClassVar[bool] = False
+    measured: ClassVar[tuple[str, ...]] = MEASURED
+    row_group_positions: ClassVar[int] = 1 << 17
+    longest_counted: ClassVar[int] = 8192
+    metric: ClassVar[Literal["bleu", "wer"]] = "wer"
 
     kind: Literal["audio"] = "audio"
     channel: int | None = Field(None, ge=0, lt=1 << 16, description="the channel that is heard, from 0; null mixes all")
     loudness: float | None = Field(None, ge=-60, le=0, description="level that every utterance is brought to, in dBFS")
+    speeds: tuple[_Speed, ...] = Field(
+        (), description="speeds that training rows are given at, 1 among them: [0.9, 1, 1.1] makes three of each"
+    )
+    max_bytes: int = Field(64 << 20, ge=1, lt=1 << 31, description="larger files of one utterance are set aside")
+    split_by: Literal["speaker", "utterance"] = Field(
+        "speaker", description="what stands on one side alone of a split by share; speaker: where it is known"
+    )
     store: Literal["flac", "features"] = Field("flac", description="what shards hold: FLAC, or float16 frames")
     cmvn: Literal["utterance", "global", "none"] = Field(
         "utterance", description="over what frames are brought to mean 0 and deviation 1"
     )
     statistics: Statistics = Field(Statistics(), description="what global normalisation goes by")
 
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Self:
+        found = {len(numbers) for numbers in (self.statistics.mean, self.statistics.deviation)}
+        if len(found) > 1 or not found <= {0, self.mels}:
+            raise ValueError(f"statistics need a mean and a deviation for each of {self.mels} mels")
+        if self.speeds and (1 not in self.speeds or len(set(self.speeds)) < len(self.speeds)):
+            raise ValueError(f"speeds are different, and 1 is among them; found {list(self.speeds)}")
+        return self
+
     def samples_of(self, data: bytes) -> Samples:
         """See `Sound`: rounded to 16 bits, as shards have them."""
         return from_pcm16(self._pcm(*self._heard(data)))
+
+    def as_stored(self, x: Samples) -> Samples:
+        """See `Sound`."""
+        return from_pcm16(self._pcm(x, self.rate))
 
     def features(self, x: Samples) -> Frames:
         """See `Sound`."""
@@ -89,7 +113,10 @@ class Audio(Modality, FilterBankConfig):
     def _heard(self, data: bytes) -> tuple[Samples, int]:
         """One channel, at the rate it has."""
         signal = decode(data)
-        return mono(signal, self.channel), signal.rate
+        x = mono(signal, self.channel)
+        if not np.isfinite(x).all():
+            raise AudioError("damaged", found="samples that are no finite numbers")
+        return x, signal.rate
 
     def _pcm(self, x: Samples, rate: int) -> npt.NDArray[np.int16]:
         x = resample(x, rate, self.rate)
@@ -97,23 +124,33 @@ class Audio(Modality, FilterBankConfig):
 
     def staged_type(self) -> pa.DataType:
         """See `Modality`."""
-        return _STAGED
+        return STAGED
 
     def normalized(self, raw: pa.Array, settings: NormalizeConfig) -> Normalized:
-        """See `Modality`: decoded, one channel at one rate and loudness, and measured."""
+        """See `Modality`: decoded, one channel at one rate and loudness, and measured as it was recorded."""
         del settings
-        fields = {raw.type.field(position).name: raw.field(position) for position in range(raw.type.num_fields)}
-        rows = [self._utterance(octets.as_py()) for octets in fields["bytes"]]
-        columns = [pa.array([row[position] for row in rows]) for position in range(2)]
-        columns += [_texts(fields.get(name), len(raw)) for name in ("path", "speaker")]
-        columns += [pa.array([getattr(row.measures, f.name) for row in rows], f.type) for f in list(_STAGED)[4:]]
-        arrays = [column.cast(field.type) for column, field in zip(columns, _STAGED, strict=True)]
-        return Normalized(pa.StructArray.from_arrays(arrays, fields=list(_STAGED)), _no_text(len(raw)))
+        fields = fields_of(raw)
+        problems: list[Problem] = []
+        rows: list[Utterance] = []
+        for octets in fields["bytes"]:
+            try:
+                rows.append(self._utterance(octets.as_py()))
+            except AudioError as error:
+                problems.append(problem_of(len(rows), error))
+                rows.append(NOTHING)
+        measures = {name: np.array([getattr(row.measures, name) for row in rows], np.float64) for name in MEASURED}
+        columns = {"flac": [row.flac for row in rows], "digest": [row.digest for row in rows], **measures}
+        columns |= {"speed": np.ones(len(rows)), **{name: texts_of(fields, name) for name in ("path", "speaker")}}
+        text = TextColumn(pa.repeat(pa.scalar("", pa.string()), len(raw)))
+        return Normalized(struct_of(columns), text, problems, measures)
 
-    def _utterance(self, data: bytes) -> _Utterance:
+    def _utterance(self, data: bytes | None) -> Utterance:
+        if data is None or len(data) > self.max_bytes:
+            found = "no bytes" if data is None else f"{len(data)} bytes"
+            raise AudioError("undecodable", found=found, expected=f"1 to {self.max_bytes} bytes")
         x, rate = self._heard(data)
         pcm = self._pcm(x, rate)
-        return _Utterance(flac.encode(pcm, self.rate), _digest(pcm), measure(x, rate))
+        return Utterance(flac.encode(pcm, self.rate), digest_of(pcm), measure(x, rate))
 
     def staged(self, normalized: pa.Array) -> pa.Array:
         """See `Modality`."""
@@ -122,6 +159,48 @@ class Audio(Modality, FilterBankConfig):
     def keys(self, rows: pa.Array) -> pa.Array:
         """See `Modality`: the digest of the samples."""
         return rows.field("digest").cast(pa.large_binary())
+
+    def split_keys(self, rows: pa.Array) -> pa.Array:
+        """See `Modality`: who speaks, where that is known and asked for."""
+        keys = self.keys(rows)
+        if self.split_by == "utterance":
+            return keys
+        return pc.coalesce(rows.field("speaker").cast(pa.large_string()).cast(pa.large_binary()), keys)
+
+    @property
+    def notes(self) -> Mapping[str, pa.DataType]:
+        """See `Modality`: who speaks (null where unknown), what was measured, and how many times as fast a copy is."""
+        return {"speaker": _NAME, **dict.fromkeys((*MEASURED, "speed"), pa.float32())}
+
+    def noted(self, staged: pa.Array) -> Mapping[str, pa.Array]:
+        """See `Modality`."""
+        held = {name: staged.field(name) for name in self.notes}
+        return held | {"speaker": held["speaker"].dictionary_encode()}
+
+    def copies(self, staged: pa.Array) -> Iterator[tuple[str, pa.Array]]:
+        """See `Modality`: at other speeds."""
+        for speed in self.speeds:
+            if speed != 1:
+                yield f"speed {speed:g}", self._at_speed(staged, speed)
+
+    def _at_speed(self, staged: pa.Array, speed: float) -> pa.Array:
+        heard = (from_pcm16(flac.decode(octets.as_py())) for octets in staged.field("flac"))
+        rows = [pcm16(change_speed(x, speed)) for x in heard]
+        columns: dict[str, Any] = {field.name: staged.field(field.name) for field in STAGED}
+        columns |= {"flac": [flac.encode(pcm, self.rate) for pcm in rows], "digest": [digest_of(pcm) for pcm in rows]}
+        columns |= {"seconds": [len(pcm) / self.rate for pcm in rows], "speed": [speed] * len(rows)}
+        return struct_of(columns)
+
+    def sums(self, content: pa.ChunkedArray) -> tuple[float, ...]:
+        """See `Modality`: of the frames of the first rows."""
+        if self.cmvn != "global" or self.statistics.mean or not len(content):
+            return ()
+        rows = int(np.searchsorted(np.cumsum(self.lengths(content)), _SUMMED_FRAMES, side="right"))
+        return sums_of(self.flat(content.slice(0, max(1, rows))))
+
+    def settled(self, sums: Sequence[Sequence[float]]) -> Self:
+        """See `Modality`: with the statistics of the frames that were added up."""
+        return self.model_copy(update={"statistics": statistics_of(sums)}) if any(sums) else self
 
     def content_type(self, vocabulary: int | None) -> pa.DataType:
         """See `Modality`."""
@@ -167,6 +246,10 @@ class Audio(Modality, FilterBankConfig):
         del vocabulary
         return Element(np.dtype("<f2"), self.mels)
 
+    def playable(self, content: pa.ChunkedArray) -> list[bytes | None]:
+        """See `Sound`."""
+        return [row.as_py() if self.store == "flac" else None for row in content]
+
     def flat(self, content: pa.ChunkedArray) -> npt.NDArray[Any]:
         """See `Modality`: frames before normalisation."""
         if self.store == "flac":
@@ -176,64 +259,27 @@ class Audio(Modality, FilterBankConfig):
 
     def _frames_of(self, encoded: pa.ChunkedArray) -> npt.NDArray[np.float16]:
         """The frames of all rows, one row after the other."""
-        bank, chunks = self._bank, encoded.chunks
-        ends = np.cumsum([0, *(count for chunk in chunks for count in self._counts(chunk).tolist())])
+        bank = self._bank
+        ends = np.cumsum([0, *(count for chunk in encoded.chunks for count in self._counts(chunk).tolist())])
         frames = np.empty((int(ends[-1]), self.mels), np.float16)
-        rows = (row for chunk in chunks for row in chunk)
+        rows = (row for chunk in encoded.chunks for row in chunk)
         for row, begin, end in zip(rows, ends[:-1], ends[1:], strict=True):
             frames[begin:end] = bank.log_mel(from_pcm16(flac.decode(row.as_py())))
         return frames
 
     def padded(self, rows: Ragged) -> Padded:
-        """See `Modality`: normalised, a row without frames has one of zeros."""
+        """See `Modality`: normalised; a row without frames has one of zeros."""
         positions = max(1, int(rows.lengths.max(initial=0)))
         padded = np.zeros((len(rows.lengths), positions, self.mels), np.float32)
-        padded[np.arange(positions) < rows.lengths[:, None]] = self._brought_to_the_same(rows)
+        padded[np.arange(positions) < rows.lengths[:, None]] = self._normalised(rows)
         return Padded(padded, np.maximum(rows.lengths, 1))
 
-    def _brought_to_the_same(self, rows: Ragged) -> npt.NDArray[Any]:
-        """All frames, with mean 0 and deviation 1 where that is asked for; each row by itself or by the statistics."""
+    def _normalised(self, rows: Ragged) -> npt.NDArray[Any]:
         if self.cmvn == "none" or not len(rows.flat):
             return rows.flat
-        if self.cmvn == "global":
-            mean, deviation = (np.array(numbers, np.float64) for numbers in self.statistics.__dict__.values())
-            return (rows.flat - mean) / np.maximum(deviation, _LEAST_DEVIATION)
-        filled = rows.lengths[rows.lengths > 0]
-        begins = np.cumsum(filled) - filled
-        centred = rows.flat - np.repeat(_means(rows.flat, begins, filled), filled, axis=0)
-        deviation = np.sqrt(_means(np.square(centred), begins, filled))
-        centred /= np.repeat(np.maximum(deviation, _LEAST_DEVIATION), filled, axis=0)
-        return centred
+        return by_row(rows) if self.cmvn == "utterance" else by_statistics(rows.flat, self.statistics)
 
     def encoder_input(self, vocabulary: int | None) -> EncoderInput:
         """See `Modality`."""
         del vocabulary
         return Vectors(self.mels)
-
-
-class _Utterance(NamedTuple):
-    """What becomes of a file: 16 bits of one channel as FLAC, xxh3-128 of the samples, and their measures."""
-
-    flac: bytes
-    digest: bytes
-    measures: Measures
-
-
-def _digest(pcm: npt.NDArray[np.int16]) -> bytes:
-    return xxhash.xxh3_128_digest(pcm.astype("<i2").tobytes())
-
-
-def _texts(column: pa.Array | None, count: int) -> pa.StringArray:
-    return pa.nulls(count, pa.string()) if column is None else column.cast(pa.string())
-
-
-def _no_text(count: int) -> TextColumn:
-    return TextColumn(pa.repeat(pa.scalar("", pa.string()), count))
-
-
-def _means(
-    values: npt.NDArray[Any], begins: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """The mean of every row, by itself: what its neighbours are changes no bit of it."""
-    sums: npt.NDArray[np.float64] = np.add.reduceat(values, begins, axis=0, dtype=np.float64)
-    return sums / lengths[:, None]

@@ -13,8 +13,9 @@ Nothing outside a modality and the table asks which one it has.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pydantic
 
 from seq2seq_core.config import Config
+from seq2seq_core.records import Problem
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -78,10 +80,19 @@ class Padded(NamedTuple):
 
 
 class Normalized(NamedTuple):
-    """A comparable column, and what rules judge of it: its text, or empty texts where it has none."""
+    """What became of the values of a reader.
+
+    Attributes:
+        column: Comparable values; whatever may be in rows with a problem.
+        text: What rules judge of them: their text, or empty texts where they have none.
+        problems: What is wrong with rows that cannot be used.
+        measures: What else rules judge, by name: a number (float64) of each row, for each name in `Modality.measured`.
+    """
 
     column: pa.Array
     text: TextColumn
+    problems: Sequence[Problem] = ()
+    measures: Mapping[str, npt.NDArray[np.float64]] = {}
 
 
 class Doubt(NamedTuple):
@@ -101,12 +112,20 @@ class Modality(Config, ABC):
 
     Attributes:
         raw: What readers give of it.
+        metric: What models of such a source are judged by where nobody says so.
         has_text: Whether its staged column is text: then rules judge it, tokenizers are trained on it, and n-grams and
             near-duplicates are looked for in it.
+        measured: The names of what is measured of it, which rules may ask for.
+        row_group_positions: At most so many positions of a row group, in shards: of about so many bytes.
+        longest_counted: Manifests count rows of each length up to this, and longer ones as if they were of this.
     """
 
     raw: ClassVar[Raw]
     has_text: ClassVar[bool]
+    measured: ClassVar[tuple[str, ...]] = ()
+    row_group_positions: ClassVar[int] = 1 << 20
+    longest_counted: ClassVar[int] = 1024
+    metric: ClassVar[Literal["bleu", "wer"]] = "bleu"
 
     kind: str
 
@@ -140,6 +159,37 @@ class Modality(Config, ABC):
 
         A row without any has no such side: it is then known by its other side.
         """
+
+    def split_keys(self, rows: pa.Array) -> pa.Array:
+        """The bytes by which rows are dealt to splits, where shares of the corpora are held out: those of one group
+        (all that a speaker says) have the same.
+        """
+        return self.keys(rows)
+
+    @property
+    def notes(self) -> Mapping[str, pa.DataType]:
+        """What shards keep of a row beside its content, for reports and scores: names and types, which may be null."""
+        return {}
+
+    def noted(self, staged: pa.Array) -> Mapping[str, pa.Array]:
+        """The columns of `notes`."""
+        del staged
+        return {}
+
+    def copies(self, staged: pa.Array) -> Iterator[tuple[str, pa.Array]]:
+        """Other forms of the same rows, which a training split has too: what sort of copy it is, and its column."""
+        del staged
+        yield from ()
+
+    def sums(self, content: pa.ChunkedArray) -> tuple[float, ...]:
+        """What `settled` needs to know of the first rows of a training shard; nothing where it asks for nothing."""
+        del content
+        return ()
+
+    def settled(self, sums: Sequence[Sequence[float]]) -> Self:
+        """It, with what follows from the sums of all training shards."""
+        del sums
+        return self
 
     @abstractmethod
     def content_type(self, vocabulary: int | None) -> pa.DataType:

@@ -31,6 +31,7 @@ CONFIG_NAME = "config.json"
 
 _MOST_HEADER_BYTES = 100_000_000  # as the safetensors library has it
 _SHOWN_KEYS = 5
+_TOLD_KEYS = ("run", "step", "averaged_steps", "dataset", "dataset_digest")
 _ADVICE = "Copy the model again, or export it again from its run."
 _log = logging.getLogger(__name__)
 
@@ -86,6 +87,11 @@ class Lineage(_Entry):
     metrics: dict[str, float] = {}
     configuration: dict[str, Any] = {}
     software: dict[str, str] = {}
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What manifests of outputs tell of it."""
+        return self.model_dump(mode="json", include=set(_TOLD_KEYS))
 
 
 class FileEntry(_Entry):
@@ -181,7 +187,7 @@ def check_reads_text(root: str, card: ModelCard) -> None:
             "the source of this model is no text, and only texts are translated",
             where=storage.redact(root),
             found=f"source_modality {card.modality.kind}",
-            advice="Name a model that was trained on text.",
+            advice="Name a model that was trained on text; one of speech is for `seq2seq transcribe`.",
         )
 
 

@@ -8,11 +8,13 @@ from seq2seq_core.choices import OneOf, by_name
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.interface import ArchitectureConfig, Seq2Seq
 from seq2seq_core.models.rnn import RnnConfig
+from seq2seq_core.models.speech import SpeechConfig
 from seq2seq_core.models.transformer import TransformerConfig
 
 FAMILIES: dict[str, type[ArchitectureConfig]] = by_name(
     "family",
     RnnConfig,
+    SpeechConfig,
     TransformerConfig,
 )
 DEFAULT = TransformerConfig()

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory
-from seq2seq_core.models.layers import Embeddings, TieEmbeddings, length_mask
-from seq2seq_core.models.recurrence import Cell, RecurrentLayer, mirrored_rows
+from seq2seq_core.models.layers.embeddings import Embeddings, TieEmbeddings
+from seq2seq_core.models.layers.recurrence import Cell, RecurrentLayer, mirrored_rows
+from seq2seq_core.models.layers.rows import length_mask
 from seq2seq_core.models.rnn_decoder import AttentionKind, RnnDecoder
 
 

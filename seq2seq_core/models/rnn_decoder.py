@@ -18,10 +18,12 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.models.attention import AdditiveAttention, MultiplicativeAttention
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
-from seq2seq_core.models.layers import Embeddings, linear, moved_sentences
-from seq2seq_core.models.recurrence import Carry, Cell, Recurrence
+from seq2seq_core.models.layers.attention import AdditiveAttention, MultiplicativeAttention
+from seq2seq_core.models.layers.embeddings import Embeddings
+from seq2seq_core.models.layers.projections import linear
+from seq2seq_core.models.layers.recurrence import Carry, Cell, Recurrence
+from seq2seq_core.models.layers.rows import moved_sentences
 
 AttentionKind = Literal["additive", "multiplicative"]
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory
-from seq2seq_core.models.layers import Embeddings, TieEmbeddings, length_mask
-from seq2seq_core.models.positions import LearnedPositions, SinusoidalPositions
-from seq2seq_core.models.sublayers import Activation, DecoderLayer, EncoderLayer, Norm
+from seq2seq_core.models.layers.embeddings import Embeddings, TieEmbeddings
+from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
+from seq2seq_core.models.layers.rows import length_mask
+from seq2seq_core.models.layers.sublayers import Activation, DecoderLayer, EncoderLayer, Norm
 from seq2seq_core.models.transformer_decoder import TransformerDecoder
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.models.attention import Past
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
-from seq2seq_core.models.layers import Embeddings, moved_sentences
-from seq2seq_core.models.positions import LearnedPositions, SinusoidalPositions
-from seq2seq_core.models.sublayers import DecoderLayer
+from seq2seq_core.models.layers.attention import Past
+from seq2seq_core.models.layers.embeddings import Embeddings
+from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
+from seq2seq_core.models.layers.rows import moved_sentences
+from seq2seq_core.models.layers.sublayers import DecoderLayer
 
 
 class TransformerDecoder(Seq2Seq):

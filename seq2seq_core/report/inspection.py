@@ -2,13 +2,14 @@
 
 dataset       dataset.json
 translation   output.json
+transcription output.json
 run           config.yaml beside metrics.jsonl or checkpoints/
 model         config.json
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import yaml
@@ -17,10 +18,13 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest, TokenizerEntry, load_manifest
 from seq2seq_core.dataset.schema import SPLITS
 from seq2seq_core.errors import CheckpointError, DatasetError, StorageError
+from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.folder import OUTPUT_NAME
-from seq2seq_core.inference.manifest import load_output
+from seq2seq_core.inference.manifest import ModelEntry, load_output, load_transcription
 from seq2seq_core.kinds import Kind, kind_of
-from seq2seq_core.models.card import CONFIG_NAME, count_parameters, read_card
+from seq2seq_core.metrics.measures import MEASURES, SCORES, TRANSLATION, MeasureName
+from seq2seq_core.models.card import CONFIG_NAME, Lineage, ModelCard, count_parameters, read_card
+from seq2seq_core.progress import clock
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import describe_lengths
 from seq2seq_core.report.metrics import load_metrics
@@ -65,6 +69,7 @@ def describe_dataset(manifest: Manifest) -> list[str]:
     steps: list[list[Cell]] = [["read", None, ledger.read]]
     steps += [[step.name, step.removed, step.after] for step in funnel(ledger)]
     steps += [[f"kept for {split}", None, ledger.kept[split]] for split in SPLITS if split in ledger.kept]
+    steps += [[f"copies at {sort}", None, count] for sort, count in ledger.copies.items()]
     balance = "adds up" if ledger.balance == 0 else f"is off by {ledger.balance:,} rows"
     tokenizers: dict[str, TokenizerEntry] = dict(manifest.tokenizers.items())
     tokenizers = {"joint": tokenizers["source"]} if manifest.is_joint else tokenizers
@@ -116,27 +121,35 @@ def _run(path: str) -> list[str]:
     lines += section("model", _facts(config.get("model", {})))
     metrics_url = storage.join(path, _METRICS_NAME)
     if storage.exists(metrics_url):
-        lines += _progress(metrics_url)
+        lines += _progress(metrics_url, (config.get("validation") or {}).get("metric"))
     folder = storage.join(path, CHECKPOINTS)
     steps = [
         name for name in storage.list_folder(folder) if storage.exists(storage.join(folder, name, CHECKPOINT_NAME))
     ]
     lines += section("checkpoints", [f"  {', '.join(steps)}"] if steps else [])
     found = [name for name in MODELS if storage.exists(storage.join(path, name, CONFIG_NAME))]
-    models = [_summary(storage.join(path, name)) for name in found]
-    return lines + section("models", table(models, ("", "step", "checkpoints", "loss", "BLEU", "chrF", "digest")))
+    cards = {name: read_card(storage.join(path, name)) for name in found}
+    names = _measured(name for _, lineage in cards.values() for name in lineage.metrics)
+    models = [_summary(name, card, lineage, names) for name, (card, lineage) in cards.items()]
+    labels = (MEASURES[name].label for name in names)
+    return lines + section("models", table(models, ("", "step", "checkpoints", "loss", *labels, "digest")))
 
 
-def _summary(path: str) -> list[Cell]:
+def _summary(name: str, card: ModelCard, lineage: Lineage, names: Sequence[MeasureName]) -> list[Cell]:
     """A model of a run in one row."""
-    card, lineage = read_card(path)
     averaged = f"{len(lineage.averaged_steps)} averaged" if lineage.averaged_steps else "one"
-    scores = (lineage.metrics.get(name) for name in ("loss", "bleu", "chrf"))
-    return [f"{storage.name_of(path)}/", lineage.step, averaged, *scores, card.digest]
+    scores = (lineage.metrics.get(name) for name in ("loss", *names))
+    return [f"{name}/", lineage.step, averaged, *scores, card.digest]
 
 
-def _progress(url: str) -> list[str]:
-    """The latest report and the validations: the best and the last few."""
+def _measured(found: Iterable[str]) -> tuple[MeasureName, ...]:
+    """The scores among some names; those of translations where nothing was decoded."""
+    known = set(found)
+    return tuple(name for name in SCORES if name in known) or TRANSLATION
+
+
+def _progress(url: str, metric: str | None) -> list[str]:
+    """The latest report and the validations: the best by the run's metric, and the last few."""
     metrics = load_metrics(url)
     lines: list[str] = []
     if metrics.train:
@@ -152,16 +165,22 @@ def _progress(url: str) -> list[str]:
         }
         lines += section("last report", _facts(facts))
     points = list(metrics.validation[-_MOST_ROWS:])
+    names = _measured(name for name in SCORES if any(getattr(point, name) is not None for point in metrics.validation))
+    chosen = next((name for name in names if name == metric), names[0])
     marks = {
-        "best BLEU": metrics.best(lambda point: point.bleu),
+        f"best {MEASURES[chosen].label}": metrics.best(lambda point: point.goodness(chosen)),
         "lowest loss": metrics.best(lambda point: -point.loss),
     }
     points = [point for point in marks.values() if point and point not in points] + points
     rows = [
-        [p.step, p.loss, p.perplexity, p.bleu, p.chrf, ", ".join(name for name, best in marks.items() if best == p)]
-        for p in points
+        [
+            *(point.step, point.loss, point.perplexity, *(getattr(point, name) for name in names)),
+            ", ".join(mark for mark, best in marks.items() if best == point),
+        ]
+        for point in points
     ]
-    return lines + section("validations", table(rows, ("step", "loss", "perplexity", "BLEU", "chrF", "")))
+    labels = (MEASURES[name].label for name in names)
+    return lines + section("validations", table(rows, ("step", "loss", "perplexity", *labels, "")))
 
 
 def _model(path: str) -> list[str]:
@@ -196,17 +215,45 @@ def _output(path: str) -> list[str]:
     inputs: list[list[Cell]] = [
         [entry.url, entry.format, size(entry.bytes), entry.records, entry.failed] for entry in output.inputs
     ]
-    origin = output.model.lineage or {}
-    model = {"url": output.model.url, "digest": output.model.digest}
-    model |= {key: origin[key] for key in ("run", "step", "dataset", "dataset_digest") if key in origin}
-    more = [f"  and {len(inputs) - _MOST_ROWS:,} more"] if len(inputs) > _MOST_ROWS else []
     counts = f"{output.records_out:,} records of {output.records_in:,} in {len(units):,} units"
     return [
         f"translation {output.fingerprint}: {counts}, {output.failed:,} of them not translated",
-        *section("model", _facts(model)),
-        *section("inputs", table(inputs[:_MOST_ROWS], ("", "format", "size", "records", "failed")) + more),
-        *section("failures", table([[unit.failures or unit.path, unit.failed] for unit in failed[:_MOST_ROWS]])),
+        *section("model", _facts(_model_of(output.model))),
+        *section("inputs", _first_rows(inputs, ("", "format", "size", "records", "failed"))),
+        *section("failures", _failures(failed)),
     ]
+
+
+def _transcription(path: str) -> list[str]:
+    output = load_transcription(path)
+    inputs: list[list[Cell]] = [
+        [entry.url, size(entry.bytes), clock(entry.seconds), clock(entry.speech), entry.words, int(entry.failed)]
+        for entry in output.inputs
+    ]
+    counts = f"{output.records_out:,} recordings of {output.records_in:,}, {clock(output.audio_seconds)}"
+    measured = output.measured.model_dump() if output.measured else {}
+    return [
+        f"transcription {output.fingerprint}: {counts}, {output.failed:,} of them not transcribed",
+        *section("model", _facts(_model_of(output.model))),
+        *section("last run", _facts(measured)),
+        *section("inputs", _first_rows(inputs, ("", "size", "length", "speech", "words", "failed"))),
+        *section("failures", _failures([unit for unit in output.units if unit.failed])),
+    ]
+
+
+def _model_of(model: ModelEntry) -> dict[str, Any]:
+    origin = model.lineage or {}
+    told: dict[str, Any] = {key: origin[key] for key in ("run", "step", "dataset", "dataset_digest") if key in origin}
+    return {"url": model.url, "digest": model.digest, **told}
+
+
+def _first_rows(rows: list[list[Cell]], head: tuple[str, ...]) -> list[str]:
+    more = [f"  and {len(rows) - _MOST_ROWS:,} more"] if len(rows) > _MOST_ROWS else []
+    return table(rows[:_MOST_ROWS], head) + more
+
+
+def _failures(failed: list[UnitEntry]) -> list[str]:
+    return table([[unit.failures or unit.path, unit.failed] for unit in failed[:_MOST_ROWS]])
 
 
 def _read_yaml(url: str) -> dict[str, Any]:
@@ -238,6 +285,7 @@ _BY_NAME: tuple[tuple[Kind, Callable[[str], bool]], ...] = (
 _DESCRIBED: dict[Kind, Callable[[str], list[str]]] = {
     "dataset": _dataset,
     "translation": _output,
+    "transcription": _transcription,
     "run": _run,
     "model": _model,
 }

@@ -12,6 +12,7 @@ import pydantic
 
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError
+from seq2seq_core.metrics.measures import MEASURES, MeasureName
 
 
 class _Row(pydantic.BaseModel):
@@ -32,13 +33,20 @@ class TrainPoint(_Row):
 
 
 class ValidationPoint(_Row):
-    """One look at the validation set; BLEU and chrF in points of 100, None where nothing was decoded."""
+    """One look at the validation set; scores in points of 100, None where they were not measured."""
 
     step: int
     loss: float
     perplexity: float
     bleu: float | None = None
     chrf: float | None = None
+    wer: float | None = None
+    cer: float | None = None
+
+    def goodness(self, name: MeasureName) -> float | None:
+        """A measure turned so that more is better."""
+        value: float | None = getattr(self, name)
+        return -value if value is not None and MEASURES[name].lower_is_better else value
 
 
 @dataclass(frozen=True)

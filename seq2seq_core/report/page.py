@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 
@@ -12,12 +12,14 @@ import markupsafe
 
 from seq2seq_core.dataset.manifest import Ledger, Manifest
 from seq2seq_core.dataset.schema import SPLITS
+from seq2seq_core.metrics.measures import MEASURES, RECOGNITION, TRANSLATION, MeasureName
 from seq2seq_core.report.charts import Bars, Series, curves, histogram
 from seq2seq_core.report.data import ReportData, Score
 from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import Lengths, describe_lengths
 from seq2seq_core.report.metrics import Metrics
+from seq2seq_core.report.sound_section import SoundSection, hours, sound_section
 from seq2seq_core.report.text_section import text_section
 
 _HEADLINE_SCORES = 3
@@ -55,6 +57,7 @@ def render(data: ReportData) -> str:
             text=text_section(data.corpus, is_joint=manifest is not None and manifest.is_joint)
             if data.corpus
             else None,
+            sound=_sounds(data),
             manifest=manifest,
             sections=list(_sections(data)),
             headline=list(_headline(data)),
@@ -71,6 +74,11 @@ def render(data: ReportData) -> str:
             tokenizers=_tokenizers(manifest) if manifest else [],
         )
     )
+
+
+def _sounds(data: ReportData) -> list[SoundSection]:
+    ledger = data.manifest.ledger if data.manifest else None
+    return [sound_section(figures, ledger) for figures in data.corpus.sound] if data.corpus else []
 
 
 def _environment() -> jinja2.Environment:
@@ -99,6 +107,8 @@ def _sections(data: ReportData) -> Iterator[tuple[str, str]]:
         yield "training", "Training"
     if data.manifest:
         yield "corpus", "Corpus"
+    for figures in data.corpus.sound if data.corpus else ():
+        yield f"sound-{figures.side}", "Sound"
     if data.corpus and data.corpus.sides:
         yield "text", "Text"
     if data.corpus and (data.corpus.longest or data.corpus.odd):
@@ -117,6 +127,8 @@ def _headline(data: ReportData) -> Iterator[Headline]:
         ledger = data.manifest.ledger
         yield Headline("rows read", _thousands(ledger.read))
         yield Headline("kept", _decimals(100 * sum(ledger.kept.values()) / max(1, ledger.read), 1), "%")
+    for figures in data.corpus.sound if data.corpus else ():
+        yield Headline("of audio kept", hours(sum(split.seconds for split in figures.splits)), "h")
     if data.manifest and "train" in data.manifest.splits:
         yield Headline("training pairs", _thousands(data.manifest.splits["train"].rows))
         yield Headline("vocabulary", _thousands(data.manifest.tokenizers["target"].vocabulary_size))
@@ -138,16 +150,22 @@ def _charts(metrics: Metrics) -> Iterator[tuple[str, str]]:
     if losses:
         yield "Loss in nats a token", curves("Loss over steps", losses)
         yield "Perplexity", curves("Perplexity over steps", perplexities, logarithmic=True)
-    scores = [
-        Series(name, [p.step for p in points], [float(getattr(p, key)) for p in points], marked=True)
-        for name, key in (("BLEU", "bleu"), ("chrF", "chrf"))
-        if (points := [p for p in valid if getattr(p, key) is not None])
-    ]
-    if scores:
-        yield "BLEU and chrF on the validation set", curves("Scores over steps", scores)
+    for names, label in ((TRANSLATION, "Scores over steps"), (RECOGNITION, "Error rates over steps")):
+        if scores := list(_scores(metrics, names)):
+            shown = " and ".join(series.name for series in scores)
+            yield f"{shown} on the validation set", curves(label, scores)
     if train:
         rates = [Series("learning rate", steps, [point.learning_rate for point in train])]
         yield "Learning rate", curves("Learning rate over steps", rates)
+
+
+def _scores(metrics: Metrics, names: Iterable[MeasureName]) -> Iterator[Series]:
+    """A curve of each measure that there is; an infinite error rate has no place in it."""
+    for name in names:
+        values = [(point.step, value) for point in metrics.validation if (value := getattr(point, name)) is not None]
+        if values:
+            steps, heights = zip(*values, strict=True)
+            yield Series(MEASURES[name].label, list(steps), list(heights), marked=True)
 
 
 def _histograms(manifest: Manifest) -> Iterator[tuple[str, str]]:

@@ -4,11 +4,12 @@ dataset       sizes, digests, rows, tokens, histograms, ledger: see `shards.veri
 model         sizes and digests by config.json
 run           sizes and digests of every checkpoint by its marker, and the models best/ and last/
 translation   sizes and digests of outputs by output.json, markers, counts, and the ledgers of failures
+transcription the same
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Annotated
 
 import pydantic
@@ -20,7 +21,7 @@ from seq2seq_core.dataset.verify import REPAIR
 from seq2seq_core.errors import CheckpointError, DatasetError, Seq2SeqError
 from seq2seq_core.inference.commit import UnitEntry, read_marker
 from seq2seq_core.inference.folder import OUTPUT_NAME, marker_path
-from seq2seq_core.inference.manifest import Output, load_output
+from seq2seq_core.inference.manifest import AnyOutput, Output, Transcription, load_output, load_transcription
 from seq2seq_core.kinds import Kind
 from seq2seq_core.models.card import CONFIG_NAME, verify_model
 from seq2seq_core.report.inspection import CHECKPOINT_NAME, CHECKPOINTS, MODELS, kind_at
@@ -106,14 +107,38 @@ def _translation(path: str) -> str:
     for entry in output.inputs:
         for unit in entry.outputs:
             _check_file(storage.join(path, unit.path), unit.bytes, unit.digest, DatasetError)
-            _check_failures(path, entry.url, unit)
+            _check_failures(path, {entry.url}, unit)
             _check_marker(path, unit)
     _check_counts(path, output)
+    counts = f"{output.records_out:,} records of {output.records_in:,}, {output.failed:,} of them not translated"
+    return _summary_of(path, output, counts)
+
+
+def _transcription(path: str) -> str:
+    output = load_transcription(path)
+    for unit in output.units:
+        _check_file(storage.join(path, unit.path), unit.bytes, unit.digest, DatasetError)
+        _check_failures(path, {entry.url for entry in output.inputs if unit.path in entry.outputs}, unit)
+        _check_marker(path, unit)
+    _check_recordings(path, output)
+    counts = f"{output.records_out:,} recordings of {output.records_in:,}, {output.failed:,} of them not transcribed"
+    return _summary_of(path, output, counts)
+
+
+def _check_recordings(path: str, output: Transcription) -> None:
+    url = storage.join(path, OUTPUT_NAME)
+    _expect(url, "records_out", output.records_out, output.records_in)
+    _expect(url, "records_in", output.records_in, len(output.inputs))
+    _expect(url, "failed", output.failed, sum(entry.failed for entry in output.inputs))
+    for unit in output.units:
+        shown = sum(unit.path in entry.outputs for entry in output.inputs)
+        _expect(url, f"records of {unit.path}", unit.records, shown)
+
+
+def _summary_of(path: str, output: AnyOutput, counts: str) -> str:
     units = output.units
     listed = {OUTPUT_NAME, *(unit.path for unit in units), *(unit.failures for unit in units if unit.failures)}
-    counts = f"{output.records_out:,} records of {output.records_in:,}, {output.failed:,} of them not translated"
-    size = sum(unit.bytes for unit in units)
-    return _summary(len(listed), size, counts, _unlisted(path, listed))
+    return _summary(len(listed), sum(unit.bytes for unit in units), counts, _unlisted(path, listed))
 
 
 class _Failure(pydantic.BaseModel):
@@ -126,7 +151,7 @@ class _Failure(pydantic.BaseModel):
     reason: str
 
 
-def _check_failures(path: str, input_url: str, unit: UnitEntry) -> None:
+def _check_failures(path: str, inputs: Collection[str], unit: UnitEntry) -> None:
     """The ledger of a unit has a line for each of its records that failed, and for no other."""
     if unit.failures is None:
         _expect(storage.join(path, unit.path), "number of failures without a ledger", unit.failed, 0)
@@ -148,7 +173,8 @@ def _check_failures(path: str, input_url: str, unit: UnitEntry) -> None:
             found = " ".join(str(error).split("\n")[:3])
             where = storage.redact(where)
             raise DatasetError("a line of the ledger is damaged", where=where, found=found, advice=REPAIR) from None
-        _expect(where, "input", failure.input, input_url)
+        if failure.input not in inputs:
+            _expect(where, "input", failure.input, " or ".join(sorted(inputs)))
         if not last < failure.record < unit.first_record + unit.records:
             end = unit.first_record + unit.records
             _expect(where, "record", failure.record, f"one of the unit's, after {last} and before {end}")
@@ -219,4 +245,5 @@ _VERIFIED: dict[Kind, Callable[[str], str]] = {
     "model": _model,
     "run": _run,
     "translation": _translation,
+    "transcription": _transcription,
 }

@@ -9,15 +9,17 @@ from __future__ import annotations
 import functools
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pydantic
 from pydantic import Field
 
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
+from seq2seq_core.text import transcripts
 from seq2seq_core.text.accents import repair_accents
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.invisible import remove_invisible, rows_with_invisible
@@ -56,6 +58,17 @@ class NormalizeConfig(Config):
     quotes: bool = Field(False, description="Unicode quotation marks become ASCII's ' and \"")
     dashes: bool = Field(False, description="Unicode dashes, hyphens and the minus sign become ASCII's -")
     case: Literal["lower", "none"] = Field("none", description="lower: all letters in lower case")
+    transcript: Annotated[str, pydantic.AfterValidator(transcripts.check_language)] | None = Field(
+        None,
+        description="the form in which transcripts are compared (letters folded, no punctuation but apostrophes inside "
+        "words): the code of their language, such as en, or und for any; null: texts keep their form",
+    )
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_what_is_off(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `transcript` where it is off: what is written of texts that keep their form does not change."""
+        values: dict[str, Any] = dump(self)
+        return {name: value for name, value in values.items() if name != "transcript" or value is not None}
 
 
 def overridden(config: NormalizeConfig, own: Mapping[str, Any] | None, where: str) -> NormalizeConfig:
@@ -142,6 +155,8 @@ def _steps(config: NormalizeConfig) -> tuple[_Step, ...]:
         steps.append(_compose_step("NFC" if config.unicode == "nfc" else "NFKC"))
     if config.dashes:
         steps.append(_trait_step(Trait.DASH, _straighten_dashes))
+    if config.transcript is not None:
+        steps.append(_transcript_step(config.transcript))
     if config.whitespace:
         steps.append(_SPACES_STEP)
     return tuple(steps)
@@ -159,6 +174,10 @@ def _compose_step(form: Form) -> _Step:
         return pa.array(map(functools.partial(unicodedata.normalize, form), texts), pa.string(), size=len(texts))
 
     return _Step(lambda text: text.rows_not_in(form), rewrite)
+
+
+def _transcript_step(language: str) -> _Step:
+    return _Step(transcripts.loose_rows, lambda column: transcripts.standard(column, language))
 
 
 def _squeeze(column: pa.StringArray) -> pa.StringArray:

@@ -96,8 +96,8 @@ def _metrics(validation: Validation | None) -> dict[str, float]:
     """What the weights reached, as far as it can be told in JSON."""
     if validation is None:
         return {}
-    values = {"loss": validation.loss, "bleu": validation.bleu, "chrf": validation.chrf}
-    return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
+    values = {"loss": validation.loss, **validation.scores}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def _software() -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from seq2seq_core import storage
 from seq2seq_core.config import to_yaml
 from seq2seq_core.errors import ModelError, StorageError
+from seq2seq_core.metrics.measures import MEASURES
 from seq2seq_core.models.card import CONFIG_NAME, Lineage, read_card, verify_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.agreement import LeftError, on_main
@@ -137,7 +138,7 @@ class Finisher:
 
     def _single(self, state: RunState, found: Found) -> Final:
         """The best of the steps that are there; the latest, which always is, where there was no validation."""
-        metric = self.config.validation.metric
+        metric = self.config.validation.judge
         standing = found.standing.steps if found.standing and len(found.standing.steps) == 1 else ()
         best, there = state.best(metric), state.best(metric, {*found.steps, *standing})
         if best is not None and there is not best:
@@ -178,7 +179,7 @@ class Finisher:
     def _averaged_steps(self, state: RunState, there: Sequence[int] | None = None) -> list[int]:
         """The steps to average, of those that are there; without them, of all that were ever there and are known."""
         average = self.config.checkpoints.average
-        scores = {v.step: v.score(self.config.validation.metric) for v in state.validations}
+        scores = {v.step: v.score(self.config.validation.judge) for v in state.validations}
         if average.of == "best" and scores:
             return sorted(best_steps(list(scores) if there is None else there, scores, average.count))
         return list(there or ())[-average.count :]
@@ -193,7 +194,7 @@ class Finisher:
         """The averaged model where nothing can be compared: it is rarely worse than one checkpoint."""
         if average is None:
             return single
-        metric = self.config.validation.metric
+        metric = self.config.validation.judge
         if single.validation is None or average.validation is None:
             return average
         scores = average.validation.score(metric), single.validation.score(metric)
@@ -221,7 +222,7 @@ class Finisher:
 
 def _reached(lineage: Lineage, state: RunState) -> Validation | None:
     """What the weights of a model reached, as its lineage says."""
-    known = {name: lineage.metrics[name] for name in ("loss", "bleu", "chrf") if name in lineage.metrics}
+    known = {name: lineage.metrics[name] for name in MEASURES if name in lineage.metrics}
     if "loss" not in known:
         return None
     return Validation(step=state.step, epoch=state.epoch, seconds=0.0, **known)

@@ -26,7 +26,7 @@ def agreed_normalization(configuration: Mapping[str, Any], chosen: NormalizeConf
         ConfigError: The corpora differ, and nothing is chosen, or they have a setting that is not the chosen one.
     """
     of_corpora = _of_corpora(configuration)
-    values = [config.model_dump() for config in of_corpora.values()]
+    values = [dict(config) for config in of_corpora.values()]
     differing = [key for key in NormalizeConfig.model_fields if any(v[key] != values[0][key] for v in values)]
     advice = f"Choose, for instance {_as_options(next(iter(of_corpora.values())), differing)}."
     if chosen is None and differing:
@@ -37,7 +37,7 @@ def agreed_normalization(configuration: Mapping[str, Any], chosen: NormalizeConf
             expected="the same for all, or a choice of what is done to the texts that the model will be given",
             advice=advice,
         )
-    for key, value in chosen.model_dump().items() if chosen else ():
+    for key, value in chosen or ():
         if all(v[key] != value for v in values):
             raise ConfigError(
                 "no training corpus was normalised like this",
@@ -88,4 +88,4 @@ def _as_options(config: NormalizeConfig, keys: list[str]) -> str:
 
 
 def _word(value: object) -> str:
-    return str(value).lower()
+    return "null" if value is None else str(value).lower()

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from seq2seq_core import storage
 from seq2seq_core.errors import StorageError
+from seq2seq_core.metrics.measures import MEASURES
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation, perplexity, to_json
 
 METRICS_NAME = "metrics.jsonl"
@@ -96,11 +97,7 @@ class LogRecorder:
         )
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
-        scores = "".join(
-            f" | {name} {value:.2f}"
-            for name, value in (("BLEU", validation.bleu), ("chrF", validation.chrf))
-            if value is not None
-        )
+        scores = "".join(f" | {MEASURES[name].label} {value:.2f}" for name, value in validation.scores.items())
         logger.info(
             "validation at step %d | loss %.4f | perplexity %.2f%s | %.1f s",
             validation.step,
@@ -206,8 +203,8 @@ class TensorBoardRecorder:
         self._add({name: value for name, value in values.items() if value is not None}, report.step)
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
-        values = {f"validation/{name}": getattr(validation, name) for name in ("loss", "bleu", "chrf")}
-        self._add({name: value for name, value in values.items() if value is not None}, validation.step)
+        values = {"loss": validation.loss, **validation.scores}
+        self._add({f"validation/{name}": value for name, value in values.items()}, validation.step)
 
     def close(self) -> None:
         """Every point is already written."""

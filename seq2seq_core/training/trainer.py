@@ -83,6 +83,7 @@ def train(config: TrainConfig) -> TrainResult:
 
 def _run(config: TrainConfig, world: World, stop: StopFlag) -> TrainResult:
     opened = open_run(config, world)
+    config = opened.config
     try:
         with (
             owned(config.output, identity_digest(opened.identity), world, stop) as ownership,
@@ -269,7 +270,7 @@ class Trainer:
 
     def _lost_patience(self) -> Reason | None:
         patience = self._config.validation.patience
-        stale = self._state.since_best(self._config.validation.metric)
+        stale = self._state.since_best(self._config.validation.judge)
         return "patience" if patience is not None and stale >= patience else None
 
     def _validation_is_due(self, following: GlobalStep, *, ends: bool) -> bool:
@@ -316,7 +317,7 @@ class Trainer:
             recorder.validation(validation, self._seconds())
         if not self._world.is_main:
             return
-        if self._state.best(self._config.validation.metric) is validation:
+        if self._state.best(self._config.validation.judge) is validation:
             self._ownership.check()
             self._opened.exporter.export("best", self._state.step, validation)
         self._checkpoints.record(self._state, self._retention())
@@ -351,7 +352,7 @@ class Trainer:
             self._checkpoints.save(files, self._state, self._retention())
 
     def _retention(self) -> Retention:
-        config, metric = self._config.checkpoints, self._config.validation.metric
+        config, metric = self._config.checkpoints, self._config.validation.judge
         scores = {validation.step: validation.score(metric) for validation in self._state.validations}
         return Retention(config.keep_last, config.keep_best, scores)
 

@@ -18,11 +18,15 @@ from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.decoding.batched import generate
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.metrics.measures import RECOGNITION, MeasureName
+from seq2seq_core.metrics.recognition import RecognitionMetric
 from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.interface import Forward, Seq2Seq
+from seq2seq_core.text.languages import common_language
+from seq2seq_core.text.transcripts import ANY_LANGUAGE
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.training.agreement import Turns
-from seq2seq_core.training.checkpoints.run_state import Metric, Validation
+from seq2seq_core.training.checkpoints.run_state import Validation
 from seq2seq_core.training.optimization.loss import smoothed_loss
 from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.processes.stop import StopFlag
@@ -40,7 +44,11 @@ class ValidationConfig(Config):
     every_epochs: int | None = Field(
         None, ge=1, le=1 << 40, description="epochs between validations; null: not by epochs"
     )
-    metric: Metric = Field("bleu", description="what decides which model is best; loss: nothing is decoded")
+    metric: MeasureName | None = Field(
+        None,
+        description="what decides which model is best; loss: nothing is decoded; wer, cer: the lower the better; "
+        "default: bleu, or wer where the source is audio",
+    )
     bleu_tokenization: str = Field("13a", description="how BLEU finds words: 13a, intl, char, zh, ja-mecab, none, ...")
     beam: int = Field(1, ge=1, le=1024, description="hypotheses a sentence when decoding; 1 is greedy search")
     max_rows: int | None = Field(
@@ -51,6 +59,11 @@ class ValidationConfig(Config):
         10, ge=1, le=1 << 40, description="validations without a new best that end training; null: never"
     )
 
+    @property
+    def judge(self) -> MeasureName:
+        """The metric that decides; that of text where nothing else was said."""
+        return self.metric or "bleu"
+
 
 class Validator:
     """One process's part in the validations of a run.
@@ -58,6 +71,7 @@ class Validator:
     Args:
         columns: The split; its first `config.max_rows` rows are looked at.
         references: Their target texts.
+        language: That of the references, where it is known: error rates compare transcripts by it.
         tokenizer: That of the target side.
         turns: Where the processes hear of stop signals between two batches.
     """
@@ -70,10 +84,11 @@ class Validator:
         config: ValidationConfig,
         world: World,
         turns: Turns,
+        language: str | None = None,
     ) -> None:
         self._columns, self._references, self._tokenizer = columns, references, tokenizer
         self._config, self._world, self._turns = config, world, turns
-        self._metric = TranslationMetric(config.bleu_tokenization)
+        self._metric = _metric(config, language)
 
     def run(self, model: Seq2Seq, step: int, epoch: int) -> Validation:
         """Measure the model as it stands; all processes call this and get the same values.
@@ -85,9 +100,9 @@ class Validator:
         """
         began = time.monotonic()
         loss = self._loss(model)
-        bleu, chrf = (None, None) if self._config.metric == "loss" else self._scores(model)
+        scores = {} if self._config.judge == "loss" else self._scores(model)
         seconds = self._world.agree(time.monotonic() - began)
-        return Validation(step=step, epoch=epoch, loss=loss, bleu=bleu, chrf=chrf, seconds=seconds)
+        return Validation(step=step, epoch=epoch, loss=loss, seconds=seconds, **scores)
 
     def _batches(self) -> Iterator[EvaluationBatch]:
         return evaluation_batches(
@@ -114,10 +129,9 @@ class Validator:
             sums += torch.stack([nll, nll.new_tensor(batch.target_tokens)])
         return sums
 
-    def _scores(self, model: Seq2Seq) -> tuple[float, float]:
-        """BLEU and chrF, in points of 100, of what beam search makes of all processes' rows."""
-        scores = self._metric.scores(self._turns.sum(lambda: self._counts(model)).numpy())
-        return scores.bleu, scores.chrf
+    def _scores(self, model: Seq2Seq) -> dict[str, float]:
+        """The scores by name, in points of 100, of what beam search makes of all processes' rows."""
+        return self._metric.measured(self._turns.sum(lambda: self._counts(model)).numpy())
 
     def _counts(self, model: Seq2Seq) -> Tensor:
         """What the scores of this process's rows are made of."""
@@ -138,4 +152,12 @@ def build_validator(config: ValidationConfig, dataset: Dataset, world: World, st
         return None
     columns = Columns.open(dataset, "valid")
     references = dataset.texts("valid", "target")[: config.max_rows]
-    return Validator(columns, references, dataset.target_tokenizer, config, world, Turns(world, stop))
+    language = common_language(corpus.target_language for corpus in dataset.manifest.corpora)
+    return Validator(columns, references, dataset.target_tokenizer, config, world, Turns(world, stop), language)
+
+
+def _metric(config: ValidationConfig, language: str | None) -> TranslationMetric | RecognitionMetric:
+    """What outputs are scored by, where they are."""
+    if config.judge in RECOGNITION:
+        return RecognitionMetric(language or ANY_LANGUAGE)
+    return TranslationMetric(config.bleu_tokenization)

@@ -13,7 +13,7 @@ import pytest
 from pydantic import Field
 
 from pipelines.cli import main
-from pipelines.graphs import translate as graph
+from pipelines.graphs import units as graph
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines import table
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, TokenIds

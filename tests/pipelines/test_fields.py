@@ -28,6 +28,7 @@ NO_PATHS = {
         "phrases",
         "tokenization",
         "bleu_tokenization",
+        "transcript",
     ),
     *("device", "title", "train_options", "rule", "digest", "kind", "family", "source_modality"),
 }

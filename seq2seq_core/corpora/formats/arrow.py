@@ -16,7 +16,7 @@ import xxhash
 from seq2seq_core import storage
 from seq2seq_core.corpora.formats.base.columns import ColumnFormat, find_columns, pick_rows
 from seq2seq_core.corpora.formats.saved_dataset import data_files, is_saved_dataset
-from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.index import FileIndex, PartSize
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.damage import FAILURES, check_names, damaged
 from seq2seq_core.files.seal import Stored, Watched, joined, size_of
@@ -44,9 +44,9 @@ class Arrow(ColumnFormat):
         with storage.open_input(url, block_bytes=_BLOCK_BYTES) as file:
             return _open(_Tap(file), url).schema
 
-    def index_file(self, _source: Source, unit_rows: int, url: str, /) -> FileIndex:
+    def index_file(self, source: Source, size: PartSize, url: str, /) -> FileIndex:
         """Batches that share dictionaries cannot be read apart."""
-        pass_ = _BatchPass(unit_rows)
+        pass_ = _BatchPass(size.rows, size.bytes if source.values else None)
         for step in _scan(url, pass_.feed):
             pass_.end(step)
         return pass_.finish(url)
@@ -66,7 +66,7 @@ class Arrow(ColumnFormat):
         stream = _Spliced(head.getvalue()[tap.begin :], files[0], max(begin, tap.position), end)
         try:
             batches = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
-            for sifted in pick_rows(batches, columns, shape, line, max_line_bytes):
+            for sifted in pick_rows(batches, columns, source, line, max_line_bytes):
                 yield sifted
                 line += sifted.read
         except FAILURES as error:
@@ -120,8 +120,10 @@ class _BatchPass:
     So its bytes are digested twice: as the next of those before it, and as the first of a new part.
     """
 
-    def __init__(self, unit_rows: int) -> None:
+    def __init__(self, unit_rows: int, unit_bytes: int | None) -> None:
+        """A part has no more rows, nor bytes where that is said."""
         self._unit_rows = unit_rows
+        self._unit_bytes = unit_bytes
         self._whole, self._part, self._batch = (xxhash.xxh3_128() for _ in range(3))
         self._size, self._rows, self._end = 0, 0, 0
         self._cuts: list[int] = []
@@ -140,15 +142,18 @@ class _BatchPass:
             self._cuts.append(step.end)
             self._head = self._part.digest()
             self._part.reset()
-        elif step.stands_alone and self._begins_part(step.rows):
+        elif step.stands_alone and self._begins_part(step):
             self._close()
             self._part = self._batch.copy()
         self._rows, self._end = self._rows + step.rows, step.end
         self._before = self._part.digest()
         self._batch.reset()
 
-    def _begins_part(self, rows: int) -> bool:
-        return self._rows > self._starts[-1] and self._rows + rows - self._starts[-1] > self._unit_rows
+    def _begins_part(self, step: _Scanned) -> bool:
+        is_full = self._rows + step.rows - self._starts[-1] > self._unit_rows
+        if self._unit_bytes is not None:
+            is_full |= step.end - self._cuts[-1] > self._unit_bytes
+        return self._rows > self._starts[-1] and is_full
 
     def _close(self) -> None:
         self._cuts.append(self._end)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from seq2seq_core import storage
 from seq2seq_core.corpora.formats.base.format import SIDES
 from seq2seq_core.corpora.formats.base.lines import LineFormat, lines_of
-from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.index import FileIndex, PartSize
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.lines import Lines, decode
@@ -24,8 +24,8 @@ class Moses(LineFormat):
     called = "a Moses pair"
     given_by = SIDES
 
-    def index(self, source: Source, unit_rows: int, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
-        indexes = super().index(source, unit_rows, max_line_bytes)
+    def index(self, source: Source, size: PartSize, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
+        indexes = super().index(source, size, max_line_bytes)
         one, other = (found.lines for found in indexes)
         if one is not None and other is not None and one != other:
             raise _unequal(source.urls, (one, other))

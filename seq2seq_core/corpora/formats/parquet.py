@@ -15,7 +15,7 @@ import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.corpora.formats.base.columns import BATCH_BYTES, Column, ColumnFormat, find_columns, pick_rows
-from seq2seq_core.corpora.terms.index import STEP_BYTES, FileIndex, check_some
+from seq2seq_core.corpora.terms.index import STEP_BYTES, FileIndex, PartSize, check_some
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.damage import FAILURES, check_names, damaged
 from seq2seq_core.files.lines import BLOCK_BYTES
@@ -39,19 +39,19 @@ class Parquet(ColumnFormat):
         with storage.open_input(url) as stored, _open(stored, url) as opened:
             return opened.file.schema_arrow
 
-    def index_file(self, source: Source, unit_rows: int, url: str, /) -> FileIndex:
+    def index_file(self, source: Source, size: PartSize, url: str, /) -> FileIndex:
         with storage.open_input(url, block_bytes=BLOCK_BYTES) as stored:
             check_some(url, size_of(stored))
             layout = _read_layout(stored, source, url)
             groups = [[Extent(*span) for span in spans] for spans in layout.columns]
             footer = Extent(layout.size - len(layout.footer), layout.size)
-            size, fingerprint = _digest(stored, [footer, *itertools.chain.from_iterable(groups)])
-        if (size, footer.digest()) != (layout.size, xxhash.xxh3_128_digest(layout.footer)):
-            raise changed(url, f"{size} bytes and another footer", f"{layout.size} bytes")
-        chosen, starts = _group(layout.rows, unit_rows)
+            stored_bytes, fingerprint = _digest(stored, [footer, *itertools.chain.from_iterable(groups)])
+        if (stored_bytes, footer.digest()) != (layout.size, xxhash.xxh3_128_digest(layout.footer)):
+            raise changed(url, f"{stored_bytes} bytes and another footer", f"{layout.size} bytes")
+        chosen, starts = _group(layout.rows, size.rows, _sizes(layout), size.bytes if source.values else None)
         return FileIndex(
             url=url,
-            bytes=size,
+            bytes=stored_bytes,
             fingerprint=fingerprint,
             lines=sum(layout.rows),
             cuts=chosen,
@@ -80,7 +80,7 @@ class Parquet(ColumnFormat):
                 if chosen.stop > len(spans):
                     raise EOFError(f"{len(spans)} row groups instead of {chosen.stop} or more")
                 stored.expect(*([Extent(*span) for span in spans[group]] for group in chosen))
-                for sifted in pick_rows(_batches(file, chosen, columns, stored), columns, shape, line, max_line_bytes):
+                for sifted in pick_rows(_batches(file, chosen, columns, stored), columns, source, line, max_line_bytes):
                     yield sifted
                     line += sifted.read
                 expected = sum(file.metadata.row_group(group).num_rows for group in chosen)
@@ -201,19 +201,28 @@ def _digest(stored: Stored, extents: Iterable[Extent]) -> tuple[int, str]:
     return place, whole.hexdigest()
 
 
-def _group(rows: Sequence[int], unit_rows: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Neighbours put together while they have no more than `unit_rows` rows.
+def _sizes(layout: _Layout) -> list[int]:
+    """Of every row group, the stored bytes of the columns that rows are made of."""
+    return [sum(end - begin for begin, end in spans) for spans in layout.columns]
+
+
+def _group(
+    rows: Sequence[int], unit_rows: int, sizes: Sequence[int], unit_bytes: int | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Neighbours put together while they have no more than so many rows, nor bytes where that is said.
 
     Returns:
         The position at which each group begins and the last ends, and the rows before each.
     """
     chosen, starts = [0], [0]
-    total = 0
-    for position, count in enumerate(rows):
-        if total > starts[-1] and total + count - starts[-1] > unit_rows:
+    total = stored = 0
+    for position, (count, size) in enumerate(zip(rows, sizes, strict=True)):
+        is_full = total + count - starts[-1] > unit_rows or (unit_bytes is not None and stored + size > unit_bytes)
+        if total > starts[-1] and is_full:
             chosen.append(position)
             starts.append(total)
-        total += count
+            stored = 0
+        total, stored = total + count, stored + size
     if total > starts[-1]:
         chosen.append(len(rows))
         starts.append(total)

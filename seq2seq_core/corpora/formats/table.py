@@ -10,6 +10,12 @@ from seq2seq_core.corpora.formats.jsonl import JsonLines
 from seq2seq_core.corpora.formats.moses import Moses
 from seq2seq_core.corpora.formats.parquet import Parquet
 from seq2seq_core.corpora.formats.plain import PlainText
+from seq2seq_core.corpora.formats.speech.common_voice import CommonVoice
+from seq2seq_core.corpora.formats.speech.kaldi import Kaldi
+from seq2seq_core.corpora.formats.speech.librispeech import LibriSpeech
+from seq2seq_core.corpora.formats.speech.manifest import SpeechManifest
+from seq2seq_core.corpora.formats.speech.tsv import SpeechTsv
+from seq2seq_core.corpora.formats.speech.webdataset import WebDataset
 from seq2seq_core.corpora.formats.tmx import Tmx
 from seq2seq_core.corpora.formats.tsv import Tsv
 
@@ -21,6 +27,12 @@ FORMATS: dict[str, Format] = {
     "parquet": Parquet(),
     "arrow": Arrow(),
     "tmx": Tmx(),
+    "speech_manifest": SpeechManifest(),
+    "speech_tsv": SpeechTsv(),
+    "librispeech": LibriSpeech(),
+    "common_voice": CommonVoice(),
+    "kaldi": Kaldi(),
+    "webdataset": WebDataset(),
 }
 
 if TYPE_CHECKING:

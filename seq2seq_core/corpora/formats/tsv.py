@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.corpora.formats.base.lines import LineFormat, Seen, lines_of
-from seq2seq_core.corpora.terms.index import FileIndex, empty
+from seq2seq_core.corpora.terms.index import FileIndex, PartSize, empty
 from seq2seq_core.corpora.terms.rows import Shape
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.errors import ConfigError, InputError
@@ -45,9 +45,9 @@ class Tsv(LineFormat):
     def header_lines(self, source: Source, /) -> int:
         return 0 if _is_number(source.fields[0]) else 1
 
-    def index(self, source: Source, unit_rows: int, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
+    def index(self, source: Source, size: PartSize, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
         _find_columns(source, max_line_bytes)
-        return super().index(source, unit_rows, max_line_bytes)
+        return super().index(source, size, max_line_bytes)
 
     def may_be_empty(self, source: Source, found: FileIndex, /) -> bool:
         return self.header_lines(source) > 0 and found.lines in (None, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pydantic
 import xxhash
 
@@ -12,6 +14,22 @@ from seq2seq_core.files.lines import BLOCK_BYTES
 from seq2seq_core.files.seal import changed
 
 STEP_BYTES = 1 << 18  # a block stays in the processor's cache while it is digested twice and searched
+PART_SECONDS = 1800.0
+"""Seconds of audio from cut to cut, where nobody says anything."""
+
+
+class PartSize(NamedTuple):
+    """How much a part holds at most; a row that is larger by itself is a part of its own.
+
+    Attributes:
+        rows: Lines, or about so many rows.
+        seconds: Of audio, where rows have any.
+        bytes: Of files that rows name, or of values of columns.
+    """
+
+    rows: int
+    seconds: float = PART_SECONDS
+    bytes: int = 256 << 20
 
 
 class FileIndex(pydantic.BaseModel):
@@ -27,6 +45,9 @@ class FileIndex(pydantic.BaseModel):
         starts: How many lines or rows stand before each cut.
         digests: What the `Seal` of each part between two cuts holds.
         head: As in that.
+        data_bytes: About how many bytes of data its rows come to, where that is not what the file holds: audio that a
+            manifest names.
+        is_shared: Whether every part needs all of the file, such as a table that is looked into.
         begins_blank: Whether there is nothing but white space in the first bytes; workers are not told.
     """
 
@@ -40,6 +61,8 @@ class FileIndex(pydantic.BaseModel):
     starts: tuple[int, ...]
     digests: tuple[str, ...] = ()
     head: int = 0
+    data_bytes: int | None = None
+    is_shared: bool = False
     begins_blank: bool = pydantic.Field(False, exclude=True)
 
 

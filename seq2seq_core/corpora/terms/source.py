@@ -20,6 +20,7 @@ class Source(pydantic.BaseModel):
         languages: Of source and target, where a file holds many.
         prompt_words: So many first words of a text alone are its source.
         values: The sides that are read as values of any type, not as text.
+        audio_root: The folder that audio lies in which rows name; None: that of the file with the rows.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -31,11 +32,12 @@ class Source(pydantic.BaseModel):
     languages: tuple[str, str] | None = None
     prompt_words: int = 0
     values: tuple[str, ...] = ()
+    audio_root: str | None = None
 
     @pydantic.model_serializer(mode="wrap")
     def _without_no_values(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, object]:
         """Where both sides are text nothing is said of it: inputs are named by how they are read."""
-        return {name: value for name, value in dump(self).items() if name != "values" or value}
+        return {name: value for name, value in dump(self).items() if name not in ("values", "audio_root") or value}
 
     @property
     def is_packed(self) -> bool:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import TokenizerEntry
 from seq2seq_core.dataset.schema import shard_schema
-from seq2seq_core.dataset.sides import Sides
+from seq2seq_core.dataset.sides import DatasetSide, Sides
 from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.modalities.base import Side
+from seq2seq_core.preparation.building.batches import batches_of
 from seq2seq_core.preparation.building.control_pieces import with_tags
+from seq2seq_core.preparation.building.copies import with_copies
 from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.shuffle.gather import gather
 from seq2seq_core.preparation.sieves.caps import within_caps
@@ -44,8 +43,6 @@ from seq2seq_core.preparation.terms.messages import (
 from seq2seq_core.tokenizer.model import Tokenizer
 
 logger = logging.getLogger(__name__)
-
-_BATCH_ROWS, _BATCH_BYTES = 1 << 17, 64 << 20
 
 
 @dataclass(frozen=True)
@@ -90,16 +87,19 @@ def _build(head: Head, partition: Partition, staged: Staged, decisions: Decision
     if tokenizers.source is not None:
         source_model = _load(head.output, tokenizers.source)
         table = with_tags(table, rows.column("corpus").to_numpy(), head.corpora, source_model)
-    path = layout.shard(head, partition)
-    entry = write_shard(head.output, path, table, head.sides(tokenizers), generation=head.generation)
+    sides = head.sides(tokenizers)
+    table, copies = with_copies(rows, table, sides) if partition.split == "train" else (table, {})
+    entry = write_shard(head.output, layout.shard(head, partition), table, sides, generation=head.generation)
     return ShardReport(
         partition=partition,
         entry=entry,
         duplicates=duplicates,
+        copies=copies,
+        sums=_sums(head, partition, table),
         rejected=dict(sorted(Counter(rule for part in rejected for rule in part.column("rule").to_pylist()).items())),
         rejected_file=publish_rejects(head, partition, rejected),
-        source_lengths=length_histogram(table.column("source_length").to_numpy()),
-        target_lengths=length_histogram(table.column("target_length").to_numpy()),
+        source_lengths=_histogram(table, sides["source"]),
+        target_lengths=_histogram(table, sides["target"]),
     )
 
 
@@ -124,25 +124,18 @@ def encode_rows(rows: pa.Table, head: Head, tokenizers: TokenizersReport, *, wit
     models = {side: _load(head.output, entry) for side, entry in tokenizers.of_sides.items()}
     sides = head.sides(tokenizers)
     schema = shard_schema(sides, with_text=with_text)
-    batches = [_encode_batch(batch, sides, models, schema) for batch in _batches(rows)]
+    batches = [_encode_batch(batch, sides, models, schema) for batch in batches_of(rows)]
     return pa.Table.from_batches(batches, schema)
 
 
-def _batches(rows: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Large batches, in which words repeat, of bounded rows and bytes (but for one row)."""
-    octets = _octets(rows.column("source")) + _octets(rows.column("target"))
-    blocks = np.cumsum(octets) // _BATCH_BYTES
-    cuts = [0, *(np.flatnonzero(blocks[1:] != blocks[:-1]) + 1), rows.num_rows]
-    for begin, end in itertools.pairwise(cuts):
-        yield from rows.slice(begin, end - begin).to_batches(max_chunksize=_BATCH_ROWS)
+def _histogram(table: pa.Table, side: DatasetSide) -> tuple[int, ...]:
+    return length_histogram(table.column(side.length_name).to_numpy(), side.histogram_bins)
 
 
-def _octets(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Bytes of each row: of text exactly, of what has no length in bytes on the average."""
-    if pa.types.is_large_string(column.type):
-        sizes: npt.NDArray[np.int64] = pc.binary_length(column).to_numpy()
-        return sizes
-    return np.full(len(column), column.nbytes // max(1, len(column)), np.int64)
+def _sums(head: Head, partition: Partition, table: pa.Table) -> tuple[float, ...]:
+    """What is added up of a shard; later generations go by what the first has come to."""
+    is_asked_for = partition.split == "train" and not head.generation
+    return head.recipe.source_modality.sums(table.column("source")) if is_asked_for else ()
 
 
 def _encode_batch(
@@ -155,6 +148,7 @@ def _encode_batch(
         columns |= {side.content.name: content, side.length_name: pa.array(lengths.astype(np.int32))}
         if side.text_name in schema.names:
             columns[side.text_name] = rows.column(name).cast(pa.string())
+        columns |= {side.note_name(note): held for note, held in side.modality.noted(rows.column(name)).items()}
     return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 

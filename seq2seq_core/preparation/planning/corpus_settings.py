@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seq2seq_core.corpora.config import CorpusConfig
+from seq2seq_core.errors import ConfigError
 from seq2seq_core.preparation.terms.corpus import Corpus, Role
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.text.normalize import overridden
@@ -16,10 +17,12 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
     Of held-out rows nothing is asked but that there is text.
 
     Raises:
-        ConfigError: A key of its own filters or normalisation is unknown, a value does not fit, or a rule needs a
-            language that is not told.
+        ConfigError: A key of its own filters or normalisation is unknown, a value does not fit, a rule needs a
+            language that is not told, or there is no source where one is needed.
         StorageError: A file with phrases cannot be read.
     """
+    if config.is_text_alone and "source" in recipe.value_sides:
+        raise ConfigError(f"corpus {name} has no source", found="text alone", expected=recipe.source_modality.kind)
     corpus = Corpus(
         name=name,
         role=role,
@@ -29,6 +32,7 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
         target_language=config.target_language,
         tag=tag_of(config.target_language) if config.tag and config.target_language else None,
         has_source=not config.is_text_alone and "source" in recipe.text_sides,
+        measured=recipe.source_modality.measured if role == "train" else (),
         normalize=overridden(recipe.normalize, config.normalize, f"corpus {name}: normalize"),
         filters=_filters(config, role, recipe, name),
     )

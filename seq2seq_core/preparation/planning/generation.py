@@ -17,6 +17,7 @@ from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.modalities.table import USUAL
 from seq2seq_core.preparation.planning.sizes import PART_ROWS, default_shards, parts_a_unit, total_bytes
+from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
 
 
@@ -88,7 +89,9 @@ def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
     recipe |= {"shards": shards, "unit_rows": job.recipe.unit_rows or PART_ROWS}
     if recipe["source_modality"] == USUAL:  # as before there were others
         del recipe["source_modality"]
-    corpora = [corpus.model_dump(mode="json", exclude={"name"}) for corpus in job.corpora]
+    if recipe["unit_seconds"] is None:
+        del recipe["unit_seconds"]
+    corpora = [_judging(corpus) for corpus in job.corpora]
     ways = sorted({(read.input.corpus, json.dumps(_way(read.input), sort_keys=True)) for read in reads})
     held_out = [[read.input.corpus, read.input.role, read.key] for read in reads if read.input.role != "train"]
     settings = [recipe, corpora, ways, job.shares, job.tokenizer_digests]
@@ -144,8 +147,15 @@ def origins(urls: Sequence[str]) -> list[str]:
 
 def _way(input_: Input) -> dict[str, Any]:
     """How an input is read."""
-    way: dict[str, Any] = input_.source.model_dump(mode="json", exclude={"urls"})
+    way: dict[str, Any] = input_.source.model_dump(mode="json", exclude={"urls", "audio_root"})
     return way
+
+
+def _judging(corpus: Corpus) -> dict[str, Any]:
+    """What a corpus is set to, with all rules that judge it."""
+    values: dict[str, Any] = corpus.model_dump(mode="json", exclude={"name"})
+    values["filters"] |= corpus.filters.unwritten(corpus.measured)
+    return values
 
 
 def _fresh(reads: Sequence[Read], latest: Manifest | None) -> list[Read]:
@@ -176,7 +186,9 @@ def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], lates
     inputs = [[read.input.corpus, read.input.role, read.input.origin, read.key] for read in reads]
     together = _together(job, reads)
     # Another cutting is other work; where nothing is put together, it is named as it always was.
-    cutting = [together] if any(count > 1 for count in together) else []
+    cutting: list[object] = [together] if any(count > 1 for count in together) else []
+    # Where audio is named, cuts may follow from more than what the files with the rows hold.
+    cutting += [read.indexed.files[0].starts for read in reads if read.indexed.files[0].data_bytes is not None]
     return Generation(
         number=0 if latest is None else len(latest.generations),
         fingerprint=_digest([recipe, before, inputs, *cutting]),
@@ -189,7 +201,7 @@ def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], lates
 
 def _together(job: Job, reads: Sequence[Read]) -> tuple[int, ...]:
     """How many parts of each input a unit takes: one, where the recipe says how large parts are."""
-    total = 0 if job.recipe.unit_rows else _corpus_bytes(reads)
+    total = 0 if job.recipe.unit_rows or job.recipe.unit_seconds else _corpus_bytes(reads)
     return tuple(parts_a_unit(total, read.indexed.files) for read in reads)
 
 

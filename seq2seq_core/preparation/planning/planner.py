@@ -12,6 +12,7 @@ from typing import Any
 
 from seq2seq_core import storage
 from seq2seq_core.corpora.cutting import cut, index_source
+from seq2seq_core.corpora.terms.index import PART_SECONDS
 from seq2seq_core.dataset import generations
 from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest
 from seq2seq_core.dataset.schema import SPLITS, Split
@@ -49,7 +50,9 @@ def index_input(recipe: Recipe, input_: Input) -> IndexedInput:
         InputError: A file is empty or damaged, lacks a named column, or two plain files differ in their number of
             lines.
     """
-    files = index_source(input_.source, recipe.unit_rows or PART_ROWS, recipe.max_line_bytes)
+    files = index_source(
+        input_.source, recipe.unit_rows or PART_ROWS, recipe.max_line_bytes, recipe.unit_seconds or PART_SECONDS
+    )
     return IndexedInput(index=input_.index, files=files)
 
 

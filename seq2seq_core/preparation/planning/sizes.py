@@ -40,8 +40,12 @@ def parts_a_unit(total: int, files: Sequence[FileIndex]) -> int:
 
 
 def total_bytes(inputs: Iterable[Sequence[FileIndex]]) -> int:
-    """About how many bytes of text some inputs hold."""
-    return sum(text_bytes(file.url, file.bytes) for files in inputs for file in files)
+    """About how many bytes of text some inputs hold, or of what they name."""
+    return sum(
+        text_bytes(file.url, file.bytes) if file.data_bytes is None else file.data_bytes
+        for files in inputs
+        for file in files
+    )
 
 
 def _grown(size: int, total: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import platform
 import posixpath
 from collections import Counter
@@ -10,10 +11,19 @@ from collections.abc import Sequence
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
-from seq2seq_core.dataset.manifest import CorpusEntry, GenerationEntry, Ledger, Manifest, SplitEntry, load_manifest
+from seq2seq_core.dataset.manifest import (
+    CorpusEntry,
+    GenerationEntry,
+    Ledger,
+    Manifest,
+    SplitEntry,
+    added,
+    load_manifest,
+)
 from seq2seq_core.dataset.schema import SPLITS, Split
 from seq2seq_core.dataset.writer import merge_histograms
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.modalities.base import Described, Side
 from seq2seq_core.preparation.building.tokenizers import nothing_left
 from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.publishing.leftovers import remove_leftovers
@@ -30,6 +40,7 @@ from seq2seq_core.software import versions
 
 logger = logging.getLogger(__name__)
 
+_DEVIATIONS = 6.0
 _SOFTWARE = ("seq2seq", "ftfy", "numpy", "pyarrow", "sentencepiece", "xxhash")
 
 
@@ -94,10 +105,11 @@ def make_manifest(
     if head.generation == 0 and not ledger.kept.get("train"):
         raise nothing_left(ledger.read, ledger.rejected)
     _check_sizes(head.output, units, ordered)
+    _tell_of_odd_shares(head, ledger)
     own = Manifest(
         fingerprint=head.fingerprint,
         recipe_fingerprint=plan.recipe_fingerprint,
-        modalities={side: modality.described for side, modality in head.recipe.sides.items()},
+        modalities=_modalities(head, ordered),
         source_tokenizer=tokenizers[0].source,
         target_tokenizer=tokenizers[0].target,
         splits={split: _split_entry(split, ordered) for split in SPLITS if split in ledger.kept},
@@ -114,6 +126,24 @@ def make_manifest(
     return own if head.generation == 0 else _joined(generations.as_of(head.output, head.generation - 1), own)
 
 
+def _tell_of_odd_shares(head: Head, ledger: Ledger) -> None:
+    """Warn where a split by share came out at half or twice its size, by more than chance: as few speakers make it."""
+    total = sum(ledger.kept.get(split, 0) for split in head.dealt)
+    for split, share in head.shares.items() if not head.generation else ():
+        kept = ledger.kept.get(split, 0)
+        chance = _DEVIATIONS * math.sqrt(total * share * (1 - share))
+        if not share / 2 <= kept / max(1, total) <= 2 * share and abs(kept - share * total) > chance:
+            message = "%s has %.1f %% of the rows, not %.1f %%: many rows are of one speaker, or have the same source"
+            logger.warning(message, split, 100 * kept / total, 100 * share)
+
+
+def _modalities(head: Head, shards: Sequence[ShardReport]) -> dict[Side, Described]:
+    """What both sides are, with what follows from all training shards."""
+    sides = head.recipe.sides
+    sides["source"] = sides["source"].settled([shard.sums for shard in shards if shard.sums])
+    return {side: modality.described for side, modality in sides.items()}
+
+
 def _joined(before: Manifest, own: Manifest) -> Manifest:
     """A dataset with one generation more; `own` is the manifest of that one alone."""
     splits = dict(before.splits)
@@ -126,6 +156,7 @@ def _joined(before: Manifest, own: Manifest) -> Manifest:
     origins = [sorted({*a.origins, *b.origins}) for a, b in zip(before.corpora, own.corpora, strict=True)]
     return own.model_copy(
         update={
+            "modalities": before.modalities,
             "splits": splits,
             "rejected": (*before.rejected, *own.rejected),
             "ledger": before.ledger + own.ledger,
@@ -142,17 +173,22 @@ def _joined(before: Manifest, own: Manifest) -> Manifest:
 def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> Ledger:
     """Where every row went: reads and rejects as the units counted them, kept rows and duplicates as the shards did."""
     rejected: Counter[str] = Counter()
+    copies: Counter[str] = Counter()
     parts: list[Accounted] = [*units, *shards]
     for part in parts:
         rejected.update(part.rejected)
     kept: dict[Split, int] = {}
     for shard in shards:
-        kept[shard.partition.split] = kept.get(shard.partition.split, 0) + shard.entry.rows
+        copies.update(shard.copies)
+        rows = shard.entry.rows - sum(shard.copies.values())
+        kept[shard.partition.split] = kept.get(shard.partition.split, 0) + rows
     return Ledger(
         read=sum(unit.read for unit in units),
         kept=kept,
         duplicates=sum(shard.duplicates for shard in shards),
         rejected=dict(sorted(rejected.items())),
+        copies=dict(sorted(copies.items())),
+        rejected_seconds=added(*(unit.rejected_seconds for unit in units)),
     )
 
 

@@ -39,7 +39,7 @@ def collect_sources(plan: Plan, reports: Sequence[UnitReport]) -> HeldOutSources
         if pair[0] != pair[1]
     ]
     keys = [
-        split_keys(*(modality.keys(batch.column(side)) for side, modality in sides.items()))
+        held_out_keys(*(modality.keys(batch.column(side)) for side, modality in sides.items()))
         for batch in read_batches(ranges, schema)
     ]
     found = to_column(digests(pa.chunked_array(keys, pa.large_binary()))).unique()
@@ -56,8 +56,8 @@ def load_sources(url: str) -> pa.FixedSizeBinaryArray:
         return reader.get_batch(0).column("source")
 
 
-def split_keys(source: pa.Array, target: pa.Array) -> pa.Array:
-    """What rows are split and held out by, of both sides' keys: the source's, or the target's where that is empty."""
+def held_out_keys(source: pa.Array, target: pa.Array) -> pa.Array:
+    """What rows are held out by, of both sides' keys: the source's, or the target's where that is empty."""
     source, target = (keys.cast(pa.large_binary()) for keys in (source, target))
     alone = pc.equal(pc.binary_length(source), 0)
     return pc.if_else(alone, target, source) if pc.any(alone).as_py() else source

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.corpora.terms.source import Part
-from seq2seq_core.dataset.manifest import RejectedEntry
+from seq2seq_core.dataset.manifest import RejectedEntry, added
 from seq2seq_core.dataset.writer import write_rejected
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema, write_staged
-from seq2seq_core.preparation.staging.cleaning import clean
+from seq2seq_core.preparation.staging.cleaning import Readable, judge, normalized, seconds_by_rule
 from seq2seq_core.preparation.staging.dealing import deal
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
@@ -62,15 +62,16 @@ def _staged_before(head: Head, unit: Unit) -> UnitReport | None:
 def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     path = layout.staged(head, unit.index)
     corpus = head.corpora[unit.corpus]
-    read, staged = 0, 0
+    read, staged, seconds = 0, 0, dict[str, float]()
     rejects: list[pa.Table] = []
     schema = staged_schema(head.recipe)
     with write_staged(path, head.slots_of(unit.role), schema) as out:
-        for raw in _rows_of(head, unit):
+        for raw, found in _rows_of(head, unit):
             read += raw.read
-            records, rejected = clean(raw.kept, head.recipe, corpus, unit.origin)
+            records, rejected = judge(found, corpus)
             dealt = deal(head, unit.role, records, held_out)
             rejects += [raw.rejected, *rejected, *dealt.rejected]
+            seconds = added(seconds, seconds_by_rule(found.rows, [*rejected, *dealt.rejected]))
             out.add(dealt.rows, dealt.slots)
             staged += dealt.rows.num_rows
     table = rejects_of(unit.origin, rejects)
@@ -81,23 +82,27 @@ def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
         read=read,
         staged=staged,
         rejected=dict(sorted(Counter(table.column("rule").to_pylist()).items())),
+        rejected_seconds=seconds,
         rejected_file=_publish_rejects(head, unit, table) if table.num_rows and unit.role != "benchmark" else None,
     )
 
 
-def _rows_of(head: Head, unit: Unit) -> Iterator[Sifted]:
+def _rows_of(head: Head, unit: Unit) -> Iterator[tuple[Sifted, Readable]]:
     """The rows of a unit, batch by batch; an error where one cannot be read and the recipe says to fail."""
+    corpus = head.corpora[unit.corpus]
     for part in unit.parts:
         reading = read_part(part, head.recipe.max_line_bytes)
         for raw in reading:
-            if head.recipe.on_error == "fail" and raw.rejected.num_rows:
+            found = normalized(raw.kept, head.recipe, corpus, unit.origin)
+            unreadable = [table for table in (raw.rejected, found.sifted.rejected) if table.num_rows]
+            if head.recipe.on_error == "fail" and unreadable:
                 deque(reading, maxlen=0)  # if the file has changed, that is what is wrong with the row
-                raise _unreadable(part, raw)
-            yield raw
+                raise _unreadable(part, unreadable[0])
+            yield raw, found
 
 
-def _unreadable(part: Part, raw: Sifted) -> InputError:
-    first = raw.rejected.slice(0, 1).to_pylist()[0]
+def _unreadable(part: Part, rejected: pa.Table) -> InputError:
+    first = rejected.slice(0, 1).to_pylist()[0]
     return InputError(
         f"the row is unreadable ({first['rule']})",
         where=f"{storage.redact(' and '.join(part.source.urls))}, line {first['line']}",

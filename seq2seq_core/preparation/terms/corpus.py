@@ -31,7 +31,8 @@ class Corpus(Message):
         weight: How often an epoch of training passes over it.
         max_rows: At most so many of its rows are kept; None: all.
         tag: The control piece put before every source, `>>de<<`; None: none.
-        has_source: False where rows have a target side only.
+        has_source: Whether rows have a source of text.
+        measured: What is measured of a source that is no text, for rules.
     """
 
     name: str
@@ -42,10 +43,16 @@ class Corpus(Message):
     target_language: str | None = None
     tag: str | None = None
     has_source: bool = True
+    measured: tuple[str, ...] = ()
     normalize: NormalizeConfig
     filters: FiltersConfig
 
     @property
     def sides(self) -> Sides:
         """What rules are told of the two sides."""
-        return Sides(self.source_language, self.target_language, self.has_source)
+        return Sides(self.source_language, self.target_language, self.has_source, self.measured)
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_no_measures(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Of text nothing is said of it: recipes are named by how corpora are judged."""
+        return {name: value for name, value in dump(self).items() if name != "measured" or value}

@@ -209,6 +209,7 @@ class UnitReport(Accounted):
         bytes: The size of that.
         read: How many rows were read.
         staged: How many of them stand in the file.
+        rejected_seconds: How long those are together that a rule rejected, by rule, where that is measured.
     """
 
     index: int
@@ -216,6 +217,7 @@ class UnitReport(Accounted):
     bytes: int
     read: int
     staged: int
+    rejected_seconds: dict[str, float] = {}
 
 
 class HeldOutSources(Message):
@@ -272,14 +274,17 @@ class RowsBefore(Batches):
 
 
 class ShardReport(Accounted):
-    """A finished shard: its entry, the rows left out and the length histograms of both sides.
+    """A finished shard: its entry, the rows left out, the length histograms of both sides and `Modality.sums`.
 
-    `staged = entry.rows + duplicates + sum(rejected)`, over all shards and the units they were dealt from.
+    `staged = entry.rows - sum(copies) + duplicates + sum(rejected)`, over all shards and the units they were dealt
+    from.
     """
 
     partition: Partition
     entry: ShardEntry
     duplicates: int
+    copies: dict[str, int] = {}
+    sums: tuple[float, ...] = ()
     source_lengths: tuple[int, ...]
     target_lengths: tuple[int, ...]
 

@@ -86,6 +86,13 @@ class Recipe(Config):
         description="lines a worker reads at a time from an uncompressed file; default: 250,000 (more beyond 512 MiB "
         "of input: about 128 MiB of text at 8 GiB)",
     )
+    unit_seconds: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        description="seconds of audio a worker reads at a time; default: 1800 (more beyond 512 MiB of input, up to "
+        "about 128 MiB of FLAC)",
+    )
     max_line_bytes: int = Field(1 << 20, ge=1, lt=1 << 31, description="longer lines are unreadable, in bytes")
     on_error: Literal["reject", "fail"] = Field(
         "reject", description="an unreadable row (not UTF-8, bad JSON, missing column) is counted, or ends the run"

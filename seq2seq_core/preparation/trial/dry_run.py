@@ -12,7 +12,7 @@ import pyarrow as pa
 from seq2seq_core.dataset.manifest import Ledger
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA
 from seq2seq_core.preparation.publishing.examples import pick_examples
-from seq2seq_core.preparation.shuffle.hashing import Digests, hash_order, pair_digests
+from seq2seq_core.preparation.shuffle.hashing import Digests, hash_order
 from seq2seq_core.preparation.staging.cleaning import normalized
 from seq2seq_core.preparation.staging.dealing import digests_of
 from seq2seq_core.preparation.terms.messages import Job
@@ -136,10 +136,11 @@ class _Finding:
 def _try_piece(piece: Piece, corpus: int, job: Job, rules: TrialRules) -> Iterator[_Finding]:
     settings = job.corpora[corpus]
     for raw in read_piece(piece, job.recipe.max_line_bytes):
-        records, judged = normalized(raw.kept, job.recipe, settings, piece.origin)
+        found = normalized(raw.kept, job.recipe, settings, piece.origin)
+        records, judged = found.sifted.kept, found.rows
         measures = judge_all(judged, settings.filters)
         measures |= {rule.name: rule.ask(records).measure for rule in (*rules.before, *rules.after[corpus])}
-        rejects = [raw.rejected]
+        rejects = [raw.rejected, found.sifted.rejected]
         for sifted in sift(records, judged, settings.filters):
             rejects.append(sifted.rejected)
             records = sifted.kept
@@ -180,9 +181,7 @@ def _judge_later(finding: _Finding, records: Records, rules: TrialRules) -> tupl
 
 
 def _ids(records: Records, recipe: Recipe) -> Digests:
-    source, target = digests_of(records, recipe)
-    chosen = {"source": source, "target": target}.get(recipe.deduplicate)
-    return pair_digests(source, target) if chosen is None else chosen
+    return digests_of(records, recipe).ids(recipe)
 
 
 def _scores(records: Records) -> npt.NDArray[np.float64]:
@@ -192,7 +191,12 @@ def _scores(records: Records) -> npt.NDArray[np.float64]:
 def _asked(job: Job, rules: TrialRules) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Name and threshold of the rules that training corpora are asked: before duplicates are looked for, and after."""
     trained = [(corpus, rules.after[i]) for i, corpus in enumerate(job.corpora) if corpus.role == "train"]
-    before = [(name, rule.threshold) for corpus, _ in trained for name, rule in corpus.filters.rules()]
+    before = [
+        (name, rule.threshold)
+        for corpus, _ in trained
+        for name, rule in corpus.filters.rules()
+        if set(rule.needs) <= set(corpus.measured)
+    ]
     before += [(rule.name, rule.threshold) for rule in rules.before]
     return before, [(rule.name, rule.threshold) for _, after in trained for rule in after]
 

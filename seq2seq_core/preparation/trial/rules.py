@@ -104,10 +104,10 @@ def _held_out_records(job: Job) -> Iterator[Records]:
 
 
 def _source_rule(held_out: Sequence[Records], recipe: Recipe) -> TrialRule:
-    known = to_column(np.concatenate([digests_of(records, recipe)[0] for records in held_out]))
+    known = to_column(np.concatenate([digests_of(records, recipe).source for records in held_out]))
 
     def ask(records: Records) -> Answer:
-        failed = pc.is_in(to_column(digests_of(records, recipe)[0]), value_set=known)
+        failed = pc.is_in(to_column(digests_of(records, recipe).source), value_set=known)
         count = pc.sum(failed).as_py() or 0
         return Answer(Measure(failed, {}), pa.repeat(pa.scalar(IN_HELD_OUT_FILES, pa.string()), count))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.config import Config
-from seq2seq_core.records import Records
+from seq2seq_core.records import Records, text_of
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.octets import Bools, Floats, Ints
 
@@ -25,12 +25,14 @@ class Sides:
     Attributes:
         source_language: Its code (ISO 639, `pt` or `pt-BR`), where known.
         target_language: The same of the other side.
-        has_source: Whether there is a source; in corpora of one text the target alone is judged.
+        has_source: Whether there is a source of text; else the target alone is judged.
+        measured: What is measured of a source that is no text.
     """
 
     source_language: str | None = None
     target_language: str | None = None
     has_source: bool = True
+    measured: tuple[str, ...] = ()
 
 
 class Side(NamedTuple):
@@ -60,6 +62,7 @@ class Rows:
         exact: As `Side.exact`.
         lines: The line of each row, int64; None where nobody will ask.
         origin: The file they stand in.
+        measures: What is measured of the source of each row, by name (`Sides.measured`), float64.
     """
 
     source: TextColumn
@@ -68,6 +71,7 @@ class Rows:
     exact: bool = False
     lines: pa.Int64Array | None = None
     origin: str = ""
+    measures: Mapping[str, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)
@@ -75,12 +79,16 @@ class Rows:
     def only(self, rows: Bools) -> Rows:
         """Some of the rows, to be measured exactly."""
         lines = None if self.lines is None else self.lines.filter(pa.array(rows))
-        return replace(self, source=self.source.only(rows), target=self.target.only(rows), exact=True, lines=lines)
+        found = replace(self, source=self.source.only(rows), target=self.target.only(rows), exact=True, lines=lines)
+        return replace(found, measures=self._measures_of(rows))
 
-    def of(self, records: Records) -> Rows:
-        """Those of the rows that are left, with nothing measured yet."""
-        source, target = TextColumn(records.source), TextColumn(records.target)
-        return replace(self, source=source, target=target, lines=records.lines)
+    def of(self, records: Records, rows: Bools) -> Rows:
+        """Those of the rows that are left as records, with nothing asked of their texts yet."""
+        source, target = TextColumn(text_of(records.source)), TextColumn(text_of(records.target))
+        return replace(self, source=source, target=target, lines=records.lines, measures=self._measures_of(rows))
+
+    def _measures_of(self, rows: Bools) -> dict[str, Floats]:
+        return {name: values[rows] for name, values in self.measures.items()}
 
     def place(self, row: int) -> str:
         """Where a row stands, for the reader of an error."""
@@ -131,9 +139,11 @@ class Rule(Config, ABC):
         compares: It compares the sides, so that a corpus without source is not judged by it.
         costly: It pays to ask it only of rows that all rules before have kept.
         estimates: Unless `Rows.exact`, the values of sides that pass are estimates.
+        needs: What has to be measured of the source (`Sides.measured`), so that a corpus without is not judged by it.
     """
 
     compares: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
     costly: ClassVar[bool] = False
     estimates: ClassVar[bool] = False
 
@@ -148,7 +158,7 @@ class Rule(Config, ABC):
 
     def judges(self, sides: Sides) -> bool:
         """Whether a corpus with these sides is judged by it."""
-        return sides.has_source or not self.compares
+        return (sides.has_source or not self.compares) and set(self.needs) <= set(sides.measured)
 
     def check(self, sides: Sides, where: str | None) -> None:
         """Make sure, before any work, that it can judge a corpus; a ConfigError that names `where` if it cannot."""

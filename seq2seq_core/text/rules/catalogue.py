@@ -6,7 +6,7 @@ asked for by its name nowhere else. (A user's rule is a function anywhere, named
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -40,6 +40,7 @@ from seq2seq_core.text.rules.repetition import (
     RepeatedWordsRule,
     RepetitionRule,
 )
+from seq2seq_core.text.rules.speech import ClippingRule, NonSpeechRule, SecondsRule, SilenceRule, SpeechRateRule
 
 _ALWAYS: dict[str, Rule] = {"empty": EmptyRule()}
 _RENEW_SHARE = 0.1  # of rows gone: the others are then copied, so that rules need not measure what is gone
@@ -51,6 +52,13 @@ class FiltersConfig(Config):
     `null` or `false` switches a rule off, `true` gives its defaults. Rows with an empty side are always rejected.
     """
 
+    seconds: SecondsRule | None = Field(SecondsRule(), description="of speech: how long it is")
+    silence: SilenceRule | None = Field(SilenceRule(), description="of speech: share of it that is silent")
+    clipping: ClippingRule | None = Field(ClippingRule(), description="of speech: share of samples at full scale")
+    non_speech: NonSpeechRule | None = Field(
+        NonSpeechRule(), description="of speech: transcripts without words, or of marks like [noise] alone"
+    )
+    speech_rate: SpeechRateRule | None = Field(SpeechRateRule(), description="of speech: characters a second")
     words: WordsRule | None = Field(WordsRule(), description="number of words of each side")
     characters: CharactersRule | None = Field(CharactersRule(), description="number of characters of each side")
     tokens: TokensRule | None = Field(None, description="number of pieces of each side, after encoding")
@@ -107,9 +115,23 @@ class FiltersConfig(Config):
 
     @pydantic.model_serializer(mode="wrap")
     def _as_ever(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `own` where there is none, so that datasets from before there was such a key still grow."""
+        """Without what is as it was before there was such a key, so that datasets from then still grow: `own` where
+        there is none, and rules for what text does not have.
+        """
         values: dict[str, Any] = serialize(self)
-        return values if self.own else {name: value for name, value in values.items() if name != "own"}
+        return {name: value for name, value in values.items() if not self._is_as_ever(name)}
+
+    def _is_as_ever(self, name: str) -> bool:
+        default = type(self).model_fields[name].default
+        is_later = name == "own" or (isinstance(default, Rule) and default.needs)
+        return bool(is_later) and getattr(self, name) == default
+
+    def unwritten(self, measured: Collection[str]) -> dict[str, Any]:
+        """Those of the rules for what is measured of a source that are not written, as they are what they always are;
+        where they judge, they have to be told.
+        """
+        rules = ((name, rule) for name, rule in self if isinstance(rule, Rule) and self._is_as_ever(name))
+        return {name: rule.model_dump(mode="json") for name, rule in rules if set(rule.needs) <= set(measured)}
 
     def rules(self) -> Iterator[tuple[str, Rule]]:
         """Name and rule of every rule of text that is on, in the order they are asked."""
@@ -123,8 +145,11 @@ class FiltersConfig(Config):
 
 
 def only_empty() -> FiltersConfig:
-    """The rules of given validation and test sets: every row with text on both sides stays."""
-    return FiltersConfig(**dict.fromkeys(FiltersConfig.model_fields))
+    """The rules of given validation and test sets, of which nothing is measured: every row with text on both sides
+    stays.
+    """
+    text = [name for name, field in FiltersConfig.model_fields.items() if not getattr(field.default, "needs", ())]
+    return FiltersConfig(**dict.fromkeys(text))
 
 
 def merge(base: FiltersConfig, overrides: Mapping[str, Any], where: str | None = None) -> FiltersConfig:
@@ -184,7 +209,7 @@ def sift(records: Records, rows: Rows, filters: FiltersConfig) -> Iterator[Sifte
     alive = np.ones(len(records), np.bool_)
     for name, rule in _asked(filters, rows.sides):
         if len(records) < len(alive) and (rule.costly or len(records) < (1 - _RENEW_SHARE) * len(alive)):
-            rows, alive = rows.of(records), np.ones(len(records), np.bool_)
+            rows, alive = rows.of(records, alive), np.ones(len(records), np.bool_)
         measure = rule.measure(rows)
         failed = measure.failed.to_numpy(zero_copy_only=False) & alive
         if failed.any():

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 
 import pydantic
 
 from seq2seq_core.data.stream import EpochStart
 from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.metrics.measures import MEASURES, RECOGNITION, SCORES, MeasureName
 
-Metric = Literal["bleu", "chrf", "loss"]
 Score = tuple[float, float]
 """How good a validation is: more is better, compared element by element."""
 
@@ -44,25 +44,44 @@ class Window(_Record):
 
 
 class Validation(_Record):
-    """One look at the validation split; `loss` is the plain negative log likelihood in nats per target token."""
+    """One look at the validation split; what was not measured is None.
+
+    Attributes:
+        loss: The plain negative log likelihood in nats per target token.
+        bleu, chrf, wer, cer: Of what search makes of the split, in points of 100.
+    """
 
     step: int
     epoch: int
     loss: float
     bleu: float | None = None
     chrf: float | None = None
+    wer: float | None = None
+    cer: float | None = None
     seconds: float
+
+    @pydantic.model_serializer(mode="wrap")
+    def _as_it_was(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Error rates that were not measured are left out, as in checkpoints from before there were any."""
+        values: dict[str, Any] = dump(self)
+        return {name: value for name, value in values.items() if name not in RECOGNITION or value is not None}
 
     @property
     def perplexity(self) -> float:
         return perplexity(self.loss)
 
-    def score(self, metric: Metric) -> Score:
+    @property
+    def scores(self) -> dict[MeasureName, float]:
+        """What was measured of outputs, by name."""
+        values = {name: getattr(self, name) for name in SCORES}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def score(self, metric: MeasureName) -> Score:
         """The metric's value turned so that more is better, then the loss, for ties such as BLEU 0 at the start."""
-        value = -self.loss if metric == "loss" else self.bleu if metric == "bleu" else self.chrf
+        value: float | None = getattr(self, metric)
         if value is None:
             raise Seq2SeqError(f"the validation of step {self.step} did not measure {metric}")
-        return _finite(value), _finite(-self.loss)
+        return _finite(-value if MEASURES[metric].lower_is_better else value), _finite(-self.loss)
 
 
 class Ended(_Record):
@@ -99,12 +118,12 @@ class RunState(_Record):
     failed_validations: tuple[int, ...] = ()
     ended: Ended | None = None
 
-    def best(self, metric: Metric, steps: Collection[int] | None = None) -> Validation | None:
+    def best(self, metric: MeasureName, steps: Collection[int] | None = None) -> Validation | None:
         """The validation with the best score, the earliest of equals; of those of some steps, where they are given."""
         among = (validation for validation in self.validations if steps is None or validation.step in steps)
         return max(among, key=lambda validation: validation.score(metric), default=None)
 
-    def since_best(self, metric: Metric) -> int:
+    def since_best(self, metric: MeasureName) -> int:
         """Validations after the best one."""
         best = self.best(metric)
         return sum(1 for validation in self.validations if best is not None and validation.step > best.step)

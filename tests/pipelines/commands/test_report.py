@@ -67,3 +67,26 @@ def test_a_page_goes_into_no_pipe(tmp_path: Path) -> None:
     os.mkfifo(config.output)
     with pytest.raises(StorageError, match="a pipe stands here"):
         report.write(config)
+
+
+def test_transcripts_make_a_page_of_error_rates(tmp_path: Path) -> None:
+    (tmp_path / "h.jsonl").write_text('{"id": "u2", "text": "Three."}\n{"id": "u1", "text": "one <b>"}\n')
+    (tmp_path / "r.jsonl").write_text('{"id": "u1", "text": "one two"}\n{"id": "u2", "text": "three"}\n')
+    files = {"hypotheses": [str(tmp_path / "h.jsonl")], "references": [str(tmp_path / "r.jsonl")]}
+    values = {"output": str(tmp_path / "r.html"), "task": "asr", "language": "en"}
+    examples = report.write(configuration.build(report.ReportConfig, {**values, **files}))
+    assert [(example.source, example.reference) for example in examples] == [("u1", "one two"), ("u2", "three")]
+    page = (tmp_path / "r.html").read_text()
+    assert "33.3" in page
+    assert "wer|norm:standard.1|lang:en|" in page
+    assert "one &lt;b&gt;" in page
+    assert "BLEU" not in page
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [(["sources"], "sources are for text that was translated"), (["hypotheses"], "belong together; found no ref")],
+)
+def test_transcripts_have_no_sources_but_references(given: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        configuration.build(report.ReportConfig, {"output": "x", "task": "asr", **{key: ["a"] for key in given}})

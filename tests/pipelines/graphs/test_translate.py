@@ -14,7 +14,7 @@ from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipelines.commands.translate import TranslateConfig, make_job
-from pipelines.graphs import translate
+from pipelines.graphs import units as shared
 from pipelines.graphs.translate import (
     CloseOutput,
     CommitUnits,
@@ -154,7 +154,7 @@ def test_no_output_is_closed_while_a_unit_is_missing(files: list[InputFile], tmp
 def test_local_workers_share_the_cores(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], threads: int | None
 ) -> None:
-    monkeypatch.setattr(translate, "usable_cores", lambda: 8)
+    monkeypatch.setattr(shared, "usable_cores", lambda: 8)
     found = engine_for(TorchEngineConfig(), PipelineOptions(arguments))
     assert found == TorchEngineConfig(threads=threads)
     given_ = TorchEngineConfig(threads=5)

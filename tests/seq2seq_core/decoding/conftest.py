@@ -1,4 +1,4 @@
-"""A deterministic model without weights: the logits follow from the source and the prefix by a hash."""
+"""Deterministic models without weights: the logits follow from the source and the prefix by a hash."""
 
 from __future__ import annotations
 
@@ -74,6 +74,38 @@ class HashedModel(Seq2Seq):
             state = step.state
             logits.append(step.logits_NV)
         return Forward(torch.stack(logits, 1))
+
+
+class HeardModel(HashedModel):
+    """A hashed model of speech: an encoder state for every `subsampling` ids of the source, which scores its frame."""
+
+    def __init__(self, vocabulary: int, sharpness: float, end_bonus: float, subsampling: int) -> None:
+        super().__init__(vocabulary, sharpness, end_bonus)
+        self.subsampling = subsampling
+
+    def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
+        whole = super().encode(source_BS, source_lengths_B)
+        missing = -source_BS.shape[1] % self.subsampling
+        states_BSD = nn.functional.pad(whole.states_BSD, (0, 0, 0, missing))
+        lengths_B = (source_lengths_B + self.subsampling - 1) // self.subsampling
+        mask_BS = torch.arange(states_BSD.shape[1] // self.subsampling) < lengths_B[:, None]
+        return Memory(states_BSD.unflatten(1, (-1, self.subsampling)).sum(2), mask_BS)
+
+    def frame_scores(self, memory: Memory) -> Tensor:
+        places_S = torch.arange(memory.mask_BS.shape[1])
+        seeds_BS = (memory.states_BSD[:, :, 0].long() * 29 + places_S * 13) % _MODULUS
+        waves_BSV = torch.sin(seeds_BS[:, :, None].double() * torch.arange(1, self.vocabulary + 1) * 0.61)
+        return (2 * waves_BSV).log_softmax(2).float()
+
+
+@pytest.fixture
+def heard_model() -> Callable[..., HeardModel]:
+    """Builds a model: `heard_model(vocabulary=7, sharpness=2.0, end_bonus=0.0, subsampling=3)`."""
+
+    def build(vocabulary: int = 7, sharpness: float = 2.0, end_bonus: float = 0.0, subsampling: int = 3) -> HeardModel:
+        return HeardModel(vocabulary, sharpness, end_bonus, subsampling).eval()
+
+    return build
 
 
 @pytest.fixture

@@ -84,11 +84,11 @@ def test_a_batch_too_large_for_the_device_is_halved(hashed_model: Model, monkeyp
     expected = outputs(generate(model, TEXT, sources, options, 100_000))
     sizes: list[int] = []
 
-    def small(model: Any, source_BS: torch.Tensor, lengths_B: torch.Tensor, options: SearchConfig) -> Any:
+    def small(model: Any, source_BS: torch.Tensor, lengths_B: torch.Tensor, *how: Any) -> Any:
         sizes.append(len(lengths_B))
         if len(lengths_B) > 3:
             raise torch.OutOfMemoryError("out of memory")
-        return search(model, source_BS, lengths_B, options)
+        return search(model, source_BS, lengths_B, *how)
 
     monkeypatch.setattr(batched, "search", small)
     assert outputs(generate(model, TEXT, sources, options, 100_000)) == expected

@@ -12,8 +12,9 @@ import torch
 
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
-from seq2seq_core.decoding.batched import generate
+from seq2seq_core.decoding.batched import generate, pad
 from seq2seq_core.decoding.hypothesis import SearchConfig
+from seq2seq_core.decoding.steps.fusion import Fusion
 from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.engines.interface import EngineConfig
 from seq2seq_core.engines.table import AnyEngine
@@ -76,9 +77,58 @@ def test_bfloat16_and_the_number_of_threads_are_taken_up(model_root: str) -> Non
         torch.set_num_threads(before)
 
 
+def language_model(root: Path, vocabulary_size: int = 320, corpus: list[str] = CORPUS) -> str:
+    tokenizer = Tokenizer(train(iter(corpus), TokenizerConfig(vocabulary_size=vocabulary_size, type="bpe")))
+    torch.manual_seed(2)
+    model = build_model(RnnConfig(width=8), Symbols(tokenizer.vocabulary_size), tokenizer.vocabulary_size)
+    lineage = Lineage(run="l", step=1, dataset_digest="", dataset="")
+    save_model(str(root), model, RnnConfig(width=8), tokenizer, tokenizer, lineage)
+    return str(root)
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_language_model_has_its_say_in_the_search(model_root: str, beam: int, tmp_path: Path) -> None:
+    options, beside = SearchConfig(beam=beam, n_best=beam), language_model(tmp_path)
+    config = configuration.build(TorchEngineConfig, {"device": "cpu", "fusion": {"model": beside, "weight": 0.5}})
+    model, helper = load_model(model_root), load_model(beside)
+    fusion = Fusion(helper.model, *pad(helper.modality, [np.zeros(0, np.int32)]), 0.5)
+    expected = generate(model.model, model.modality, SEQUENCES, options, 10_000, processing=[fusion])
+    found = config.load(model_root).engine.generate(SEQUENCES, options)
+    for some, wanted in zip(found, expected, strict=True):
+        assert [h.tokens.tolist() for h in some] == [h.tokens.tolist() for h in wanted]
+        assert [h.score for h in some] == pytest.approx([h.score for h in wanted], abs=1e-4)
+    plain = TorchEngineConfig(device="cpu").load(model_root).engine.generate(SEQUENCES, options)
+    assert [row[0].score for row in found] != pytest.approx([row[0].score for row in plain], abs=1e-3)
+
+
+def test_a_language_model_of_other_pieces_is_refused(model_root: str, tmp_path: Path) -> None:
+    other = language_model(tmp_path, corpus=[*CORPUS, "quite another text altogether"])
+    config = configuration.build(TorchEngineConfig, {"device": "cpu", "fusion": {"model": other}})
+    with pytest.raises(ConfigError, match=r"engine\.fusion\.model .*not those of the model it is to help"):
+        config.load(model_root)
+    missing = configuration.build(TorchEngineConfig, {"device": "cpu", "fusion": {"model": str(tmp_path / "none")}})
+    with pytest.raises(ModelError, match="no model"):
+        missing.load(model_root)
+
+
+def test_a_language_model_counts_by_its_content(tmp_path: Path) -> None:
+    first, again = language_model(tmp_path / "a"), language_model(tmp_path / "b")
+    found = [configuration.build(TorchEngineConfig, {"fusion": {"model": root}}).identity() for root in (first, again)]
+    assert found[0] == found[1]
+    assert found[0]["fusion"] == {"model": load_model(first).digest, "weight": 0.3}
+    assert "fusion" not in TorchEngineConfig().identity()
+
+
+def test_ctc_without_frame_scores_is_told(model_root: str) -> None:
+    engine = TorchEngineConfig(device="cpu").load(model_root).engine
+    with pytest.raises(ConfigError, match="scores no frames"):
+        engine.generate(SEQUENCES, SearchConfig(ctc_weight=0.3))
+
+
 def test_the_echo_engine_gives_the_source_back(model_root: str) -> None:
     loaded = EchoEngineConfig().load(model_root)
-    found = loaded.engine.generate(SEQUENCES, SearchConfig(attention=True))
+    found = loaded.engine.generate(SEQUENCES, SearchConfig(attention=True, align=True))
+    assert [h.spans.tolist() for (h,) in found if h.spans is not None][3] == [[0, 1]]
     assert [h.tokens.tolist() for (h,) in found] == [ids.tolist() for ids in SEQUENCES]
     assert [h.attention.shape for (h,) in found if h.attention is not None] == [(4, 4), (1, 1), (8, 8), (2, 2)]
     assert loaded.source_tokenizer is loaded.target_tokenizer

@@ -7,7 +7,7 @@ import pytest
 
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
 from seq2seq_core.errors import ForeignFileError
-from seq2seq_core.inference.belongings import sweep, take_places
+from seq2seq_core.inference.belongings import stem_of, sweep, take_places
 from seq2seq_core.inference.closing import reconcile
 from seq2seq_core.inference.commit import commit, read_marker
 from seq2seq_core.inference.folder import NOTE_PATH, OUTPUT_NAME
@@ -46,7 +46,8 @@ def translate(root: Path, count: int) -> None:
     entries = [read_marker(str(root / unit.marker_path)) or pytest.fail("no marker") for unit in units(count)]
     output = reconcile(inputs(count), PROVENANCE, entries)
     publish_output(str(root), output)
-    sweep(str(root), inputs(count), output)
+    stems = {(counted.file.name, counted.file.suffix) for counted in inputs(count)}
+    sweep(str(root), lambda path: stem_of(path) in stems, {unit.path for unit in output.units})
 
 
 @pytest.mark.parametrize(

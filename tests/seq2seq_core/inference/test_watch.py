@@ -8,7 +8,7 @@ from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
 from seq2seq_core.inference.commit import commit
 from seq2seq_core.inference.folder import UNITS_PATH
 from seq2seq_core.inference.unit import DocumentUnit, units_of
-from seq2seq_core.inference.watch import TranslationWatch, forget_units
+from seq2seq_core.inference.watch import UnitWatch, forget_units
 from seq2seq_core.progress import Progress
 
 INPUT = CountedInput(
@@ -28,7 +28,7 @@ def progress(units: int, units_done: int, records: int, done: int, before: int, 
 
 
 def test_finished_units_are_counted_and_the_rate_is_of_the_watched_time(tmp_path: Path) -> None:
-    watch = TranslationWatch(str(tmp_path))
+    watch = UnitWatch(str(tmp_path))
     assert watch.look(0.0) is None
     units = listed(tmp_path)
     commit(str(tmp_path), units[0], b"", [])
@@ -43,7 +43,7 @@ def test_markers_of_other_options_do_not_count_until_they_are_replaced(tmp_path:
     for unit in listed(tmp_path, "old"):
         commit(str(tmp_path), unit, b"", [])
     forget_units(str(tmp_path))
-    watch = TranslationWatch(str(tmp_path))
+    watch = UnitWatch(str(tmp_path))
     assert watch.look(0.0) is None
     units = listed(tmp_path, "new")
     assert watch.look(1.0) == progress(4, 0, 40, 0, 0, 0.0)

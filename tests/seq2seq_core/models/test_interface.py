@@ -10,14 +10,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.config import Config
-from seq2seq_core.modalities.base import Symbols
-from seq2seq_core.models.interface import ArchitectureConfig, Seq2Seq
+from seq2seq_core.modalities.base import EncoderInput, Symbols, Vectors
+from seq2seq_core.models.interface import ArchitectureConfig, Forward, Seq2Seq
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.rnn import RnnConfig
+from seq2seq_core.models.rnn_decoder import RnnDecoder
+from seq2seq_core.models.speech import SpeechConfig
 from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
-VOCABULARY = 23
+VOCABULARY, BINS = 23, 10
+FRAMES = 12
+"""Of a source of vectors, for each position of a source of ids."""
 
 
 def rnn(**changes: object) -> RnnConfig:
@@ -27,6 +31,11 @@ def rnn(**changes: object) -> RnnConfig:
 def transformer(**changes: object) -> TransformerConfig:
     small = {"width": 8, "feed_forward_width": 12, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
     return TransformerConfig.model_validate(small | changes)
+
+
+def speech(**changes: object) -> SpeechConfig:
+    small = {"width": 8, "feed_forward_width": 12, "heads": 2, "encoder_layers": 2, "decoder_layers": 2}
+    return SpeechConfig.model_validate(small | {"front_channels": 3, "convolution_kernel": 3} | changes)
 
 
 VARIANTS: list[ArchitectureConfig] = [
@@ -47,6 +56,17 @@ VARIANTS: list[ArchitectureConfig] = [
     transformer(activation="swish", tie_embeddings="none"),
     transformer(heads=1, encoder_layers=1, decoder_layers=1),
     transformer(heads=8, decoder_layers=1),
+    *(
+        speech(encoder=encoder, positions=positions, front_end=front)
+        for encoder, positions, front in itertools.product(
+            ("conformer", "transformer"), ("relative", "sinusoidal"), ("conv2d", "conv1d")
+        )
+    ),
+    *(speech(subsampling=frames, tie_embeddings="none") for frames in (2, 6, 8)),
+    speech(front_end="conv1d", subsampling=6, augment=None, ctc_weight=0.0),
+    speech(encoder="lstm", attention="additive", tie_embeddings="none"),
+    speech(encoder="lstm", encoder_layers=3, subsampling=2, input_feeding=False, augment=None),
+    speech(encoder="lstm", encoder_layers=3, subsampling=8, ctc_weight=0.0),
 ]
 
 
@@ -56,13 +76,20 @@ def name(config: Config) -> str:
 
 
 every_variant = pytest.mark.parametrize("architecture", VARIANTS, ids=name)
-both_families = pytest.mark.parametrize("architecture", [rnn(), transformer()], ids=name)
+every_family = pytest.mark.parametrize(
+    "architecture", [rnn(), transformer(), speech(), speech(encoder="lstm")], ids=name
+)
 
 
 def build(architecture: ArchitectureConfig) -> Seq2Seq:
     """A model in float64: what should agree then does so to the last few digits."""
     torch.manual_seed(7)
-    return build_model(architecture, Symbols(VOCABULARY), VOCABULARY).double().eval()
+    return build_model(architecture, read(architecture), VOCABULARY).double().eval()
+
+
+def read(architecture: ArchitectureConfig) -> EncoderInput:
+    """What its encoder is given."""
+    return Vectors(BINS) if isinstance(architecture, SpeechConfig) else Symbols(VOCABULARY)
 
 
 def random_ids(rows: int, columns: int, seed: int) -> Tensor:
@@ -70,7 +97,15 @@ def random_ids(rows: int, columns: int, seed: int) -> Tensor:
     return torch.randint(EOS_ID + 1, VOCABULARY, (rows, columns), generator=generator)
 
 
-def sources(*lengths: int) -> tuple[Tensor, Tensor]:
+def sources(architecture: ArchitectureConfig, *lengths: int) -> tuple[Tensor, Tensor]:
+    """Ids, or vectors with what is no number behind their ends: nothing may look there."""
+    if read(architecture) == Vectors(BINS):
+        generator = torch.Generator().manual_seed(1)
+        lengths = tuple(length * FRAMES for length in lengths)
+        frames = torch.randn(len(lengths), max(lengths), BINS, generator=generator)
+        for row, length in enumerate(lengths):
+            frames[row, length:] = torch.nan
+        return frames, torch.tensor(lengths)
     ids = random_ids(len(lengths), max(lengths), seed=1)
     for row, length in enumerate(lengths):
         ids[row, length - 1] = EOS_ID
@@ -84,6 +119,12 @@ def targets(rows: int, columns: int) -> Tensor:
     return ids
 
 
+def total(found: Forward) -> Tensor:
+    """Something that everything a model gives has a part in."""
+    logits = found.logits_BTV.float().logsumexp(-1).sum()
+    return logits if found.auxiliary is None else logits + found.auxiliary
+
+
 def assert_same(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
 
@@ -92,7 +133,7 @@ def assert_same(found: Tensor, expected: Tensor) -> None:
 @torch.no_grad()
 def test_step_agrees_with_forward_at_every_position(architecture: ArchitectureConfig) -> None:
     model = build(architecture)
-    source, lengths = sources(7, 3, 5)
+    source, lengths = sources(architecture, 7, 3, 5)
     target = targets(3, 40)
     expected = model(source, lengths, target).logits_BTV
     state = model.start(model.encode(source, lengths))
@@ -106,7 +147,7 @@ def test_step_agrees_with_forward_at_every_position(architecture: ArchitectureCo
 @torch.no_grad()
 def test_padding_and_neighbours_change_nothing(architecture: ArchitectureConfig) -> None:
     model = build(architecture)
-    source, lengths = sources(4, 9, 1)
+    source, lengths = sources(architecture, 4, 9, 1)
     target = targets(3, 5)
     together = model(source, lengths, target).logits_BTV
     for row, length in enumerate(lengths.tolist()):
@@ -118,7 +159,7 @@ def test_padding_and_neighbours_change_nothing(architecture: ArchitectureConfig)
 @torch.no_grad()
 def test_a_later_target_token_does_not_change_earlier_logits(architecture: ArchitectureConfig) -> None:
     model = build(architecture)
-    source, lengths = sources(4, 6)
+    source, lengths = sources(architecture, 4, 6)
     target = targets(2, 6)
     changed = target.clone()
     changed[:, 4] = changed[:, 4] % (VOCABULARY - 5) + 5
@@ -131,12 +172,13 @@ def test_a_later_target_token_does_not_change_earlier_logits(architecture: Archi
 @torch.no_grad()
 def test_attention_sums_to_one_over_real_tokens(architecture: ArchitectureConfig) -> None:
     model = build(architecture)
-    source, lengths = sources(7, 3)
+    source, lengths = sources(architecture, 7, 3)
     step = model.step(torch.full((4,), BOS_ID), model.start(model.encode(source, lengths), width=2))
-    assert step.attention_NS.shape == (4, 7)
+    states, rest = (-(-length // model.subsampling) for length in lengths.tolist())
+    assert step.attention_NS.shape == (4, states)
     assert_same(step.attention_NS.double().sum(1), torch.ones(4, dtype=torch.float64))
-    assert (step.attention_NS[2:, 3:] == 0).all()
-    assert (step.attention_NS[2:, :3] > 0).all()
+    assert (step.attention_NS[2:, rest:] == 0).all()
+    assert (step.attention_NS[2:, :rest] > 0).all()
 
 
 @every_variant
@@ -144,7 +186,7 @@ def test_attention_sums_to_one_over_real_tokens(architecture: ArchitectureConfig
 def test_reordered_hypotheses_agree_with_rows_of_their_own(architecture: ArchitectureConfig) -> None:
     """Beams that cross, sentences that leave or change places: every row still is its own history."""
     model, width, steps = build(architecture), 3, 24
-    source, lengths = sources(7, 3, 5, 4)
+    source, lengths = sources(architecture, 7, 3, 5, 4)
     generator = torch.Generator().manual_seed(3)
     sentences = torch.arange(4)
     histories = torch.full((4 * width, 1), BOS_ID)
@@ -167,7 +209,7 @@ def test_reordered_hypotheses_agree_with_rows_of_their_own(architecture: Archite
 @torch.no_grad()
 def test_a_state_can_be_continued_twice(architecture: ArchitectureConfig) -> None:
     model = build(architecture)
-    source, lengths = sources(5, 4)
+    source, lengths = sources(architecture, 5, 4)
     first = model.step(torch.full((4,), BOS_ID), model.start(model.encode(source, lengths), width=2)).state
     left, right = random_ids(4, 3, seed=4), random_ids(4, 3, seed=5)
 
@@ -187,26 +229,27 @@ def test_a_state_can_be_continued_twice(architecture: ArchitectureConfig) -> Non
 def test_even_an_empty_target_touches_every_weight(architecture: ArchitectureConfig) -> None:
     """Processes that train together wait for a gradient of each weight, whatever their batch is."""
     model = build(architecture).train()
-    model(*sources(1), targets(1, 1)).logits_BTV.logsumexp(-1).sum().backward()
+    total(model(*sources(architecture, 1), targets(1, 1))).backward()
     assert [key for key, weight in model.named_parameters() if weight.grad is None] == []
 
 
 @every_variant
 def test_gradients_reach_every_weight(architecture: ArchitectureConfig) -> None:
     model = build(architecture).train()
-    source, lengths = sources(5, 4)
-    logits = model(source, lengths, targets(2, 6)).logits_BTV
-    functional.cross_entropy(logits.flatten(0, 1), random_ids(12, 1, 6)[:, 0]).backward()
+    source, lengths = sources(architecture, 5, 4)
+    found = model(source, lengths, targets(2, 6))
+    loss = functional.cross_entropy(found.logits_BTV.flatten(0, 1), random_ids(12, 1, 6)[:, 0])
+    (loss if found.auxiliary is None else loss + found.auxiliary).backward()
     for key, weight in model.named_parameters():
         assert weight.grad is not None, key
         assert weight.grad.abs().sum() > 0, key
         assert weight.grad.isfinite().all(), key
 
 
-@both_families
+@every_family
 def test_gradients_through_steps_agree_with_those_through_forward(architecture: ArchitectureConfig) -> None:
     model = build(architecture)
-    source, lengths = sources(5, 4)
+    source, lengths = sources(architecture, 5, 4)
     target = targets(2, 4)
     model(source, lengths, target).logits_BTV.logsumexp(-1).sum().backward()
     expected = {key: weight.grad for key, weight in model.named_parameters()}
@@ -221,15 +264,20 @@ def test_gradients_through_steps_agree_with_those_through_forward(architecture: 
         torch.testing.assert_close(weight.grad, expected[key], rtol=1e-7, atol=1e-9, msg=key)
 
 
-@pytest.mark.parametrize("architecture", [rnn(), rnn(cell="gru", input_feeding=False), transformer()], ids=name)
+@pytest.mark.parametrize(
+    "architecture",
+    [rnn(), rnn(cell="gru", input_feeding=False), transformer(), speech(), speech(encoder="lstm")],
+    ids=name,
+)
 def test_autocast_to_bfloat16_stays_close(architecture: ArchitectureConfig) -> None:
     model = build(architecture).float()
-    source, lengths = sources(5, 4)
+    source, lengths = sources(architecture, 5, 4)
     target = targets(2, 6)
     expected = model(source, lengths, target).logits_BTV
     with torch.autocast("cpu", torch.bfloat16):
-        found = model(source, lengths, target).logits_BTV
-        found.float().logsumexp(-1).sum().backward()
+        given = model(source, lengths, target)
+        found = given.logits_BTV
+        total(given).backward()
         state = model.start(model.encode(source, lengths), width=1)
         for column in target.unbind(1):
             step = model.step(column, state)
@@ -239,10 +287,11 @@ def test_autocast_to_bfloat16_stays_close(architecture: ArchitectureConfig) -> N
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
 
 
-@both_families
+@every_family
 def test_the_state_of_another_family_is_refused(architecture: ArchitectureConfig) -> None:
-    other = build(transformer() if architecture.family == "rnn" else rnn())
-    state = other.start(other.encode(*sources(3)))
+    kind = transformer() if isinstance(build(architecture), RnnDecoder) else rnn()
+    other = build(kind)
+    state = other.start(other.encode(*sources(kind, 3)))
     with pytest.raises(TypeError, match="start is needed"):
         build(architecture).step(torch.tensor([BOS_ID]), state)
 

@@ -45,7 +45,9 @@ def test_a_family_is_a_file_and_a_word_in_the_table(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"architecture\.family: .* only 'rnn' or 'transformer'; found 'conv'"):
+    with pytest.raises(
+        ConfigError, match=r"architecture\.family: .* only 'rnn', 'speech' or 'transformer'; found 'conv'"
+    ):
         build(Holder, {"architecture": {"family": "conv"}})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 from html.parser import HTMLParser
 
@@ -123,6 +125,16 @@ def test_everything_given_appears_once_and_escaped(page: str) -> None:
     assert not any(tag in ("script", "i", "b", "a") and "href" not in attrs for tag, attrs in reader.tags)
     for text in ("nrefs:1|tok:13a", "95.25 %", "31.25", "cafe", "12,345", "abc", "850 for train."):
         assert any(text in found for found in reader.texts), text
+
+
+def test_error_rates_have_a_drawing_of_their_own() -> None:
+    points = tuple(
+        ValidationPoint(step=step, loss=1.0, perplexity=2.7, wer=wer, cer=10.0)
+        for step, wer in ((50, math.inf), (100, 31.25), (150, 20.0))
+    )
+    text = render(dataclasses.replace(make_data(), metrics=Metrics((), points)))
+    assert "WER and CER on the validation set" in text
+    assert "BLEU on the validation set" not in text
 
 
 def test_nothing_comes_from_outside_or_runs(page: str) -> None:

@@ -43,6 +43,7 @@ CONFIGS = st.builds(
     NormalizeConfig,
     unicode=st.sampled_from(["nfkc", "nfc", "none"]),
     case=st.sampled_from(["lower", "none"]),
+    transcript=st.sampled_from([None, "und", "tr", "zh"]),
     **{name: st.booleans() for name in ("whitespace", "invisible", "mojibake", "accents", "quotes", "dashes")},
 )
 

@@ -24,6 +24,7 @@ OWN = st.fixed_dictionaries(
         "accents": st.booleans(),
         "mojibake": st.booleans(),
         "case": st.sampled_from(["lower", "none"]),
+        "transcript": st.sampled_from([None, "en", "tr"]),
     },
 )
 
@@ -60,13 +61,14 @@ def test_a_difference_is_told_by_key_and_corpus() -> None:
 
 
 def test_the_advice_is_a_choice_that_is_taken() -> None:
-    values = prepared({"unicode": "nfc", "quotes": True}, {"normalize": {"case": "lower"}}, {})
+    values = prepared({"unicode": "nfc", "quotes": True}, {"normalize": {"transcript": "tr"}}, {})
+    values["corpora"].reverse()  # the advice is what is first: nothing
     with pytest.raises(ConfigError) as told:
         agreed_normalization(values, None)
     words = str(told.value.advice).removeprefix("Choose, for instance ").removesuffix(".").split()
     options = configuration.parse_overrides(TrainConfig, words)
     chosen = configuration.load(TrainConfig, None, {"dataset": "d", "output": "o", **options}).normalize
-    assert agreed_normalization(values, chosen) == NormalizeConfig(unicode="nfc", quotes=True, case="lower")
+    assert agreed_normalization(values, chosen) == NormalizeConfig(unicode="nfc", quotes=True)
 
 
 def test_two_corpora_of_one_name_are_two() -> None:

@@ -16,8 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
+from seq2seq_core.corpora.formats.audio.named import Loader
+from seq2seq_core.corpora.formats.audio.places import Places
+from seq2seq_core.corpora.formats.audio.values import is_file, named_by
 from seq2seq_core.corpora.formats.base.format import SIDES, Format
-from seq2seq_core.corpora.terms.index import FileIndex
+from seq2seq_core.corpora.terms.index import FileIndex, PartSize
 from seq2seq_core.corpora.terms.rows import MISSING_FIELD, Kind, Shape
 from seq2seq_core.corpora.terms.source import Source
 from seq2seq_core.errors import InputError
@@ -64,10 +67,10 @@ class ColumnFormat(Format):
     takes_archives = False
     has_values = True
 
-    def index(self, source: Source, unit_rows: int, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
+    def index(self, source: Source, size: PartSize, max_line_bytes: int, /) -> tuple[FileIndex, ...]:
         for url in source.urls:
             find_columns(self.read_schema(url), source.wanted, source.shape, storage.redact(url))
-        return super().index(source, unit_rows, max_line_bytes)
+        return super().index(source, size, max_line_bytes)
 
     @abc.abstractmethod
     def read_schema(self, url: str, /) -> pa.Schema:
@@ -100,15 +103,25 @@ def find_columns(schema: pa.Schema, fields: Sequence[str], shape: Shape, where: 
 
 
 def pick_rows(
-    batches: Iterable[pa.RecordBatch], columns: Sequence[Column], shape: Shape, first_line: int, max_bytes: int
+    batches: Iterable[pa.RecordBatch], columns: Sequence[Column], source: Source, first_line: int, max_bytes: int
 ) -> Iterator[Sifted]:
     """The rows of some batches, some megabytes at a time; one with a null, or text that cannot be read, is set aside.
+
+    Args:
+        batches: Of a file of the source, in order.
+        columns: The places of what rows are made of.
+        source: What is read. Values that name a file in place of holding it are looked for from there.
+        first_line: The number of the first row.
+        max_bytes: Longer texts are unreadable.
 
     Raises:
         pa.ArrowInvalid: A batch is damaged.
     """
+    url = source.urls[0]
+    loader = Loader(Places(url, source.audio_root), storage.redact(url)) if source.values else None
     for table in _gather(batches, columns):
-        yield from _pick(table, columns, shape, first_line, max_bytes)
+        for picked in _pick(table, columns, source.shape, first_line, max_bytes):
+            yield from [picked.finish()] if loader is None else picked.loaded(loader)
         first_line += table.num_rows
 
 
@@ -125,9 +138,38 @@ def _gather(batches: Iterable[pa.RecordBatch], columns: Sequence[Column]) -> Ite
         yield pa.Table.from_batches(waiting).combine_chunks()
 
 
+@dataclass(frozen=True)
+class _Picked:
+    """Rows with their columns, and what is wrong with them."""
+
+    shape: Shape
+    first_line: int
+    columns: list[pa.Array]
+    problems: list[Problem]
+
+    def finish(self) -> Sifted:
+        return self.shape.finish(self.first_line, self.columns, self.problems)
+
+    def loaded(self, loader: Loader) -> Iterator[Sifted]:
+        """The same, with the bytes of files that values name, some megabytes at a time."""
+        places = [place for place in range(self.shape.texts) if self.shape.kind_of(place) == "value"]
+        held = [place for place in places if is_file(self.columns[place].type)]
+        if not held:
+            yield self.finish()
+            return
+        count = len(self.columns[0])
+        lines = pa.array(np.arange(self.first_line, self.first_line + count, dtype=np.int64))
+        for loaded in loader.load(named_by(self.columns[held[0]]), lines):
+            columns = [column.slice(loaded.start, loaded.stop - loaded.start) for column in self.columns]
+            columns[held[0]] = loaded.values
+            problems = [p._replace(row=p.row - loaded.start) for p in self.problems]
+            problems = [p for p in problems if 0 <= p.row < loaded.stop - loaded.start]
+            yield self.shape.finish(self.first_line + loaded.start, columns, problems + loaded.problems)
+
+
 def _pick(
     table: pa.Table, columns: Sequence[Column], shape: Shape, first_line: int, max_bytes: int
-) -> Iterator[Sifted]:
+) -> Iterator[_Picked]:
     rows = max(1, table.num_rows * BATCH_BYTES // max(1, table.nbytes))
     for batch in table.to_batches(max_chunksize=rows):
         found: list[pa.Array] = []
@@ -142,7 +184,7 @@ def _pick(
                 values, more = _read_text(values.cast(pa.binary()), column, side, max_bytes)
                 problems += more
             found.append(values)
-        yield shape.finish(first_line, found, problems)
+        yield _Picked(shape, first_line, found, problems)
         first_line += len(batch)
 
 

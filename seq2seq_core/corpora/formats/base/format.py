@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, NamedTuple
 
-from seq2seq_core.corpora.terms.index import FileIndex, index_whole
+from seq2seq_core.corpora.terms.index import FileIndex, PartSize, index_whole
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.files.fields import overlap
@@ -42,7 +42,9 @@ class Format(abc.ABC):
         default_fields: The names of the fields with source and target, where none are given; () where rows have none.
         takes_archives: Whether its files are read through an archive.
         needs_languages: Whether a file may hold many languages, of which two must be chosen.
+        is_folder: Whether a corpus of it is a folder, and never a file.
         has_values: Whether its fields may be values of any type, not text alone.
+        source_modality: What a source in it is where nobody says so: a name of the table of modalities.
         rows_are_lines: Whether a line (of each file) is a row, so that reading may begin behind any line end.
         in_order: Whether a part is a range of bytes of each file, read from front to end. Where it is not, `read` says
             what it is going to read (`Watched.expect`).
@@ -54,7 +56,9 @@ class Format(abc.ABC):
     default_fields: ClassVar[tuple[str, ...]] = ()
     takes_archives: ClassVar[bool] = True
     needs_languages: ClassVar[bool] = False
+    is_folder: ClassVar[bool] = False
     has_values: ClassVar[bool] = False
+    source_modality: ClassVar[str] = "text"
     rows_are_lines: ClassVar[bool] = False
     in_order: ClassVar[bool] = True
 
@@ -75,21 +79,21 @@ class Format(abc.ABC):
         """How many lines at the start of a file are no rows."""
         return 0
 
-    def index(self, source: Source, unit_rows: int, _max_line_bytes: int, /) -> tuple[FileIndex, ...]:
+    def index(self, source: Source, size: PartSize, _max_line_bytes: int, /) -> tuple[FileIndex, ...]:
         """Read all files of a source once, at the same time.
 
         Args:
             source: What to read.
-            unit_rows: Lines, or about so many rows, from cut to cut.
+            size: How much stands from cut to cut.
             _max_line_bytes: A longer header cannot be read.
 
         Raises:
             InputError: A file is empty or damaged, lacks a field, or the files do not belong together.
         """
         with ThreadPoolExecutor(len(source.urls)) as pool:
-            return tuple(pool.map(functools.partial(self.index_file, source, unit_rows), source.urls))
+            return tuple(pool.map(functools.partial(self.index_file, source, size), source.urls))
 
-    def index_file(self, _source: Source, _unit_rows: int, url: str, /) -> FileIndex:
+    def index_file(self, _source: Source, _size: PartSize, url: str, /) -> FileIndex:
         """One file of `index`."""
         return index_whole(url)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.corpora.formats.base.format import Format, Lack
-from seq2seq_core.corpora.terms.index import STEP_BYTES, FileIndex, check_some
+from seq2seq_core.corpora.terms.index import STEP_BYTES, FileIndex, PartSize, check_some
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.compression import codec_of
 from seq2seq_core.files.encodings import HEAD_BYTES, UTF8, encoding_of_head, open_text, text_of
@@ -35,10 +36,10 @@ class LineFormat(Format):
 
     rows_are_lines = True
 
-    def index_file(self, source: Source, unit_rows: int, url: str, /) -> FileIndex:
+    def index_file(self, source: Source, size: PartSize, url: str, /) -> FileIndex:
         if codec_of(url) is not None:
-            return super().index_file(source, unit_rows, url)
-        return index_lines(url, unit_rows, has_header=self.header_lines(source) > 0)
+            return super().index_file(source, size, url)
+        return index_lines(url, size.rows, has_header=self.header_lines(source) > 0)
 
     def has_rows(self, source: Source, url: str, /) -> bool:
         with open_text(url) as stream:
@@ -95,13 +96,15 @@ def lines_of(part: Part, position: int, file: Watched, max_line_bytes: int) -> I
     return read_lines(text_of(file, part.source.urls[position], start, end), max_line_bytes, at_start=start == 0)
 
 
-def index_lines(url: str, lines_a_cut: int, block_bytes: int = STEP_BYTES, *, has_header: bool = False) -> FileIndex:
-    """Read a plain file of lines once; it can be cut at every so many lines, if it is UTF-8.
+def index_lines(
+    url: str, cuts: int | Sequence[int], block_bytes: int = STEP_BYTES, *, has_header: bool = False
+) -> FileIndex:
+    """Read a plain file of lines once; it can be cut at every so many lines, or behind those numbered, if it is UTF-8.
 
     Raises:
         InputError: The file is empty, no text, or all one line for want of line ends.
     """
-    pass_ = _LinePass(lines_a_cut, block_bytes, has_header=has_header)
+    pass_ = _LinePass(cuts, block_bytes, has_header=has_header)
     with storage.open_input(url, block_bytes=BLOCK_BYTES) as file:
         while block := file.read(block_bytes):
             pass_.add(block)
@@ -116,13 +119,14 @@ def index_lines(url: str, lines_a_cut: int, block_bytes: int = STEP_BYTES, *, ha
 class _LinePass:
     """Takes a file of lines block by block, and finds the places of cuts and the digests of what stands between."""
 
-    def __init__(self, lines_a_cut: int, block_bytes: int, *, has_header: bool) -> None:
+    def __init__(self, cuts: int | Sequence[int], block_bytes: int, *, has_header: bool) -> None:
         self.size = 0
         self.newlines = 0
         self.begin = b""
-        self._every = lines_a_cut
+        self._cut_behind = cuts
         self._has_header = has_header
         self._cuts = [0]
+        self._starts = [0]
         self._last = b""
         self._head = Extent(0, None if has_header else 0)
         self._whole, self._part = xxhash.xxh3_128(), xxhash.xxh3_128()
@@ -140,13 +144,21 @@ class _LinePass:
         if self._head.end is None:
             self._head.end = self.size + int(np.argmax(ends)) + 1 if count else None
             self._head.see(self.size, block)
-        first = self._every - self.newlines % self._every
+        numbers = self._numbers(count)
         # Where the ends stand is asked only of blocks that are cut.
-        self._cut(block, (np.flatnonzero(ends)[first - 1 :: self._every] + 1).tolist() if count >= first else [])
+        self._cut(block, (np.flatnonzero(ends)[np.asarray(numbers) - 1] + 1).tolist() if numbers else [])
+        self._starts += [self.newlines + number for number in numbers]
         self.newlines += count
         self.begin += block[: HEAD_BYTES - len(self.begin)]
         self._last = block[-1:]
         self.size += len(block)
+
+    def _numbers(self, count: int) -> Sequence[int]:
+        """Which of the next so many lines a cut stands behind, counted from 1."""
+        if isinstance(self._cut_behind, int):
+            return range(self._cut_behind - self.newlines % self._cut_behind, count + 1, self._cut_behind)
+        first, last = (bisect.bisect_right(self._cut_behind, self.newlines + number) for number in (0, count))
+        return [line - self.newlines for line in self._cut_behind[first:last]]
 
     def _cut(self, block: bytes, places: list[int]) -> None:
         view, used = memoryview(block), 0
@@ -163,6 +175,7 @@ class _LinePass:
         lines = self.newlines + (self._last != b"\n")
         if self._cuts[-1] != self.size:
             self._cuts.append(self.size)
+            self._starts.append(lines)
             self._parts.append(self._part.digest())
         head = [self._head.digest()] if self._has_header else []
         return FileIndex(
@@ -171,7 +184,7 @@ class _LinePass:
             fingerprint=self.fingerprint,
             lines=lines,
             cuts=tuple(self._cuts),
-            starts=tuple(min(position * self._every, lines) for position in range(len(self._cuts))),
+            starts=tuple(self._starts),
             digests=tuple(joined([*head, part]) for part in self._parts),
             head=self._head.place,
             begins_blank=not self.begin.removeprefix(BYTE_ORDER_MARK).strip(BLANKS),

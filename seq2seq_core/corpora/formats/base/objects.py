@@ -51,12 +51,14 @@ class Field(NamedTuple):
         kind: string or float64.
         rule: That of a number which is none.
         is_needed: Whether a row without it cannot be read.
+        takes_integers: Whether a text may be written as an integer.
     """
 
     name: str
     kind: pa.DataType
     rule: str = BAD_SCORE
     is_needed: bool = True
+    takes_integers: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -99,7 +101,7 @@ def _parse_readable(text: pa.StringArray, wanted: Sequence[Field]) -> Parsed:
 
 def _parse(text: pa.StringArray, wanted: Sequence[Field]) -> Parsed:
     """All fields of every line, as blocks where that goes, each line on its own around those where it does not."""
-    parsed = _parse_block(text, wanted)
+    parsed = _parse_block(text, wanted) or _parse_integers(text, wanted)
     if parsed is not None:
         return parsed
     if len(text) <= _FEW_LINES:
@@ -140,6 +142,16 @@ def _parse_block(text: pa.StringArray, wanted: Sequence[Field]) -> Parsed | None
     return None if problems is None else (columns, problems)
 
 
+def _parse_integers(text: pa.StringArray, wanted: Sequence[Field]) -> Parsed | None:
+    """The same, of lines that have integers wherever they may stand for text."""
+    if not any(field.takes_integers for field in wanted):
+        return None
+    parsed = _parse_block(text, [f._replace(kind=pa.int64()) if f.takes_integers else f for f in wanted])
+    if parsed is None:
+        return None
+    return [column.cast(field.kind) for column, field in zip(parsed[0], wanted, strict=True)], parsed[1]
+
+
 def _steps_in(block: pa.Buffer, parts: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]] | None:
     """The steps that names stand for in some lines: those with the longest keys that stand there in quotes.
 
@@ -160,7 +172,8 @@ def _describe_nulls(text: pa.StringArray, columns: list[pa.Array], wanted: Seque
     """What is wrong with the rows that have a null or no finite number; None when Python sees nothing wrong."""
     odd = np.zeros(len(text), np.bool_)
     for column, field in zip(columns, wanted, strict=True):
-        good = pc.is_finite(column) if pa.types.is_floating(column.type) else column.is_valid()
+        is_number = pa.types.is_floating(column.type)
+        good = pc.is_finite(column) if is_number else pc.if_else(column.is_valid(), True, None)
         odd |= ~pc.fill_null(good, not field.is_needed).to_numpy(zero_copy_only=False)
     found = [_parse_line(int(row), text[row].as_py(), wanted) for row in np.flatnonzero(odd)]
     problems = [problem for problem in found if isinstance(problem, Problem)]
@@ -233,6 +246,8 @@ def _value(row: int, field: Field, value: object) -> _Value | Problem:
 def _text(row: int, field: Field, value: object) -> str | Problem:
     if value is None:
         return Problem(row, MISSING_FIELD, f"no {field.name}", "a text in every field")
+    if field.takes_integers and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if not isinstance(value, str):
         return Problem(row, WRONG_TYPE, f"{field.name} is a {type(value).__name__}", "a text in every field")
     if _SURROGATE.search(value):

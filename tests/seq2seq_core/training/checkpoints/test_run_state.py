@@ -6,6 +6,7 @@ import math
 import pytest
 
 from seq2seq_core.errors import Seq2SeqError
+from seq2seq_core.metrics.measures import MeasureName
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation, Window, perplexity
 
 
@@ -38,6 +39,25 @@ def test_a_loss_that_is_no_number_is_worst() -> None:
     best = state.best("loss")
     assert best is not None
     assert best.step == 20
+
+
+@pytest.mark.parametrize("metric", ["wer", "cer"])
+def test_a_lower_error_rate_is_better(metric: MeasureName) -> None:
+    rates = ((10, 120.0), (20, 8.0), (30, 9.5), (40, 8.0), (50, math.inf), (60, math.nan))
+    state = RunState(validations=tuple(validation(s).model_copy(update={metric: rate}) for s, rate in rates))
+    best = state.best(metric)
+    assert best is not None
+    assert (best.step, state.since_best(metric)) == (20, 4)
+    ranked = sorted(state.validations, key=lambda v: v.score(metric), reverse=True)
+    assert [v.step for v in ranked][:4] == [20, 40, 30, 10]
+
+
+def test_records_of_before_there_were_error_rates_are_read_and_written_as_they_were() -> None:
+    old = {"step": 10, "epoch": 0, "loss": 1.0, "bleu": 2.0, "chrf": None, "seconds": 0.5}
+    assert Validation.model_validate(old).model_dump() == old
+    rates = validation(10).model_copy(update={"wer": 5.0, "cer": 1.0})
+    assert Validation.model_validate(json.loads(json.dumps(rates.model_dump()))) == rates
+    assert rates.scores == {"wer": 5.0, "cer": 1.0}
 
 
 def test_without_validations_there_is_no_best() -> None:

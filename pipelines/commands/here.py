@@ -1,0 +1,61 @@
+"""What is to be read and Beam's options in, who does the work on this machine out: processes, or this thread alone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipelines.local import pool, switches
+from pipelines.local.workers import HERE, Workers
+from seq2seq_core import storage
+
+_OF_THIS_PROCESS = "memory://"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do.
+
+    Attributes:
+        inputs: URLs of what is read.
+        output: URL of what is written.
+        small_bytes: Inputs of no more than these are done sooner than processes are started.
+        preload: Modules that the processes will need.
+    """
+
+    inputs: Sequence[str]
+    output: str
+    small_bytes: int
+    preload: Sequence[str]
+
+
+def is_here(beam_arguments: Sequence[str]) -> bool:
+    """Whether this process does it all, by Beam's options; a mistake in them is told before all others."""
+    if not beam_arguments:
+        return True
+    with switches.interrupts_wait():
+        from pipelines.graphs import options
+
+    return options.run_in_this_thread(options.parse(beam_arguments))
+
+
+@contextlib.contextmanager
+def workers(work: Work, processes: int, beam_arguments: Sequence[str]) -> Iterator[Workers]:
+    """So many processes; this thread alone where starting them takes longer than they save, or options ask for it."""
+    is_asked_for = any(word.startswith("--direct_") for word in beam_arguments)
+    is_seen_here_alone = any(url.startswith(_OF_THIS_PROCESS) for url in (work.output, *work.inputs))
+    if processes == 1 or is_asked_for or is_seen_here_alone or _is_small(work):
+        yield HERE
+    else:
+        with pool.started(processes, work.preload) as started:
+            yield started
+
+
+def _is_small(work: Work) -> bool:
+    left = work.small_bytes
+    for url in work.inputs:
+        left -= storage.size(url)
+        if left < 0:
+            return False
+    return True

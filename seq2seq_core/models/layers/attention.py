@@ -1,0 +1,166 @@
+"""Attention: queries, keys and values in, contexts and weights out.
+
+Shape legend: B sentences, Q query positions, K key positions, S source positions, D memory width, A attention width,
+H heads, C = channels of one head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2seq_core.models.layers.projections import linear
+
+_FIRST_STEPS = 16
+
+
+class AdditiveAttention(nn.Module):
+    """score(q, m) = v . tanh(U q + W m) (Bahdanau, Cho and Bengio 2015, appendix A.1.2)."""
+
+    def __init__(self, query_width: int, memory_width: int) -> None:
+        super().__init__()
+        self.query = linear(query_width, query_width, bias=False)
+        self.key = linear(memory_width, query_width)
+        self.score = linear(query_width, 1, bias=False)
+
+    def keys(self, states_BSD: Tensor) -> Tensor:
+        """What of the memory is the same for every query (B x S x A)."""
+        keys: Tensor = self.key(states_BSD)
+        return keys
+
+    def weights(self, queries_BQA: Tensor, keys_BSA: Tensor, mask_BS: Tensor) -> Tensor:
+        """How much each query attends to each real position (B x Q x S, rows sum to 1, 0 where masked)."""
+        sums_BQSA = self.query(queries_BQA)[:, :, None] + keys_BSA[:, None]
+        return masked_softmax(self.score(sums_BQSA.tanh()).squeeze(-1), mask_BS[:, None])
+
+
+class MultiplicativeAttention(nn.Module):
+    """score(q, m) = q . W m (Luong, Pham and Manning 2015, "general")."""
+
+    def __init__(self, query_width: int, memory_width: int) -> None:
+        super().__init__()
+        self.key = linear(memory_width, query_width, bias=False)
+
+    def keys(self, states_BSD: Tensor) -> Tensor:
+        """What of the memory is the same for every query (B x S x A)."""
+        keys: Tensor = self.key(states_BSD)
+        return keys
+
+    def weights(self, queries_BQA: Tensor, keys_BSA: Tensor, mask_BS: Tensor) -> Tensor:
+        """How much each query attends to each real position (B x Q x S, rows sum to 1, 0 where masked)."""
+        return masked_softmax(queries_BQA.to(keys_BSA.dtype) @ keys_BSA.transpose(1, 2), mask_BS[:, None])
+
+
+class Past:
+    """Keys and values (2 x B x H x K x C) of the steps so far, in a buffer with room for more.
+
+    The steps of one search share the buffer: each writes behind the last, so nothing is copied until it is full. A step
+    that continues from an earlier state than the last one, or that records gradients, gets a buffer of its own; so
+    a state never changes under the hands of its holder.
+    """
+
+    def __init__(self, buffer_2BHKC: Tensor, length: int) -> None:
+        self._buffer = buffer_2BHKC
+        self._length = length
+
+    def extended(self, length: int, newer_2BHQC: Tensor) -> Past:
+        """The first `length` positions and then the newer ones."""
+        end, room = length + newer_2BHQC.size(3), self._buffer.size(3)
+        if newer_2BHQC.requires_grad:
+            return Past(torch.cat([self.first(length), newer_2BHQC], 3), end)
+        past = self
+        if self._length != length or end > room:
+            shape = list(newer_2BHQC.shape)
+            shape[3] = max(2 * end, _FIRST_STEPS * newer_2BHQC.size(3))
+            past = Past(newer_2BHQC.new_empty(shape), end)
+            past.first(length).copy_(self.first(length))
+        past._length = end
+        past.first(end)[:, :, :, length:] = newer_2BHQC
+        return past
+
+    def first(self, length: int) -> Tensor:
+        """The first `length` positions (2 x B x H x length x C)."""
+        return self._buffer[:, :, :, :length]
+
+    def of_sentences(self, sentences: Tensor) -> Past:
+        """The past of some sentences (int64) alone, in that order, with as much room."""
+        return Past(self._buffer.index_select(1, sentences), self._length)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of a sequence to itself (Vaswani et al. 2017, section 3.2), one fused projection."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.input = linear(width, width, parts=3)
+        self.output = linear(width, width)
+
+    def forward(self, x_BQD: Tensor, mask: Tensor | None, *, causal: bool = False) -> Tensor:
+        """Contexts (B x Q x D); `mask` (bool, broadcast to B x H x Q x K) is True where attention may go."""
+        queries, keys, values = split_heads(self.input(x_BQD), self.heads, parts=3)
+        dropout = self.dropout if self.training else 0.0
+        contexts = functional.scaled_dot_product_attention(queries, keys, values, mask, dropout, is_causal=causal)
+        return merge_heads(self.output, contexts)
+
+    def step(self, x_BQD: Tensor, past: Past, length: int, mask: Tensor | None) -> tuple[Tensor, Past]:
+        """Contexts (B x Q x D) over the first `length` positions of `past` and these, and the past of the next step."""
+        parts_3BHQC = split_heads(self.input(x_BQD), self.heads, parts=3)
+        past = past.extended(length, parts_3BHQC[1:])
+        keys, values = past.first(length + x_BQD.size(1))
+        contexts = functional.scaled_dot_product_attention(parts_3BHQC[0], keys, values, mask)
+        return merge_heads(self.output, contexts), past
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of target positions to a memory (Vaswani et al. 2017, section 3.2)."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.query = linear(width, width)
+        self.memory = linear(width, width, parts=2)
+        self.output = linear(width, width)
+
+    def keys_values(self, states_BSD: Tensor) -> Tensor:
+        """What of the memory is the same for every query: keys and values (2 x B x H x S x C)."""
+        return split_heads(self.memory(states_BSD), self.heads, parts=2)
+
+    def forward(self, x_BQD: Tensor, memory_2BHSC: Tensor, mask_B11S: Tensor) -> Tensor:
+        """Contexts (B x Q x D)."""
+        queries = split_heads(self.query(x_BQD), self.heads, parts=1)[0]
+        dropout = self.dropout if self.training else 0.0
+        keys, values = memory_2BHSC
+        contexts = functional.scaled_dot_product_attention(queries, keys, values, mask_B11S, dropout)
+        return merge_heads(self.output, contexts)
+
+    def with_weights(self, x_BQD: Tensor, memory_2BHSC: Tensor, mask_B11S: Tensor) -> tuple[Tensor, Tensor]:
+        """Contexts as `forward` gives them outside training, and the mean weights of the heads (float32, B x Q x S)."""
+        queries = split_heads(self.query(x_BQD), self.heads, parts=1)[0]
+        keys, values = memory_2BHSC
+        weights_BHQS = masked_softmax(queries @ keys.transpose(2, 3) / math.sqrt(queries.size(-1)), mask_B11S)
+        return merge_heads(self.output, weights_BHQS.to(values.dtype) @ values), weights_BHQS.mean(1)
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last axis in at least float32, 0 where `mask` (bool, broadcast) is False.
+
+    Every row needs one True.
+    """
+    scores = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+    return scores.masked_fill(~mask, -math.inf).softmax(-1)
+
+
+def split_heads(x: Tensor, heads: int, parts: int) -> Tensor:
+    """B x Q x (parts * H * C) in, a view of parts x B x H x Q x C out."""
+    batch, positions, width = x.shape
+    return x.view(batch, positions, parts, heads, width // (parts * heads)).permute(2, 0, 3, 1, 4)
+
+
+def merge_heads(output: nn.Module, contexts_BHQC: Tensor) -> Tensor:
+    """The contexts of all heads side by side, through the output projection (B x Q x D)."""
+    merged: Tensor = output(contexts_BHQC.transpose(1, 2).flatten(2))
+    return merged

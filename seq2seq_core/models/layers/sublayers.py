@@ -1,0 +1,133 @@
+"""Vectors of all positions in, vectors of the same shape out: the layers that a Transformer and its kin are made of.
+
+Shape legend: B sentences, W search width, S source positions, T target positions, D model width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2seq_core.models.layers.attention import CrossAttention, Past, SelfAttention
+from seq2seq_core.models.layers.projections import linear
+
+Activation = Literal["relu", "gelu", "swish"]
+Norm = Literal["pre", "post"]
+
+_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "swish": functional.silu,
+}
+
+
+class LayerShape(Protocol):
+    """What a layer has to know of an architecture."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def feed_forward_width(self) -> int: ...
+    @property
+    def heads(self) -> int: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def attention_dropout(self) -> float: ...
+    @property
+    def activation_dropout(self) -> float: ...
+    @property
+    def activation(self) -> Activation: ...
+    @property
+    def norm(self) -> Norm: ...
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and feed-forward, each inside a residual connection; `attention` may know of positions."""
+
+    def __init__(self, shape: LayerShape, attention: nn.Module | None = None) -> None:
+        super().__init__()
+        self.self_attention = attention or SelfAttention(shape.width, shape.heads, shape.attention_dropout)
+        self.self_residual = Residual(shape)
+        self.feed_forward = FeedForward(shape)
+        self.feed_forward_residual = Residual(shape)
+
+    def forward(self, x_BSD: Tensor, mask_B11S: Tensor) -> Tensor:
+        """B x S x D in and out."""
+        x_BSD = self.self_residual.add(x_BSD, self.self_attention(self.self_residual.enter(x_BSD), mask_B11S))
+        return self.feed_forward_residual.add(x_BSD, self.feed_forward(self.feed_forward_residual.enter(x_BSD)))
+
+
+class DecoderLayer(nn.Module):
+    """Causal self-attention, cross-attention and feed-forward, each inside a residual connection."""
+
+    def __init__(self, shape: LayerShape) -> None:
+        super().__init__()
+        self.self_attention = SelfAttention(shape.width, shape.heads, shape.attention_dropout)
+        self.self_residual = Residual(shape)
+        self.cross_attention = CrossAttention(shape.width, shape.heads, shape.attention_dropout)
+        self.cross_residual = Residual(shape)
+        self.feed_forward = FeedForward(shape)
+        self.feed_forward_residual = Residual(shape)
+
+    def forward(self, x_BTD: Tensor, states_BSD: Tensor, mask_B11S: Tensor) -> Tensor:
+        """B x T x D in and out."""
+        x_BTD = self.self_residual.add(x_BTD, self.self_attention(self.self_residual.enter(x_BTD), None, causal=True))
+        memory = self.cross_attention.keys_values(states_BSD)
+        contexts = self.cross_attention(self.cross_residual.enter(x_BTD), memory, mask_B11S)
+        x_BTD = self.cross_residual.add(x_BTD, contexts)
+        return self.feed_forward_residual.add(x_BTD, self.feed_forward(self.feed_forward_residual.enter(x_BTD)))
+
+    def look_back(self, x_BWD: Tensor, past: Past, length: int, mask: Tensor | None) -> tuple[Tensor, Past]:
+        """The self-attention of one step; see `SelfAttention.step`."""
+        contexts, past = self.self_attention.step(self.self_residual.enter(x_BWD), past, length, mask)
+        return self.self_residual.add(x_BWD, contexts), past
+
+    def look_across(self, x_BWD: Tensor, memory_2BHSC: Tensor, mask_B11S: Tensor) -> tuple[Tensor, Tensor]:
+        """The rest of one step, and its attention weights (B x W x S); see `CrossAttention.with_weights`."""
+        contexts, weights_BWS = self.cross_attention.with_weights(
+            self.cross_residual.enter(x_BWD), memory_2BHSC, mask_B11S
+        )
+        x_BWD = self.cross_residual.add(x_BWD, contexts)
+        x_BWD = self.feed_forward_residual.add(x_BWD, self.feed_forward(self.feed_forward_residual.enter(x_BWD)))
+        return x_BWD, weights_BWS
+
+
+class Residual(nn.Module):
+    """The way around a sublayer: pre-norm x + f(norm(x)) (Xiong et al. 2020) or post-norm norm(x + f(x))."""
+
+    def __init__(self, shape: LayerShape) -> None:
+        super().__init__()
+        self.pre = shape.norm == "pre"
+        self.norm = nn.LayerNorm(shape.width)
+        self.dropout = nn.Dropout(shape.dropout)
+
+    def enter(self, x: Tensor) -> Tensor:
+        """What the sublayer sees of x."""
+        inputs: Tensor = self.norm(x) if self.pre else x
+        return inputs
+
+    def add(self, x: Tensor, change: Tensor) -> Tensor:
+        """x and what the sublayer made of it."""
+        total: Tensor = x + self.dropout(change)
+        outputs: Tensor = total if self.pre else self.norm(total)
+        return outputs
+
+
+class FeedForward(nn.Module):
+    """Two projections with a nonlinearity between (Vaswani et al. 2017, section 3.3)."""
+
+    def __init__(self, shape: LayerShape) -> None:
+        super().__init__()
+        self.inner = linear(shape.width, shape.feed_forward_width)
+        self.outer = linear(shape.feed_forward_width, shape.width)
+        self.activation = _ACTIVATIONS[shape.activation]
+        self.dropout = nn.Dropout(shape.activation_dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """... x D in and out."""
+        outputs: Tensor = self.outer(self.dropout(self.activation(self.inner(x))))
+        return outputs
