@@ -133,13 +133,6 @@ def is_folder(url: str) -> bool:
         return bool(fs.isdir(path))
 
 
-def is_file(url: str) -> bool:
-    """Whether a file stands there that can be read again and again: no folder, pipe or device."""
-    with named(url):
-        fs, path = filesystem(url)
-        return bool(fs.isfile(path))
-
-
 def size(url: str) -> int:
     """The size of a file in bytes."""
     with named(url):
