@@ -40,7 +40,7 @@ def model(echo_tokenizer: bytes, tmp_path_factory: pytest.TempPathFactory) -> st
 
 def transcribe(model: str, inputs: Path, output: Path, **more: Any) -> dict[str, Any]:
     values = {"model": model, "input": [str(inputs)], "output": str(output), "voice": {"method": "energy"}}
-    values |= {"engine": {"kind": "torch", "device": "cpu", "threads": 1}, "gate": {"minimum_score": None}}
+    values |= {"engine": {"kind": "torch", "device": "cpu", "threads": 1}, "gate": {"max_loss": None}}
     command.run(configuration.build(command.TranscribeConfig, values | more))
     return json.loads(next(output.glob("*.json")).read_bytes())  # type: ignore[no-any-return]
 

@@ -14,6 +14,8 @@ from tests.processes import CLI, running, seq2seq
 from tests.stores import Store
 from tests.tone_speech import talk, tree_of, write
 
+pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+
 HOW = "--engine.kind=echo --voice.method=energy --unit_seconds=15 --format json jsonl"
 TWO_WORKERS = ["--", "--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 
