@@ -246,6 +246,10 @@ class Audio(Modality, FilterBankConfig):
         del vocabulary
         return Element(np.dtype("<f2"), self.mels)
 
+    def playable(self, content: pa.ChunkedArray) -> list[bytes | None]:
+        """See `Sound`."""
+        return [row.as_py() if self.store == "flac" else None for row in content]
+
     def flat(self, content: pa.ChunkedArray) -> npt.NDArray[Any]:
         """See `Modality`: frames before normalisation."""
         if self.store == "flac":

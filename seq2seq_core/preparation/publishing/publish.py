@@ -11,7 +11,15 @@ from collections.abc import Sequence
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
-from seq2seq_core.dataset.manifest import CorpusEntry, GenerationEntry, Ledger, Manifest, SplitEntry, load_manifest
+from seq2seq_core.dataset.manifest import (
+    CorpusEntry,
+    GenerationEntry,
+    Ledger,
+    Manifest,
+    SplitEntry,
+    added,
+    load_manifest,
+)
 from seq2seq_core.dataset.schema import SPLITS, Split
 from seq2seq_core.dataset.writer import merge_histograms
 from seq2seq_core.errors import DatasetError
@@ -180,6 +188,7 @@ def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> L
         duplicates=sum(shard.duplicates for shard in shards),
         rejected=dict(sorted(rejected.items())),
         copies=dict(sorted(copies.items())),
+        rejected_seconds=added(*(unit.rejected_seconds for unit in units)),
     )
 
 
