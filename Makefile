@@ -9,7 +9,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRA
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: install demo test test-slow test-engines test-stores test-extras docs docs-check lint format clean
+.PHONY: install demo demo-speech test test-slow test-engines test-stores test-extras docs docs-check lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -19,6 +19,9 @@ install: $(VENV)/installed  ## the environment in .venv
 
 demo: $(VENV)/installed  ## corpus, preparation, training, bulk translation, scores and a report, in demo/
 	$(BIN)/seq2seq demo --output demo
+
+demo-speech: $(VENV)/installed  ## the same of speech: sentences spoken by espeak-ng, transcripts with times, in demo-speech/
+	$(BIN)/seq2seq demo-speech --output demo-speech
 
 test: $(VENV)/installed  ## the whole suite
 	$(PYTEST) -m "not slow and not engines and not stores and not extras" --numprocesses $(WORKERS)
@@ -53,7 +56,7 @@ format: $(VENV)/installed  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 clean:  ## remove the environment, caches and the demo
-	rm -rf $(VENV) demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo demo-speech build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

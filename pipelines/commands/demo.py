@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from seq2seq_core.report.data import Example
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "demo"
-_MOST_PROCESSES = 4
+MOST_PROCESSES = 4
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def run(config: DemoConfig) -> int:
     refuse_launching()  # before the first stage, not at the third
     began = time.monotonic()
     stages = _Stages(config.output, config)
-    stages.check_room()
+    check_room(config.output)
     stages.generate()
     stages.prepare()
     code = stages.train()
@@ -77,20 +77,11 @@ class _Stages:
     def __init__(self, root: str, config: DemoConfig) -> None:
         self._root, self._config = root, config
 
-    def check_room(self) -> None:
-        """Refuse a folder in which somebody else's page stands; the stages look after their own files."""
-        if not is_free_for_page(self._at(REPORT_NAME)):
-            raise StorageError(
-                "a file that this program has not written stands where the report would go",
-                where=storage.redact(self._at(REPORT_NAME)),
-                advice="Choose another output folder, or move it away.",
-            )
-
     def generate(self) -> None:
         """The corpus: Moses files, dirt mixed in."""
         from pipelines.demo import corpus
 
-        _announce("1 of 5", "making a corpus from Unicode CLDR", self._at("corpus"))
+        announce("1 of 5", "making a corpus from Unicode CLDR", self._at("corpus"))
         if not storage.exists(self._at("corpus", corpus.SUMMARY_NAME)):
             held_out, config = self._config.held_out_pairs, self._config
             corpus.generate(self._at("corpus"), config.pairs, config.seed, valid=held_out, test=held_out)
@@ -99,24 +90,24 @@ class _Stages:
         """The dataset, by Beam."""
         from pipelines.commands import prepare
 
-        _announce("2 of 5", "preparing it: clean, deduplicate, tokenize, shard", self._at("dataset"))
+        announce("2 of 5", "preparing it: clean, deduplicate, tokenize, shard", self._at("dataset"))
         pair = {side: {"source": self._corpus(side, "en"), "target": self._corpus(side, "de")} for side in _SPLITS}
         values: dict[str, Any] = {**pair["train"], "validation": pair["valid"], "test": pair["test"]}
         prepare.run(self._load(prepare.PrepareConfig, "prepare.yaml", {**values, "output": self._at("dataset")}))
 
     def train(self) -> int:
         """The run, by torchrun when there are several cores."""
-        processes = self._config.processes or min(usable_cores(), _MOST_PROCESSES)
-        _announce("3 of 5", f"training on it with {processes} processes", self._at("run"))
+        processes = self._config.processes or min(usable_cores(), MOST_PROCESSES)
+        announce("3 of 5", f"training on it with {processes} processes", self._at("run"))
         options = ["--dataset", self._at("dataset"), "--output", self._at("run")]
-        options += [*_course(self._config.steps), *self._config.train_options]
+        options += [*course(self._config.steps), *self._config.train_options]
         return launch(str(RECIPES / "train.yaml"), options, processes)
 
     def translate(self) -> None:
         """The held-out set, by Beam."""
         from pipelines.commands import translate
 
-        _announce("4 of 5", "translating the held-out set", self._at("translated"))
+        announce("4 of 5", "translating the held-out set", self._at("translated"))
         values = {"model": self._at("run/best"), "input": [self._corpus("test", "en")]}
         translate.run(self._load(translate.TranslateConfig, None, {**values, "output": self._at("translated")}))
 
@@ -125,7 +116,7 @@ class _Stages:
         from pipelines.commands import report
         from seq2seq_core.metrics.translation import score
 
-        _announce("5 of 5", "scoring", self._at("report.html"))
+        announce("5 of 5", "scoring", self._at("report.html"))
         hypotheses, references = self._at("translated", "test.en-*.txt"), self._corpus("test", "de")
         settings = report.ReportConfig(
             output=self._at("report.html"),
@@ -141,9 +132,7 @@ class _Stages:
         scores = score(read_segments([hypotheses]), read_segments([references]))
         _print_examples(examples)
         say(f"\nHeld-out set:\n{scores.table()}\n")
-        say(f"In {(time.monotonic() - began) / 60:.1f} minutes. Results:")
-        for name, what in _RESULTS.items():
-            say(f"  {self._at(name):<28} {what}")
+        say_results(self._root, _RESULTS, began)
 
     def _at(self, *parts: str) -> str:
         return storage.join(self._root, *parts)
@@ -165,7 +154,18 @@ _RESULTS = {
 }
 
 
-def _course(steps: int | None) -> list[str]:
+def check_room(root: str) -> None:
+    """Refuse a folder in which somebody else's page stands; the stages look after their own files."""
+    page = storage.join(root, REPORT_NAME)
+    if not is_free_for_page(page):
+        raise StorageError(
+            "a file that this program has not written stands where the report would go",
+            where=storage.redact(page),
+            advice="Choose another output folder, or move it away.",
+        )
+
+
+def course(steps: int | None) -> list[str]:
     """The words for `seq2seq train` that make its whole course so many steps, with a validation at every quarter."""
     if steps is None:
         return []
@@ -174,7 +174,15 @@ def _course(steps: int | None) -> list[str]:
     return [word for name, value in lengths.items() for word in (f"--{name}", str(value))]
 
 
-def _announce(number: str, what: str, where: str) -> None:
+def say_results(root: str, results: Mapping[str, str], began: float) -> None:
+    """What lies where, and how long it took since a moment of `time.monotonic`."""
+    say(f"In {(time.monotonic() - began) / 60:.1f} minutes. Results:")
+    for name, what in results.items():
+        say(f"  {storage.join(root, name):<28} {what}")
+
+
+def announce(number: str, what: str, where: str) -> None:
+    """What is done now."""
     say(f"\n[{number}] {what} -> {where}")
 
 

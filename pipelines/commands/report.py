@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
+import pydantic
 from pydantic import Field, model_validator
 
 from pipelines.commands.call import Call
 from seq2seq_core.config import Config, Location
 from seq2seq_core.terminal import say
+from seq2seq_core.text import transcripts
 
 if TYPE_CHECKING:
     from seq2seq_core.report.data import AttentionMap, Example, ReportData
@@ -25,16 +27,25 @@ class ReportConfig(Config):
     run: Location | None = Field(None, description="run folder: curves of loss and BLEU")
     model: Location | None = Field(None, description="model folder: lineage, and the attention of one example")
     sources: tuple[Location, ...] = Field((), description="text files that were translated")
-    hypotheses: tuple[Location, ...] = Field((), description="their translations")
+    hypotheses: tuple[Location, ...] = Field((), description="their translations; or transcripts, see task")
     references: tuple[Location, ...] = Field((), description="their references")
+    task: Literal["text", "asr"] = Field(
+        "text", description="asr: hypotheses and references are transcripts, as `score` takes them, without sources"
+    )
+    language: Annotated[str, pydantic.AfterValidator(transcripts.check_language)] = Field(
+        transcripts.ANY_LANGUAGE, description="that of the transcripts (asr)"
+    )
     examples: int = Field(10, ge=0, le=1 << 20, description="translations to show")
 
     @model_validator(mode="after")
     def _translations_are_whole(self) -> Self:
-        given = {name: bool(getattr(self, name)) for name in ("sources", "hypotheses", "references")}
+        names = ("sources", "hypotheses", "references")[self.task == "asr" :]
+        if self.task == "asr" and self.sources:
+            raise ValueError("sources are for text that was translated; found task asr")
+        given = {name: bool(getattr(self, name)) for name in names}
         if len(set(given.values())) > 1:
             missing = ", ".join(name for name, is_given in given.items() if not is_given)
-            raise ValueError(f"sources, hypotheses and references belong together; found no {missing}")
+            raise ValueError(f"{', '.join(names[:-1])} and {names[-1]} belong together; found no {missing}")
         return self
 
 
@@ -68,10 +79,13 @@ def collect(config: ReportConfig) -> ReportData:
     from seq2seq_core.report.data import ReportData
     from seq2seq_core.report.lineage import lineage_of
     from seq2seq_core.report.metrics import load_metrics
-    from seq2seq_core.report.translations import read_translations, spread
+    from seq2seq_core.report.translations import read_transcripts, read_translations, spread
 
     dataset = Dataset.open(config.dataset) if config.dataset else None
-    translated = read_translations(config.sources, config.hypotheses, config.references)
+    if config.task == "asr":
+        translated = read_transcripts(config.hypotheses, config.references, config.language)
+    else:
+        translated = read_translations(config.sources, config.hypotheses, config.references)
     return ReportData(
         title=config.title,
         manifest=dataset.manifest if dataset else None,
@@ -79,7 +93,7 @@ def collect(config: ReportConfig) -> ReportData:
         metrics=load_metrics(storage.join(config.run, "metrics.jsonl")) if config.run else None,
         scores=translated.scores,
         examples=spread(translated.rows, config.examples),
-        attention=_attention(config.model, translated.rows) if config.model and translated.rows else None,
+        attention=_attention(config.model, translated.rows) if config.model and config.sources else None,
         lineage=lineage_of(config.model) if config.model else (),
     )
 

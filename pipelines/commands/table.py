@@ -85,5 +85,13 @@ COMMANDS = {
             usage="seq2seq demo [--output FOLDER]",
             carries_on=True,
         ),
+        Command(
+            name="demo-speech",
+            summary="Speak sentences, prepare, train, transcribe, score and report, in a few minutes.",
+            main="pipelines.commands.demo_speech:main",
+            config="pipelines.commands.demo_speech:DemoSpeechConfig",
+            usage="seq2seq demo-speech [--output FOLDER]",
+            carries_on=True,
+        ),
     )
 }

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from seq2seq_core.metrics.edits import Confusion
 from seq2seq_core.metrics.recognition import RecognitionMetric, RecognitionScores, Sums
+from seq2seq_core.metrics.times import WordTimes, compare_times
 from seq2seq_core.metrics.utterances import Matched
 
 _LAST_WORDS: Final = (0, 5, 10, 20, 40)
@@ -28,6 +29,7 @@ class Breakdown(NamedTuple):
         confusions: The commonest errors.
         missing: Ids of utterances without a hypothesis, which count as empty ones.
         unknown: Ids of hypotheses without a reference, which do not count.
+        times: How well the times of words fit, where both sides tell them.
     """
 
     main: Literal["wer", "cer"]
@@ -38,6 +40,7 @@ class Breakdown(NamedTuple):
     confusions: list[Confusion]
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    times: WordTimes | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values by name."""
@@ -49,6 +52,7 @@ class Breakdown(NamedTuple):
             "confusions": [confusion._asdict() for confusion in self.confusions],
             "missing": list(self.missing),
             "unknown": list(self.unknown),
+            "times": self.times.to_json() if self.times else None,
         }
 
 
@@ -61,7 +65,7 @@ def break_down(matched: Matched, metric: RecognitionMetric, confusions: int) -> 
     pairs = metric.pairs(matched.hypotheses, matched.references)
     counts = metric.counts(pairs)
     total = metric.scores(counts.sum(axis=0))
-    bins = np.searchsorted(_LAST_WORDS, metric.words_of(pairs.references))
+    bins = np.searchsorted(_LAST_WORDS, metric.count_words(pairs.references))
     speakers = [name or _UNKNOWN_SPEAKER for name in matched.speakers or ()]
     return Breakdown(
         metric.main,
@@ -72,6 +76,7 @@ def break_down(matched: Matched, metric: RecognitionMetric, confusions: int) -> 
         metric.confusions(pairs, confusions),
         matched.missing,
         matched.unknown,
+        compare_times(metric, *matched.times) if matched.times else None,
     )
 
 

@@ -53,6 +53,19 @@ def confusions(hypotheses: Sequence[str], references: Sequence[str], most: int) 
     return [Confusion(*pair, times) for pair, times in ranked[:most]]
 
 
+def common_words(hypothesis: Sequence[str], reference: Sequence[str]) -> list[tuple[int, int]]:
+    """The places of the words, without spaces, of two texts that are the same in both: in the one, and in the other."""
+    if not hypothesis or not reference:
+        return []
+    (chunks,) = _words([" ".join(hypothesis)], [" ".join(reference)]).alignments
+    return [
+        (chunk.hyp_start_idx + step, chunk.ref_start_idx + step)
+        for chunk in chunks
+        if chunk.type == "equal"
+        for step in range(chunk.ref_end_idx - chunk.ref_start_idx)
+    ]
+
+
 def _words(hypotheses: Sequence[str], references: Sequence[str]) -> Any:
     return importlib.import_module("jiwer").process_words(list(references), list(hypotheses))
 

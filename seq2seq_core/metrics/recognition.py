@@ -177,7 +177,11 @@ class RecognitionMetric:
         """The commonest errors of words."""
         return confusions(self._words(pairs.hypotheses), self._words(pairs.references), most)
 
-    def words_of(self, references: Sequence[str]) -> npt.NDArray[np.int64]:
+    def words(self, texts: Sequence[str]) -> list[list[str]]:
+        """The words of each text, as they are compared."""
+        return [text.split() for text in self._words(self._normalized(texts))]
+
+    def count_words(self, references: Sequence[str]) -> npt.NDArray[np.int64]:
         """How many words each text has that is in the form in which it is compared: int64 [n]."""
         return np.fromiter((len(text.split()) for text in self._words(references)), np.int64, len(references))
 

@@ -6,6 +6,7 @@ rows; every other file has a text a line. Of the fields of a row these are known
     id         id, utterance, file, audio_filepath, audio, path
     text       text, transcript, sentence
     speaker    speaker, speaker_id, client_id
+    words      words, or those of all segments: objects with text, begin and end in seconds
 
 Rows of one id are parts of one utterance, in their order.
 """
@@ -30,12 +31,21 @@ _NOBODY: Final = ""
 _SHOWN = 3
 
 
+class Timed(NamedTuple):
+    """What is said from where to where, in seconds."""
+
+    text: str
+    begin: float
+    end: float
+
+
 class Utterances(NamedTuple):
-    """Texts in order; ids, each once, where all of them have one; speakers where any of them has."""
+    """Texts in order; ids, each once, where all of them have one; speakers and words where any of them has."""
 
     texts: list[str]
     ids: list[str] | None = None
     speakers: list[str] | None = None
+    words: list[tuple[Timed, ...]] | None = None
 
 
 class Matched(NamedTuple):
@@ -48,6 +58,7 @@ class Matched(NamedTuple):
         speakers: Of each reference, where any is known.
         missing: Ids of references without a hypothesis.
         unknown: Ids of hypotheses without a reference, which nothing can be said of.
+        times: The words of hypotheses and of references with their times, where both tell them.
     """
 
     hypotheses: list[str]
@@ -56,6 +67,7 @@ class Matched(NamedTuple):
     speakers: list[str] | None = None
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    times: tuple[list[tuple[Timed, ...]], list[tuple[Timed, ...]]] | None = None
 
 
 def read_utterances(patterns: Sequence[str]) -> Utterances:
@@ -103,6 +115,8 @@ def match(hypotheses: Utterances, references: Utterances) -> Matched:
     found = [places.get(key) for key in wanted]
     if speakers is hypotheses.speakers and speakers is not None:
         speakers = [_NOBODY if place is None else speakers[place] for place in found]
+    ours, theirs = hypotheses.words, references.words
+    times = ([() if place is None else ours[place] for place in found], theirs) if ours and theirs else None
     known = set(wanted)
     return Matched(
         ["" if place is None else hypotheses.texts[place] for place in found],
@@ -111,6 +125,7 @@ def match(hypotheses: Utterances, references: Utterances) -> Matched:
         speakers,
         tuple(name for name, place in zip(names, found, strict=True) if place is None),
         tuple(name for name, key in zip(hypotheses.ids, keys, strict=True) if key not in known),
+        times,
     )
 
 
@@ -134,6 +149,7 @@ class _Row(NamedTuple):
     text: str
     id: str | None
     speaker: str | None
+    words: tuple[Timed, ...]
 
 
 def _joined(rows: Sequence[_Row]) -> Utterances:
@@ -143,13 +159,13 @@ def _joined(rows: Sequence[_Row]) -> Utterances:
     speakers = [row.speaker or _NOBODY for row in rows]
     if nameless or not rows:
         return Utterances([row.text for row in rows], None, speakers if any(speakers) else None)
-    texts: dict[str, list[str]] = {}
-    of_ids: dict[str, str] = {}
-    for row, speaker in zip(rows, speakers, strict=True):
-        texts.setdefault(row.id or "", []).append(row.text)
-        of_ids[row.id or ""] = of_ids.get(row.id or "") or speaker
-    joined = [" ".join(parts) for parts in texts.values()]
-    return Utterances(joined, list(texts), list(of_ids.values()) if any(speakers) else None)
+    parts: dict[str, list[_Row]] = {}
+    for row in rows:
+        parts.setdefault(row.id or "", []).append(row)
+    joined = [" ".join(row.text for row in found) for found in parts.values()]
+    named = [next((row.speaker for row in found if row.speaker), _NOBODY) for found in parts.values()]
+    words = [tuple(word for row in found for word in row.words) for found in parts.values()]
+    return Utterances(joined, list(parts), named if any(named) else None, words if any(words) else None)
 
 
 def _comparable(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -217,7 +233,18 @@ def _row(values: Mapping[str, Any], where: str) -> _Row:
             "the row has no text", where=where, found=", ".join(map(str, values)), expected=" or ".join(_TEXTS)
         )
     name, speaker = _first(values, _IDS), _first(values, _SPEAKERS)
-    return _Row(text, _name(name), _name(speaker))
+    return _Row(text, _name(name), _name(speaker), tuple(_words(values)))
+
+
+def _words(values: Mapping[str, Any]) -> Iterator[Timed]:
+    """The words of a row that have times; what is none of them is passed over."""
+    segments = [values, *(values["segments"] if isinstance(values.get("segments"), list) else [])]
+    for segment in segments:
+        words = segment.get("words") if isinstance(segment, dict) else None
+        for word in words if isinstance(words, list) else ():
+            match word:
+                case {"text": str(text), "begin": int() | float() as begin, "end": int() | float() as end}:
+                    yield Timed(text, float(begin), float(end))
 
 
 def _stem(path: str) -> str:

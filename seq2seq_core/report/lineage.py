@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from seq2seq_core.inference.manifest import describe_model
+from seq2seq_core import storage
+from seq2seq_core.models.card import read_card
 from seq2seq_core.report.data import Fact
 
 
 def lineage_of(model: str) -> tuple[Fact, ...]:
     """Digest and lineage of a model; a ModelError when there is none."""
-    entry = describe_model(model)
-    values: dict[str, Any] = {"model": entry.url, "model digest": entry.digest, **(entry.lineage or {})}
+    card, lineage = read_card(model)
+    values: dict[str, Any] = {"model": storage.redact(model), "model digest": card.digest, **lineage.told}
     return tuple(Fact(name.replace("_", " "), _show(value)) for name, value in values.items() if value)
 
 

@@ -18,6 +18,10 @@ def recognition_table(found: Breakdown) -> str:
     names = sorted(RECOGNITION, key=lambda name: name != found.main)
     rates = {"wer": found.total.wer, "cer": found.total.cer}
     lines = [f"{MEASURES[name].label}  {rates[name]:6.2f} %  {found.signatures[name]}" for name in names]
+    if found.times:
+        median = f"median {found.times.median:.3f} s"
+        where = f"of {found.times.words:,} recognised words begin within {found.times.tolerance} s ({median})"
+        lines.append(f"time {found.times.share:6.2f} %  {where}")
     lines += section("utterances", _part_lines(found, {"all": found.total}))
     lines += section(f"by {_unit(found)} of the reference", _part_lines(found, found.lengths))
     lines += section("by speaker", _part_lines(found, found.speakers))

@@ -1,4 +1,4 @@
-"""Files of sources, hypotheses and references in, their scores and examples out, as a page shows them."""
+"""Files of hypotheses and references in, their scores and examples out, as a page shows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.segments import read_segments
+from seq2seq_core.metrics.measures import MEASURES, RECOGNITION
+from seq2seq_core.metrics.recognition import RecognitionMetric
 from seq2seq_core.metrics.translation import TranslationScores, score
+from seq2seq_core.metrics.utterances import match, read_utterances
 from seq2seq_core.report.data import Example, Score, ScoreTable
 
 
@@ -35,6 +38,28 @@ def read_translations(sources: Sequence[str], hypotheses: Sequence[str], referen
             "sources and references do not match", found=f"{len(texts[0])} sources", expected=len(texts[2])
         )
     return Translated((table,), tuple(Example(*row) for row in zip(*texts, strict=True)))
+
+
+def read_transcripts(hypotheses: Sequence[str], references: Sequence[str], language: str) -> Translated:
+    """Read and score transcripts; their ids stand where sources would. Nothing of none.
+
+    Raises:
+        InputError: Hypotheses and references do not match; see `metrics.utterances`.
+    """
+    if not hypotheses:
+        return Translated((), ())
+    matched = match(read_utterances(hypotheses), read_utterances(references))
+    metric = RecognitionMetric(language)
+    found = metric.scores(metric.sums(matched.hypotheses, matched.references))
+    rates = {"wer": found.wer, "cer": found.cer}
+    scores = [
+        Score(MEASURES[name].label, rates[name], "%", metric.signature(name))
+        for name in sorted(RECOGNITION, key=lambda name: name != metric.main)
+    ]
+    whole = Score("Utterances without an error", 100 - 100 * found.wrong / found.utterances, unit="%")
+    rows = zip(matched.ids, matched.hypotheses, matched.references, strict=True)
+    table = ScoreTable(f"{found.utterances:,} utterances", (*scores, whole))
+    return Translated((table,), tuple(Example(*row) for row in rows))
 
 
 def score_table(scores: TranslationScores) -> ScoreTable:

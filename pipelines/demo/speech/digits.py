@@ -20,7 +20,7 @@ import numpy as np
 
 from pipelines.demo.speech.long import Piece, Turn, publish_told, tell
 from pipelines.demo.speech.recording import Recording, joined, noisy
-from pipelines.demo.speech.spoken import as_lines, publish_own
+from pipelines.demo.speech.writing import as_lines, publish_own
 from seq2seq_core import storage
 from seq2seq_core.audio.decode import decode
 from seq2seq_core.audio.signal import mono

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from pipelines.demo.speech.recording import Recording, joined, noisy
-from pipelines.demo.speech.spoken import publish_own
+from pipelines.demo.speech.writing import publish_own
 from seq2seq_core import storage
 from seq2seq_core.audio.terms import Samples
 

@@ -5,6 +5,7 @@ and signs. Validation and test have sentences that no training voice says, in vo
 
     train.jsonl, valid.jsonl, test.jsonl   a line an utterance: audio_filepath, text, translation, duration, speaker
     audio/train-000000.flac ...            16,000 samples a second
+    long-5.flac, long-5.json               5 minutes of the test in one recording, and the truth about it
     spoken.json                            what was made, last
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -22,14 +23,15 @@ import numpy as np
 from pipelines.demo.corpus import draw, sentences
 from pipelines.demo.phrase import Phrase
 from pipelines.demo.speech import voices
+from pipelines.demo.speech.long import Piece, Turn, publish_told, tell
 from pipelines.demo.speech.recording import Recording, joined, noisy
 from pipelines.demo.speech.voices import Voice, speak
+from pipelines.demo.speech.writing import as_lines, publish_own
 from pipelines.local.workers import HERE, Workers
 from seq2seq_core import storage
 from seq2seq_core.audio.signal import from_pcm16, resample
 from seq2seq_core.audio.terms import Samples
 from seq2seq_core.dataset.schema import SPLITS, Split
-from seq2seq_core.errors import StorageError
 
 RATE: Final = 16_000
 SUMMARY_NAME: Final = "spoken.json"
@@ -48,6 +50,7 @@ _WRITTEN_AS_SPOKEN = re.compile(r"[A-Za-z ,.;?'-]+")
 _WORDS_A_MINUTE = (130, 210)
 _PITCH = (35, 65)
 _DECIBELS = (10.0, 30.0)
+_DECIBELS_OF_LONG = 20.0
 _MARGIN_SECONDS = (0.1, 0.35)
 _AT_A_TIME = 32
 
@@ -72,8 +75,17 @@ class Summary(NamedTuple):
     hours: dict[str, float]
 
 
-def generate(folder: str, counts: Mapping[Split, int], seed: int = 1, workers: Workers = HERE) -> Summary:
+def generate(
+    folder: str, counts: Mapping[Split, int], minutes: int = 0, seed: int = 1, workers: Workers = HERE
+) -> Summary:
     """Write the corpus; the same arguments give the same bytes, whoever works.
+
+    Args:
+        folder: Where it goes.
+        counts: Utterances of each split.
+        minutes: How long a recording of the whole test is to be; 0: none is made.
+        seed: What all chance comes from.
+        workers: Who makes the utterances.
 
     Raises:
         ConfigError: The templates do not hold that many sentences.
@@ -88,6 +100,9 @@ def generate(folder: str, counts: Mapping[Split, int], seed: int = 1, workers: W
         entries = (_entry(one, duration) for one, duration in zip(utterances, seconds, strict=True))
         publish_own(storage.join(folder, f"{split}.jsonl"), as_lines(entries))
         hours[split] = sum(seconds) / 3600
+    if minutes:
+        told = tell(turns_of(plans["test"]), 60.0 * minutes, RATE, seed, _DECIBELS_OF_LONG)
+        publish_told(folder, f"long-{minutes}", told)
     summary = Summary(folder, seed, {split: len(utterances) for split, utterances in plans.items()}, hours)
     storage.publish_text(storage.join(folder, SUMMARY_NAME), json.dumps(summary._asdict(), indent=1) + "\n")
     return summary
@@ -106,6 +121,17 @@ def planned(counts: Mapping[Split, int], seed: int) -> dict[Split, list[Utteranc
         for split in SPLITS
         if (count := counts.get(split, 0))
     }
+
+
+def turns_of(utterances: Sequence[Utterance]) -> Callable[[np.random.Generator], Turn]:
+    """What says one utterance after the other, from the start again at the end."""
+    endless = itertools.cycle(utterances)
+
+    def turn(_: np.random.Generator) -> Turn:
+        one = next(endless)
+        return [Piece(one.text, one.voice.name, said(one))]
+
+    return turn
 
 
 def make(folder: str, utterances: Sequence[Utterance]) -> list[float]:
@@ -128,28 +154,6 @@ def record(utterance: Utterance) -> Recording:
 def said(utterance: Utterance) -> Samples:
     """The utterance alone."""
     return resample(from_pcm16(speak(utterance.text, utterance.voice)), voices.RATE, RATE)
-
-
-def as_lines(entries: Iterable[Mapping[str, Any]]) -> bytes:
-    """JSON Lines."""
-    return "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode()
-
-
-def publish_own(url: str, data: bytes) -> None:
-    """Put a file where none is, or where it is already.
-
-    Raises:
-        StorageError: Another one stands there.
-    """
-    found = storage.read_if_there(url)
-    if found is None:
-        storage.publish_bytes(url, data)
-    elif found != data:
-        raise StorageError(
-            "a file that this demo has not written stands where its corpus would go",
-            where=storage.redact(url),
-            advice="Choose another output folder, or move it away.",
-        )
 
 
 def _cast(split: Split, number: int, pair: Phrase, random: Random) -> Utterance:

@@ -46,3 +46,26 @@ def test_the_command_says_where_the_page_is(tmp_path: Path, capsys: pytest.Captu
     words = [f"--{name}={tmp_path / name}" for name in ("sources", "hypotheses", "references")]
     assert main(["report", "--output", str(tmp_path / "r.html"), *words]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/r.html is written\n"
+
+
+def test_transcripts_make_a_page_of_error_rates(tmp_path: Path) -> None:
+    (tmp_path / "h.jsonl").write_text('{"id": "u2", "text": "Three."}\n{"id": "u1", "text": "one <b>"}\n')
+    (tmp_path / "r.jsonl").write_text('{"id": "u1", "text": "one two"}\n{"id": "u2", "text": "three"}\n')
+    files = {"hypotheses": [str(tmp_path / "h.jsonl")], "references": [str(tmp_path / "r.jsonl")]}
+    values = {"output": str(tmp_path / "r.html"), "task": "asr", "language": "en"}
+    examples = report.write(configuration.build(report.ReportConfig, {**values, **files}))
+    assert [(example.source, example.reference) for example in examples] == [("u1", "one two"), ("u2", "three")]
+    page = (tmp_path / "r.html").read_text()
+    assert "33.3" in page
+    assert "wer|norm:standard.1|lang:en|" in page
+    assert "one &lt;b&gt;" in page
+    assert "BLEU" not in page
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [(["sources"], "sources are for text that was translated"), (["hypotheses"], "belong together; found no ref")],
+)
+def test_transcripts_have_no_sources_but_references(given: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        configuration.build(report.ReportConfig, {"output": "x", "task": "asr", **{key: ["a"] for key in given}})

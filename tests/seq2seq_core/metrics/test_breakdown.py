@@ -8,7 +8,7 @@ import pytest
 from seq2seq_core.errors import InputError
 from seq2seq_core.metrics.breakdown import break_down
 from seq2seq_core.metrics.recognition import RecognitionMetric
-from seq2seq_core.metrics.utterances import Matched
+from seq2seq_core.metrics.utterances import Matched, Timed
 
 REFERENCES = ["", "one", "one two three four five", "one two three four five six", "w " * 40, "w " * 41]
 HYPOTHESES = ["um", "one", "one two three four nine", "", "w " * 40, "w " * 40]
@@ -44,6 +44,14 @@ def test_it_is_plain_values() -> None:
     assert values["speakers"]["a"]["words"]["deletions"] == 7
     assert values["confusions"] == [{"reference": "", "hypothesis": "um", "times": 1}]
     assert values["signatures"]["wer"].startswith("wer|")
+
+
+def test_times_are_told_where_both_sides_have_them() -> None:
+    word = (Timed("one", 0.0, 1.0),)
+    told = Matched(["one"], ["one"], ["a"], times=([word], [word]))
+    found = break_down(told, RecognitionMetric("en"), 1)
+    assert found.to_json()["times"]["share"] == 100.0
+    assert break_down(matched(), RecognitionMetric("en"), 1).to_json()["times"] is None
 
 
 def test_nothing_cannot_be_scored() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from seq2seq_core.metrics.breakdown import break_down
 from seq2seq_core.metrics.recognition import RecognitionMetric
-from seq2seq_core.metrics.utterances import Matched
+from seq2seq_core.metrics.utterances import Matched, Timed
 from seq2seq_core.report.recognition import recognition_table
 
 REFERENCES = ["one two", "three four five six seven eight"]
@@ -33,6 +33,12 @@ def test_what_is_missing_is_named_but_not_without_end() -> None:
     assert ["u20"] not in found
     assert ["and", "5", "more"] in found
     assert ["x"] in found
+
+
+def test_times_have_a_line() -> None:
+    times = [[(Timed("one", 0.0, 1.0), Timed("two", 1.5, 2.0))], [(Timed("one", 0.1, 1.0), Timed("two", 1.0, 2.0))]]
+    found = lines(Matched(["one two"], ["one two"], ["a"], times=(times[0], times[1])))
+    assert " ".join(found[2]) == "time 50.00 % of 2 recognised words begin within 0.2 s (median 0.300 s)"
 
 
 def test_characters_come_first_where_words_have_no_spaces() -> None:

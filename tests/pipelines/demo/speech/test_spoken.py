@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pipelines.demo.speech import spoken
-from pipelines.demo.speech.spoken import SUMMARY_NAME, generate, planned, publish_own
+from pipelines.demo.speech.spoken import SUMMARY_NAME, generate, planned
+from pipelines.demo.speech.writing import publish_own
 from pipelines.local import pool
 from seq2seq_core.audio import flac
 from seq2seq_core.errors import StorageError
@@ -54,6 +55,14 @@ def test_the_same_bytes_whoever_works(corpus: Path, tmp_path: Path) -> None:
     generate(str(tmp_path), COUNTS)
     for path in (one for one in sorted(corpus.rglob("*")) if one.is_file() and one.name != SUMMARY_NAME):
         assert (tmp_path / path.relative_to(corpus)).read_bytes() == path.read_bytes(), path
+
+
+def test_a_long_recording_of_the_test(tmp_path: Path) -> None:
+    generate(str(tmp_path), {"train": 1, "test": 3}, minutes=1)
+    truth = json.loads((tmp_path / "long-1.json").read_text())
+    assert [word["text"] for word in truth["words"][:3]] == [row["text"] for row in rows(tmp_path, "test")]
+    assert 60 <= truth["duration"] < 80
+    assert len(flac.decode((tmp_path / "long-1.flac").read_bytes())) == round(truth["duration"] * spoken.RATE)
 
 
 def test_other_seeds_say_other_things() -> None:

@@ -1,0 +1,32 @@
+"""What is to be written in; files that no other program's are replaced by, out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from seq2seq_core import storage
+from seq2seq_core.errors import StorageError
+
+
+def as_lines(entries: Iterable[Mapping[str, Any]]) -> bytes:
+    """JSON Lines."""
+    return "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode()
+
+
+def publish_own(url: str, data: bytes) -> None:
+    """Put a file where none is, or where it is already.
+
+    Raises:
+        StorageError: Another one stands there.
+    """
+    found = storage.read_if_there(url)
+    if found is None:
+        storage.publish_bytes(url, data)
+    elif found != data:
+        raise StorageError(
+            "a file that this demo has not written stands where its corpus would go",
+            where=storage.redact(url),
+            advice="Choose another output folder, or move it away.",
+        )

@@ -1,0 +1,61 @@
+"""The demo of speech from end to end, with a training of a few steps."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pipelines.commands import demo_speech
+from seq2seq_core.dataset.manifest import load_manifest
+from seq2seq_core.errors import ConfigError, StorageError
+
+CONFIG = demo_speech.DemoSpeechConfig(
+    utterances=60, held_out_utterances=3, minutes=1, steps=4, processes=1, train_options=("--report_every_steps", "2")
+)
+
+
+@pytest.mark.slow
+def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "demo"
+    config = CONFIG.model_copy(update={"output": str(root)})
+    assert demo_speech.run(config) == 0
+    said, told = capfd.readouterr()
+    assert "validation at step 1 " in told
+    assert " | WER " in told
+    assert said.count("wer|norm:standard.1|lang:en|") == 2
+    assert "demo/report.html" in said
+    manifest = load_manifest(str(root / "dataset"))
+    assert manifest.ledger.balance == 0
+    assert manifest.splits["test"].rows == 3
+    heard = json.loads((root / "long" / "long-1.json").read_text())
+    assert heard["duration"] > 60
+    page = (root / "report.html").read_text()
+    assert "WER" in page
+    assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", page)
+
+    results = ("dataset/dataset.json", "run/best/config.json", "transcripts/output.json", "long/long-1.srt")
+    before = {name: (root / name).read_bytes() for name in results}
+    assert demo_speech.run(config) == 0
+    assert {name: (root / name).read_bytes() for name in results} == before
+
+
+def test_variables_of_torchrun_are_refused_before_the_first_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="WORLD_SIZE: variables of torchrun are set in part"):
+        demo_speech.run(CONFIG.model_copy(update={"output": str(tmp_path / "demo")}))
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_page_of_another_stays(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("mine")
+    with pytest.raises(StorageError, match="a file that this program has not written"):
+        demo_speech.run(CONFIG.model_copy(update={"output": str(tmp_path)}))
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
