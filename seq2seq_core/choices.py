@@ -36,7 +36,8 @@ class OneOf(Generic[T]):
         table: The configurations, by what `key` says.
         key: The key that tells them apart.
         default: What it says where it is not given.
-        by_name: Whether a name alone stands for the configuration of that name with its defaults.
+        by_name: Whether a name alone stands for the configuration of that name with its defaults, and keys without a
+            name for the first that has them all.
     """
 
     table: Mapping[str, type[T]]
@@ -61,7 +62,15 @@ class OneOf(Generic[T]):
         return found
 
     def _name(self, values: object) -> Any:
-        return values.get(self.key, self.default) if isinstance(values, Mapping) else getattr(values, self.key)
+        if not isinstance(values, Mapping):
+            return getattr(values, self.key)
+        return values[self.key] if self.key in values else self._fitting(values)
+
+    def _fitting(self, values: Mapping[str, Any]) -> str:
+        """The name where none is given."""
+        names = (self.default, *self.table) if self.by_name else ()
+        fitting = (name for name in names if values.keys() <= self.table[name].model_fields.keys())
+        return next(fitting, self.default)
 
     def _unknown(self, name: object) -> PydanticCustomError:
         close = difflib.get_close_matches(str(name), self.table, n=1)

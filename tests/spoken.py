@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-import soundfile
+import pytest
 
 from seq2seq_core.audio.terms import AUDIO_VALUE
+
+soundfile = pytest.importorskip("soundfile", reason="pip install 'seq2seq[speech]'")
 
 WORDS = ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben")
 _SECONDS = 0.25

@@ -12,7 +12,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pydantic
 from pydantic import Field
@@ -28,6 +28,7 @@ from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.machine import usable_cores
+from seq2seq_core.modalities.table import modality_of
 from seq2seq_core.preparation.planning import inputs
 from seq2seq_core.preparation.planning.inputs import Given
 from seq2seq_core.preparation.planning.watch import clear_totals
@@ -158,13 +159,29 @@ def make_job(config: PrepareConfig) -> Job:
     given: list[Given] = [("train", corpus) for corpus in _corpora(config)]
     given += [(split, held) for split, held in held_out.items() if held is not None and held.share is None]
     given += [("benchmark", benchmark) for benchmark in config.benchmarks]
+    config = _with_source(config, [corpus for _, corpus in given])
     return inputs.make_job(
         output=config.output,
         recipe=Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields}),
         given=given,
         shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
-        configuration=configuration.redacted(config, without=_CHANGES_NO_RESULT),
+        configuration=_resolved(config),
     )
+
+
+def _with_source(config: PrepareConfig, corpora: Sequence[CorpusConfig]) -> PrepareConfig:
+    """The configuration with what the source is by the formats of all corpora, where it does not say so itself."""
+    if "source_modality" in config.model_fields_set:
+        return config
+    found = {corpus.source_modality(config.output or None) for corpus in corpora}
+    return config.model_copy(update={"source_modality": modality_of(found.pop())}) if len(found) == 1 else config
+
+
+def _resolved(config: PrepareConfig) -> dict[str, Any]:
+    """What the manifest keeps, with all rules that judge the rows."""
+    values = configuration.redacted(config, without=_CHANGES_NO_RESULT)
+    values["filters"] |= config.filters.unwritten(config.source_modality.measured)
+    return values
 
 
 def _begin_job(config: PrepareConfig) -> Job:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import apache_beam as beam
 
 from pipelines.graphs import failures, options
-from pipelines.graphs.units import ForEach, SkipFinished, engine_for, skipped
+from pipelines.graphs.units import ForEach, SkipFinished, Together, engine_for, skipped
 from pipelines.local.watch import watching
 from pipelines.local.workers import Workers
 from seq2seq_core.claims import held
@@ -26,6 +26,9 @@ from seq2seq_core.inference.speech.terms import AudioFile, Recording, SpeechUnit
 from seq2seq_core.inference.speech.work import Done, Ear, work
 from seq2seq_core.inference.speech.writing import Written, write
 from seq2seq_core.inference.watch import UnitWatch, forget_units
+
+Transcripts = tuple[Transcript, ...]
+"""Those that are written together."""
 
 
 def build(
@@ -41,13 +44,14 @@ def build(
     ear = Ear(job.transcriber, job.provenance.model.digest)
     files = root | "List inputs" >> beam.Create(job.files, reshuffle=False).with_output_types(AudioFile)
     recordings = files | "Look at inputs" >> ForEach(_examine, job.unit_seconds, kind=Recording, workers=workers)
-    to_do, finished = recordings | "Open output" >> _OpenOutput(job) | "Skip finished" >> SkipFinished(job.output)
+    units = recordings | "Open output" >> Together(open_output, job, kind=SpeechUnit)
+    to_do, finished = units | "Skip finished" >> SkipFinished(job.output)
     heard = to_do | "Recognise" >> ForEach(work, ear, job.output, kind=Done, workers=workers)
     before = finished | "Tell" >> beam.Map(_done_before).with_output_types(Done)
-    done = (before, heard) | "All units" >> beam.Flatten() | "Hold units" >> beam.Reshuffle()
-    transcripts = done | "Make transcripts" >> _MakeTranscripts(job, recordings)
+    done = (before, heard) | "All units" >> beam.Flatten()
+    transcripts = recordings | "Make transcripts" >> Together(transcripts_of, job, kind=Transcripts, others=[done])
     written = transcripts | "Write" >> ForEach(_write, job.output, job.on_error, kind=Written, workers=workers)
-    return written | "Close output" >> _CloseOutput(job, recordings, done)
+    return recordings | "Close output" >> Together(_close, job, kind=Transcription, others=[done, written])
 
 
 def run(
@@ -85,64 +89,7 @@ def _write(root: str, on_error: str, transcripts: Sequence[Transcript]) -> Writt
     return write(root, transcripts, "fail" if on_error == "fail" else "keep")
 
 
-class _OpenOutput(beam.PTransform):  # type: ignore[misc]
-    """PCollection[Recording] -> PCollection[SpeechUnit], when every recording has been looked at."""
-
-    def __init__(self, job: TranscriptionJob) -> None:
-        super().__init__()
-        self._job = job
-
-    def expand(self, recordings: beam.PCollection[Recording]) -> beam.PCollection[SpeechUnit]:
-        return (
-            recordings
-            | "Gather recordings" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-            | "Open" >> beam.FlatMap(self._open).with_output_types(SpeechUnit)
-            | "Hold plan" >> beam.Reshuffle()
-        )
-
-    def _open(self, recordings: list[Recording]) -> list[SpeechUnit]:
-        return open_output(self._job, recordings)
-
-
-class _MakeTranscripts(beam.PTransform):  # type: ignore[misc]
-    """PCollection[Done] -> PCollection[tuple of Transcript], when every unit has been recognised."""
-
-    def __init__(self, job: TranscriptionJob, recordings: beam.PCollection[Recording]) -> None:
-        super().__init__()
-        self._job, self._recordings = job, recordings
-
-    def expand(self, done: beam.PCollection[Done]) -> beam.PCollection[tuple[Transcript, ...]]:
-        recordings = beam.pvalue.AsList(self._recordings)
-        return (
-            done
-            | "Gather units" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-            | "List" >> beam.FlatMap(_list, self._job, recordings).with_output_types(tuple[Transcript, ...])
-        )
-
-
-def _list(done: list[Done], job: TranscriptionJob, recordings: list[Recording]) -> list[tuple[Transcript, ...]]:
-    return transcripts_of(job, recordings, done)
-
-
-class _CloseOutput(beam.PTransform):  # type: ignore[misc]
-    """PCollection[Written] -> PCollection[Transcription] of one element; see `closing.close_output`."""
-
-    def __init__(
-        self, job: TranscriptionJob, recordings: beam.PCollection[Recording], done: beam.PCollection[Done]
-    ) -> None:
-        super().__init__()
-        self._job, self._recordings, self._done = job, recordings, done
-
-    def expand(self, written: beam.PCollection[Written]) -> beam.PCollection[Transcription]:
-        recordings, done = beam.pvalue.AsList(self._recordings), beam.pvalue.AsList(self._done)
-        return (
-            written
-            | "Gather transcripts" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-            | "Publish" >> beam.Map(_close, self._job, recordings, done).with_output_types(Transcription)
-        )
-
-
 def _close(
-    written: list[Written], job: TranscriptionJob, recordings: list[Recording], done: list[Done]
-) -> Transcription:
-    return close_output(job, recordings, done, written)
+    job: TranscriptionJob, recordings: list[Recording], done: list[Done], written: list[Written]
+) -> list[Transcription]:
+    return [close_output(job, recordings, done, written)]

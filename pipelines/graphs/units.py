@@ -40,11 +40,48 @@ class ForEach(beam.PTransform):  # type: ignore[misc]
             do_one = functools.partial(self._function, *self._first)
             spread = elements | "Spread" >> beam.Reshuffle()
             return spread | "Do" >> beam.Map(do_one).with_output_types(self._kind) | "Hold" >> beam.Reshuffle()
-        together = elements | "Gather" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-        return together | "Do all" >> beam.FlatMap(self._do_all, self._workers).with_output_types(self._kind)
+        return elements | "Do all" >> Together(_do_all, self._workers, self._function, self._first, kind=self._kind)
 
-    def _do_all(self, elements: Sequence[Any], workers: Workers) -> Iterator[Any]:
-        return workers.map(self._function, ((*self._first, element) for element in elements))
+
+class Together(beam.PTransform):  # type: ignore[misc]
+    """PCollection -> PCollection: all that a function returns for all elements together, which are there by then."""
+
+    def __init__(
+        self, function: Callable[..., Any], *first: Any, kind: type, others: Sequence[beam.PCollection[Any]] = ()
+    ) -> None:
+        """What is done.
+
+        Args:
+            function: A function of a module.
+            first: Its arguments before the lists of elements.
+            kind: What it returns, any number of them.
+            others: More collections whose elements it is given, each in a list of its own.
+        """
+        super().__init__()
+        self._function, self._first, self._kind, self._others = function, first, kind, others
+
+    def expand(self, elements: beam.PCollection[Any]) -> beam.PCollection[Any]:
+        lists = [beam.pvalue.AsList(each) for each in (elements, *self._others)]
+        once = elements.pipeline | "Once" >> beam.Create([None], reshuffle=False)
+        return once | "Do" >> beam.ParDo(_DoTogether(self._function, self._first), *lists).with_output_types(self._kind)
+
+
+class _DoTogether(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, function: Callable[..., Any], first: tuple[Any, ...]) -> None:
+        super().__init__()
+        self._function, self._first = function, first
+
+    @beam.typehints.no_annotations  # type: ignore[untyped-decorator]  # Beam does not know what `*` means
+    def process(self, once: None, *lists: list[Any]) -> Any:
+        """See beam.DoFn."""
+        del once
+        return self._function(*self._first, *lists)
+
+
+def _do_all(
+    workers: Workers, function: Callable[..., Any], first: tuple[Any, ...], elements: Sequence[Any]
+) -> Iterator[Any]:
+    return workers.map(function, ((*first, element) for element in elements))
 
 
 class SkipFinished(beam.PTransform):  # type: ignore[misc]

@@ -113,7 +113,8 @@ def _start(address: str, processes: int, preload: Sequence[str]) -> list[subproc
         number = listening.fileno()
         begin = _BEGIN.format(path=sys.path, socket=number, processes=each, preload=tuple(preload))
         command = [sys.executable, "-c", begin]
-        how: dict[str, Any] = {"stdin": subprocess.PIPE, "pass_fds": [number], "process_group": 0}
+        alone = {"OMP_NUM_THREADS": "1"} | os.environ  # with a process a core, threads of NumPy's would be too many
+        how: dict[str, Any] = {"stdin": subprocess.PIPE, "pass_fds": [number], "process_group": 0, "env": alone}
         return [subprocess.Popen(command, **how) for _ in range(leaders)]  # noqa: S603 (our own command)
 
 

@@ -21,7 +21,7 @@ from seq2seq_core.audio.source import Info, Source, truncated
 from seq2seq_core.audio.spliced import read_at
 from seq2seq_core.audio.terms import AudioError, Signal
 
-__all__ = ["Info", "blocks", "decode", "probe"]
+__all__ = ["Info", "Ranges", "blocks", "decode", "probe"]
 
 _HEAD = 64
 _BLOCK = 1 << 30
@@ -90,11 +90,40 @@ def blocks(stream: BinaryIO, start: int, count: int, block: int) -> Iterator[npt
     Raises:
         AudioError: It is no audio, or ends earlier.
     """
-    left = count
     with _opened(stream) as source:
-        for samples in source.blocks(start, count, block):
-            left -= len(samples)
-            yield _finite(samples)
+        yield from _all_of(source, start, count, block)
+
+
+class Ranges:
+    """An open file of which many ranges are read: it is looked at once.
+
+    Attributes:
+        info: What it is.
+
+    Raises:
+        AudioError: See `probe`.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        with contextlib.ExitStack() as stack:
+            self._source = stack.enter_context(_opened(stream))
+            self.info = _not_empty(self._source.info())
+            self._open = stack.pop_all()
+
+    def blocks(self, start: int, count: int, block: int) -> Iterator[npt.NDArray[np.float32]]:
+        """See `blocks`."""
+        return _all_of(self._source, start, count, block)
+
+    def close(self) -> None:
+        """Let go of what a library holds; the stream stays open."""
+        self._open.close()
+
+
+def _all_of(source: Source, start: int, count: int, block: int) -> Iterator[npt.NDArray[np.float32]]:
+    left = count
+    for samples in source.blocks(start, count, block):
+        left -= len(samples)
+        yield _finite(samples)
     if left:
         raise truncated(count - left, count)
 

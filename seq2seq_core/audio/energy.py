@@ -15,6 +15,11 @@ Levels = npt.NDArray[np.float32]
 
 FRAMES_A_SECOND = 100
 _LEAST = 1e-12  # -120 dBFS
+_SMOOTHED = 5
+_HOP, _AROUND = 500, 1500  # frames: the noise is looked at every 5 seconds, 15 seconds to both sides
+_QUIET_AND_LOUD = (10, 95)  # percentiles
+_SHARE_OF_WAY, _LEAST_MARGIN = 0.35, 3.0
+_LEAST_FLOOR = -70.0
 
 
 def decibels(power: Any) -> Any:
@@ -79,9 +84,28 @@ def quietest_frame(levels: Levels, begin: int, end: int, width: int = 10) -> int
     return begin + int(np.argmin(means))
 
 
-def speech_scores(levels: Levels) -> npt.NDArray[np.float32]:
-    """How many dB each frame stands above the noise floor, which follows the recording."""
+def above_noise(levels: Levels, margin_db: float) -> Levels:
+    """How far each frame, smoothed, stands above the noise: 1 is where speech begins.
+
+    Noise is what is quiet within a quarter of a minute before and after, and not less than -70 dBFS, so that digital
+    silence is no noise to stand above. Speech begins `margin_db` above it, or at a third of the way to what is loud
+    there, where that is less: in loud noise the way is short.
+    """
     if not len(levels):
         return levels
-    floor = float(np.percentile(levels, 15))
-    return levels - np.float32(max(floor, -70.0))
+    smooth = 10 * np.log10(_moving_mean(10 ** (levels.astype(np.float64) / 10), _SMOOTHED))
+    centres = np.arange(_HOP // 2, max(len(levels), _HOP // 2 + 1), _HOP)
+    around = [smooth[max(0, centre - _AROUND) : centre + _AROUND] for centre in centres]
+    quiet, loud = np.transpose([np.percentile(window, _QUIET_AND_LOUD) for window in around])
+    quiet = np.maximum(quiet, _LEAST_FLOOR)
+    margins = np.clip((loud - quiet) * _SHARE_OF_WAY, min(_LEAST_MARGIN, margin_db), margin_db)
+    places = np.arange(len(levels))
+    return np.asarray((smooth - np.interp(places, centres, quiet)) / np.interp(places, centres, margins), np.float32)
+
+
+def _moving_mean(values: npt.NDArray[np.float64], width: int) -> npt.NDArray[np.float64]:
+    """Over so many (odd) frames around each, fewer at the ends."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(len(values))
+    left, right = np.maximum(places - width // 2, 0), np.minimum(places + width // 2 + 1, len(values))
+    return np.asarray(np.maximum((sums[right] - sums[left]) / (right - left), _LEAST))

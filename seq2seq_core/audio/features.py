@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,10 @@ Frames = npt.NDArray[np.float32]
 
 _PREEMPHASIS = 0.97
 _POVEY = 0.85
+_FEWEST = 16
 _AT_ONCE = 256
 _PARTS = 4
+_ALONE = 1 << 18  # multiplications that OpenBLAS does in one thread
 _FLOOR = np.finfo(np.float32).eps
 
 
@@ -40,6 +42,21 @@ class FilterBankConfig(Config):
     high_hz: float = pydantic.Field(
         default=0.0, description="Where the highest triangle ends; 0 and below count from half the rate."
     )
+
+    @pydantic.model_validator(mode="after")
+    def _can_be(self) -> Self:
+        if self.shift < 1 or self.frame < _FEWEST:
+            raise ValueError(f"frame_ms and shift_ms: {self.frame} and {self.shift} samples are too few at this rate")
+        if not self.low_hz < self.highest <= self.rate / 2:
+            raise ValueError("high_hz: has to lie above low_hz, and not above half the rate")
+        if not (_mel_matrix(self, _points(self.frame)) > 0).any(axis=0).all():
+            raise ValueError("mels: some triangles are so narrow that they see nothing; fewer mels or longer frames do")
+        return self
+
+    @property
+    def highest(self) -> float:
+        """Where the highest triangle ends, in hertz."""
+        return self.high_hz if self.high_hz > 0 else self.rate / 2 + self.high_hz
 
     @property
     def frame(self) -> int:
@@ -90,7 +107,7 @@ class _Tables:
 
     def __init__(self, config: FilterBankConfig) -> None:
         self.frame, self.shift = config.frame, config.shift
-        points = max(_PARTS * 2, 1 << (config.frame - 1).bit_length())
+        points = _points(config.frame)
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.frame) / (config.frame - 1))
         self.bins = points // (2 * _PARTS) + 1
         angles = 2 * np.pi / points * np.outer(np.arange(config.frame), np.arange(self.bins))
@@ -111,6 +128,11 @@ class _Tables:
         return np.where(again | (order == 2 * quarter), -1, order)
 
 
+def _points(frame: int) -> int:
+    """Of the transform: the next power of two."""
+    return 1 << (frame - 1).bit_length()
+
+
 @functools.lru_cache(maxsize=8)
 def _tables(config: FilterBankConfig) -> _Tables:
     return _Tables(config)
@@ -118,9 +140,7 @@ def _tables(config: FilterBankConfig) -> _Tables:
 
 def _mel_matrix(config: FilterBankConfig, points: int) -> npt.NDArray[np.float64]:
     """The share that each bin of the spectrum has in each triangle, and a row of zeros."""
-    nyquist = config.rate / 2
-    high = config.high_hz if config.high_hz > 0 else nyquist + config.high_hz
-    edges = np.linspace(_mel(config.low_hz), _mel(high), config.mels + 2)
+    edges = np.linspace(_mel(config.low_hz), _mel(config.highest), config.mels + 2)
     bins = _mel(np.arange(points // 2) * (config.rate / points))[:, None]
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     shares = np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre))
@@ -149,9 +169,9 @@ class _Bench:
         """The frames of a piece, no more than `_AT_ONCE`; the array holds them until the next call."""
         self._cut(x, count)
         for part, waves, out in zip(self._parts, self._tables.waves, self._waves, strict=True):
-            np.matmul(part, waves, out=out)
+            _multiply(part, waves, out)
         self._put_together()
-        np.matmul(self._power.reshape(_AT_ONCE, -1), self._tables.mels, out=self._mels)
+        _multiply(self._power.reshape(_AT_ONCE, -1), self._tables.mels, self._mels)
         np.maximum(self._mels, _FLOOR, out=self._mels)
         return np.log(self._mels, out=self._mels)[:count]
 
@@ -183,13 +203,22 @@ class _Bench:
         tables = self._tables
         wide = x.astype(np.float64)
         wide *= FULL_SCALE
-        emphasised = np.zeros(len(wide), np.float32)
-        np.subtract(wide[1:], _PREEMPHASIS * wide[:-1], out=emphasised[1:], casting="same_kind")
-        means = _frame_sums(wide, count, tables) * ((1 - _PREEMPHASIS) / tables.frame)
-        means_F1 = means.astype(np.float32)[:, None]
+        emphasised = np.zeros(len(wide))
+        np.subtract(wide[1:], _PREEMPHASIS * wide[:-1], out=emphasised[1:])
+        means_F1 = _frame_sums(wide, count, tables)[:, None] * ((1 - _PREEMPHASIS) / tables.frame)
         views = np.lib.stride_tricks.sliding_window_view(emphasised, tables.frame)[:: tables.shift]
         for begin, part in enumerate(self._parts):
-            np.subtract(views[:, begin::_PARTS], means_F1, out=part[:count])
+            # Rounded to float32 once: what is nearly silent lies at the edge of what float32 can tell beside the rest.
+            np.subtract(views[:, begin::_PARTS], means_F1, out=part[:count], casting="same_kind")
+
+
+def _multiply(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
+    """A matrix product, a few rows at a time: so few that the library does them in this thread. With more, it calls
+    other threads to help, which takes longer than to do without, and very long where they have no core of their own.
+    """
+    inner, columns = right.shape
+    rows = min(_AT_ONCE, max(2, 1 << (_ALONE // (inner * columns)).bit_length() >> 1))
+    np.matmul(left.reshape(-1, rows, inner), right, out=out.reshape(-1, rows, columns))
 
 
 def _frame_sums(x: npt.NDArray[np.float64], count: int, tables: _Tables) -> npt.NDArray[np.float64]:

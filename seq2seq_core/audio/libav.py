@@ -5,6 +5,7 @@ Frames tell their time: it places them after a jump, and says where some are mis
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -16,6 +17,7 @@ from seq2seq_core.audio.terms import AudioError
 
 _BEFORE = 1.0  # seconds that a decoder is given to settle after a jump
 _SHORTER = 0.1  # seconds that a file may be shorter than it tells: some containers round, some count what is cut away
+_IN_MILLISECONDS = frozenset({"opus", "libopus"})
 _UNTIMED = frozenset({"aac", "amr"})  # bare frames: their times are guessed from bytes
 
 
@@ -34,8 +36,7 @@ class LibavSource:
         self.damage: AudioError | None = None
         self._info: Info | None = None
         self._told = 0.0
-        self._begin: int | None = None
-        self._jumped = False
+        self._reference: tuple[int, int] | None = None
 
     def info(self) -> Info:
         """What it is; it is decoded to the end, as no container tells the samples exactly."""
@@ -81,21 +82,18 @@ class LibavSource:
         if not container.streams.audio:
             raise AudioError("undecodable", found=f"{self._name} without sound")
         stream = container.streams.audio[0]
-        self._told, self._begin, self._jumped = _seconds(container, stream), None, False
+        self._told, self._reference = _seconds(container, stream), None
         frames = container.decode(stream)
-        first = next(frames, None)
-        if first is None:
-            return
-        self._begin = first.pts
-        jump = start / first.sample_rate - _BEFORE
-        if jump > _BEFORE and first.pts is not None and container.format.name not in _UNTIMED:
-            container.seek(int(first.pts + jump / first.time_base), stream=stream)
-            self._jumped = True
+        first, second = next(frames, None), next(frames, None)
+        jump = 0.0 if first is None else start / first.sample_rate - _BEFORE
+        if first is not None and second is not None and jump > _BEFORE and _tells_places(container, stream, second):
+            self._reference = second.pts, first.samples
+            container.seek(int(second.pts + jump / second.time_base), stream=stream)
+            first = second = None
             frames = container.decode(stream)
-        else:
-            yield first, _samples(first)
-        for frame in frames:
-            yield frame, _samples(frame)
+        for frame in itertools.chain((first, second), frames):
+            if frame is not None:
+                yield frame, _samples(frame)
 
     def _note(self, last: Any, samples: int) -> None:
         """What the file is, now that it was decoded to the end."""
@@ -106,8 +104,19 @@ class LibavSource:
         self._info = Info(last.sample_rate, len(last.layout.channels), samples, self._name)
 
     def _place(self, frame: Any) -> int:
-        """The number of a frame's first sample."""
-        return round((frame.pts - self._begin) * frame.time_base * frame.sample_rate) if self._jumped else 0
+        """The number of a frame's first sample, by where the second of all frames stands: the first may be cut."""
+        if self._reference is None:
+            return 0
+        pts, place = self._reference
+        after: int = round((frame.pts - pts) * frame.time_base * frame.sample_rate)
+        return place + after
+
+
+def _tells_places(container: Any, stream: Any, frame: Any) -> bool:
+    """Whether the time of a frame is that of a sample; Opus has frames of whole thousandths of a second."""
+    if container.format.name in _UNTIMED or frame.pts is None:
+        return False
+    return bool(stream.codec_context.name in _IN_MILLISECONDS or frame.time_base * frame.sample_rate <= 1)
 
 
 def _seconds(container: Any, stream: Any) -> float:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pydantic
 
-from seq2seq_core.audio import energy
+from seq2seq_core.audio import energy, silero
+from seq2seq_core.audio.signal import resampled
 from seq2seq_core.audio.terms import Samples
 from seq2seq_core.config import Config
 
 Spans = npt.NDArray[np.int64]
 """Begin and end of each span in samples, shape (k, 2): sorted, disjoint, none empty."""
+
+Active = npt.NDArray[np.bool_]
+"""Whether each frame is speech."""
+
+_LESS_PROBABLE = 0.15
+_LESS_LOUD = 0.6
+_LATE = 1  # frames that the model hears speech begin and end too late
 
 
 class VoiceConfig(Config):
@@ -32,7 +39,11 @@ class VoiceConfig(Config):
 
 
 def speech_spans(x: Samples, rate: int, config: VoiceConfig) -> Spans:
-    """Where speech stands in a recording."""
+    """Where speech stands in a recording.
+
+    Raises:
+        ModuleNotFoundError: The method needs a package that is not installed.
+    """
     return spans_of_blocks([x], rate, config)
 
 
@@ -40,26 +51,48 @@ def spans_of_blocks(blocks: Iterable[Samples], rate: int, config: VoiceConfig) -
     """The same for samples that come one block after the other, in memory that their length hardly adds to."""
     total = 0
 
-    def counted() -> Iterable[Samples]:
+    def counted() -> Iterator[Samples]:
         nonlocal total
         for block in blocks:
             total += len(block)
             yield block
 
-    levels = energy.levels_of(counted(), rate)
-    active = energy.speech_scores(levels) >= config.margin_db
-    return _spans(active, energy.frame_size(rate) / rate, rate, total, config)
+    active, seconds = _METHODS[chosen(config)](counted(), rate, config)
+    return _spans(active, seconds, rate, total, config)
 
 
 def chosen(config: VoiceConfig) -> str:
-    """The method that `auto` stands for on this machine."""
+    """The method that is taken on this machine."""
     if config.method != "auto":
         return config.method
-    found = all(importlib.util.find_spec(module) for module in ("onnxruntime", "silero_vad"))
-    return "silero" if found else "energy"
+    return "silero" if silero.installed() else "energy"
 
 
-def _spans(active: npt.NDArray[np.bool_], frame: float, rate: int, total: int, config: VoiceConfig) -> Spans:
+def _by_silero(blocks: Iterable[Samples], rate: int, config: VoiceConfig) -> tuple[Active, float]:
+    scores = silero.probabilities(resampled(blocks, rate, silero.RATE))
+    active = _held(scores, config.threshold, config.threshold - _LESS_PROBABLE)
+    return np.concatenate([active[_LATE:], active[-1:].repeat(_LATE)]), silero.FRAME / silero.RATE
+
+
+def _by_energy(blocks: Iterable[Samples], rate: int, config: VoiceConfig) -> tuple[Active, float]:
+    scores = energy.above_noise(energy.levels_of(blocks, rate), config.margin_db)
+    return _held(scores, 1, _LESS_LOUD), energy.frame_size(rate) / rate
+
+
+_METHODS: dict[str, Callable[[Iterable[Samples], int, VoiceConfig], tuple[Active, float]]] = {
+    "silero": _by_silero,
+    "energy": _by_energy,
+}
+
+
+def _held(scores: npt.NDArray[np.float32], begin: float, end: float) -> Active:
+    """Frames from one that reaches `begin` on, until one falls below `end`."""
+    turns = np.where(scores >= begin, 1, np.where(scores < end, 0, -1))
+    last = np.maximum.accumulate(np.where(turns >= 0, np.arange(len(turns)), -1))
+    return np.asarray((last >= 0) & (turns[np.maximum(last, 0)] == 1))
+
+
+def _spans(active: Active, frame: float, rate: int, total: int, config: VoiceConfig) -> Spans:
     """Runs of active frames of so many seconds, joined over short pauses, without short ones, and padded."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], active, [False]]).astype(np.int8)))
     begins, ends = edges[::2], edges[1::2]

@@ -164,6 +164,10 @@ class CorpusConfig(Config):
         possible = [name for name, format_ in FORMATS.items() if format_.given_by == self._given]
         return possible[0] if len(possible) == 1 else format_of(self._first, output)
 
+    def source_modality(self, output: str | None = None) -> str:
+        """What the source is where nobody says so, by the format: a name of the table of modalities."""
+        return FORMATS[self.resolved_format(output)].source_modality
+
     def sources(self, output: str | None = None, values: tuple[str, ...] = ()) -> list[Source]:
         """The files, sorted by name, but for those in the output of a run; see `listing` for what else is passed over.
 
@@ -179,7 +183,8 @@ class CorpusConfig(Config):
         format_ = FORMATS[name]
         self._check_audio(format_, values)
         if values and not format_.has_values:
-            columns = " or ".join(sorted(other.called for other in FORMATS.values() if other.has_values))
+            possible = (f for f in FORMATS.values() if f.has_values and f.source_modality == Format.source_modality)
+            columns = " or ".join(sorted(other.called for other in possible))
             raise ConfigError(f"{format_.called} holds text alone", found=f"{values[0]} of values", expected=columns)
         fields = self._fields(format_)
         languages = self._languages(format_) if format_.needs_languages else None
@@ -231,6 +236,8 @@ class CorpusConfig(Config):
 
     def _below_path(self, format_: Format, folders: Sequence[str], output: str | None) -> list[tuple[str, ...]]:
         patterns = [pattern for pattern in _patterns(self.path) if pattern not in folders]
+        if patterns and format_.is_folder:
+            raise ConfigError(f"no {format_.called.removeprefix('a ')}", where=storage.redact(patterns[0]))
         urls: list[tuple[str, ...]] = [(url,) for url in expand_all(patterns, output)]
         urls += [found for folder in folders for found in format_.sources_in(folder, self.split)]
         packed = next((names[0] for names in urls if codec_of(names[0]) and not format_.takes_archives), None)

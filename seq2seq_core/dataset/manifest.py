@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pydantic
@@ -116,7 +117,8 @@ class Ledger(_Entry):
     """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`.
 
     `copies` are rows of the training split that nobody read: other forms of rows that were kept (speech at other
-    speeds), by what sort of copy they are. They stand in shards beside those.
+    speeds), by what sort of copy they are. They stand in shards beside those. `rejected_seconds` is how long the rows
+    are together that were rejected by a rule, where that was measured before.
     """
 
     read: int
@@ -124,11 +126,13 @@ class Ledger(_Entry):
     duplicates: int
     rejected: dict[str, int]
     copies: dict[str, int] = {}
+    rejected_seconds: dict[str, float] = {}
 
     @pydantic.model_serializer(mode="wrap")
-    def _without_no_copies(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Where there are none nothing is said of them, as before there were any."""
-        return {name: value for name, value in dump(self).items() if name != "copies" or value}
+    def _without_nothing(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Where there are no copies nor seconds nothing is said of them, as before there were any."""
+        unsaid = ("copies", "rejected_seconds")
+        return {name: value for name, value in dump(self).items() if name not in unsaid or value}
 
     def rows(self, split: Split) -> int:
         """How many rows of a split shards hold."""
@@ -145,13 +149,21 @@ class Ledger(_Entry):
         kept.update(other.kept)
         rejected.update(other.rejected)
         copies.update(other.copies)
+        seconds = added(self.rejected_seconds, other.rejected_seconds)
         return Ledger(
             read=self.read + other.read,
             kept=dict(kept),
             duplicates=self.duplicates + other.duplicates,
             rejected=dict(sorted(rejected.items())),
             copies=dict(sorted(copies.items())),
+            rejected_seconds=seconds,
         )
+
+
+def added(*parts: Mapping[str, float]) -> dict[str, float]:
+    """Seconds by name of all parts together, to the millisecond."""
+    names = sorted({name for part in parts for name in part})
+    return {name: round(sum(part.get(name, 0.0) for part in parts), 3) for name in names}
 
 
 class GenerationEntry(_Entry):

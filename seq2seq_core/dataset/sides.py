@@ -42,6 +42,11 @@ class DatasetSide:
         return pa.field(self.name, self.modality.content_type(self.vocabulary), nullable=False)
 
     @property
+    def histogram_bins(self) -> int:
+        """How many bins histograms of its lengths have."""
+        return self.modality.longest_counted + 1
+
+    @property
     def notes(self) -> tuple[pa.Field, ...]:
         """The columns with what else is known of each row."""
         return tuple(pa.field(self.note_name(note), kind) for note, kind in self.modality.notes.items())

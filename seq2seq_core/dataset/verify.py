@@ -127,8 +127,9 @@ def _check_split(dataset: Dataset, name: Split, split: SplitEntry) -> None:
     for shard in split.shards:
         _check_file(dataset, shard)
         lengths = _shard_lengths(dataset, name, shard)
-        for side in SIDES:
-            histograms[side] = merge_histograms([histograms[side], length_histogram(lengths[side])])
+        for side, of_side in dataset.manifest.sides.items():
+            counted = length_histogram(lengths[side], of_side.histogram_bins)
+            histograms[side] = merge_histograms([histograms[side], counted])
     url = storage.join(dataset.root, MANIFEST_NAME)
     for side, listed in zip(SIDES, (split.source_lengths, split.target_lengths), strict=True):
         for bin_, (found, expected) in enumerate(itertools.zip_longest(histograms[side], listed, fillvalue=0)):

@@ -26,7 +26,7 @@ Spans = npt.NDArray[np.int32]
 _Floats = npt.NDArray[np.float32]
 _Ints = npt.NDArray[np.int64]
 
-_MOST_CELLS = 1 << 25  # of a trellis: frames x hypotheses x states
+_MOST_CELLS = 1 << 23  # of a trellis: frames x hypotheses x states
 
 
 class _Trellis(NamedTuple):

@@ -66,6 +66,7 @@ class Audio(Modality, FilterBankConfig):
     has_text: ClassVar[bool] = False
     measured: ClassVar[tuple[str, ...]] = MEASURED
     row_group_positions: ClassVar[int] = 1 << 17
+    longest_counted: ClassVar[int] = 8192
     metric: ClassVar[Literal["bleu", "wer"]] = "wer"
 
     kind: Literal["audio"] = "audio"
@@ -244,6 +245,10 @@ class Audio(Modality, FilterBankConfig):
         """See `Modality`."""
         del vocabulary
         return Element(np.dtype("<f2"), self.mels)
+
+    def playable(self, content: pa.ChunkedArray) -> list[bytes | None]:
+        """See `Sound`."""
+        return [row.as_py() if self.store == "flac" else None for row in content]
 
     def flat(self, content: pa.ChunkedArray) -> npt.NDArray[Any]:
         """See `Modality`: frames before normalisation."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import pyarrow as pa
+
 from seq2seq_core.audio.features import Frames
 from seq2seq_core.audio.terms import Samples
 
@@ -33,6 +35,9 @@ class Sound(Protocol):
 
     def as_stored(self, x: Samples) -> Samples:
         """One channel at this rate, as shards would have it: at its loudness, with its rounding."""
+
+    def playable(self, content: pa.ChunkedArray) -> list[bytes | None]:
+        """A sound file of each row of a content column; None where nothing can be heard of it."""
 
     def features(self, x: Samples) -> Frames:
         """The frames of such samples (float32, frames x mels), as `Ragged.flat` holds them."""

@@ -69,6 +69,7 @@ def describe_dataset(manifest: Manifest) -> list[str]:
     steps: list[list[Cell]] = [["read", None, ledger.read]]
     steps += [[step.name, step.removed, step.after] for step in funnel(ledger)]
     steps += [[f"kept for {split}", None, ledger.kept[split]] for split in SPLITS if split in ledger.kept]
+    steps += [[f"copies at {sort}", None, count] for sort, count in ledger.copies.items()]
     balance = "adds up" if ledger.balance == 0 else f"is off by {ledger.balance:,} rows"
     tokenizers: dict[str, TokenizerEntry] = dict(manifest.tokenizers.items())
     tokenizers = {"joint": tokenizers["source"]} if manifest.is_joint else tokenizers

@@ -19,6 +19,7 @@ from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import Lengths, describe_lengths
 from seq2seq_core.report.metrics import Metrics
+from seq2seq_core.report.sound_section import SoundSection, hours, sound_section
 from seq2seq_core.report.text_section import text_section
 
 _HEADLINE_SCORES = 3
@@ -56,6 +57,7 @@ def render(data: ReportData) -> str:
             text=text_section(data.corpus, is_joint=manifest is not None and manifest.is_joint)
             if data.corpus
             else None,
+            sound=_sounds(data),
             manifest=manifest,
             sections=list(_sections(data)),
             headline=list(_headline(data)),
@@ -72,6 +74,11 @@ def render(data: ReportData) -> str:
             tokenizers=_tokenizers(manifest) if manifest else [],
         )
     )
+
+
+def _sounds(data: ReportData) -> list[SoundSection]:
+    ledger = data.manifest.ledger if data.manifest else None
+    return [sound_section(figures, ledger) for figures in data.corpus.sound] if data.corpus else []
 
 
 def _environment() -> jinja2.Environment:
@@ -100,6 +107,8 @@ def _sections(data: ReportData) -> Iterator[tuple[str, str]]:
         yield "training", "Training"
     if data.manifest:
         yield "corpus", "Corpus"
+    for figures in data.corpus.sound if data.corpus else ():
+        yield f"sound-{figures.side}", "Sound"
     if data.corpus and data.corpus.sides:
         yield "text", "Text"
     if data.corpus and (data.corpus.longest or data.corpus.odd):
@@ -118,6 +127,8 @@ def _headline(data: ReportData) -> Iterator[Headline]:
         ledger = data.manifest.ledger
         yield Headline("rows read", _thousands(ledger.read))
         yield Headline("kept", _decimals(100 * sum(ledger.kept.values()) / max(1, ledger.read), 1), "%")
+    for figures in data.corpus.sound if data.corpus else ():
+        yield Headline("of audio kept", hours(sum(split.seconds for split in figures.splits)), "h")
     if data.manifest and "train" in data.manifest.splits:
         yield Headline("training pairs", _thousands(data.manifest.splits["train"].rows))
         yield Headline("vocabulary", _thousands(data.manifest.tokenizers["target"].vocabulary_size))

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 # Sums of the expectation step are made per thread: another number of threads would train another model.
 _THREADS = 4
+_MOST_PIECES = 10_000_000
 _LONGEST_SENTENCE_BYTES = 1 << 20
 _LIMIT = re.compile(r"set it to a value <= (\d+)")
 _NEEDED = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
@@ -38,9 +39,11 @@ class TokenizerConfig(Config):
     model: Location | None = Field(None, description="a given model for both sides; nothing is trained")
     source_model: Location | None = Field(None, description="a given model for the source side, with target_model")
     target_model: Location | None = Field(None, description="a given model for the target side, with source_model")
-    type: Literal["unigram", "bpe"] = Field("unigram", description="SentencePiece's kind of model")
+    type: Literal["unigram", "bpe", "char"] = Field(
+        "unigram", description="SentencePiece's kind of model; char: a piece is a character, as speech models like it"
+    )
     vocabulary_size: int = Field(
-        8000, ge=8, le=10_000_000, description="pieces of each trained model, special ones included"
+        8000, ge=8, le=_MOST_PIECES, description="pieces of each trained model, special ones included; of char at most"
     )
     joint: bool = Field(True, description="train one model on both sides (else one a side)")
     sample_rows: int = Field(
@@ -86,7 +89,8 @@ def train(texts: Iterator[str], config: TokenizerConfig, controls: Sequence[str]
             sentence_iterator=texts,
             model_writer=out,
             model_type=config.type,
-            vocab_size=config.vocabulary_size,
+            vocab_size=_MOST_PIECES if config.type == "char" else config.vocabulary_size,
+            hard_vocab_limit=config.type != "char",
             character_coverage=config.character_coverage,
             split_digits=config.split_digits,
             byte_fallback=config.byte_fallback,
@@ -103,7 +107,16 @@ def train(texts: Iterator[str], config: TokenizerConfig, controls: Sequence[str]
         )
     except RuntimeError as error:
         raise _explain(str(error), config) from None
+    if config.type == "char":
+        _check_size(out.getvalue(), config)
     return round_scores(out.getvalue(), SCORE_STEP)
+
+
+def _check_size(model: bytes, config: TokenizerConfig) -> None:
+    """Characters are as many as there are: the vocabulary must have room for all of them."""
+    found = sentencepiece.SentencePieceProcessor(model_proto=model).get_piece_size()
+    if found > config.vocabulary_size:
+        raise _too_small(config, f"{found} or more")
 
 
 def _explain(message: str, config: TokenizerConfig) -> TokenizerError:
@@ -117,10 +130,14 @@ def _explain(message: str, config: TokenizerConfig) -> TokenizerError:
         )
     needed = _NEEDED.search(message)
     if needed:
-        return TokenizerError(
-            "the vocabulary is too small for the characters of the corpus",
-            found=f"tokenizer.vocabulary_size {config.vocabulary_size}",
-            expected=f"more than {needed[1]}",
-            advice="Raise tokenizer.vocabulary_size, or lower tokenizer.character_coverage with byte_fallback on.",
-        )
+        return _too_small(config, f"more than {needed[1]}")
     return TokenizerError("training failed", found=message)
+
+
+def _too_small(config: TokenizerConfig, expected: str) -> TokenizerError:
+    return TokenizerError(
+        "the vocabulary is too small for the characters of the corpus",
+        found=f"tokenizer.vocabulary_size {config.vocabulary_size}",
+        expected=expected,
+        advice="Raise tokenizer.vocabulary_size, or lower tokenizer.character_coverage with byte_fallback on.",
+    )

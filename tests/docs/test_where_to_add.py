@@ -28,7 +28,7 @@ ROWS = {row[0]: row[1:] for table in PAGE.tables if table.rows[0] == _HEAD for r
 _EVERYDAY = frozenset(
     {
         *("text", "audio", "torch", "identical", "transformer"),
-        *("words", "characters", "tokens", "numbers", "script", "language"),
+        *("words", "characters", "tokens", "numbers", "script", "language", "seconds"),
     }
 )
 """Names that are words for other things as well: who knows these is known by their symbols alone."""

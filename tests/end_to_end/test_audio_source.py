@@ -19,6 +19,7 @@ from seq2seq_core.dataset.schema import Split
 from seq2seq_core.dataset.verify import verify
 from seq2seq_core.modalities.audio import Audio
 from seq2seq_core.modalities.base import Ragged
+from seq2seq_core.modalities.sound import Sound
 from tests.spoken import said, some, sound_file, tones, write_spoken
 
 
@@ -188,6 +189,40 @@ def test_held_out_files_are_kept_out_by_their_samples(folder: Path) -> None:
     assert [name for (name,) in column(dataset, "valid", "source_speaker")] == [None] * 6 + ["speaker 0"]
 
 
+def digests(manifest: Manifest) -> dict[str, list[str]]:
+    return {split: [shard.digest for shard in entry.shards] for split, entry in manifest.splits.items()}
+
+
+def test_shards_do_not_depend_on_how_the_corpus_was_cut(folder: Path) -> None:
+    settings = {"speeds": [0.9, 1], "cmvn": "global"}
+    whole = prepared(folder, "whole", settings, unit_rows=1000)
+    cut = prepared(folder, "cut", settings)
+    assert digests(whole) == digests(cut)
+    assert whole.modalities == cut.modalities
+    assert whole.ledger == cut.ledger
+
+
+def test_the_source_is_audio_where_the_format_says_so(folder: Path) -> None:
+    (folder / "clips").mkdir()
+    rows = some(60, 10)
+    for number, row in enumerate(rows):
+        (folder / "clips" / f"{number}.wav").write_bytes(row.data or b"")
+    names = [f"clips/{number}.wav" for number in range(60)]
+    lines = [{"audio_filepath": name, "text": row.text} for name, row in zip(names, rows, strict=True)]
+    (folder / "train.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    corpora = [{"path": str(folder / "train.jsonl"), "format": "speech_manifest"}]
+    words = ["prepare", "--corpora", json.dumps(corpora), "--output", str(folder / "said")]
+    words += ["--tokenizer.vocabulary_size", "28", "--tokenizer.byte_fallback", "false"]
+    assert main([*words, "--source_modality.rate", "8000"]) == 0
+    manifest = load_manifest(str(folder / "said"))
+    assert manifest.ledger.kept == {"train": 60}
+    assert manifest.configuration["source_modality"] == manifest.modalities["source"]
+    assert manifest.configuration["filters"]["seconds"] == {"minimum": 0.1, "maximum": 40.0}
+    words[words.index("--output") + 1] = str(folder / "usual")
+    assert main(words) == 0
+    assert load_manifest(str(folder / "usual")).modalities["source"] == Audio().described
+
+
 def test_a_corpus_of_text_alone_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "a.txt").write_text("eins\n")
     words = ["prepare", "--source_modality", "audio", "--output", str(folder / "out"), "--corpora"]
@@ -209,3 +244,27 @@ def test_rules_can_be_tried(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     page = capsys.readouterr().out
     assert "speech_rate" in page
     assert "undecodable_audio" in page
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_on_utterances(folder: Path) -> None:
+    prepared(folder)
+    words = f"train --dataset {folder / 'dataset'} --output {folder / 'run'} --device cpu --tensorboard false "
+    words += "--model.family rnn --model.width 32 --model.embedding_width 16 --data.batch_tokens 2048 "
+    words += "--data.max_source_tokens 200 --data.max_target_tokens 16 --limits.max_steps 6 "
+    words += "--validation.every_steps 6 --report_every_steps 2"
+    assert main(words.split()) == 0
+    from seq2seq_core.decoding.batched import generate  # here, as all of the above does without torch
+    from seq2seq_core.decoding.hypothesis import SearchConfig
+    from seq2seq_core.models.card import read_card
+    from seq2seq_core.models.folder import load_model
+
+    loaded = load_model(str(folder / "run" / "best"))
+    assert loaded.modality == load_manifest(str(folder / "dataset")).sides["source"].modality
+    assert isinstance(loaded.modality, Sound)
+    assert read_card(str(folder / "run" / "best"))[0].source_modality == loaded.modality.described
+    spoken = said([1, 2, 3])
+    frames = loaded.modality.features(loaded.modality.samples_of(spoken.data or b""))
+    ((hypothesis, *_),) = generate(loaded.model, loaded.modality, [frames], SearchConfig(beam=2), 4096)
+    assert len(hypothesis.tokens) <= 200
+    assert main(["inspect", str(folder / "run" / "best")]) == 0

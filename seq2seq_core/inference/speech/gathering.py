@@ -23,7 +23,7 @@ UNIT_VERSION = 1
 TOGETHER_NAME = "transcripts"
 """What files of many recordings are called."""
 
-_MOST_PARTS = 2000
+_MOST_PARTS, _MOST_SHARE = 2000, 1.5
 _MOST_SECONDS_TOGETHER = 20 * 3600.0
 _ENDS_ONE_IN = 16
 
@@ -70,6 +70,9 @@ def _units(recordings: Sequence[Recording], unit_seconds: int) -> Iterator[tuple
         if len(parts) > 1:
             yield from ((part,) for part in parts)
             continue
+        if held and seconds + recording.seconds > _MOST_SHARE * unit_seconds:
+            yield tuple(held)
+            held, seconds = [], 0.0
         held += parts
         seconds += recording.seconds
         if _is_full(recording, seconds / unit_seconds, len(held)):

@@ -14,7 +14,7 @@ import pyarrow as pa
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import TokenizerEntry
 from seq2seq_core.dataset.schema import shard_schema
-from seq2seq_core.dataset.sides import Sides
+from seq2seq_core.dataset.sides import DatasetSide, Sides
 from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.modalities.base import Side
@@ -98,8 +98,8 @@ def _build(head: Head, partition: Partition, staged: Staged, decisions: Decision
         sums=_sums(head, partition, table),
         rejected=dict(sorted(Counter(rule for part in rejected for rule in part.column("rule").to_pylist()).items())),
         rejected_file=publish_rejects(head, partition, rejected),
-        source_lengths=length_histogram(table.column("source_length").to_numpy()),
-        target_lengths=length_histogram(table.column("target_length").to_numpy()),
+        source_lengths=_histogram(table, sides["source"]),
+        target_lengths=_histogram(table, sides["target"]),
     )
 
 
@@ -126,6 +126,10 @@ def encode_rows(rows: pa.Table, head: Head, tokenizers: TokenizersReport, *, wit
     schema = shard_schema(sides, with_text=with_text)
     batches = [_encode_batch(batch, sides, models, schema) for batch in batches_of(rows)]
     return pa.Table.from_batches(batches, schema)
+
+
+def _histogram(table: pa.Table, side: DatasetSide) -> tuple[int, ...]:
+    return length_histogram(table.column(side.length_name).to_numpy(), side.histogram_bins)
 
 
 def _sums(head: Head, partition: Partition, table: pa.Table) -> tuple[float, ...]:

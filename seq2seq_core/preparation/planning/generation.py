@@ -17,6 +17,7 @@ from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.modalities.table import USUAL
 from seq2seq_core.preparation.planning.sizes import PART_ROWS, default_shards, parts_a_unit, total_bytes
+from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
 
 
@@ -90,7 +91,7 @@ def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
         del recipe["source_modality"]
     if recipe["unit_seconds"] is None:
         del recipe["unit_seconds"]
-    corpora = [corpus.model_dump(mode="json", exclude={"name"}) for corpus in job.corpora]
+    corpora = [_judging(corpus) for corpus in job.corpora]
     ways = sorted({(read.input.corpus, json.dumps(_way(read.input), sort_keys=True)) for read in reads})
     held_out = [[read.input.corpus, read.input.role, read.key] for read in reads if read.input.role != "train"]
     settings = [recipe, corpora, ways, job.shares, job.tokenizer_digests]
@@ -148,6 +149,13 @@ def _way(input_: Input) -> dict[str, Any]:
     """How an input is read."""
     way: dict[str, Any] = input_.source.model_dump(mode="json", exclude={"urls", "audio_root"})
     return way
+
+
+def _judging(corpus: Corpus) -> dict[str, Any]:
+    """What a corpus is set to, with all rules that judge it."""
+    values: dict[str, Any] = corpus.model_dump(mode="json", exclude={"name"})
+    values["filters"] |= corpus.filters.unwritten(corpus.measured)
+    return values
 
 
 def _fresh(reads: Sequence[Read], latest: Manifest | None) -> list[Read]:

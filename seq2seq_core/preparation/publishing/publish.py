@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import platform
 import posixpath
 from collections import Counter
@@ -10,7 +11,15 @@ from collections.abc import Sequence
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
-from seq2seq_core.dataset.manifest import CorpusEntry, GenerationEntry, Ledger, Manifest, SplitEntry, load_manifest
+from seq2seq_core.dataset.manifest import (
+    CorpusEntry,
+    GenerationEntry,
+    Ledger,
+    Manifest,
+    SplitEntry,
+    added,
+    load_manifest,
+)
 from seq2seq_core.dataset.schema import SPLITS, Split
 from seq2seq_core.dataset.writer import merge_histograms
 from seq2seq_core.errors import DatasetError
@@ -31,6 +40,7 @@ from seq2seq_core.software import versions
 
 logger = logging.getLogger(__name__)
 
+_DEVIATIONS = 6.0
 _SOFTWARE = ("seq2seq", "ftfy", "numpy", "pyarrow", "sentencepiece", "xxhash")
 
 
@@ -95,6 +105,7 @@ def make_manifest(
     if head.generation == 0 and not ledger.kept.get("train"):
         raise nothing_left(ledger.read, ledger.rejected)
     _check_sizes(head.output, units, ordered)
+    _tell_of_odd_shares(head, ledger)
     own = Manifest(
         fingerprint=head.fingerprint,
         recipe_fingerprint=plan.recipe_fingerprint,
@@ -113,6 +124,17 @@ def make_manifest(
         software={"python": platform.python_version()} | versions(_SOFTWARE),
     )
     return own if head.generation == 0 else _joined(generations.as_of(head.output, head.generation - 1), own)
+
+
+def _tell_of_odd_shares(head: Head, ledger: Ledger) -> None:
+    """Warn where a split by share came out at half or twice its size, by more than chance: as few speakers make it."""
+    total = sum(ledger.kept.get(split, 0) for split in head.dealt)
+    for split, share in head.shares.items() if not head.generation else ():
+        kept = ledger.kept.get(split, 0)
+        chance = _DEVIATIONS * math.sqrt(total * share * (1 - share))
+        if not share / 2 <= kept / max(1, total) <= 2 * share and abs(kept - share * total) > chance:
+            message = "%s has %.1f %% of the rows, not %.1f %%: many rows are of one speaker, or have the same source"
+            logger.warning(message, split, 100 * kept / total, 100 * share)
 
 
 def _modalities(head: Head, shards: Sequence[ShardReport]) -> dict[Side, Described]:
@@ -166,6 +188,7 @@ def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> L
         duplicates=sum(shard.duplicates for shard in shards),
         rejected=dict(sorted(rejected.items())),
         copies=dict(sorted(copies.items())),
+        rejected_seconds=added(*(unit.rejected_seconds for unit in units)),
     )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.records import Records, Sifted, set_aside
 from seq2seq_core.text.rules.base import Rows
 from seq2seq_core.text.rules.catalogue import sift
+
+_SECONDS = "seconds"
 
 
 class Readable(NamedTuple):
@@ -48,3 +52,18 @@ def normalized(raw: Records, recipe: Recipe, corpus: Corpus, origin: str) -> Rea
         stays[[problem.row for problem in problems]] = False
         rows = rows.of(sifted.kept, stays)
     return Readable(sifted, rows)
+
+
+def seconds_by_rule(rows: Rows, rejected: Sequence[pa.Table]) -> dict[str, float]:
+    """How long the rows are together that each rule rejected of some; nothing where that was not measured."""
+    seconds = rows.measures.get(_SECONDS)
+    if seconds is None or rows.lines is None:
+        return {}
+    found: dict[str, float] = {}
+    for table in rejected:
+        places = pc.index_in(table.column("line"), value_set=rows.lines)
+        for rule in table.column("rule").unique().to_pylist():
+            known = places.filter(pc.equal(table.column("rule"), rule)).drop_null().to_numpy()
+            if len(known):
+                found[rule] = found.get(rule, 0.0) + float(seconds[known].sum())
+    return found

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.corpora.terms.source import Part
-from seq2seq_core.dataset.manifest import RejectedEntry
+from seq2seq_core.dataset.manifest import RejectedEntry, added
 from seq2seq_core.dataset.writer import write_rejected
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema, write_staged
-from seq2seq_core.preparation.staging.cleaning import Readable, judge, normalized
+from seq2seq_core.preparation.staging.cleaning import Readable, judge, normalized, seconds_by_rule
 from seq2seq_core.preparation.staging.dealing import deal
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
@@ -62,7 +62,7 @@ def _staged_before(head: Head, unit: Unit) -> UnitReport | None:
 def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
     path = layout.staged(head, unit.index)
     corpus = head.corpora[unit.corpus]
-    read, staged = 0, 0
+    read, staged, seconds = 0, 0, dict[str, float]()
     rejects: list[pa.Table] = []
     schema = staged_schema(head.recipe)
     with write_staged(path, head.slots_of(unit.role), schema) as out:
@@ -71,6 +71,7 @@ def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
             records, rejected = judge(found, corpus)
             dealt = deal(head, unit.role, records, held_out)
             rejects += [raw.rejected, *rejected, *dealt.rejected]
+            seconds = added(seconds, seconds_by_rule(found.rows, [*rejected, *dealt.rejected]))
             out.add(dealt.rows, dealt.slots)
             staged += dealt.rows.num_rows
     table = rejects_of(unit.origin, rejects)
@@ -81,6 +82,7 @@ def _stage(head: Head, unit: Unit, held_out: HeldOutSources) -> UnitReport:
         read=read,
         staged=staged,
         rejected=dict(sorted(Counter(table.column("rule").to_pylist()).items())),
+        rejected_seconds=seconds,
         rejected_file=_publish_rejects(head, unit, table) if table.num_rows and unit.role != "benchmark" else None,
     )
 

@@ -209,6 +209,7 @@ class UnitReport(Accounted):
         bytes: The size of that.
         read: How many rows were read.
         staged: How many of them stand in the file.
+        rejected_seconds: How long those are together that a rule rejected, by rule, where that is measured.
     """
 
     index: int
@@ -216,6 +217,7 @@ class UnitReport(Accounted):
     bytes: int
     read: int
     staged: int
+    rejected_seconds: dict[str, float] = {}
 
 
 class HeldOutSources(Message):

@@ -13,6 +13,7 @@ from seq2seq_core.report.corpus.odd_rows import ShownRow, SideView, odd_rows, sh
 from seq2seq_core.report.corpus.rejects import RuleRejects, rejects_by_rule
 from seq2seq_core.report.corpus.sample import Sample, Side, sample_rows, take_rows
 from seq2seq_core.report.corpus.scripts import count_scripts
+from seq2seq_core.report.corpus.sound import SoundFigures, look_at_sound
 from seq2seq_core.report.corpus.text_figures import SideFigures, describe_side, text_tokens
 
 RATE_BINS, RATE_LIMIT = 60, 1.2
@@ -37,6 +38,7 @@ class Corpus:
         longest: The longest training rows.
         odd: Training rows that stand out.
         rejects: Rejected rows by rule.
+        sound: Figures of the sides that have sound.
     """
 
     rows: int
@@ -47,6 +49,7 @@ class Corpus:
     longest: tuple[ShownRow, ...]
     odd: tuple[ShownRow, ...]
     rejects: tuple[RuleRejects, ...]
+    sound: tuple[SoundFigures, ...] = ()
 
 
 def look_at_corpus(dataset: Dataset, sample_size: int = _SAMPLE_ROWS) -> Corpus:
@@ -67,6 +70,7 @@ def look_at_corpus(dataset: Dataset, sample_size: int = _SAMPLE_ROWS) -> Corpus:
         longest=_longest(dataset, lengths),
         odd=(*_uneven(dataset, lengths), *odd_rows(sample, views)),
         rejects=rejects_by_rule(dataset, _EXAMPLES),
+        sound=look_at_sound(dataset),
     )
 
 

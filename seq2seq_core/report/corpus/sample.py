@@ -18,8 +18,6 @@ from seq2seq_core.modalities.base import SIDES
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.proto import PieceKind, read_facts
 
-_COLUMNS = ["origin", "line", "source", "target"]
-
 
 class Place(NamedTuple):
     """A row of a file of the dataset; rows count from 0."""
@@ -93,7 +91,7 @@ def sample_rows(dataset: Dataset, most: int) -> Sample:
 
 def take_rows(dataset: Dataset, places: Sequence[Place]) -> Sample:
     """The training rows at some places, in their order."""
-    return _to_sample(dataset, _take(dataset, places, _COLUMNS))
+    return _to_sample(dataset, _take(dataset, places, _columns(dataset)))
 
 
 def take_rejected(dataset: Dataset, places: Sequence[Place]) -> list[pa.Table]:
@@ -101,11 +99,16 @@ def take_rejected(dataset: Dataset, places: Sequence[Place]) -> list[pa.Table]:
     return _take(dataset, places, None)
 
 
+def _columns(dataset: Dataset) -> list[str]:
+    """Those that are looked at: what a side holds that is no text may be large, and is not."""
+    return ["origin", "line", *(name for name in SIDES if name in dataset.manifest.tokenizers)]
+
+
 def _first_rows(dataset: Dataset, shards: Iterable[ShardEntry], count: int) -> Iterator[pa.Table]:
     for shard in shards:
         if count <= 0:
             return
-        for table in dataset.row_groups(shard, _COLUMNS):
+        for table in dataset.row_groups(shard, _columns(dataset)):
             yield table.slice(0, count)
             count -= table.num_rows
             if count <= 0:

@@ -6,7 +6,7 @@ asked for by its name nowhere else. (A user's rule is a function anywhere, named
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -125,6 +125,13 @@ class FiltersConfig(Config):
         default = type(self).model_fields[name].default
         is_later = name == "own" or (isinstance(default, Rule) and default.needs)
         return bool(is_later) and getattr(self, name) == default
+
+    def unwritten(self, measured: Collection[str]) -> dict[str, Any]:
+        """Those of the rules for what is measured of a source that are not written, as they are what they always are;
+        where they judge, they have to be told.
+        """
+        rules = ((name, rule) for name, rule in self if isinstance(rule, Rule) and self._is_as_ever(name))
+        return {name: rule.model_dump(mode="json") for name, rule in rules if set(rule.needs) <= set(measured)}
 
     def rules(self) -> Iterator[tuple[str, Rule]]:
         """Name and rule of every rule of text that is on, in the order they are asked."""

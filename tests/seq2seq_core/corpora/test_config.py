@@ -46,7 +46,7 @@ def test_globs_are_sorted_and_pair_up(tmp_path: Path) -> None:
         ({"text": "a", "path": "b.tsv"}, "or text alone; found"),
         ({"text": "a", "format": "tsv"}, "format tsv does not fit; found text, expected path and text_field"),
         ({"path": "a", "format": "text"}, "format text does not fit; found path, expected text"),
-        ({"path": "a", "format": "xml"}, "format: Input should be 'moses', 'text', 'tsv', .*'tmx'; found 'xml'"),
+        ({"path": "a", "format": "xml"}, "format: Input should be 'moses', 'text', 'tsv', .*'webdataset'; found 'xml'"),
         ({"path": []}, "path names no file"),
         ({"source": ["a", ""], "target": "b"}, r"source\.1: an empty path \(is a variable unset\?\)"),
         ({"text": "a", "text_field": 1}, "give text_field with path alone"),
@@ -93,7 +93,7 @@ def test_shapes_that_do_not_fit_are_refused(values: dict[str, Any], message: str
         ({"source": "x", "target": "y", "score_field": 1}, "a Moses pair has no fields"),
         ({"text": "x", "score_field": 1}, "text a segment a line has no fields"),
         ({"path": "x.tmx", "source_language": "en", "target_language": "de", "text_field": "x"}, "a TMX file has no"),
-        ({"path": "x.tsv", "split": "train"}, "only a saved dataset has splits"),
+        ({"path": "x.tsv", "split": "train"}, "only a folder that is one corpus has splits"),
     ],
 )
 def test_fields_that_do_not_fit_are_refused(values: dict[str, Any], message: str) -> None:

@@ -34,13 +34,14 @@ def test_settings_stand_beside_the_name(tmp_path: Path) -> None:
         assert found == Audio(rate=8000, mels=40 if "mels" in text else 80)
     words = ["--source_modality.rate", "8000", "--source_modality", "audio"]
     assert read(*words).source_modality == Audio(rate=8000)
+    assert read(*words[:2]).source_modality == Audio(rate=8000)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--source_modality", "smell"], "source_modality.kind: there is none of this name"),
-        (["--source_modality.rate", "8000"], "unknown key 'source_modality.rate'"),
+        (["--source_modality", "text", "--source_modality.rate", "8000"], "unknown key 'source_modality.rate'"),
         (["--source_modality", "audio", "--source_modality.rat", "8000"], "Did you mean source_modality.rate?"),
         (["--source_modality", "audio", "--source_modality.rate", "no"], "source_modality.rate"),
         (["--source_modality"], "value is missing"),

@@ -26,7 +26,7 @@ def tokenizer() -> Tokenizer:
 
 def test_lines_become_padded_rows(tokenizer: Tokenizer) -> None:
     raw = pa.array(["one  two", "three dogs in a park"])
-    normalized, text = TEXT.normalized(raw, NormalizeConfig())
+    normalized, text, *_ = TEXT.normalized(raw, NormalizeConfig())
     assert text.column is normalized
     staged = TEXT.staged(normalized)
     assert staged.type == TEXT.staged_type()

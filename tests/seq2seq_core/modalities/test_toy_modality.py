@@ -20,7 +20,7 @@ ROWS = [[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], [], [[7.0, 8.0, 9.0]]]
 @pytest.mark.parametrize("begin", [0, 1, 3])
 def test_lists_of_numbers_become_padded_rows(kind: pa.DataType, begin: int) -> None:
     rows = ROWS[begin:]
-    normalized, text = POINTS.normalized(pa.array(ROWS, kind).slice(begin), NormalizeConfig())
+    normalized, text, *_ = POINTS.normalized(pa.array(ROWS, kind).slice(begin), NormalizeConfig())
     staged = POINTS.staged(normalized)
     assert staged.type == POINTS.staged_type()
     assert POINTS.keys(normalized).to_pylist() == [np.array(row, np.float32).tobytes() for row in rows]

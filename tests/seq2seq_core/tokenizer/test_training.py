@@ -21,11 +21,11 @@ def config(**values: Any) -> TokenizerConfig:
     return configuration.build(TokenizerConfig, {"vocabulary_size": 280} | values)
 
 
-@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 def test_the_same_texts_give_the_same_bytes(kind: str) -> None:
     first = train(iter(TEXTS * 50), config(type=kind))
     assert first == train(iter(TEXTS * 50), config(type=kind))
-    assert Tokenizer(first).vocabulary_size == 280
+    assert Tokenizer(first).vocabulary_size == (280 if kind != "char" else 4 + 256 + len({*"".join(TEXTS)}))
 
 
 MODEL = Tokenizer(train(iter(TEXTS * 50), config()))
@@ -46,7 +46,7 @@ def test_a_large_vocabulary_names_the_largest_that_fits() -> None:
     assert Tokenizer(train(iter(TEXTS), config(vocabulary_size=largest))).vocabulary_size == largest
 
 
-@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 def test_a_small_vocabulary_says_what_to_set(kind: str) -> None:
     with pytest.raises(TokenizerError, match=r"too small for the characters.*Raise tokenizer\.vocabulary_size"):
         train(iter(TEXTS), config(type=kind, vocabulary_size=12, byte_fallback=False))

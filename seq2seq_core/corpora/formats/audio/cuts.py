@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq_core.audio.decode import Info, blocks, probe
+from seq2seq_core.audio.decode import Ranges, probe
 from seq2seq_core.audio.problems import problem_of
 from seq2seq_core.audio.terms import AudioError
 from seq2seq_core.files.lines import TOO_LONG
@@ -38,16 +38,21 @@ class Span(NamedTuple):
 
 
 class LongFile:
-    """A file that utterances are cut from, looked at once."""
+    """A file that utterances are cut from; it is looked at once, and closed with the block that it is opened for."""
 
     def __init__(self, stream: Stored) -> None:
         """Raises AudioError where it is no audio."""
-        self._stream = cast(BinaryIO, stream)
-        self._info = _probe(self._stream)
+        self._file = Ranges(cast(BinaryIO, stream))
+
+    def __enter__(self) -> LongFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def cut(self, span: Span) -> bytes | Problem:
         """The bytes of a range, or what is wrong with it (of row 0)."""
-        info, wrong = self._info, _impossible(span)
+        info, wrong = self._file.info, _impossible(span)
         if wrong is not None:
             return wrong
         total = info.samples / info.rate
@@ -66,9 +71,10 @@ class LongFile:
             return problem_of(0, error)
 
     def _samples(self, start: int, count: int) -> npt.NDArray[np.float32]:
-        self._stream.seek(0)
-        found = list(blocks(self._stream, start, count, _BLOCK_SAMPLES))
-        return np.concatenate(found) if found else np.zeros((0, self._info.channels), np.float32)
+        found = list(self._file.blocks(start, count, _BLOCK_SAMPLES))
+        if len(found) == 1:
+            return found[0]
+        return np.concatenate(found) if found else np.zeros((0, self._file.info.channels), np.float32)
 
 
 def check_whole(data: bytes, seconds: float | None) -> Problem | None:
@@ -76,7 +82,7 @@ def check_whole(data: bytes, seconds: float | None) -> Problem | None:
     if seconds is None:
         return None
     try:
-        info = _probe(io.BytesIO(data))
+        info = probe(io.BytesIO(data))
     except AudioError:
         return None
     found = info.samples / info.rate
@@ -89,14 +95,6 @@ def check_whole(data: bytes, seconds: float | None) -> Problem | None:
 def too_large(size: int) -> Problem:
     """What is said of an utterance that is none for its size (of row 0)."""
     return Problem(0, TOO_LONG, f"{size} bytes of audio", f"at most {MOST_BYTES} bytes")
-
-
-def _probe(stream: BinaryIO) -> Info:
-    stream.seek(0)
-    info = probe(stream)
-    if info.rate < 1:
-        raise AudioError("undecodable", found=f"{info.rate} samples a second")
-    return info
 
 
 def _impossible(span: Span) -> Problem | None:

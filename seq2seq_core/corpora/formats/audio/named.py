@@ -163,8 +163,9 @@ class Loader:
             except AudioError as error:
                 yield from itertools.repeat(problem_of(0, error), len(run.rows))
                 return
-            for row in run.rows:
-                yield file.cut(Span(row.begin or 0.0, row.seconds))
+            with file:
+                for row in run.rows:
+                    yield file.cut(Span(row.begin or 0.0, row.seconds))
 
     def _open(self, path: str) -> IO[bytes] | Problem:
         url = self._places.url_of(path)

@@ -35,6 +35,7 @@ class Format(abc.ABC):
         default_fields: The names of the fields with source and target, where none are given; () where rows have none.
         takes_archives: Whether its files are read through an archive.
         needs_languages: Whether a file may hold many languages, of which two must be chosen.
+        is_folder: Whether a corpus of it is a folder, and never a file.
         has_values: Whether its fields may be values of any type, not text alone.
         source_modality: What a source in it is where nobody says so: a name of the table of modalities.
         rows_are_lines: Whether a line (of each file) is a row, so that reading may begin behind any line end.
@@ -48,6 +49,7 @@ class Format(abc.ABC):
     default_fields: ClassVar[tuple[str, ...]] = ()
     takes_archives: ClassVar[bool] = True
     needs_languages: ClassVar[bool] = False
+    is_folder: ClassVar[bool] = False
     has_values: ClassVar[bool] = False
     source_modality: ClassVar[str] = "text"
     rows_are_lines: ClassVar[bool] = False

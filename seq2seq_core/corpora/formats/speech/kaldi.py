@@ -35,8 +35,9 @@ _SHOWN = 200
 class Kaldi(SpeechLines):
     """A data folder; without `segments` an utterance is a recording of the same name."""
 
-    called = "a data folder of Kaldi"
+    called = "a data folder of Kaldi with text and wav.scp"
     default_fields = ()
+    is_folder = True
     takes_archives = False
 
     def owns(self, folder: str, /) -> bool:

@@ -69,7 +69,7 @@ def test_a_split_is_chosen(tmp_path: Path, reading: Any, rows: Rows) -> None:
         reading.read(path=f"{path}/test", split="train", **FIELDS)
     with pytest.raises(ConfigError, match="no split 'test'; found a dataset without splits"):
         reading.read(path=f"{path}/train", split="test", **FIELDS)
-    with pytest.raises(ConfigError, match="only a saved dataset has splits"):
+    with pytest.raises(ConfigError, match="only a folder that is one corpus has splits"):
         reading.read(path=f"{path}/train/*.arrow", split="train", **FIELDS)
 
 

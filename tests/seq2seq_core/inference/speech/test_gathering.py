@@ -54,7 +54,7 @@ def test_every_sample_is_in_one_unit_and_transcripts_know_where(seconds: list[fl
         }
     )
     assert held == Counter({one.file.name: one.samples for one in recordings})
-    assert all(unit.seconds <= 1.5 * UNIT_SECONDS + 20 for unit in found.units.values())
+    assert all(unit.seconds <= 1.5 * UNIT_SECONDS for unit in found.units.values())
     subtitles = [transcript for transcript in found.transcripts if transcript.format == "srt"]
     assert [transcript.path for transcript in subtitles] == [f"{one.file.name}.srt" for one in recordings]
     for transcript in found.transcripts:

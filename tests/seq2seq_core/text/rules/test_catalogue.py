@@ -115,8 +115,16 @@ def test_an_unknown_rule_names_its_neighbour() -> None:
 
 
 def test_what_is_on_by_default() -> None:
+    speech = ["seconds", "silence", "clipping", "non_speech", "speech_rate"]
     on = ["words", "characters", "length_ratio", "longest_word", "alphabetic", "identical", "script", "markup"]
-    assert [name for name, _ in FiltersConfig().rules()] == ["empty", *on, "repeated_characters", "html", "urls"]
+    assert [name for name, _ in FiltersConfig().rules()] == [
+        "empty",
+        *speech,
+        *on,
+        "repeated_characters",
+        "html",
+        "urls",
+    ]
 
 
 def test_costly_rules_come_last() -> None:

@@ -81,6 +81,8 @@ def test_parts_by_the_seconds_of_segments(data: Path) -> None:
 def test_a_folder_that_is_none(data: Path) -> None:
     write(data, wav_scp="a r1.wav;")
     assert not FORMATS["kaldi"].owns(str(data))
+    with pytest.raises(ConfigError, match=r"no data folder of Kaldi with text and wav\.scp"):
+        read(path=str(data), format="kaldi")
     write(data, text="a A;")
     with pytest.raises(ConfigError, match="has no splits"):
         read(path=str(data), split="train")
