@@ -254,7 +254,7 @@ def test_options_that_shape_what_is_heard_make_another_job(echo_model: str) -> N
         {"search": {"beam": 2}},
         {"voice": {"method": "energy", "min_pause": 0.5}},
         {"chunks": {"overlap": 1}},
-        {"gate": {"minimum_score": None}},
+        {"gate": {"max_loss": None}},
         {"channel": 1},
     ]
     assert len({usual, *(job(**more) for more in shaping)}) == len(shaping) + 1
