@@ -45,7 +45,9 @@ class RnnConfig(ArchitectureConfig):
     @model_validator(mode="after")
     def _widths_fit(self) -> RnnConfig:
         if self.bidirectional and self.width % 2:
-            raise ValueError(f"width ({self.width}) is odd, bidirectional ({self.bidirectional}) needs it even")
+            raise ValueError(
+                f"width ({self.width}) is odd, bidirectional ({self.bidirectional}) needs it even: set one more or less"
+            )
         return self
 
     @property

@@ -58,8 +58,11 @@ class TokenizerConfig(Config):
     @pydantic.model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.source_model is None) != (self.target_model is None):
+            there, missing = ("target", "source") if self.source_model is None else ("source", "target")
+            found = getattr(self, f"{there}_model")
             raise ValueError(
-                f"both sides are needed; found source_model={self.source_model!r}, target_model={self.target_model!r}"
+                f"both sides are needed; found {there}_model={found!r} without {missing}_model. Give {missing}_model "
+                "as well, or model for a joint tokenizer"
             )
         if self.model is not None and self.source_model is not None:
             raise ValueError(f"give model or source_model and target_model; found {self.model} and {self.source_model}")

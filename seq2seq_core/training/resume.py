@@ -45,7 +45,8 @@ def begin(
     on_main(world, checkpoints.sweep)
     if marker is not None:
         together(world, lambda: _restore(opened, checkpoints, optimizer, marker.progress.step))
-        logger.info("carrying on after step %d of %s", marker.progress.step, storage.redact(config.output))
+        told = "carrying on after step %d of %s" if marker.progress.ended is None else "step %d was the last of %s"
+        logger.info(told, marker.progress.step, storage.redact(config.output))
         return marker.progress
     if config.initialize_from is not None:
         source = config.initialize_from
