@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.commands import demo_speech
 from seq2seq_core.dataset.manifest import load_manifest
-from seq2seq_core.errors import ConfigError, StorageError
+from seq2seq_core.errors import ConfigError, ForeignFileError
 
 CONFIG = demo_speech.DemoSpeechConfig(
     utterances=60, held_out_utterances=3, minutes=1, steps=4, processes=1, train_options=("--report_every_steps", "2")
@@ -56,6 +56,6 @@ def test_variables_of_torchrun_are_refused_before_the_first_stage(
 
 def test_the_page_of_another_stays(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("mine")
-    with pytest.raises(StorageError, match="a file that this program has not written"):
+    with pytest.raises(ForeignFileError, match="a file that this program has not written"):
         demo_speech.run(CONFIG.model_copy(update={"output": str(tmp_path)}))
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

@@ -23,6 +23,7 @@ from seq2seq_core.errors import (
     ClaimError,
     ConfigError,
     DatasetError,
+    ForeignFileError,
     IncompleteError,
     InputError,
     ModelError,
@@ -267,7 +268,7 @@ def test_files_of_others_and_other_work_are_respected(echo_model: str, talks: Pa
     (out / "short").mkdir(parents=True)
     (out / "short" / "0.json").write_text("by hand")
     settings = config(echo_model, talks, out)
-    with pytest.raises(DatasetError, match=r"short/0\.json: a file that this program has not written"):
+    with pytest.raises(ForeignFileError, match=r"short/0\.json: a file that this program has not written"):
         command.run(settings)
     (out / "short" / "0.json").unlink()
     (out / "short" / "notes.srt").write_text("mine")
