@@ -48,7 +48,8 @@ def build(
     to_do, finished = units | "Skip finished" >> SkipFinished(job.output)
     heard = to_do | "Recognise" >> ForEach(work, ear, job.output, kind=Done, workers=workers)
     before = finished | "Tell" >> beam.Map(_done_before).with_output_types(Done)
-    done = (before, heard) | "All units" >> beam.Flatten()
+    # Flink knows no producer of a flattened collection that is given to several others, unless it is held in between.
+    done = (before, heard) | "All units" >> beam.Flatten() | "Hold units" >> beam.Reshuffle()
     transcripts = recordings | "Make transcripts" >> Together(transcripts_of, job, kind=Transcripts, others=[done])
     written = transcripts | "Write" >> ForEach(_write, job.output, job.on_error, kind=Written, workers=workers)
     return recordings | "Close output" >> Together(_close, job, kind=Transcription, others=[done, written])
