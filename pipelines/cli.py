@@ -1,7 +1,8 @@
 """The `seq2seq` command: words in; a call, a printed result and an exit code out.
 
 Exit codes: 0 all is well, 1 the work failed, 2 the call or its configuration is wrong, 3 the work ended but records
-were lost or failed, 130 interrupted, 141 nobody reads the output. `train` adds those of `training.processes.stop`.
+were lost or failed, 130 interrupted, 141 nobody reads the output, 143 terminated. `train` adds those of
+`training.processes.stop`.
 
 An error is one line. What is neither an error of this project nor one of the system or a library is a mistake in the
 program, and shows its traceback; with SEQ2SEQ_TRACEBACK=1 in the environment every error does.
@@ -11,12 +12,10 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import textwrap
 import traceback
 from collections.abc import Sequence
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from pipelines.local import switches
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
     from pipelines.commands.call import Command
     from seq2seq_core.options import Key
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 1, 2, 3, 130, 141
+EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_BROKEN_PIPE, EXIT_TERMINATED = 141, 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatch(words)
     except terminal.NobodyReadsError:
         return EXIT_BROKEN_PIPE
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        is_terminated = isinstance(stopped, switches.TerminatedError)
         rest = "; the same command carries on from what is finished" if _carries_on(words) else ""
-        terminal.complain(f"seq2seq: interrupted{rest}")
-        return EXIT_INTERRUPTED
+        terminal.complain(f"seq2seq: {'terminated' if is_terminated else 'interrupted'}{rest}")
+        return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     except Exception as error:
         ours = foreign_errors.ours(error, words[0] if words else None)
         if ours is None:
@@ -53,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def console() -> int:
     """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage."""
     terminal.make_ready()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
+    switches.raise_when_stopped()
     switches.look_for_garbage_seldom()
     try:
         code = main()
@@ -62,14 +62,9 @@ def console() -> int:
         sys.excepthook(type(error), error, error.__traceback__)
         code = EXIT_FAILED
     switches.never_look_for_garbage_here()
-    if code in (EXIT_FAILED, EXIT_INTERRUPTED):
+    if code in (EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED):
         switches.leave(code)
     return code
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    switches.fall_silent()
-    signal.default_int_handler(number, frame)
 
 
 def _set_up_logging() -> None:
@@ -139,7 +134,9 @@ def _help(command: Command) -> str:
     lines += ["", "keys:", "  --config FILE", "        a YAML file with any of the keys below; options win over it"]
     for key in configuration.keys(command.keys):
         lines.append(f"  --{key.name}  ({key.type_name}; {_default(key)})")
-        lines += textwrap.wrap(key.description, 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
+        inside = f"; keys of each, as --{key.name}.0.KEY: {', '.join(key.inside)}" if key.inside else ""
+        text = f"{key.description}{inside}"
+        lines += textwrap.wrap(text, 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -67,7 +68,7 @@ def load(kind: type[C], path: str | None, overrides: Mapping[str, Any] | None = 
         ConfigError: The file is missing or not YAML, a key is unknown, a value does not fit.
     """
     values = {} if path is None else _read_yaml(path)
-    for name, value in sorted((overrides or {}).items(), key=lambda item: item[0].count(".")):
+    for name, value in sorted((overrides or {}).items(), key=lambda item: _place(item[0])):
         _set(kind, values, name.split("."), value, name)
     return build(kind, values, where=path)
 
@@ -121,6 +122,7 @@ def keys(kind: type[Config], prefix: str = "", defaults: Config | None = None) -
             is_list=strict.mentions(field.annotation, tuple, list),
             is_text=strict.mentions(field.annotation, str),
             is_switch=strict.takes_booleans(field.annotation),
+            inside={key.name: key for kind in _items(field.annotation) for key in keys(kind)},
         )
 
 
@@ -195,11 +197,29 @@ def _read_yaml(path: str) -> dict[str, Any]:
 def _set(kind: type[Config], values: dict[str, Any], path: list[str], value: object, name: str) -> None:
     if path[0] in kind.model_fields and len(path) > 1:
         _write_out(kind.model_fields[path[0]], values, path[0])
-    for part in path[:-1]:
-        values = values.setdefault(part, {})
-        if not isinstance(values, dict):
+    inner: Any = values
+    for part, following in itertools.pairwise(path):
+        if isinstance(inner, list):
+            inner = _in_list(inner, int(part), name)
+        else:
+            inner = inner.setdefault(part, [] if following.isdecimal() else {})
+        if not isinstance(inner, list if following.isdecimal() else dict):
             raise ConfigError(f"--{name} reaches into {part!r}, which is a plain value")
-    values[path[-1]] = value
+    inner[path[-1]] = value
+
+
+def _in_list(values: list[Any], position: int, name: str) -> Any:
+    """What stands at a place of a list, or is to stand behind its end."""
+    if position > len(values):
+        raise ConfigError(f"--{name} leaves a gap", found=f"{len(values)} before it", expected="places counted from 0")
+    if position == len(values):
+        values.append({})
+    return values[position]
+
+
+def _place(name: str) -> tuple[int, list[int]]:
+    """Whole before parts, and lists from their front to their end."""
+    return name.count("."), [int(part) for part in name.split(".") if part.isdecimal()]
 
 
 def _write_out(field: FieldInfo, values: dict[str, Any], name: str) -> None:
@@ -235,6 +255,13 @@ def _inner_configs(annotation: object) -> list[type[Config]]:
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) in (typing.Union, typing.Annotated):
         return [found for arm in typing.get_args(annotation) for found in _inner_configs(arm)]
     return []
+
+
+def _items(annotation: object) -> list[type[Config]]:
+    """The configuration class that a list is made of, where that is one."""
+    if typing.get_origin(annotation) not in (tuple, list):
+        return []
+    return [kind for kind in typing.get_args(annotation) if isinstance(kind, type) and issubclass(kind, Config)]
 
 
 def _type_name(annotation: object) -> str:

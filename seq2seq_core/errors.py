@@ -9,12 +9,14 @@ Seq2SeqError              everything this project raises on purpose
 ├── ModelError            a model folder is missing, unfinished or damaged
 ├── CheckpointError       a checkpoint is damaged or belongs to another run
 ├── TrainingError         training cannot go on (non-finite losses, no batches)
+├── ForeignFileError      a file of somebody else stands where an output would go
 └── IncompleteError       work ended, but records were lost or failed
 """
 
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 _UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -109,8 +111,48 @@ class ClaimError(Seq2SeqError):
     """A folder belongs to another run, which is at work there."""
 
 
+class ForeignFileError(Seq2SeqError):
+    """A file of somebody else stands where an output would go; see `foreign_file`."""
+
+
 class IncompleteError(Seq2SeqError):
     """Work ended, but records were lost or failed."""
+
+
+E = TypeVar("E", bound=Seq2SeqError)
+
+
+def unreadable_record(kind: type[E], what: str, where: str, found: object) -> E:
+    """The error of a file in the place of a record of ours (a manifest, a marker) that is not what we write there.
+
+    Args:
+        kind: The class of the error.
+        what: What it should be: "the manifest".
+        where: The file, fit for messages.
+        found: Why it is none.
+    """
+    return kind(
+        f"{what} is damaged, or the file is somebody else's",
+        where=where,
+        found=found,
+        advice="Choose another folder, or move it away; one of ours is made anew by the command that wrote it.",
+    )
+
+
+def foreign_file(where: str, what: str, count: int = 1) -> ForeignFileError:
+    """The error of a file that no record of ours names and that an output would replace.
+
+    Args:
+        where: The file, fit for messages.
+        what: What would go there.
+        count: How many such files there are; the first is named.
+    """
+    return ForeignFileError(
+        f"a file that this program has not written stands where {what} would go",
+        where=where,
+        found=f"{count} such files" if count > 1 else None,
+        advice=f"Choose another output, or move {'them' if count > 1 else 'it'} away.",
+    )
 
 
 def _rebuild(

@@ -34,6 +34,8 @@ _SPECIAL = (
 _NO_TEMPORARY_FOLDER = "No usable temporary directory"  # as Python says it to us, and to libraries that ask for one
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp")
 _CARRY_ON = "run the same command again: it carries on from what is finished."
+_OTHER_PLACE = "Choose another place."
+_CHECK_RIGHTS = "Check the rights to it and to the folders above it."
 _ADVICE = {
     errno.ENOSPC: ("the disk is full", f"Make room there and {_CARRY_ON}"),
     errno.EDQUOT: ("the quota of the disk is used up", f"Make room there and {_CARRY_ON}"),
@@ -62,11 +64,12 @@ def named(url: str) -> Iterator[None]:
             ) from None
         raise StorageError("no such file", where=url, advice="Check the path.") from None
     except PermissionError as error:
-        raise StorageError("access is denied", where=url, found=error.strerror or error) from error
+        found = error.strerror or error
+        raise StorageError("access is denied", where=url, found=found, advice=_CHECK_RIGHTS) from error
     except IsADirectoryError:
         raise StorageError("a folder stands here", where=url, expected="a file") from None
     except (NotADirectoryError, FileExistsError):
-        raise StorageError("a file stands where a folder is needed", where=url) from None
+        raise StorageError("a file stands where a folder is needed", where=url, advice="Check the path.") from None
     except OSError as error:
         # Libraries of stores give numbers to errors, too, that mean no disk.
         problem, advice = _ADVICE.get(error.errno or 0, (None, None)) if "://" not in url else (None, None)
@@ -131,7 +134,7 @@ def open_temporary(folder: str | None) -> Iterator[tuple[IO[bytes], str]]:
 @contextlib.contextmanager
 def publish(path: str, url: str, *, durable: bool) -> Iterator[IO[bytes]]:
     """A seekable file that appears under its name, whole, when the block ends well; see `storage.publish`."""
-    target = _destination(path, url)
+    target = destination(path, url)
     temporary = _temporary_beside(target)
     try:
         make_folders(os.path.dirname(target), url)
@@ -174,11 +177,22 @@ def make_folders(folder: str, url: str) -> None:
     above = os.path.dirname(folder)
     if above != folder:
         make_folders(above, url)
-    with named(url), contextlib.suppress(FileExistsError):
-        os.mkdir(folder)
+    given = _as_given(folder, url)
+    with named(given), contextlib.suppress(FileExistsError):
+        try:
+            os.mkdir(folder)
+        except FileNotFoundError:  # as in /proc
+            raise StorageError("no folder can be made here", where=given, advice=_OTHER_PLACE) from None
         _synchronise(above)
     if not os.path.isdir(folder):
-        raise StorageError("a file stands where a folder is needed", where=url, found=folder)
+        raise StorageError("a file stands where a folder is needed", where=given, advice=_OTHER_PLACE)
+
+
+def _as_given(folder: str, url: str) -> str:
+    """A folder above a file as it stands in the URL of that file; its path, where it does not stand there."""
+    parts = url.split("/")
+    above = ("/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
+    return next((given for given in above if given and os.path.abspath(given) == folder), folder)
 
 
 def _read_range(file: io.FileIO, begin: int, end: int) -> bytes:
@@ -189,12 +203,12 @@ def _read_range(file: io.FileIO, begin: int, end: int) -> bytes:
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
-def _destination(path: str, url: str) -> str:
+def destination(path: str, url: str) -> str:
     """Where a file of that name is written: at the end of its links; a StorageError where no file can stand."""
     with named(url):
         try:
             mode = os.stat(path).st_mode
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # of folders above that cannot be made, their maker tells
             mode = stat.S_IFREG
     problem = next((problem for is_special, problem in _SPECIAL if is_special(mode)), None)
     if problem is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from seq2seq_core import yaml_values
@@ -13,13 +14,18 @@ from seq2seq_core.strict import check_location
 
 _FILE = "--config"
 _NULLS = ("null", "Null", "NULL", "~")
+_IN_LIST = re.compile(r"(.+?)\.([0-9]{1,6})\.(.+)")
+_FIRST = "0"
+_CLOSE, _VERY_CLOSE = 0.6, 0.85
+_MOST_NAMES = 12
 
 
 @dataclass(frozen=True)
 class Key:
     """One leaf of a configuration, as the command line sees it (`optimizer.learning_rate`).
 
-    `has_keys` says of one that takes the name of a configuration that keys of that may stand beside it.
+    `has_keys` says of one that takes the name of a configuration that keys of that may stand beside it; `inside` has
+    the keys of what a list is made of, which stand behind its place there (`corpora.0.path`).
     """
 
     name: str
@@ -30,6 +36,7 @@ class Key:
     is_text: bool
     is_switch: bool
     has_keys: bool = False
+    inside: Mapping[str, Key] = field(default_factory=dict, compare=False)
 
 
 def take_config_file(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -64,26 +71,77 @@ def read_options(arguments: Sequence[str], known: Mapping[str, Key]) -> dict[str
     """The value of every option; see `config.parse_overrides`."""
     given: dict[str, list[str]] = {}
     for name, words in _options(arguments):
-        if name not in known and not any(k.startswith(f"{name}.") for k in known):
-            raise ConfigError(f"unknown option --{name}", advice=neighbour(name, known))
+        key = find_key(name, known)
+        if key is None and not any(k.startswith(f"{name}.") for k in known):
+            raise ConfigError(f"unknown option --{name}", advice=neighbour(name, _names_near(name, known)))
         if name in given:
             found = " and ".join(" ".join(some) or "no value" for some in (given[name], words))
-            is_list = name in known and known[name].is_list
+            is_list = key is not None and key.is_list
             advice = "Give all words of a list behind one option." if is_list else "Leave one out."
             raise ConfigError(f"--{name} stands twice", found=found, advice=advice)
         given[name] = words
     _check_apart(given, known)
-    return {name: _value(name, words, known.get(name)) for name, words in given.items()}
+    return {name: _value(name, words, find_key(name, known)) for name, words in given.items()}
 
 
-def neighbour(name: str, known: Mapping[str, object]) -> str:
-    """The closest valid names, compared whole and by their last part."""
-    tails: dict[str, str] = {known_name.rsplit(".", 1)[-1]: known_name for known_name in known}
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    close = close or [
-        tails[tail] for tail in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(tails), n=1, cutoff=0.6)
-    ]
-    return f"Did you mean {close[0]}?" if close else f"Valid keys: {', '.join(sorted(known))}."
+def find_key(name: str, known: Mapping[str, Key]) -> Key | None:
+    """The key of a name, also of one in a list; None where there is none."""
+    found = _IN_LIST.fullmatch(name)
+    if name in known or found is None:
+        return known.get(name)
+    outer = known.get(found[1])
+    return find_key(found[3], outer.inside) if outer is not None else None
+
+
+def neighbour(name: str, known: Iterable[str], rest: str = "--help lists all keys.") -> str:
+    """What to try in the place of an unknown name.
+
+    That is a name of the same level that is nearly the same. A name that lacks what stands before it is told all its
+    places: one of several alone would be a key of another meaning.
+
+    Args:
+        name: What was given, dotted.
+        known: The valid names, dotted.
+        rest: What to say after the first of many names, where none is close.
+    """
+    names = list(known)
+    close = _of_level(name, names) if "." in name else _places_of(name, names, 1.0) or _of_level(name, names)
+    close = close or _places_of(name, names, _CLOSE)
+    if close:
+        *others, last = close
+        return f"Did you mean {', '.join(others)} or {last}?" if others else f"Did you mean {last}?"
+    if len(names) > _MOST_NAMES:
+        return rest
+    return f"Valid keys: {', '.join(sorted(names))}."
+
+
+def _of_level(name: str, names: Sequence[str]) -> list[str]:
+    """The closest name with as many dots, or another that is nearly the same with dots in other places."""
+    level = [other for other in names if other.count(".") == name.count(".")]
+    return difflib.get_close_matches(name, level, n=1, cutoff=_CLOSE) or difflib.get_close_matches(
+        name, names, n=1, cutoff=_VERY_CLOSE
+    )
+
+
+def _places_of(name: str, names: Sequence[str], cutoff: float) -> list[str]:
+    """All names whose last part is the one closest to that of a name."""
+    tails = dict.fromkeys(_last(other) for other in names)
+    close = difflib.get_close_matches(_last(name), list(tails), n=1, cutoff=cutoff)
+    return [other for other in names if _last(other) in close]
+
+
+def _last(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
+
+
+def _names_near(name: str, known: Mapping[str, Key]) -> list[str]:
+    """All names that an option may have; of lists those of the place that is asked for, or of the first."""
+    found = _IN_LIST.fullmatch(name)
+    names = []
+    for outer, key in known.items():
+        place = found[2] if found is not None and found[1] == outer else _FIRST
+        names += [outer, *(f"{outer}.{place}.{inner}" for inner in key.inside)]
+    return names
 
 
 def _check_apart(names: dict[str, list[str]], known: Mapping[str, Key]) -> None:

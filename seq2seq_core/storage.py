@@ -133,6 +133,13 @@ def is_folder(url: str) -> bool:
         return bool(fs.isdir(path))
 
 
+def is_file(url: str) -> bool:
+    """Whether a file stands there that can be read again and again: no folder, pipe or device."""
+    with named(url):
+        fs, path = filesystem(url)
+        return bool(fs.isfile(path))
+
+
 def size(url: str) -> int:
     """The size of a file in bytes."""
     with named(url):
@@ -279,6 +286,13 @@ def publish(url: str, *, durable: bool = True) -> Iterator[IO[bytes]]:
         whole.flush()
         with named(url):
             fs.put_file(name, path)  # one PUT, or one multipart upload that is aborted when a part fails
+
+
+def check_destination(url: str) -> None:
+    """Raise a StorageError where no file can be published, as a folder or a device stands there."""
+    fs, path = _writable(url)
+    if fs is _LOCAL:
+        local_disk.destination(path, url)
 
 
 def published_name(name: str) -> str | None:

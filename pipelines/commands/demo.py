@@ -15,10 +15,9 @@ from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.dataset.manifest import REPORT_NAME
-from seq2seq_core.errors import StorageError
 from seq2seq_core.files.segments import read_segments
 from seq2seq_core.machine import usable_cores
-from seq2seq_core.preparation.planning.traces import is_free_for_page
+from seq2seq_core.preparation.planning.traces import check_page
 from seq2seq_core.terminal import say
 from seq2seq_core.training.launch import launch
 from seq2seq_core.training.processes.place import refuse_launching
@@ -156,13 +155,7 @@ _RESULTS = {
 
 def check_room(root: str) -> None:
     """Refuse a folder in which somebody else's page stands; the stages look after their own files."""
-    page = storage.join(root, REPORT_NAME)
-    if not is_free_for_page(page):
-        raise StorageError(
-            "a file that this program has not written stands where the report would go",
-            where=storage.redact(page),
-            advice="Choose another output folder, or move it away.",
-        )
+    check_page(storage.join(root, REPORT_NAME))
 
 
 def course(steps: int | None) -> list[str]:

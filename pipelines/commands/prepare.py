@@ -24,7 +24,8 @@ from pipelines.local.workers import Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.config import Location
-from seq2seq_core.corpora.config import CorpusConfig
+from seq2seq_core.corpora.config import CorpusConfig, Patterns
+from seq2seq_core.corpora.formats.table import FormatName
 from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.machine import usable_cores
@@ -41,6 +42,19 @@ _SMALL_BYTES = 32 << 20
 _MOST_PROCESSES = 16
 _WORK = ("seq2seq_core.preparation.steps",)
 _CHANGES_NO_RESULT = frozenset({"output", "report"})
+_OF_ONE_CORPUS = (
+    "source",
+    "target",
+    "path",
+    "text",
+    "format",
+    "source_field",
+    "target_field",
+    "text_field",
+    "score_field",
+    "source_language",
+    "target_language",
+)
 
 logger = logging.getLogger(__name__)
 
@@ -63,10 +77,21 @@ class PrepareConfig(Recipe):
     """What `seq2seq prepare` reads, how it cleans, and where the dataset goes."""
 
     source: Location | None = Field(
-        None, description="a Moses pair: file or glob with the source side, a segment a line"
+        None, description="one corpus, a Moses pair: file or glob with the source side, a segment a line"
     )
     target: Location | None = Field(None, description="a Moses pair: file or glob with the target side")
-    corpora: tuple[CorpusConfig, ...] = Field((), description="several corpora, or other formats, in order")
+    path: Patterns | None = Field(None, description="one corpus with both sides in a file: see corpora.path")
+    text: Patterns | None = Field(None, description="one corpus of text alone: see corpora.text")
+    format: FormatName | None = Field(None, description="of the one corpus; default: by the file's suffix")
+    source_field: str | int | None = Field(None, description="of the one corpus: see corpora.source_field")
+    target_field: str | int | None = Field(None, description="of the one corpus: see corpora.target_field")
+    text_field: str | int | None = Field(None, description="of the one corpus: see corpora.text_field")
+    score_field: str | int | None = Field(None, description="of the one corpus: see corpora.score_field")
+    source_language: str | None = Field(None, description="of the one corpus: language of the source side (en, pt-BR)")
+    target_language: str | None = Field(None, description="of the one corpus: language of the target side")
+    corpora: tuple[CorpusConfig, ...] = Field(
+        (), description="in the place of the keys above: several corpora, in order, each with keys of its own"
+    )
     validation: HeldOutConfig | None = Field(None, description="validation set")
     test: HeldOutConfig | None = Field(None, description="test set")
     benchmarks: tuple[CorpusConfig, ...] = Field(
@@ -77,17 +102,37 @@ class PrepareConfig(Recipe):
 
     @pydantic.model_validator(mode="after")
     def _some_corpus(self) -> Self:
+        given = self._of_one_corpus
         if (self.source is None) != (self.target is None):
-            raise ValueError(f"both sides are needed; found source={self.source!r}, target={self.target!r}")
-        if (self.source is None) != bool(self.corpora):
+            there, missing = ("target", "source") if self.source is None else ("source", "target")
             raise ValueError(
-                f"give source and target, or corpora; found source={self.source!r} and {len(self.corpora)}"
+                f"both sides are needed; found --{there} without --{missing}. Give --{missing} as well, or --path for "
+                "a file with both sides, or --text for text alone"
             )
-        if not all(corpus.has_files for corpus in (*self.corpora, *self.benchmarks)):
+        if bool(given) == bool(self.corpora):
+            found = f"{', '.join(given)} and {len(self.corpora)} corpora" if given else "none of them"
+            raise ValueError(f"give source and target, or path, or text, or corpora; found {found}")
+        corpora = self.training_corpora
+        if not all(corpus.has_files for corpus in (*corpora, *self.benchmarks)):
             raise ValueError("a corpus needs source and target, or path, or text; found none of them")
-        if self.keep == "best" and all(corpus.score_field is None for corpus in self.corpora):
+        if self.keep == "best" and all(corpus.score_field is None for corpus in corpora):
             raise ValueError("keep: best needs the score_field of a corpus; found none")
         return self
+
+    @property
+    def training_corpora(self) -> tuple[CorpusConfig, ...]:
+        """The corpora; one, where its keys stand at the top."""
+        return self.corpora or (configuration.build(CorpusConfig, self._of_one_corpus),)
+
+    @property
+    def not_given(self) -> frozenset[str]:
+        """The keys of one corpus that are not there: a manifest is what it was before there were so many of them."""
+        return frozenset(_OF_ONE_CORPUS[2:]) - self._of_one_corpus.keys()
+
+    @property
+    def _of_one_corpus(self) -> dict[str, object]:
+        """The keys of one corpus that are given at the top."""
+        return {name: value for name in _OF_ONE_CORPUS if (value := getattr(self, name)) is not None}
 
 
 class DryRunConfig(PrepareConfig):
@@ -156,7 +201,7 @@ def try_rules(config: DryRunConfig) -> str:
 def make_job(config: PrepareConfig) -> Job:
     """What the configuration comes to; see `planning.inputs.make_job` for the errors."""
     held_out: dict[Split, HeldOutConfig | None] = {"valid": config.validation, "test": config.test}
-    given: list[Given] = [("train", corpus) for corpus in _corpora(config)]
+    given: list[Given] = [("train", corpus) for corpus in config.training_corpora]
     given += [(split, held) for split, held in held_out.items() if held is not None and held.share is None]
     given += [("benchmark", benchmark) for benchmark in config.benchmarks]
     config = _with_source(config, [corpus for _, corpus in given])
@@ -179,7 +224,7 @@ def _with_source(config: PrepareConfig, corpora: Sequence[CorpusConfig]) -> Prep
 
 def _resolved(config: PrepareConfig) -> dict[str, Any]:
     """What the manifest keeps, with all rules that judge the rows."""
-    values = configuration.redacted(config, without=_CHANGES_NO_RESULT)
+    values = configuration.redacted(config, without=_CHANGES_NO_RESULT | config.not_given)
     values["filters"] |= config.filters.unwritten(config.source_modality.measured)
     return values
 
@@ -196,12 +241,6 @@ def _workers(job: Job, beam_arguments: Sequence[str]) -> contextlib.AbstractCont
     urls = [url for input_ in job.inputs for url in input_.source.urls]
     work = here.Work(urls, job.output, _SMALL_BYTES, _WORK)
     return here.workers(work, min(usable_cores(), _MOST_PROCESSES), beam_arguments)
-
-
-def _corpora(config: PrepareConfig) -> tuple[CorpusConfig, ...]:
-    if config.corpora:
-        return config.corpora
-    return (CorpusConfig(source=config.source, target=config.target),)
 
 
 def _take_strict(options: tuple[str, ...]) -> Iterator[str]:

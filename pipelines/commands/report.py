@@ -61,11 +61,14 @@ def write(config: ReportConfig) -> tuple[Example, ...]:
     """Publish the page and return the examples it shows.
 
     Raises:
+        ForeignFileError: A file of somebody else stands where the page would go.
         Seq2SeqError: A folder or file is missing or damaged, or the files differ in their number of lines.
     """
     from seq2seq_core import storage
+    from seq2seq_core.preparation.planning.traces import check_page
     from seq2seq_core.report.page import render
 
+    check_page(config.output)
     data = collect(config)
     storage.publish_text(config.output, render(data))
     return data.examples

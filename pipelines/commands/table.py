@@ -18,8 +18,12 @@ COMMANDS = {
             takes_engine_options=True,
             carries_on=True,
             unless=("--dry-run", "--dry_run"),
-            notes="--dry-run writes nothing: it tries the rules on a sample (--sample N, default 10000 rows) and "
-            f"prints what they reject.\n{_ENGINE}",
+            notes="One corpus: --source FILE --target FILE, or --path FILE (TSV, JSONL, Parquet ...), or --text FILE.\n"
+            "Several: --corpora, or a file of keys.\n"
+            "--dry-run writes nothing: it tries the rules on a sample (--sample N, default 10000 rows) and "
+            "prints what they reject.\n"
+            "--strict is short for --on_error fail: the first row that cannot be read ends the run.\n"
+            f"{_ENGINE}",
         ),
         Command(
             name="train",

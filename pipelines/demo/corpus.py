@@ -20,7 +20,7 @@ from pipelines.demo.phrase import Phrase
 from pipelines.demo.slots import SLOTS
 from pipelines.demo.templates import NOUNS, TEMPLATES, Template, kind_of
 from seq2seq_core import storage
-from seq2seq_core.errors import ConfigError, StorageError
+from seq2seq_core.errors import ConfigError, foreign_file
 
 SUMMARY_NAME = "corpus.json"
 _JOINED_SHARE = 0.15
@@ -180,8 +180,4 @@ def _refuse_strangers(folder: str, files: Mapping[str, bytes]) -> None:
     for name, data in files.items():
         url = storage.join(folder, name)
         if storage.read_if_there(url) not in (None, data):
-            raise StorageError(
-                "a file that this demo has not written stands where its corpus would go",
-                where=storage.redact(url),
-                advice="Choose another output folder, or move it away.",
-            )
+            raise foreign_file(storage.redact(url), "the corpus")

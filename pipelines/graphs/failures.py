@@ -39,8 +39,9 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
         result = pipeline.run()
         result.wait_until_finish()
     except Exception as error:
-        if _is_interrupt(error):
-            raise KeyboardInterrupt from error
+        interrupt = _interrupt_behind(error)
+        if interrupt is not None:
+            raise type(interrupt) from error
         ours = cause(error)
         if ours is None:
             raise
@@ -120,8 +121,8 @@ def _is_foreign(record: logging.LogRecord) -> bool:
     return cause(RuntimeError(record.getMessage())) is None
 
 
-def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether a KeyboardInterrupt lies behind an error: Beam wraps one that is raised inside a step."""
-    return error is not None and (
-        isinstance(error, KeyboardInterrupt) or _is_interrupt(error.__cause__ or error.__context__)
-    )
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The KeyboardInterrupt that lies behind an error: Beam wraps one that is raised inside a step."""
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return error
+    return _interrupt_behind(error.__cause__ or error.__context__)

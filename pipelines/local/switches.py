@@ -13,7 +13,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _YOUNG_OBJECTS = 500_000
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _KEPT_BYTES = -1, -3, 1 << 30  # see mallopt(3)
 
@@ -39,20 +41,51 @@ def keep_memory() -> None:
             set_option(option, _KEPT_BYTES)
 
 
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM, taken as Ctrl-C is: what is begun is ended in order, and what was started beside it too."""
+
+
+def raise_when_stopped() -> None:
+    """From now on SIGINT and SIGTERM raise KeyboardInterrupt and `TerminatedError` here, where they were not ignored.
+
+    The second SIGTERM changes nothing: schedulers send it to a process and to its group.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    fall_silent()
+    signal.default_int_handler(number, frame)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    del frame
+    signal.signal(number, signal.SIG_IGN)
+    fall_silent()
+    raise TerminatedError
+
+
 @contextlib.contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """Hear of an interrupt when the block has ended: what is raised while Beam is imported, Beam may throw away."""
+    """Hear of a stop signal when the block has ended: what is raised while Beam is imported, Beam may throw away."""
     if threading.current_thread() is not threading.main_thread():  # which alone hears of one
         yield
         return
     heard: list[tuple[int, FrameType | None]] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame)))
+    before = ((int(number), signal.getsignal(number)) for number in _STOP_SIGNALS)
+    caught = {number: handler for number, handler in before if callable(handler)}
+    for number in caught:
+        signal.signal(number, lambda number, frame: heard.append((number, frame)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
-    if heard and callable(before):
-        before(*heard[0])
+        for number, handler in caught.items():
+            signal.signal(number, handler)
+    if heard:
+        caught[heard[0][0]](*heard[0])
 
 
 def fall_silent() -> None:

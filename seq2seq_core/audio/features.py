@@ -112,7 +112,7 @@ class _Tables:
         self.bins = points // (2 * _PARTS) + 1
         angles = 2 * np.pi / points * np.outer(np.arange(config.frame), np.arange(self.bins))
         waves = np.concatenate([np.cos(angles), -np.sin(angles)], axis=1) * (hann**_POVEY)[:, None]
-        self.waves = [np.ascontiguousarray(waves[part::_PARTS], np.float32) for part in range(_PARTS)]
+        self.waves = [_with_mean(waves[part::_PARTS]) for part in range(_PARTS)]
         self.mels = _mel_matrix(config, points)[self._order(points)].astype(np.float32)
         self.stretch = math.gcd(config.frame, config.shift)
 
@@ -126,6 +126,11 @@ class _Tables:
         again = np.ones(len(order), bool)
         again[np.unique(order, return_index=True)[1]] = False
         return np.where(again | (order == 2 * quarter), -1, order)
+
+
+def _with_mean(waves: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """What a part of a frame is multiplied by, and a last row for what is taken away from each of its samples."""
+    return np.concatenate([waves, -waves.sum(axis=0, keepdims=True)]).astype(np.float32)
 
 
 def _points(frame: int) -> int:
@@ -197,19 +202,21 @@ class _Bench:
         np.add(y[:, :, :half].swapaxes(0, 1), y[:, :, half:].swapaxes(0, 1), out=self._power)
 
     def _cut(self, x: Samples, count: int) -> None:
-        """The parts of each frame. Their pre-emphasis is that of the whole piece: without its mean, a frame has 0.03 of
-        the mean less, and its first sample, which has none before it, has no weight in the window.
+        """The parts of each frame, and beside each what the product takes away from its samples.
+
+        Pre-emphasis is that of the whole piece: in a frame without its mean, all samples have 0.03 of the mean less,
+        and the first, which has none before it, has no weight in the window.
         """
         tables = self._tables
         wide = x.astype(np.float64)
         wide *= FULL_SCALE
-        emphasised = np.zeros(len(wide))
-        np.subtract(wide[1:], _PREEMPHASIS * wide[:-1], out=emphasised[1:])
-        means_F1 = _frame_sums(wide, count, tables)[:, None] * ((1 - _PREEMPHASIS) / tables.frame)
+        emphasised = np.zeros(len(wide), np.float32)
+        np.subtract(wide[1:], _PREEMPHASIS * wide[:-1], out=emphasised[1:], casting="same_kind")
+        means = _frame_sums(wide, count, tables) * ((1 - _PREEMPHASIS) / tables.frame)
         views = np.lib.stride_tricks.sliding_window_view(emphasised, tables.frame)[:: tables.shift]
         for begin, part in enumerate(self._parts):
-            # Rounded to float32 once: what is nearly silent lies at the edge of what float32 can tell beside the rest.
-            np.subtract(views[:, begin::_PARTS], means_F1, out=part[:count], casting="same_kind")
+            part[:count, :-1] = views[:, begin::_PARTS]
+            part[:count, -1] = means
 
 
 def _multiply(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:

@@ -107,7 +107,11 @@ class CorpusConfig(Config):
                 f"source={self.source!r}, text={self.text!r}"
             )
         if pair and (self.source is None or self.target is None):
-            raise ValueError(f"both sides are needed; found source={self.source!r}, target={self.target!r}")
+            there, missing = ("target", "source") if self.source is None else ("source", "target")
+            raise ValueError(
+                f"both sides are needed; found {there}={getattr(self, there)!r} without {missing}. Give {missing} as "
+                "well, or path for a file with both sides, or text for text alone"
+            )
         if self.tag and self.target_language is None:
             raise ValueError("tag needs target_language")
         if any(given):

@@ -78,7 +78,8 @@ class StreamConfig(Config):
             raise ValueError(
                 f"a bin of batch_tokens / bins_per_batch ({self.batch_tokens} / {self.bins_per_batch} = "
                 f"{self.bin_tokens}) tokens cannot hold a row of max_source_tokens ({self.max_source_tokens}) or "
-                f"max_target_tokens ({self.max_target_tokens}) and its EOS"
+                f"max_target_tokens ({self.max_target_tokens}) and its EOS: raise batch_tokens to "
+                f"{self.max_width * self.bins_per_batch} or more, or lower one of the others"
             )
         return self
 

@@ -13,7 +13,7 @@ import pydantic
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import FORMAT_VERSION, Split
 from seq2seq_core.dataset.sides import Sides, sides_of
-from seq2seq_core.errors import DatasetError
+from seq2seq_core.errors import DatasetError, unreadable_record
 from seq2seq_core.modalities.base import SIDES, Described, Side
 from seq2seq_core.modalities.table import USUAL
 
@@ -256,15 +256,17 @@ def read_manifest(url: str) -> Manifest:
     try:
         values = json.loads(storage.read_text(url))
         version = values.get("format_version") if isinstance(values, dict) else None
+        if version is None:
+            found = "no format_version" if isinstance(values, dict) else type(values).__name__
+            raise unreadable_record(DatasetError, "the manifest", storage.redact(url), found)
         if version != FORMAT_VERSION:
             raise DatasetError(
                 "another format version", where=storage.redact(url), found=version, expected=FORMAT_VERSION
             )
         return Manifest.model_validate(values)
     except (json.JSONDecodeError, pydantic.ValidationError) as error:
-        raise DatasetError(
-            "the manifest is damaged", where=storage.redact(url), found=str(error).splitlines()[0]
-        ) from None
+        found = str(error).splitlines()[0]
+        raise unreadable_record(DatasetError, "the manifest", storage.redact(url), found) from None
 
 
 def publish_manifest(root: str, manifest: Manifest) -> None:

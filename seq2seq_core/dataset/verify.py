@@ -34,6 +34,9 @@ from seq2seq_core.dataset.writer import length_histogram, merge_histograms
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.modalities.base import SIDES, Side
 
+REPAIR = "Copy the folder again from where it is whole, or make it anew by the command that wrote it, in a new folder."
+"""What to do about a file that is not what its manifest says."""
+
 _NOTES_SHOWN = 5
 
 _log = logging.getLogger(__name__)
@@ -106,7 +109,9 @@ def _check_file(dataset: Dataset, entry: FileEntry) -> int:
     url = storage.join(dataset.root, entry.path)
     _log.debug("verifying %s", storage.redact(url))
     if not storage.exists(url):
-        raise DatasetError("a file is missing", where=storage.redact(url), expected="the file, as the manifest says")
+        raise DatasetError(
+            "a file is missing", where=storage.redact(url), expected="the file, as the manifest says", advice=REPAIR
+        )
     state, size = xxhash.xxh3_128(), storage.size(url)
     if not isinstance(entry, TokenizerEntry):
         _expect(url, "bytes", size, entry.bytes)
@@ -250,4 +255,4 @@ def _unlisted(root: str, listed: Iterable[str]) -> tuple[str, ...]:
 
 def _expect(url: str, what: str, found: object, expected: object) -> None:
     if found != expected:
-        raise DatasetError(f"wrong {what}", where=storage.redact(url), found=found, expected=expected)
+        raise DatasetError(f"wrong {what}", where=storage.redact(url), found=found, expected=expected, advice=REPAIR)

@@ -181,7 +181,9 @@ def _load(line: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise _UnusableError(f"not UTF-8: byte {error.start + 1} of the line", lost=True) from None
     except json.JSONDecodeError as error:
-        raise _UnusableError(f"not JSON: {error.msg} at character {error.pos + 1}", lost=True) from None
+        raise _UnusableError(
+            f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}", lost=True
+        ) from None
     except RecursionError:
         raise _UnusableError("not readable JSON: nested too deeply", lost=True) from None
 

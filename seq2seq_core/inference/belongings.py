@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.errors import DatasetError
+from seq2seq_core.errors import DatasetError, foreign_file
 from seq2seq_core.inference.commit import Committable
 from seq2seq_core.inference.folder import MARKER_FOLDER, NOTE_PATH, OUTPUT_NAME, failures_path, marker_path
 from seq2seq_core.inference.manifest import AnyOutput, load_any
@@ -28,7 +28,7 @@ def take_places(root: str, units: Sequence[Committable]) -> None:
     """Note the outputs of a run, if none of their places is somebody else's.
 
     Raises:
-        DatasetError: One is; the first is named.
+        ForeignFileError: One is; the first is named.
     """
     present = set(storage.files_below(root))
     ours = _recorded(root, present)
@@ -37,12 +37,7 @@ def take_places(root: str, units: Sequence[Committable]) -> None:
     if OUTPUT_NAME in present and _manifest(root) is None:
         strangers.append(OUTPUT_NAME)
     if strangers:
-        raise DatasetError(
-            "a file that this program has not written stands where an output would go",
-            where=storage.redact(storage.join(root, strangers[0])),
-            found=f"{len(strangers)} such files" if len(strangers) > 1 else None,
-            advice="Choose another output folder, or move it away.",
-        )
+        raise foreign_file(storage.redact(storage.join(root, strangers[0])), "an output", len(strangers))
     _note(root, ours | {unit.path for unit in units})
 
 

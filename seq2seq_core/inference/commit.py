@@ -102,9 +102,11 @@ def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error
     unit = translated.unit
     if translated.failures and on_error == "fail":
         first = translated.failures[0]
+        record = unit.part.first + first.record
+        place = f"line {record + 1:,}" if format_of(unit.file).has_lines else f"record {record:,}, from 0"
         raise InputError(
             f"a record cannot be translated: {first.reason}",
-            where=f"{unit.file.where}, record {unit.part.first + first.record}",
+            where=f"{unit.file.where}, {place}",
             found=repr(first.excerpt),
             advice="Repair it, or keep its place and go on (--on_error keep).",
         )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.errors import DatasetError
+from seq2seq_core.errors import DatasetError, unreadable_record
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.folder import OUTPUT_NAME
 from seq2seq_core.models.card import check_reads_text, read_card
@@ -185,9 +185,8 @@ def _load(root: str, kind: type[M], called: str, command: str) -> M:
     try:
         return kind.model_validate_json(storage.read_bytes(url))
     except pydantic.ValidationError as error:
-        raise DatasetError(
-            "the manifest is damaged", where=storage.redact(url), found=str(error).splitlines()[0]
-        ) from None
+        found = str(error).splitlines()[0]
+        raise unreadable_record(DatasetError, "the manifest", storage.redact(url), found) from None
 
 
 def describe_model(root: str) -> ModelEntry:

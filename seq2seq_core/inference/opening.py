@@ -24,7 +24,7 @@ def open_output(root: str, inputs: Sequence[CountedInput], provenance: str, fiel
 
     Raises:
         InputError: None of the inputs seems to have a text where it is looked for.
-        DatasetError: A file that is not ours stands where an output would go.
+        ForeignFileError: A file that is not ours stands where an output would go.
     """
     _refuse_all_doubtful(inputs, fields)
     units = [unit for counted in in_order(inputs) for unit in units_of(counted, provenance)]

@@ -341,4 +341,5 @@ def _parse(kind: type[E], data: bytes, where: str) -> E:
     try:
         return kind.model_validate_json(data, strict=True)
     except pydantic.ValidationError as error:
-        raise ModelError("the file is damaged", where=where, found=" ".join(str(error).split("\n")[:3])) from None
+        found = " ".join(str(error).split("\n")[:3])
+        raise ModelError("the file is damaged", where=where, found=found, advice=_ADVICE) from None

@@ -45,7 +45,9 @@ class RnnConfig(ArchitectureConfig):
     @model_validator(mode="after")
     def _widths_fit(self) -> RnnConfig:
         if self.bidirectional and self.width % 2:
-            raise ValueError(f"width ({self.width}) is odd, bidirectional ({self.bidirectional}) needs it even")
+            raise ValueError(
+                f"width ({self.width}) is odd, bidirectional ({self.bidirectional}) needs it even: set one more or less"
+            )
         return self
 
     @property
@@ -74,6 +76,7 @@ class RnnSeq2Seq(RnnDecoder):
             for layer in range(config.encoder_layers)
         )
         super().__init__(config, embeddings, encoder)
+        self.encoder_parts = ("encoder", f"embeddings.{embeddings.source_name}")
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
         """See `Seq2Seq.encode`."""

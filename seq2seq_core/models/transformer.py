@@ -48,9 +48,16 @@ class TransformerConfig(ArchitectureConfig):
     @model_validator(mode="after")
     def _widths_fit(self) -> TransformerConfig:
         if self.width % self.heads:
-            raise ValueError(f"width ({self.width}) is not a multiple of heads ({self.heads})")
+            width = self.heads * max(1, round(self.width / self.heads))
+            heads = next(heads for heads in range(self.heads, 0, -1) if self.width % heads == 0)
+            raise ValueError(
+                f"width ({self.width}) is not a multiple of heads ({self.heads}): "
+                f"set width to {width}, or heads to {heads}"
+            )
         if self.positions == "sinusoidal" and self.width % 2:
-            raise ValueError(f"width ({self.width}) is odd, positions ({self.positions}) need it even")
+            raise ValueError(
+                f"width ({self.width}) is odd, positions ({self.positions}) need it even: set one more or less"
+            )
         return self
 
     @property
@@ -83,6 +90,12 @@ class Transformer(TransformerDecoder):
         pre = config.norm == "pre"
         self.encoder_norm = nn.LayerNorm(config.width) if pre else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.width) if pre else nn.Identity()
+        self.encoder_parts = (
+            "encoder",
+            "encoder_norm",
+            "source_positions",
+            f"embeddings.{self.embeddings.source_name}",
+        )
         self.max_length = config.max_positions if config.positions == "learned" else None
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:

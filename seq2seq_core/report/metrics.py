@@ -57,11 +57,16 @@ class Metrics:
     validation: tuple[ValidationPoint, ...]
 
     def best(self, key: Callable[[ValidationPoint], float | None]) -> ValidationPoint | None:
-        """The validation with the largest finite value of `key`, the earliest of equals; None without any."""
+        """The validation with the largest value of `key` that is a number; None without any.
+
+        Of equals it is the one with the lowest loss, and of these the earliest, as in training (`Validation.score`).
+        """
         known = [
-            (value, point) for point in self.validation if (value := key(point)) is not None and not math.isnan(value)
+            (value, -math.inf if math.isnan(point.loss) else -point.loss, point)
+            for point in self.validation
+            if (value := key(point)) is not None and not math.isnan(value)
         ]
-        return max(known, key=lambda pair: pair[0])[1] if known else None
+        return max(known, key=lambda found: found[:2])[2] if known else None
 
 
 def load_metrics(url: str) -> Metrics:

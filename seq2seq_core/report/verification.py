@@ -17,6 +17,7 @@ from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import verify as datasets
+from seq2seq_core.dataset.verify import REPAIR
 from seq2seq_core.errors import CheckpointError, DatasetError, Seq2SeqError
 from seq2seq_core.inference.commit import UnitEntry, read_marker
 from seq2seq_core.inference.folder import OUTPUT_NAME, marker_path
@@ -94,7 +95,8 @@ def _checkpoint(folder: str) -> _Marker:
         marker = _Marker.model_validate_json(storage.read_bytes(url))
     except pydantic.ValidationError as error:
         found = " ".join(str(error).split("\n")[:3])
-        raise CheckpointError("the marker is damaged", where=storage.redact(url), found=found) from None
+        where = storage.redact(url)
+        raise CheckpointError("the marker is damaged", where=where, found=found, advice=REPAIR) from None
     for name, entry in marker.files.items():
         _check_file(storage.join(folder, name), entry.bytes, entry.digest, CheckpointError)
     return marker
@@ -156,7 +158,9 @@ def _check_failures(path: str, inputs: Collection[str], unit: UnitEntry) -> None
         return
     url = storage.join(path, unit.failures)
     if not storage.exists(url):
-        raise DatasetError("a file is missing", where=storage.redact(url), expected=f"{unit.failed} failures")
+        raise DatasetError(
+            "a file is missing", where=storage.redact(url), expected=f"{unit.failed} failures", advice=REPAIR
+        )
     data = storage.read_bytes(url)
     lines = data.splitlines(keepends=True)
     _expect(url, "number of failures", sum(line.endswith(b"\n") for line in lines), unit.failed)
@@ -167,7 +171,8 @@ def _check_failures(path: str, inputs: Collection[str], unit: UnitEntry) -> None
             failure = _Failure.model_validate_json(line)
         except pydantic.ValidationError as error:
             found = " ".join(str(error).split("\n")[:3])
-            raise DatasetError("a line of the ledger is damaged", where=storage.redact(where), found=found) from None
+            where = storage.redact(where)
+            raise DatasetError("a line of the ledger is damaged", where=where, found=found, advice=REPAIR) from None
         if failure.input not in inputs:
             _expect(where, "input", failure.input, " or ".join(sorted(inputs)))
         if not last < failure.record < unit.first_record + unit.records:
@@ -199,7 +204,8 @@ def _check_counts(path: str, output: Output) -> None:
 
 def _check_file(url: str, size: int, digest: str, error: type[Seq2SeqError]) -> None:
     if not storage.exists(url):
-        raise error("a file is missing", where=storage.redact(url), expected=f"{size} bytes, xxh3-128 {digest}")
+        expected = f"{size} bytes, xxh3-128 {digest}"
+        raise error("a file is missing", where=storage.redact(url), expected=expected, advice=REPAIR)
     found = (storage.size(url), storage.digest_file(url))
     if found != (size, digest):
         raise error(
@@ -207,12 +213,13 @@ def _check_file(url: str, size: int, digest: str, error: type[Seq2SeqError]) -> 
             where=storage.redact(url),
             found=f"{found[0]} bytes, xxh3-128 {found[1]}",
             expected=f"{size} bytes, {digest}",
+            advice=REPAIR,
         )
 
 
 def _expect(url: str, what: str, found: object, expected: object) -> None:
     if found != expected:
-        raise DatasetError(f"wrong {what}", where=storage.redact(url), found=found, expected=expected)
+        raise DatasetError(f"wrong {what}", where=storage.redact(url), found=found, expected=expected, advice=REPAIR)
 
 
 def _unlisted(root: str, listed: Iterable[str]) -> list[str]:

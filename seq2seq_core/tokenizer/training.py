@@ -11,7 +11,7 @@ import io
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pydantic
 import sentencepiece
@@ -58,8 +58,11 @@ class TokenizerConfig(Config):
     @pydantic.model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.source_model is None) != (self.target_model is None):
+            there, missing = ("target", "source") if self.source_model is None else ("source", "target")
+            found = getattr(self, f"{there}_model")
             raise ValueError(
-                f"both sides are needed; found source_model={self.source_model!r}, target_model={self.target_model!r}"
+                f"both sides are needed; found {there}_model={found!r} without {missing}_model. Give {missing}_model "
+                "as well, or model for a joint tokenizer"
             )
         if self.model is not None and self.source_model is not None:
             raise ValueError(f"give model or source_model and target_model; found {self.model} and {self.source_model}")
@@ -89,8 +92,7 @@ def train(texts: Iterator[str], config: TokenizerConfig, controls: Sequence[str]
             sentence_iterator=texts,
             model_writer=out,
             model_type=config.type,
-            vocab_size=_MOST_PIECES if config.type == "char" else config.vocabulary_size,
-            hard_vocab_limit=config.type != "char",
+            **_size_of(config),
             character_coverage=config.character_coverage,
             split_digits=config.split_digits,
             byte_fallback=config.byte_fallback,
@@ -110,6 +112,13 @@ def train(texts: Iterator[str], config: TokenizerConfig, controls: Sequence[str]
     if config.type == "char":
         _check_size(out.getvalue(), config)
     return round_scores(out.getvalue(), SCORE_STEP)
+
+
+def _size_of(config: TokenizerConfig) -> dict[str, Any]:
+    """How many pieces are asked for. A model holds every option that is given, so what is as usual is left out."""
+    if config.type == "char":
+        return {"vocab_size": _MOST_PIECES, "hard_vocab_limit": False}
+    return {"vocab_size": config.vocabulary_size}
 
 
 def _check_size(model: bytes, config: TokenizerConfig) -> None:

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seq2seq_core import storage
+from seq2seq_core.config import to_yaml
 from seq2seq_core.errors import ModelError, StorageError
 from seq2seq_core.metrics.measures import MEASURES
 from seq2seq_core.models.card import CONFIG_NAME, Lineage, read_card, verify_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.agreement import LeftError, on_main
 from seq2seq_core.training.checkpoints.averaging import averaged, best_steps
-from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, Checkpoints
-from seq2seq_core.training.checkpoints.run_state import RunState, Validation
+from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, Checkpoints, Retention
+from seq2seq_core.training.checkpoints.run_state import Ended, RunState, Validation
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.exporter import Exporter
-from seq2seq_core.training.ownership import is_of_run
+from seq2seq_core.training.ownership import MODELS, is_of_run
 from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.validate import FAILURES, Validator
 
@@ -67,13 +68,23 @@ class Finisher:
     identity: Mapping[str, Any]
     check: Callable[[], None]
 
-    def finish(self, state: RunState) -> Final:
-        """Export last/ from the model's present weights, then best/. All processes take part.
+    def finish(self, state: RunState, retention: Retention) -> tuple[Final, RunState]:
+        """Export last/ from the model's present weights, then best/, and note that it is done. All processes take part.
+
+        Nothing is done again where the note stands, the configuration is the same and both models are whole.
 
         Raises:
             CheckpointError: A checkpoint that is needed is damaged.
             Stopped: A stop signal came meanwhile; the same call does it all again.
         """
+        standing: Final | None = on_main(self.world, lambda: self._standing_end(state))
+        if standing is not None:
+            logger.info("all is done: best/ and last/ stand in %s", storage.redact(self.config.output))
+            return standing, state
+        final = self._make_end(state)
+        return final, on_main(self.world, lambda: self._noted(state, retention))
+
+    def _make_end(self, state: RunState) -> Final:
         latest = next((v for v in state.validations if v.step == state.step), None)
         self._export("last", Final((state.step,), latest))
         found: Found = on_main(self.world, lambda: self._found(state))
@@ -86,6 +97,28 @@ class Finisher:
             self._load(single.steps)
         self._export("best", final)
         return final
+
+    def _standing_end(self, state: RunState) -> Final | None:
+        """What best/ holds, where the end of this very run has been made and stands."""
+        if state.ended is None or state.ended != self._ended():
+            return None
+        return self._found(state).standing
+
+    def _noted(self, state: RunState, retention: Retention) -> RunState:
+        """The state with the note of an end that has just been made, which its checkpoint gets too."""
+        state = state.model_copy(update={"ended": self._ended()})
+        if state.step in self.checkpoints.steps():
+            self.checkpoints.record(state, retention)
+            self.checkpoints.wait()
+        return state
+
+    def _ended(self) -> Ended | None:
+        """The note of an end that has been made; None where a model is missing or damaged."""
+        try:
+            models = {name: verify_model(storage.join(self.config.output, name)).digest for name in MODELS}
+        except (ModelError, StorageError):
+            return None
+        return Ended(configuration=storage.digest_bytes(to_yaml(self.config).encode()), **models)
 
     def _found(self, state: RunState) -> Found:
         steps, url = tuple(self.checkpoints.steps()), storage.join(self.config.output, "best")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seq2seq_core import claims, config, storage
-from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError, ModelError, StorageError
+from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError, ModelError, StorageError, foreign_file
 from seq2seq_core.kinds import CLAIM_FOLDER
 from seq2seq_core.models import card
 from seq2seq_core.models.card import Lineage, read_card
@@ -129,7 +129,7 @@ def check_free(output: str, ours: Mapping[str, Any], *, is_new: bool) -> None:
 
     Raises:
         CheckpointError: A model there is of another run.
-        ConfigError: A config.yaml there is written by somebody, and would be replaced.
+        ForeignFileError: A config.yaml there is written by somebody, and would be replaced.
     """
     for name in MODELS:
         url = storage.join(output, name)
@@ -137,11 +137,7 @@ def check_free(output: str, ours: Mapping[str, Any], *, is_new: bool) -> None:
             _check_model(url, ours, is_new=is_new)
     url = storage.join(output, CONFIG_NAME)
     if is_new and storage.exists(url) and not _is_resolved(url):
-        raise ConfigError(
-            "a file stands where the resolved configuration goes, and no training has written it",
-            where=storage.redact(url),
-            advice="Move it, or choose another output folder.",
-        )
+        raise foreign_file(storage.redact(url), "the resolved configuration")
 
 
 def is_of_run(lineage: Lineage, ours: Mapping[str, Any]) -> bool:

@@ -45,11 +45,12 @@ def begin(
     on_main(world, checkpoints.sweep)
     if marker is not None:
         together(world, lambda: _restore(opened, checkpoints, optimizer, marker.progress.step))
-        logger.info("carrying on after step %d of %s", marker.progress.step, storage.redact(config.output))
+        told = "carrying on after step %d of %s" if marker.progress.ended is None else "step %d was the last of %s"
+        logger.info(told, marker.progress.step, storage.redact(config.output))
         return marker.progress
     if config.initialize_from is not None:
         source = config.initialize_from
-        together(world, lambda: initialize(opened.materials, source))
+        together(world, lambda: initialize(opened.materials, source, config.initialize_parts))
     return RunState()
 
 

@@ -83,11 +83,10 @@ def train(config: TrainConfig) -> TrainResult:
 
 def _run(config: TrainConfig, world: World, stop: StopFlag) -> TrainResult:
     opened = open_run(config, world)
-    config = opened.config
     try:
         with (
             owned(config.output, identity_digest(opened.identity), world, stop) as ownership,
-            contextlib.closing(Trainer(config, world, stop, opened, ownership)) as trainer,
+            contextlib.closing(Trainer(opened.config, world, stop, opened, ownership)) as trainer,
         ):
             return trainer.run()
     except Stopped as stopped:
@@ -124,6 +123,7 @@ class Trainer:
         self._stopped_by: int | None = None
         self._earlier_seconds = self._state.seconds
         self._began = self._window_began = time.monotonic()
+        self._tokens_before = self._state.window.tokens  # of a window that was begun before this process
         self._time_is_up: bool = world.agree(self._is_late())
 
     def run(self) -> TrainResult:
@@ -132,9 +132,10 @@ class Trainer:
         self._settle()
         if reason == "signal":
             return self._stopped()
-        logger.info("training ends after step %d: %s", self._state.step, reason)
+        if self._state.ended is None:
+            logger.info("training ends after step %d: %s", self._state.step, reason)
         try:
-            final = self._finisher().finish(self._state)
+            final, self._state = self._finisher().finish(self._state, self._retention())
         except Stopped as stopped:
             self._stopped_by = stopped.number
             return self._stopped()
@@ -238,7 +239,7 @@ class Trainer:
         """
         state, tokens = self._state, batch.target_tokens
         place = {"step": state.step + 1, "position": batch.position + 1, "epoch": batch.epoch}
-        now = {**place, "failed_validations": ()}
+        now = {**place, "failed_validations": (), "ended": None}
         if result.updated:
             window = state.window.plus(result.loss, result.nll, result.gradient_norm, tokens, result.auxiliary)
             return state.model_copy(update={**now, "window": window, "skipped_in_a_row": 0})
@@ -366,7 +367,7 @@ class Trainer:
                 auxiliary=window.auxiliary / window.tokens if self._model.auxiliary_weight else None,
                 learning_rate=rate,
                 gradient_norm=window.gradient_norm / window.steps,
-                tokens_per_second=window.tokens / (now - self._window_began),
+                tokens_per_second=(window.tokens - self._tokens_before) / (now - self._window_began),
                 seconds=self._seconds(),
                 seconds_left=self._seconds_left(),
                 skipped=state.skipped,
@@ -377,7 +378,7 @@ class Trainer:
             except Seq2SeqError as error:
                 self._failure = error  # the others hear of it with the next step
         self._state = state.model_copy(update={"window": Window()})
-        self._window_began = now
+        self._window_began, self._tokens_before = now, 0
 
     def _seconds(self) -> float:
         """Time trained, over all resumptions."""

@@ -10,6 +10,7 @@ import pytest
 
 from seq2seq_core.config import keys
 from seq2seq_core.documents.fields import EXTRAS
+from seq2seq_core.options import find_key
 from tests.docs.calls import KEYS, check_extras
 from tests.docs.pages import ROOT, Page, read_page, read_pages
 from tests.docs.shell import Called
@@ -98,10 +99,13 @@ def test_tests_that_are_named_are_there(page: Page) -> None:
 
 @every_page
 def test_options_that_are_named_are_keys(page: Page) -> None:
-    known = {key.name for kind in KEYS.values() for key in keys(kind)} | _OF_OTHERS
+    ours = {key.name: key for kind in KEYS.values() for key in keys(kind)}
+    known = {*ours} | _OF_OTHERS
     for name in (match for word in page.code for match in _OPTION.findall(word)):
         plain = name.replace("-", "_")
-        assert any(key == plain or key.startswith(f"{plain}.") for key in known), f"{page.name}: --{name}"
+        assert find_key(plain, ours) or any(key == plain or key.startswith(f"{plain}.") for key in known), (
+            f"{page.name}: --{name}"
+        )
 
 
 @every_page

@@ -186,6 +186,7 @@ def test_a_changed_reason_is_noticed(folders: dict[str, Path], tmp_path: Path, i
     code, _, err = inspect(tmp_path / "out", "--verify")
     assert code == 1
     assert f"{ledger.name}: wrong digest" in err
+    assert "Copy the folder again from where it is whole, or make it anew" in err
 
 
 def test_a_marker_of_another_run_is_named(folders: dict[str, Path], tmp_path: Path, inspect: Run) -> None:

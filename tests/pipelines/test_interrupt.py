@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: one line, at once, and the same command carries on."""
+"""Ctrl-C and SIGTERM at any moment: one line, at once, and the same command carries on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 from seq2seq_core.dataset.manifest import load_manifest
 
 PAIRS = 150_000  # over 32 MiB, from where on the local runner gets a thread a core
-INTERRUPTED = "seq2seq: interrupted; the same command carries on from what is finished"
+CARRIES_ON = "; the same command carries on from what is finished"
+INTERRUPTED = f"seq2seq: interrupted{CARRIES_ON}"
+TOLD = {signal.SIGINT: (130, INTERRUPTED), signal.SIGTERM: (143, f"seq2seq: terminated{CARRIES_ON}")}
 
 # Tests that run in the background are deaf to SIGINT, and so would be what they start.
 HEARING = """
@@ -34,7 +36,7 @@ def break_down():
 def work(words):
     atexit.register(print, "the job server is stopped")
     try:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), int(sys.argv[1]))
         time.sleep(90)
     finally:
         logging.getLogger("apache_beam").error("the connection to a worker broke")
@@ -48,10 +50,12 @@ cli.console()
 """
 
 
-def test_what_was_started_is_stopped_and_nothing_else_is_said_or_waited_for() -> None:
-    command = [sys.executable, "-c", WORK_THAT_IS_INTERRUPTED]
+@pytest.mark.parametrize("number", TOLD)
+def test_what_was_started_is_stopped_and_nothing_else_is_said_or_waited_for(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", WORK_THAT_IS_INTERRUPTED, str(int(number))]
     run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert (run.returncode, run.stdout, run.stderr) == (130, "the job server is stopped\n", f"{INTERRUPTED}\n")
+    code, line = TOLD[number]
+    assert (run.returncode, run.stdout, run.stderr) == (code, "the job server is stopped\n", f"{line}\n")
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +73,17 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 # What shows that the work has got so far: a pattern of files below the output folder.
-@pytest.mark.parametrize("stage", ["_work/**/staged", "_work/**/staged/*.json", "train/*.parquet"])
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [
+        ("_work/**/staged", signal.SIGINT),
+        ("_work/**/staged/*.json", signal.SIGINT),
+        ("_work/**/staged/*.json", signal.SIGTERM),
+        ("train/*.parquet", signal.SIGINT),
+    ],
+)
 def test_an_interrupt_is_one_line_and_the_same_command_carries_on(
-    command: list[str], stage: str, tmp_path: Path
+    command: list[str], stage: str, number: signal.Signals, tmp_path: Path
 ) -> None:
     output = tmp_path / "data"
     with subprocess.Popen(
@@ -79,10 +91,11 @@ def test_an_interrupt_is_one_line_and_the_same_command_carries_on(
     ) as process:
         while process.poll() is None and not any(output.glob(stage)):
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, messages = process.communicate(timeout=60)
-    assert process.returncode == 130, messages
-    assert messages.splitlines()[-1] == INTERRUPTED
+    code, line = TOLD[number]
+    assert process.returncode == code, messages
+    assert messages.splitlines()[-1] == line
     assert "Traceback" not in messages
     assert "Fatal" not in messages
     subprocess.run([*command, str(output)], check=True, capture_output=True)

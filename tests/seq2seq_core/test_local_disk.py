@@ -166,3 +166,20 @@ def test_a_library_that_finds_no_folder_for_temporary_files(monkeypatch: pytest.
         local_disk.named("a file"),
     ):
         tempfile.mkdtemp()
+
+
+@pytest.mark.parametrize("below", ["_work/claim.json", "a/b/c.json", "page.html"])
+def test_a_folder_that_cannot_be_made_is_named_not_a_file_far_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    for output in ("rows.jsonl", f"{tmp_path}/rows.jsonl", "./rows.jsonl"):
+        for write in (storage.publish_bytes, storage.create_exclusively, storage.append):
+            with pytest.raises(StorageError) as error:
+                write(f"{output}/{below}", b"data")
+            assert str(error.value) == f"{output}: a file stands where a folder is needed. Choose another place."
+    if Path("/proc/self").exists():
+        with pytest.raises(StorageError, match=r"^/proc/nope: no folder can be made here. Choose another place.$"):
+            storage.publish_bytes(f"/proc/nope/{below}", b"data")
+    assert (tmp_path / "rows.jsonl").read_text() == "{}\n"

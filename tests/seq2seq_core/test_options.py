@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.options import Key, read_options, take_config_file
+from seq2seq_core.options import Key, neighbour, read_options, take_config_file
 
 
 def key(name: str, **kinds: bool) -> Key:
@@ -91,3 +93,38 @@ def test_the_configuration_file_is_taken_out() -> None:
 def test_a_configuration_file_stands_once_and_has_a_name(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         take_config_file(words)
+
+
+def test_a_key_in_a_list_stands_behind_its_place() -> None:
+    known = {"corpora": replace(key("corpora", is_list=True), inside={"path": key("path", is_text=True)})}
+    assert read_options(["--corpora.0.path", "1", "--corpora.12.path=b"], known) == {
+        "corpora.0.path": "1",
+        "corpora.12.path": "b",
+    }
+    with pytest.raises(ConfigError, match=r"unknown option --corpora\.3\.pth. Did you mean corpora\.3\.path\?"):
+        read_options(["--corpora.3.pth", "a"], known)
+    with pytest.raises(ConfigError, match=r"unknown option --path. Did you mean corpora\.0\.path\?"):
+        read_options(["--path", "a"], known)
+    with pytest.raises(ConfigError, match=r"--corpora and --corpora\.0\.path set the same key"):
+        read_options(["--corpora", "{path: a}", "--corpora.0.path", "b"], known)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("sorce", "Did you mean source?"),
+        ("weight", "Did you mean valid.weight or test.weight?"),  # one alone would be of another meaning
+        ("tests.weight", "Did you mean test.weight?"),
+        ("test_weight", "Did you mean test.weight?"),
+        ("optimiser.rate", "Did you mean optimizer.rate?"),
+        ("rate", "Did you mean optimizer.rate?"),
+        ("bogus", "--help lists all keys."),
+    ],
+)
+def test_a_name_of_another_meaning_is_never_proposed_alone(name: str, advice: str) -> None:
+    others = [f"other{number}.z{number}" for number in range(12)]
+    assert neighbour(name, ["source", "valid.weight", "test.weight", "optimizer.rate", *others]) == advice
+
+
+def test_few_names_are_all_told() -> None:
+    assert neighbour("x", ["b", "a"]) == "Valid keys: a, b."

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seq2seq_core import storage
-from seq2seq_core.errors import StorageError
+from seq2seq_core.errors import foreign_file
 
 
 def as_lines(entries: Iterable[Mapping[str, Any]]) -> bytes:
@@ -19,14 +19,10 @@ def publish_own(url: str, data: bytes) -> None:
     """Put a file where none is, or where it is already.
 
     Raises:
-        StorageError: Another one stands there.
+        ForeignFileError: Another one stands there.
     """
     found = storage.read_if_there(url)
     if found is None:
         storage.publish_bytes(url, data)
     elif found != data:
-        raise StorageError(
-            "a file that this demo has not written stands where its corpus would go",
-            where=storage.redact(url),
-            advice="Choose another output folder, or move it away.",
-        )
+        raise foreign_file(storage.redact(url), "the corpus")

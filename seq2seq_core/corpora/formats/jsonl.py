@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.corpora.formats.base.format import SIDES
-from seq2seq_core.corpora.formats.base.lines import BLANKS, LineFormat, lines_of
-from seq2seq_core.corpora.formats.base.objects import BLANK, Field, read_objects
+from seq2seq_core.corpora.formats.base.lines import BLANKS, LineFormat, Seen, lines_of
+from seq2seq_core.corpora.formats.base.objects import BLANK, Field, fields_in, read_objects
 from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.lines import Lines
@@ -32,6 +32,9 @@ class JsonLines(LineFormat):
 
     def holds_row(self, lines: Lines, /) -> bool:
         return any(line.strip(BLANKS) for line in lines.text.to_pylist())
+
+    def fields_in(self, line: str, wanted: Sequence[str], /) -> Seen | None:
+        return fields_in(line, wanted)
 
     def read(self, part: Part, files: Sequence[Watched], max_line_bytes: int, /) -> Iterator[Sifted]:
         shape, first_line = part.source.shape, part.first_line

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.base.lines import LineFormat, lines_of
+from seq2seq_core.corpora.formats.base.lines import LineFormat, Seen, lines_of
 from seq2seq_core.corpora.terms.index import FileIndex, PartSize, empty
 from seq2seq_core.corpora.terms.rows import Shape
 from seq2seq_core.corpora.terms.source import Part, Source
@@ -51,6 +51,12 @@ class Tsv(LineFormat):
 
     def may_be_empty(self, source: Source, found: FileIndex, /) -> bool:
         return self.header_lines(source) > 0 and found.lines in (None, 1)
+
+    def fields_in(self, line: str, wanted: Sequence[str], /) -> Seen | None:
+        if not _is_number(wanted[0]):  # the first line has all names, or the index says so
+            return None
+        count = line.count("\t") + 1
+        return Seen([f"column {number}" for number in range(1, count + 1)], [f for f in wanted if int(f) <= count])
 
     def read(self, part: Part, files: Sequence[Watched], max_line_bytes: int, /) -> Iterator[Sifted]:
         source, first_line = part.source, part.first_line

@@ -94,7 +94,8 @@ def nothing_left(read: int, rejected: Mapping[str, int]) -> InputError:
     return InputError(
         "no training row is left",
         found=f"{read:,} rows read, rejected by rule: {by_rule or 'none'}",
-        advice="Look at the files in rejected/ of the output folder, and at the thresholds of `filters`.",
+        advice="Look at the files in rejected/ of the output folder: they name file, line and rule of every row. The "
+        "rules are set by `filters`; what is read, by format, source_field and target_field of the corpora.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from seq2seq_core import storage
 from seq2seq_core.claims import this_process
 from seq2seq_core.corpora.config import CorpusConfig, corpus_names
+from seq2seq_core.corpora.misspelt import refuse_misspelt
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.preparation.planning.corpus_settings import resolve
@@ -46,18 +47,20 @@ def make_job(
         recipe=recipe,
         corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(given, names, strict=True)),
         shares=dict(shares),
-        inputs=_list_inputs(given, output, recipe.value_sides),
+        inputs=_list_inputs(given, names, output, recipe.value_sides),
         configuration=configuration,
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in models),
         holder=this_process(),
     )
 
 
-def _list_inputs(given: Sequence[Given], output: str, values: tuple[str, ...]) -> tuple[Input, ...]:
+def _list_inputs(
+    given: Sequence[Given], called: Sequence[str], output: str, values: tuple[str, ...]
+) -> tuple[Input, ...]:
     """The files of every corpus; what stands in the output is none of them.
 
     Raises:
-        ConfigError: A file stands in two corpora, however it is spelt, or in the output folder.
+        ConfigError: A file stands in two corpora, however it is spelt, or in the output folder, or no row has a field.
     """
     sources = [
         (index, role, source)
@@ -66,6 +69,8 @@ def _list_inputs(given: Sequence[Given], output: str, values: tuple[str, ...]) -
     ]
     _refuse_inside([url for _, _, source in sources for url in source.urls], output)
     _refuse_twice([source.urls for _, role, source in sources if role == "train"])
+    for index, name in enumerate(called):
+        refuse_misspelt([source for corpus, _, source in sources if corpus == index], name)
     names = origins([source.urls[0] for _, _, source in sources])
     return tuple(
         Input(index=position, corpus=index, role=role, origin=names[position], source=source)

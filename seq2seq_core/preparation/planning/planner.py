@@ -172,11 +172,13 @@ def _check_room(output: str) -> None:
     entries = set(storage.list_folder(output))
     taken = sorted(entries & layout.DATASET_FOLDERS)
     if taken and not entries & {layout.WORK_FOLDER, MANIFEST_NAME, generations.FOLDER}:
+        first = next(iter(storage.files_below(storage.join(output, taken[0]))), None)
+        named = [taken[0] if first is None else f"{taken[0]}/{first}", *taken[1:]]
         raise DatasetError(
             "the folder holds something else than a dataset",
             where=storage.redact(output),
-            found=", ".join(taken),
-            advice="Choose a new output folder.",
+            found=", ".join(named),
+            advice="Choose a new output folder, or move that away.",
         )
 
 

@@ -13,7 +13,7 @@ import pydantic
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import REPORT_NAME, Manifest
-from seq2seq_core.errors import DatasetError
+from seq2seq_core.errors import foreign_file
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.corpus import Message
 from seq2seq_core.preparation.terms.messages import Head
@@ -65,7 +65,7 @@ def refuse_strangers(head: Head, latest: Manifest | None) -> None:
     """Make sure that nobody else's file stands where a generation puts its own.
 
     Raises:
-        DatasetError: One does; the first is named.
+        ForeignFileError: One does; the first is named.
     """
     output = head.output
     ours = {path for traces in all_traces(output) for path in traces.files} | set(files_of(latest))
@@ -74,21 +74,30 @@ def refuse_strangers(head: Head, latest: Manifest | None) -> None:
     if latest is None and not is_free_for_page(storage.join(output, REPORT_NAME)):
         taken.append(REPORT_NAME)
     if taken:
-        raise DatasetError(
-            "a file that this program has not written stands where the dataset would go",
-            where=storage.redact(storage.join(output, taken[0])),
-            found=f"{len(taken)} such files" if len(taken) > 1 else None,
-            advice="Choose a new output folder, or move it away.",
-        )
+        raise foreign_file(storage.redact(storage.join(output, taken[0])), "the dataset", len(taken))
 
 
 def is_free_for_page(url: str) -> bool:
     """Whether nothing stands there, or a page of this program, which says so in its head."""
     if not storage.exists(url):
         return True
+    if not storage.is_file(url):
+        return False
     with storage.open_input(url) as file:
         head = file.read(_HEAD_BYTES)
     return any(mark in head for mark in REPORT_MARKS)
+
+
+def check_page(url: str) -> None:
+    """Make sure that a page may go there.
+
+    Raises:
+        StorageError: No file can stand there.
+        ForeignFileError: A file of somebody else does.
+    """
+    storage.check_destination(url)
+    if not is_free_for_page(url):
+        raise foreign_file(storage.redact(url), "the page")
 
 
 def files_of(manifest: Manifest | None) -> Iterator[str]:

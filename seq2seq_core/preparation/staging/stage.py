@@ -108,7 +108,7 @@ def _unreadable(part: Part, rejected: pa.Table) -> InputError:
         where=f"{storage.redact(' and '.join(part.source.urls))}, line {first['line']}",
         found=first["value"],
         expected=first["threshold"],
-        advice="Set on_error to reject to count such rows and go on.",
+        advice="Without --strict (on_error: reject) such rows are counted, and the run goes on.",
     )
 
 

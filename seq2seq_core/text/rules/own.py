@@ -236,7 +236,9 @@ def _imported(path: str) -> _Function:
             f"the module of the rule {path} has no such function",
             where="filters.own",
             found=written(function) if hasattr(module, name) else f"{module_name} from {module.__file__}",
-            advice=neighbour(name, {other: None for other, value in vars(module).items() if callable(value)}),
+            advice=neighbour(
+                name, [other for other, value in vars(module).items() if callable(value)], "It has others."
+            ),
         )
     found: _Function = function
     return found

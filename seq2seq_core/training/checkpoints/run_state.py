@@ -84,6 +84,14 @@ class Validation(_Record):
         return _finite(-value if MEASURES[metric].lower_is_better else value), _finite(-self.loss)
 
 
+class Ended(_Record):
+    """What the end of a run has made: digests of the configuration it was made by, and of best/ and last/."""
+
+    configuration: str
+    best: str
+    last: str
+
+
 class RunState(_Record):
     """How far a run is: all that a checkpoint holds beside tensors.
 
@@ -95,6 +103,7 @@ class RunState(_Record):
         seconds: Time trained over all resumptions, validation included.
         skipped, skipped_in_a_row: Steps without an update, in all and up to now without a good one between.
         failed_validations: `validation.max_batch_tokens` of each try to validate this step that failed.
+        ended: Of a run that has come to its end, what that has made.
     """
 
     step: int = 0
@@ -107,6 +116,7 @@ class RunState(_Record):
     window: Window = Window()
     validations: tuple[Validation, ...] = ()
     failed_validations: tuple[int, ...] = ()
+    ended: Ended | None = None
 
     def best(self, metric: MeasureName, steps: Collection[int] | None = None) -> Validation | None:
         """The validation with the best score, the earliest of equals; of those of some steps, where they are given."""

@@ -15,7 +15,7 @@ from pipelines.commands.transcribe import TranscribeConfig
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from seq2seq_core.dataset.manifest import load_manifest
-from seq2seq_core.errors import ConfigError, StorageError
+from seq2seq_core.errors import ConfigError, ForeignFileError
 from seq2seq_core.training.config import TrainConfig
 
 CONFIG = demo_speech.DemoSpeechConfig(
@@ -76,6 +76,6 @@ def test_variables_of_torchrun_are_refused_before_the_first_stage(
 
 def test_the_page_of_another_stays(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("mine")
-    with pytest.raises(StorageError, match="a file that this program has not written"):
+    with pytest.raises(ForeignFileError, match="a file that this program has not written"):
         demo_speech.run(CONFIG.model_copy(update={"output": str(tmp_path)}))
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

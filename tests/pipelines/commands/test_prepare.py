@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from pipelines import cli
 from pipelines.commands.prepare import PrepareConfig, make_job
+from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError
 
 WITHOUT_BEAM = """
@@ -86,3 +88,60 @@ def test_what_the_output_folder_holds_is_no_input(
     values[role] = {"text": pattern} if role == "validation" else [{"text": pattern}]
     urls = {url for input_ in make_job(PrepareConfig.model_validate(values)).inputs for url in input_.source.urls}
     assert urls - {"b.txt"} == {"in/a.txt"}
+
+
+def test_one_corpus_of_any_format_is_named_at_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.tsv").write_text("one\teins\t3\n")
+    Path("a.txt").write_text("one\n")
+    for words, keys in (
+        (["--path", "a.tsv"], {"path": "a.tsv"}),
+        (
+            ["--path", "a.tsv", "--source_field", "3", "--target_field", "1"],
+            {"path": "a.tsv", "source_field": 3, "target_field": 1},
+        ),
+        (["--path", "a.txt", "--format", "tsv", "--text_field=1"], {"path": "a.txt", "format": "tsv", "text_field": 1}),
+        (["--text", "a.txt"], {"text": "a.txt"}),
+    ):
+        top = configuration.load(
+            PrepareConfig, None, configuration.parse_overrides(PrepareConfig, [*words, "--output", "out"])
+        )
+        listed = PrepareConfig.model_validate({"corpora": [keys], "output": "out"})
+        jobs = make_job(top), make_job(listed)
+        assert jobs[0].inputs == jobs[1].inputs
+    by_place = configuration.parse_overrides(PrepareConfig, ["--corpora.0.path", "a.tsv", "--output", "out"])
+    assert configuration.load(PrepareConfig, None, by_place).corpora[0].path == ("a.tsv",)
+
+
+def test_keys_of_one_corpus_that_are_not_given_are_not_told_of(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("one\teins\n")
+    config = PrepareConfig.model_validate({"corpora": [{"path": str(tmp_path / "a.tsv")}], "output": "out"})
+    told = make_job(config).configuration
+    assert {"source", "target", "corpora"} <= told.keys()
+    assert not {"path", "text", "source_field"} & told.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--source", "a"], "both sides are needed; found --source without --target. Give --target as well"),
+        (["--path", "a.tsv", "--text", "b"], "give source and target, or path alone, or text alone"),
+        (["--path", "a.tsv", "--corpora", "{text: b}"], "found path and 1 corpora"),
+        (["--source_field", "2"], "a corpus needs source and target, or path, or text"),
+        (["--paht", "a.tsv"], r"unknown option --paht. Did you mean path\?"),
+        (["--max_rows", "3"], r"Did you mean corpora\.0\.max_rows, validation\.max_rows, test\.max_rows or"),
+        (["--corpora.1.path", "a"], r"--corpora\.1\.path leaves a gap"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_the_option(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        configuration.load(
+            PrepareConfig, None, configuration.parse_overrides(PrepareConfig, [*words, "--output", "out"])
+        )
+
+
+def test_the_help_names_strict_and_the_keys_of_a_corpus(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["prepare", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "--strict is short for --on_error fail" in told
+    assert "--corpora.0.KEY: name, format" in told

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.commands import report
 from seq2seq_core import config as configuration
-from seq2seq_core.errors import ConfigError, InputError
+from seq2seq_core.errors import ConfigError, ForeignFileError, InputError, StorageError
 
 
 def write(folder: Path, **texts: str) -> report.ReportConfig:
@@ -46,6 +47,26 @@ def test_the_command_says_where_the_page_is(tmp_path: Path, capsys: pytest.Captu
     words = [f"--{name}={tmp_path / name}" for name in ("sources", "hypotheses", "references")]
     assert main(["report", "--output", str(tmp_path / "r.html"), *words]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/r.html is written\n"
+
+
+@pytest.mark.parametrize("theirs", ["a line of mine\n", "<html><head><title>mine</title></head></html>", ""])
+def test_a_page_replaces_a_page_of_ours_and_no_other_file(tmp_path: Path, theirs: str) -> None:
+    config = write(tmp_path, sources="a\n", hypotheses="x\n", references="x\n")
+    Path(config.output).write_text(theirs)
+    with pytest.raises(ForeignFileError, match=r"report\.html: a file that this program has not written stands where"):
+        report.write(config)
+    assert Path(config.output).read_text() == theirs
+    Path(config.output).unlink()
+    report.write(config)
+    report.write(config.model_copy(update={"title": "another"}))
+    assert "another" in Path(config.output).read_text()
+
+
+def test_a_page_goes_into_no_pipe(tmp_path: Path) -> None:
+    config = write(tmp_path, sources="a\n", hypotheses="x\n", references="x\n")
+    os.mkfifo(config.output)
+    with pytest.raises(StorageError, match="a pipe stands here"):
+        report.write(config)
 
 
 def test_transcripts_make_a_page_of_error_rates(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from seq2seq_core.errors import (
     ClaimError,
     ConfigError,
     DatasetError,
+    ForeignFileError,
     IncompleteError,
     InputError,
     ModelError,
@@ -254,7 +255,7 @@ def test_options_that_shape_what_is_heard_make_another_job(echo_model: str) -> N
         {"search": {"beam": 2}},
         {"voice": {"method": "energy", "min_pause": 0.5}},
         {"chunks": {"overlap": 1}},
-        {"gate": {"minimum_score": None}},
+        {"gate": {"max_loss": None}},
         {"channel": 1},
     ]
     assert len({usual, *(job(**more) for more in shaping)}) == len(shaping) + 1
@@ -267,7 +268,7 @@ def test_files_of_others_and_other_work_are_respected(echo_model: str, talks: Pa
     (out / "short").mkdir(parents=True)
     (out / "short" / "0.json").write_text("by hand")
     settings = config(echo_model, talks, out)
-    with pytest.raises(DatasetError, match=r"short/0\.json: a file that this program has not written"):
+    with pytest.raises(ForeignFileError, match=r"short/0\.json: a file that this program has not written"):
         command.run(settings)
     (out / "short" / "0.json").unlink()
     (out / "short" / "notes.srt").write_text("mine")

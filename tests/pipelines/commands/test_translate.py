@@ -29,6 +29,7 @@ from seq2seq_core.errors import (
     ClaimError,
     ConfigError,
     DatasetError,
+    ForeignFileError,
     IncompleteError,
     InputError,
     ModelError,
@@ -170,7 +171,7 @@ def test_a_record_the_engine_fails_on_fails_alone(echo_model: str, echo_tokenize
 
 def test_on_error_fail_ends_the_run_and_leaves_no_manifest(echo_model: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(MIXED)
-    with pytest.raises(InputError, match=r"a\.txt, record 3.*not UTF-8"):
+    with pytest.raises(InputError, match=r"a\.txt, line 4: .*not UTF-8"):
         command.run(config(echo_model, tmp_path / "a.txt", tmp_path / "out", on_error="fail"))
     with pytest.raises(DatasetError, match="no finished translation"):
         load_output(str(tmp_path / "out"))
@@ -348,7 +349,7 @@ def test_a_file_of_others_in_the_way_of_an_output_is_named(echo_model: str, tmp_
     (tmp_path / "out").mkdir()
     for name in ("book-00000-of-00001.txt", "book-00003-of-00009.txt"):
         (tmp_path / "out" / name).write_bytes(b"by hand")
-    with pytest.raises(DatasetError, match=r"book-00000-of-00001\.txt: a file that this program has not written"):
+    with pytest.raises(ForeignFileError, match=r"book-00000-of-00001\.txt: a file that this program has not written"):
         command.run(config(echo_model, tmp_path / "book.txt", tmp_path / "out"))
     assert set(tree(tmp_path / "out").values()) == {b"by hand"}
 

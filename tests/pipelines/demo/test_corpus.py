@@ -15,7 +15,7 @@ from pipelines.demo.corpus import Sentence, Summary, generate, sentences
 from pipelines.demo.phrase import Phrase
 from pipelines.demo.templates import Template
 from seq2seq_core import config as configuration
-from seq2seq_core.errors import ConfigError, StorageError
+from seq2seq_core.errors import ConfigError, ForeignFileError
 
 Pair = tuple[str, str]
 Drawn = tuple[list[Pair], dict[Pair, tuple[str, ...]]]
@@ -166,7 +166,7 @@ def test_files_of_others_are_not_overwritten_and_a_killed_demo_goes_on(tmp_path:
     (folder / corpus.SUMMARY_NAME).unlink()  # as after a kill
     whole = (folder / "train.en").read_bytes()
     (folder / "test.de").write_text("mine")
-    with pytest.raises(StorageError, match=r"test\.de: a file that this demo has not written"):
+    with pytest.raises(ForeignFileError, match=r"test\.de: a file that this program has not written"):
         corpus.generate(str(folder), pairs=1000, seed=1, valid=5, test=5)
     assert (folder / "test.de").read_text() == "mine"
     (folder / "test.de").unlink()

@@ -105,3 +105,10 @@ def test_a_modality_of_a_later_version_is_named() -> None:
     later = manifest().model_copy(update={"modalities": {"source": "smell", "target": "text"}})
     with pytest.raises(DatasetError, match="no such modality; found smell; expected one of audio, text"):
         _ = later.sides
+
+
+@pytest.mark.parametrize("theirs", ["hello", "{}", "[1]", '{"name": "a package"}'])
+def test_a_manifest_of_somebody_else_is_told_of_as_such(tmp_path: Path, theirs: str) -> None:
+    (tmp_path / MANIFEST_NAME).write_text(theirs)
+    with pytest.raises(DatasetError, match=r"dataset\.json: the manifest is damaged, or the file is somebody else's"):
+        load_manifest(str(tmp_path))

@@ -67,6 +67,7 @@ def test_every_byte_passes_through_and_the_translation_stands_last(
     ("line", "reason", "written"),
     [
         (b"broken", "not JSON: Expecting value at character 1", '{"translation": null}'),
+        (b'{"text": "a', "not JSON: Unterminated string starting at character 10", '{"translation": null}'),
         (b'{"text": "a"} x', "not JSON: Extra data at character 15", '{"translation": null}'),
         (b"[1]", "not a JSON object but an array", '{"translation": null}'),
         (b"3\r", "not a JSON object but a number", '{"translation": null}\r'),

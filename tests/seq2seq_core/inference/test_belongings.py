@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
-from seq2seq_core.errors import DatasetError
+from seq2seq_core.errors import ForeignFileError
 from seq2seq_core.inference.belongings import stem_of, sweep, take_places
 from seq2seq_core.inference.closing import reconcile
 from seq2seq_core.inference.commit import commit, read_marker
@@ -55,7 +55,9 @@ def translate(root: Path, count: int) -> None:
 )
 def test_a_file_of_others_in_the_way_is_named_before_any_work(tmp_path: Path, name: str) -> None:
     touch(tmp_path, name, "a-00003-of-00009.txt")
-    with pytest.raises(DatasetError, match=rf"{name}: a file that this program has not written stands where an output"):
+    with pytest.raises(
+        ForeignFileError, match=rf"{name}: a file that this program has not written stands where an output"
+    ):
         take_places(str(tmp_path), units(2))
     assert files(tmp_path) == {name, "a-00003-of-00009.txt"}
 

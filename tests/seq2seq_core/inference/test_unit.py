@@ -115,8 +115,8 @@ def test_failures_of_reading_and_of_translating_stand_in_order(tmp_path: Path) -
     ]
 
 
-def test_on_error_fail_names_the_record_and_writes_nothing(tmp_path: Path) -> None:
+def test_on_error_fail_names_the_line_and_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\ntwo\none\nodd\n")
-    with pytest.raises(InputError, match=r"a\.txt, record 3: a record cannot be translated: too odd; found 'odd'"):
+    with pytest.raises(InputError, match=r"a\.txt, line 4: a record cannot be translated: too odd; found 'odd'"):
         translate(tmp_path / "a.txt", tmp_path / "out", on_error="fail")
     assert [path.name for path in sorted((tmp_path / "out").glob("*.txt"))] == ["a-00000-of-00002.txt"]

@@ -16,7 +16,9 @@ def small(**changes: object) -> TransformerConfig:
 
 
 def test_widths_have_to_fit() -> None:
-    with pytest.raises(ConfigError, match=r"width \(10\) is not a multiple of heads \(4\)"):
+    with pytest.raises(
+        ConfigError, match=r"width \(10\) is not a multiple of heads \(4\): set width to 8, or heads to 2"
+    ):
         build(TransformerConfig, {"width": 10, "heads": 4})
     with pytest.raises(ConfigError, match=r"width \(9\) is odd, positions \(sinusoidal\)"):
         build(TransformerConfig, {"width": 9, "heads": 3})

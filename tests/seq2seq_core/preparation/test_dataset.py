@@ -12,8 +12,8 @@ import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.corpora.config import CorpusConfig
-from seq2seq_core.errors import DatasetError, InputError, StorageError, TokenizerError
-from seq2seq_core.preparation.building import build, tokenizers
+from seq2seq_core.errors import DatasetError, ForeignFileError, InputError, StorageError, TokenizerError
+from seq2seq_core.preparation.building import batches, build, tokenizers
 from seq2seq_core.preparation.publishing.publish import make_manifest
 from seq2seq_core.preparation.shuffle.catalogue import catalogue
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -268,7 +268,7 @@ def test_a_file_of_others_that_stands_in_the_way_is_named_before_any_work(worksh
     job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], shards=1)
     Path(job.output, "_work").mkdir(parents=True)
     storage.publish_text(storage.join(job.output, name), "mine")
-    with pytest.raises(DatasetError, match=rf"{name}: a file that this program has not written stands where the"):
+    with pytest.raises(ForeignFileError, match=rf"{name}: a file that this program has not written stands where the"):
         workshop.plan(job)
     assert storage.files_below(job.output) == [name]
     assert storage.read_text(storage.join(job.output, name)) == "mine"
@@ -277,7 +277,7 @@ def test_a_file_of_others_that_stands_in_the_way_is_named_before_any_work(worksh
 def test_a_page_of_others_is_not_overwritten(workshop: Any) -> None:
     job = workshop.job([("train", workshop.corpus("c", workshop.sentences(60)))], shards=1)
     storage.publish_text(storage.join(job.output, "report.html"), "<html>mine</html>")
-    with pytest.raises(DatasetError, match=r"report\.html: a file that this program has not written"):
+    with pytest.raises(ForeignFileError, match=r"report\.html: a file that this program has not written"):
         workshop.plan(job)
 
 
@@ -323,7 +323,7 @@ def test_shards_do_not_depend_on_how_they_are_cut_into_batches(workshop: Any, mo
     corpora = [("train", workshop.corpus("c", rows[:150])), ("test", workshop.corpus("t", rows[150:]))]
     expected = workshop.prepare(workshop.job(corpora, shards=1))
     for name, value in (("_BATCH_ROWS", 7), ("_BATCH_BYTES", 100)):
-        monkeypatch.setattr(build, name, value)
+        monkeypatch.setattr(batches, name, value)
         assert workshop.prepare(workshop.job(corpora, name, shards=1)).splits == expected.splits
 
 

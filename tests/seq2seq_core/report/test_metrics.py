@@ -11,7 +11,7 @@ import pytest
 
 from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.report.metrics import load_metrics
-from seq2seq_core.training.checkpoints.run_state import Validation
+from seq2seq_core.training.checkpoints.run_state import RunState, Validation
 from seq2seq_core.training.recorders import JsonRecorder, TrainReport
 
 
@@ -86,3 +86,16 @@ def test_the_best_is_the_first_of_the_largest(tmp_path: Path) -> None:
     assert best is not None
     assert best.step == 2
     assert load_metrics(write(tmp_path / "n", valid_row(1))).best(lambda point: point.bleu) is None
+
+
+def test_of_equal_scores_the_lowest_loss_is_best_as_in_training(tmp_path: Path) -> None:
+    rows = [valid_row(40, bleu=0.0, loss=5.0), valid_row(80, bleu=0.0, loss=3.0), valid_row(120, bleu=0.0, loss=3.0)]
+    best = load_metrics(write(tmp_path / "m", *rows)).best(lambda point: point.bleu)
+    trained = RunState(
+        validations=tuple(
+            Validation(step=row["step"], epoch=0, loss=row["loss"], bleu=0.0, seconds=1.0) for row in rows
+        )
+    ).best("bleu")
+    assert best is not None
+    assert trained is not None
+    assert best.step == trained.step == 80

@@ -13,6 +13,7 @@ import torch
 from seq2seq_core.errors import CheckpointError
 from seq2seq_core.models.folder import load_model
 from seq2seq_core.training.checkpoints.checkpoint import Checkpoints
+from seq2seq_core.training.finish import Finisher
 from seq2seq_core.training.trainer import TrainResult
 from seq2seq_core.training.validate import Validator
 from tests.processes import tree
@@ -199,3 +200,29 @@ def test_an_average_that_cannot_be_validated_is_not_used(
     assert again.final is not None
     assert again.final.steps == (best_step(result),)
     assert "the average cannot be validated, and is not used: too little memory" in caplog.text
+
+
+def test_an_end_that_stands_is_told_and_not_made_again(
+    tiny_training: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = run(tiny_training, tmp_path / "run", **MEAN)
+    before = tree(tmp_path / "run" / "best")
+    with monkeypatch.context() as patch, caplog.at_level("INFO"):
+        patch.setattr(Finisher, "_make_end", None)
+        again = run(tiny_training, tmp_path / "run", **MEAN)
+    assert again.final is not None
+    assert first.final is not None
+    assert (again.final.steps, again.state) == (first.final.steps, first.state)
+    assert "all is done: best/ and last/ stand in" in caplog.text
+    assert not any("carrying on" in message or "averaging" in message for message in caplog.messages)
+    next((tmp_path / "run" / "best").glob("*.safetensors")).unlink()
+    run(tiny_training, tmp_path / "run", **MEAN)
+    assert tree(tmp_path / "run" / "best") == before
+
+
+def test_an_end_is_made_again_where_more_is_asked_for(tiny_training: Values, tmp_path: Path) -> None:
+    short = run(tiny_training, tmp_path / "run", **ALONE, limits__max_steps=8)
+    assert short.state.ended is not None
+    longer = run(tiny_training, tmp_path / "run", **ALONE, limits__max_steps=12)
+    assert (longer.state.step, longer.reason) == (12, "max_steps")
+    assert longer.state.ended not in (None, short.state.ended)

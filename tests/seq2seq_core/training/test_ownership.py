@@ -14,7 +14,7 @@ import torch
 
 from seq2seq_core import claims
 from seq2seq_core.config import build, to_yaml
-from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError
+from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError, ForeignFileError
 from seq2seq_core.models.card import Lineage
 from seq2seq_core.training import ownership
 from seq2seq_core.training.agreement import Stopped
@@ -176,11 +176,11 @@ def config_file(tmp_path: Path) -> Path:
 def test_a_configuration_by_hand_is_not_replaced(config_file: Path) -> None:
     check_free(str(config_file.parent), OURS, is_new=True)  # that of a training
     config_file.write_text(f"# my notes\n{config_file.read_text()}")
-    with pytest.raises(ConfigError, match=r"config\.yaml: a file stands where the resolved configuration goes"):
+    with pytest.raises(ForeignFileError, match=r"config\.yaml: a file that this program has not written"):
         check_free(str(config_file.parent), OURS, is_new=True)
     check_free(str(config_file.parent), OURS, is_new=False)  # the run's own checkpoints stand there
     config_file.write_text("- no mapping")
-    with pytest.raises(ConfigError, match="no training has written it"):
+    with pytest.raises(ForeignFileError, match="this program has not written"):
         check_free(str(config_file.parent), OURS, is_new=True)
 
 

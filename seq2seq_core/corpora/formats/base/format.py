@@ -11,7 +11,7 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from seq2seq_core.corpora.terms.index import FileIndex, PartSize, index_whole
 from seq2seq_core.corpora.terms.source import Part, Source
@@ -21,6 +21,13 @@ from seq2seq_core.files.seal import Watched
 from seq2seq_core.records import Sifted
 
 SIDES = ("source", "target")
+
+
+class Lack(NamedTuple):
+    """Fields that none of the first rows of a file has, and the fields that these have, as messages say it."""
+
+    fields: tuple[str, ...]
+    found: str
 
 
 class Format(abc.ABC):
@@ -97,6 +104,10 @@ class Format(abc.ABC):
     @abc.abstractmethod
     def has_rows(self, source: Source, url: str, /) -> bool:
         """Whether a file of a source has a row; no more is read than it takes to see one."""
+
+    def lacks(self, _source: Source, _url: str, /) -> Lack | None:
+        """The fields that none of the first rows of a file has; None where all are there, or the index tells."""
+        return None
 
     def why_whole(self, source: Source, /) -> tuple[str, str]:
         """What a file is that was not cut, and what to do."""

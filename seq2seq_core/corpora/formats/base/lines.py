@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import xxhash
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.base.format import Format
+from seq2seq_core.corpora.formats.base.format import Format, Lack
 from seq2seq_core.corpora.terms.index import STEP_BYTES, FileIndex, PartSize, check_some
 from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.files.compression import codec_of
 from seq2seq_core.files.encodings import HEAD_BYTES, UTF8, encoding_of_head, open_text, text_of
-from seq2seq_core.files.lines import BLOCK_BYTES, BYTE_ORDER_MARK, NEWLINE, Lines, read_lines
+from seq2seq_core.files.lines import BLOCK_BYTES, BYTE_ORDER_MARK, NEWLINE, Lines, decode, read_lines
 from seq2seq_core.files.seal import Extent, Watched, joined
 
 BLANKS = b" \t\r\n"
 _LOOK_BYTES = 1 << 16
+_LONGEST_LOOKED_AT, _MOST_LOOKS, _MOST_LOOKED_AT, _MOST_NAMES = 1 << 20, 64, 1000, 12
+
+
+class Seen(NamedTuple):
+    """The names of the fields of a row, and which of those that are wanted it has."""
+
+    names: Sequence[str]
+    wanted: Collection[str]
 
 
 class LineFormat(Format):
@@ -45,8 +55,39 @@ class LineFormat(Format):
         """Whether one of some lines is a row."""
         return len(lines) > 0
 
+    def lacks(self, source: Source, url: str, /) -> Lack | None:
+        absent, names, rows = dict.fromkeys(source.wanted), dict[str, None](), 0
+        for line in _first_lines(url) if absent else ():
+            seen = self.fields_in(line, source.wanted)
+            if seen is None:
+                continue
+            rows += 1
+            names |= dict.fromkeys(seen.names)
+            absent = {field: None for field in absent if field not in seen.wanted}
+            if not absent:
+                return None
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        found = f"{', '.join([*names][:_MOST_NAMES]) or 'no field'}{more} in the first {rows:,} rows"
+        return Lack(tuple(absent), found) if rows else None
+
+    def fields_in(self, _line: str, _wanted: Sequence[str], /) -> Seen | None:
+        """The fields of a line; None where it is no row, or rows are not looked at for their fields."""
+        return None
+
     def why_whole(self, source: Source, /) -> tuple[str, str]:
         return super().why_whole(source) if source.is_packed else ("text that is not UTF-8", "converted to UTF-8")
+
+
+def _first_lines(url: str) -> Iterator[str]:
+    """The lines at the beginning of a file that are text."""
+    left = _MOST_LOOKED_AT
+    with open_text(url) as stream:
+        for batch in itertools.islice(read_lines(stream, _LONGEST_LOOKED_AT, _LOOK_BYTES), _MOST_LOOKS):
+            text, _ = decode(batch, _LONGEST_LOOKED_AT)
+            yield from (line for line in text.slice(0, left).to_pylist() if line is not None)
+            left -= len(text)
+            if left <= 0:
+                return
 
 
 def lines_of(part: Part, position: int, file: Watched, max_line_bytes: int) -> Iterator[Lines]:

@@ -6,6 +6,7 @@ than line by line, go through Python's parser, which says what is wrong with whi
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from seq2seq_core.corpora.formats.base.lines import Seen
 from seq2seq_core.corpora.terms.rows import BAD_SCORE, MISSING_FIELD, WRONG_TYPE
 from seq2seq_core.files.fields import (
     MISSING,
@@ -69,6 +71,22 @@ def read_objects(batch: Lines, wanted: Sequence[Field], max_line_bytes: int) -> 
     text, problems = decode(batch, max_line_bytes)
     columns, more = _parse_readable(text, wanted) if problems else _parse(text, wanted)
     return columns, problems + more
+
+
+def fields_in(line: str, wanted: Sequence[str]) -> Seen | None:
+    """The names of the fields of an object, dotted where they stand in others; and those wanted that are there."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    names = (
+        [f"{key}.{inner}" for inner in value] if isinstance(value, dict) and value else [key]
+        for key, value in values.items()
+    )
+    there = [field for field in wanted if lookup(values, parts_of(field)) is not MISSING]
+    return Seen([*itertools.chain.from_iterable(names)], there)
 
 
 def _parse_readable(text: pa.StringArray, wanted: Sequence[Field]) -> Parsed:
@@ -205,7 +223,7 @@ def _parse_line(row: int, line: str, wanted: Sequence[Field]) -> tuple[_Value, .
     except json.JSONDecodeError as error:
         if not line.strip(_WHITE_SPACE):
             return Problem(row, BLANK, "", "")
-        return Problem(row, BAD_JSON, f"{error.msg} at character {error.pos + 1}", "a JSON object")
+        return Problem(row, BAD_JSON, f"{error.msg.removesuffix(' at')} at character {error.pos + 1}", "a JSON object")
     except (ValueError, RecursionError) as error:
         return Problem(row, BAD_JSON, str(error), "a JSON object")
     if not isinstance(values, dict):

@@ -11,7 +11,7 @@ from pipelines.demo.speech.spoken import SUMMARY_NAME, generate, planned
 from pipelines.demo.speech.writing import publish_own
 from pipelines.local import pool
 from seq2seq_core.audio import flac
-from seq2seq_core.errors import StorageError
+from seq2seq_core.errors import ForeignFileError
 
 COUNTS: Any = {"train": 40, "valid": 2, "test": 3}
 
@@ -75,6 +75,6 @@ def test_what_others_have_written_stays(tmp_path: Path) -> None:
     url = str(tmp_path / "a")
     publish_own(url, b"ours")
     publish_own(url, b"ours")
-    with pytest.raises(StorageError, match="a file that this demo has not written"):
+    with pytest.raises(ForeignFileError, match="a file that this program has not written"):
         publish_own(url, b"other")
     assert (tmp_path / "a").read_bytes() == b"ours"
