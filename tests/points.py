@@ -24,14 +24,22 @@ NOTHING = "nichts"
 """What is said of a row without points; there are some."""
 
 
-def publish_points(root: str, rows: dict[Split, int], seed: int = 0) -> Manifest:
-    """Each of up to 5 points lies near one of ten places, and each place has a word; points are a known modality."""
+def publish_points(
+    root: str, rows: dict[Split, int], seed: int = 0, *, vocabulary: int = 30, repeats: int = 1
+) -> Manifest:
+    """Each of up to 5 points lies near one of ten places, and each place has a word; points are a known modality.
+
+    Of each point there are `repeats` in a row, as a sound lasts for some frames.
+    """
     random = np.random.default_rng(seed)
     places = random.normal(size=(len(WORDS), WIDTH))
     numbers = [random.integers(0, len(WORDS), random.integers(0, 6)) for _ in range(sum(rows.values()))]
     texts = [" ".join(WORDS[n] for n in row) or NOTHING for row in numbers]
+    numbers = [np.repeat(row, repeats) for row in numbers]
     points = [(places[row] + random.normal(scale=0.01, size=(len(row), WIDTH))).tolist() for row in numbers]
-    tokenizer = Tokenizer(train_tokenizer(iter(texts), TokenizerConfig(vocabulary_size=30, byte_fallback=False)))
+    tokenizer = Tokenizer(
+        train_tokenizer(iter(texts), TokenizerConfig(vocabulary_size=vocabulary, byte_fallback=False))
+    )
     storage.publish_bytes(storage.join(root, "tokenizer/target.model"), tokenizer.data)
     size = tokenizer.vocabulary_size
     splits: dict[Split, SplitEntry] = {}

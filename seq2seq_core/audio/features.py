@@ -26,7 +26,6 @@ _PREEMPHASIS = 0.97
 _POVEY = 0.85
 _FEWEST = 16
 _AT_ONCE = 256
-_PARTS = 4
 _ALONE = 1 << 18  # multiplications that OpenBLAS does in one thread
 _FLOOR = np.finfo(np.float32).eps
 
@@ -98,34 +97,15 @@ def utterance_cmvn(frames: npt.NDArray[Any]) -> Frames:
 
 
 class _Tables:
-    """What all frames of a configuration share.
-
-    A frame's spectrum is that of its four interleaved parts (every fourth sample, from the first, second, third and
-    fourth on), put together: one step of the fast Fourier transform (Cooley and Tukey 1965). The parts are short enough
-    for matrix products, which take the window along, to be faster than the rest of its steps.
-    """
+    """What all frames of a configuration share: the window (frame,), and the mel matrix (bins x mels)."""
 
     def __init__(self, config: FilterBankConfig) -> None:
         self.frame, self.shift = config.frame, config.shift
-        points = _points(config.frame)
+        self.points = _points(config.frame)
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.frame) / (config.frame - 1))
-        self.bins = points // (2 * _PARTS) + 1
-        angles = 2 * np.pi / points * np.outer(np.arange(config.frame), np.arange(self.bins))
-        waves = np.concatenate([np.cos(angles), -np.sin(angles)], axis=1) * (hann**_POVEY)[:, None]
-        self.waves = [np.ascontiguousarray(waves[part::_PARTS], np.float32) for part in range(_PARTS)]
-        self.mels = _mel_matrix(config, points)[self._order(points)].astype(np.float32)
+        self.window = (hann**_POVEY).astype(np.float32)
+        self.mels = _mel_matrix(config, self.points).astype(np.float32)
         self.stretch = math.gcd(config.frame, config.shift)
-
-    def _order(self, points: int) -> npt.NDArray[np.int64]:
-        """The bins of the spectrum in the order in which `_Bench` has them; what stands twice is the second time -1,
-        the row of the mel matrix that is zero.
-        """
-        first = np.arange(self.bins)
-        quarter = points // _PARTS
-        order = np.concatenate([first, 2 * quarter - first, quarter + first, quarter - first])
-        again = np.ones(len(order), bool)
-        again[np.unique(order, return_index=True)[1]] = False
-        return np.where(again | (order == 2 * quarter), -1, order)
 
 
 def _points(frame: int) -> int:
@@ -139,12 +119,12 @@ def _tables(config: FilterBankConfig) -> _Tables:
 
 
 def _mel_matrix(config: FilterBankConfig, points: int) -> npt.NDArray[np.float64]:
-    """The share that each bin of the spectrum has in each triangle, and a row of zeros."""
+    """The share that each bin of the spectrum has in each triangle."""
     edges = np.linspace(_mel(config.low_hz), _mel(config.highest), config.mels + 2)
     bins = _mel(np.arange(points // 2) * (config.rate / points))[:, None]
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     shares = np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre))
-    return np.concatenate([np.maximum(shares, 0), np.zeros((1, config.mels))])
+    return np.asarray(np.maximum(shares, 0))
 
 
 def _mel(hertz: Any) -> Any:
@@ -154,62 +134,42 @@ def _mel(hertz: Any) -> Any:
 class _Bench:
     """Where the frames of a piece are worked on: arrays that are used again for the next piece.
 
-    All of them are always worked on, so that the same code of the matrix products meets every frame.
+    All of them are always worked on, so that the same code of the libraries meets every frame.
     """
 
     def __init__(self, tables: _Tables) -> None:
         self._tables = tables
-        self._parts = [np.zeros((_AT_ONCE, len(waves)), np.float32) for waves in tables.waves]
-        self._waves = np.empty((_PARTS, _AT_ONCE, 2 * tables.bins), np.float32)
-        self._turned = np.empty((4, _AT_ONCE, 2 * tables.bins), np.float32)
-        self._power = np.empty((_AT_ONCE, 4, tables.bins), np.float32)
+        self._cut_frames = np.zeros((_AT_ONCE, tables.points), np.float32)
+        self._power = np.empty((_AT_ONCE, tables.points // 2), np.float32)
         self._mels = np.empty((_AT_ONCE, tables.mels.shape[1]), np.float32)
 
     def log_mel(self, x: Samples, count: int) -> Frames:
         """The frames of a piece, no more than `_AT_ONCE`; the array holds them until the next call."""
+        from scipy import fft
+
         self._cut(x, count)
-        for part, waves, out in zip(self._parts, self._tables.waves, self._waves, strict=True):
-            _multiply(part, waves, out)
-        self._put_together()
-        _multiply(self._power.reshape(_AT_ONCE, -1), self._tables.mels, self._mels)
+        parts = fft.rfft(self._cut_frames)[:, :-1].view(np.float32).reshape(_AT_ONCE, -1, 2)
+        np.einsum("fbp,fbp->fb", parts, parts, out=self._power)
+        _multiply(self._power, self._tables.mels, self._mels)
         np.maximum(self._mels, _FLOOR, out=self._mels)
         return np.log(self._mels, out=self._mels)[:count]
 
-    def _put_together(self) -> None:
-        """Y0 to Y3 are the parts at bin k; of the frame at four bins, only sizes are needed.
-
-        k: Y0 + Y1 + Y2 + Y3. Half of all - k: Y0 - Y1 + Y2 - Y3. A quarter of all + k: Y0 - iY1 - Y2 + iY3. A quarter
-        of all - k: Y0 + iY1 - Y2 - iY3.
-        """
-        half = self._tables.bins
-        y, (plus, minus, odd_plus, odd_minus) = self._waves, self._turned
-        np.add(y[0], y[2], out=plus)
-        np.subtract(y[0], y[2], out=minus)
-        np.add(y[1], y[3], out=odd_plus)
-        np.subtract(y[1], y[3], out=odd_minus)
-        np.add(plus, odd_plus, out=y[0])
-        np.subtract(plus, odd_plus, out=y[1])
-        np.add(minus[:, :half], odd_minus[:, half:], out=y[2, :, :half])
-        np.subtract(minus[:, half:], odd_minus[:, :half], out=y[2, :, half:])
-        np.subtract(minus[:, :half], odd_minus[:, half:], out=y[3, :, :half])
-        np.add(minus[:, half:], odd_minus[:, :half], out=y[3, :, half:])
-        np.square(y, out=y)
-        np.add(y[:, :, :half].swapaxes(0, 1), y[:, :, half:].swapaxes(0, 1), out=self._power)
-
     def _cut(self, x: Samples, count: int) -> None:
-        """The parts of each frame. Their pre-emphasis is that of the whole piece: without its mean, a frame has 0.03 of
-        the mean less, and its first sample, which has none before it, has no weight in the window.
+        """The frames, each without its mean, pre-emphasised and weighted.
+
+        Pre-emphasis is that of the whole piece: in a frame without its mean, all samples have 0.03 of the mean less,
+        and the first, which has none before it, has no weight in the window.
         """
         tables = self._tables
         wide = x.astype(np.float64)
         wide *= FULL_SCALE
-        emphasised = np.zeros(len(wide))
-        np.subtract(wide[1:], _PREEMPHASIS * wide[:-1], out=emphasised[1:])
-        means_F1 = _frame_sums(wide, count, tables)[:, None] * ((1 - _PREEMPHASIS) / tables.frame)
+        emphasised = np.zeros(len(wide), np.float32)
+        np.subtract(wide[1:], _PREEMPHASIS * wide[:-1], out=emphasised[1:], casting="same_kind")
+        means = _frame_sums(wide, count, tables) * ((1 - _PREEMPHASIS) / tables.frame)
         views = np.lib.stride_tricks.sliding_window_view(emphasised, tables.frame)[:: tables.shift]
-        for begin, part in enumerate(self._parts):
-            # Rounded to float32 once: what is nearly silent lies at the edge of what float32 can tell beside the rest.
-            np.subtract(views[:, begin::_PARTS], means_F1, out=part[:count], casting="same_kind")
+        frames = self._cut_frames[:count, : tables.frame]
+        np.subtract(views[:count], means.astype(np.float32)[:, None], out=frames)
+        frames *= tables.window
 
 
 def _multiply(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:

@@ -41,27 +41,27 @@ def statistics_of(sums: Sequence[Sequence[float]]) -> Statistics:
     return Statistics(mean=tuple(means.tolist()), deviation=tuple(deviations.tolist()))
 
 
-def by_statistics(frames: npt.NDArray[Any], statistics: Statistics) -> npt.NDArray[Any]:
+def by_statistics(frames: npt.NDArray[Any], statistics: Statistics) -> npt.NDArray[np.float32]:
     """Frames as they stand to those of the training split."""
-    mean, deviation = (np.array(numbers) for numbers in (statistics.mean, statistics.deviation))
-    found: npt.NDArray[Any] = (frames - mean) / np.maximum(deviation, _LEAST_DEVIATION)
+    found = frames - np.array(statistics.mean, np.float32)
+    found /= np.maximum(np.array(statistics.deviation, np.float32), _LEAST_DEVIATION)
     return found
 
 
-def by_row(rows: Ragged) -> npt.NDArray[Any]:
+def by_row(rows: Ragged) -> npt.NDArray[np.float32]:
     """All frames, those of each row as they stand to its own."""
     filled = rows.lengths[rows.lengths > 0]
     begins = np.cumsum(filled) - filled
-    centred = rows.flat - np.repeat(_means(rows.flat, begins, filled), filled, axis=0)
-    deviation = np.sqrt(_means(np.square(centred), begins, filled))
-    centred /= np.repeat(np.maximum(deviation, _LEAST_DEVIATION), filled, axis=0)
-    found: npt.NDArray[Any] = centred
+    found = rows.flat.astype(np.float32)
+    found -= np.repeat(_means(found, begins, filled), filled, axis=0)
+    deviation = np.sqrt(_means(np.square(found), begins, filled))
+    found /= np.repeat(np.maximum(deviation, _LEAST_DEVIATION), filled, axis=0)
     return found
 
 
 def _means(
-    values: npt.NDArray[Any], begins: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+    values: npt.NDArray[np.float32], begins: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
     """The mean of every row, by itself: what its neighbours are changes no bit of it."""
-    sums: npt.NDArray[np.float64] = np.add.reduceat(values, begins, axis=0, dtype=np.float64)
-    return sums / lengths[:, None]
+    sums = np.add.reduceat(values, begins, axis=0, dtype=np.float64)
+    return np.asarray(sums / lengths[:, None], np.float32)

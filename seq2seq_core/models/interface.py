@@ -73,11 +73,18 @@ class Seq2Seq(nn.Module, ABC):
             state s stands for the positions from s * subsampling on.
         auxiliary_weight: Share w (0 to 1) of the second head in what training minimises, (1 - w) * cross-entropy +
             w * auxiliary (Kim, Hori and Watanabe 2017); 0: there is no second head.
+        encoder_parts: Names of the modules that make a memory of a source, and of nothing else.
     """
 
     max_length: int | None = None
     subsampling: int = 1
     auxiliary_weight: float = 0.0
+    encoder_parts: tuple[str, ...] = ("encoder",)
+
+    def encoder_weights(self) -> dict[str, Tensor]:
+        """The weights, by name, of all that stands between a source and its memory: `encoder_parts`."""
+        parts = tuple(f"{part}." for part in self.encoder_parts)
+        return {name: weight for name, weight in self.state_dict().items() if name.startswith(parts)}
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

@@ -76,6 +76,7 @@ class RnnSeq2Seq(RnnDecoder):
             for layer in range(config.encoder_layers)
         )
         super().__init__(config, embeddings, encoder)
+        self.encoder_parts = ("encoder", f"embeddings.{embeddings.source_name}")
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
         """See `Seq2Seq.encode`."""

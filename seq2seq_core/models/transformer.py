@@ -90,6 +90,12 @@ class Transformer(TransformerDecoder):
         pre = config.norm == "pre"
         self.encoder_norm = nn.LayerNorm(config.width) if pre else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.width) if pre else nn.Identity()
+        self.encoder_parts = (
+            "encoder",
+            "encoder_norm",
+            "source_positions",
+            f"embeddings.{self.embeddings.source_name}",
+        )
         self.max_length = config.max_positions if config.positions == "learned" else None
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:

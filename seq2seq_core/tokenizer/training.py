@@ -11,7 +11,7 @@ import io
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pydantic
 import sentencepiece
@@ -92,8 +92,7 @@ def train(texts: Iterator[str], config: TokenizerConfig, controls: Sequence[str]
             sentence_iterator=texts,
             model_writer=out,
             model_type=config.type,
-            vocab_size=_MOST_PIECES if config.type == "char" else config.vocabulary_size,
-            hard_vocab_limit=config.type != "char",
+            **_size_of(config),
             character_coverage=config.character_coverage,
             split_digits=config.split_digits,
             byte_fallback=config.byte_fallback,
@@ -113,6 +112,13 @@ def train(texts: Iterator[str], config: TokenizerConfig, controls: Sequence[str]
     if config.type == "char":
         _check_size(out.getvalue(), config)
     return round_scores(out.getvalue(), SCORE_STEP)
+
+
+def _size_of(config: TokenizerConfig) -> dict[str, Any]:
+    """How many pieces are asked for. A model holds every option that is given, so what is as usual is left out."""
+    if config.type == "char":
+        return {"vocab_size": _MOST_PIECES, "hard_vocab_limit": False}
+    return {"vocab_size": config.vocabulary_size}
 
 
 def _check_size(model: bytes, config: TokenizerConfig) -> None:

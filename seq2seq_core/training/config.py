@@ -28,6 +28,9 @@ FREE_KEYS: dict[str, Any] = {
 }
 """Keys that may change between a run and its resumption: they decide how far, where and how it is watched."""
 
+_NAMED_WHERE_UNUSUAL = {"initialize_parts": "all"}
+"""Keys that are younger than some runs, which go on all the same."""
+
 
 class TrainConfig(Config):
     """What is trained on which data, how, and until when."""
@@ -67,11 +70,19 @@ class TrainConfig(Config):
     initialize_from: Location | None = Field(
         None, description="model folder whose weights training starts with; vocabularies and shape must be the same"
     )
+    initialize_parts: Literal["all", "encoder"] = Field(
+        "all",
+        description="what initialize_from gives; encoder: all that stands between the source and the decoder, whatever "
+        "the target's vocabulary and the decoder are",
+    )
 
 
 def identity(config: TrainConfig, dataset_digest: str) -> dict[str, Any]:
     """What the course of a run depends on, as dotted keys and plain values; the dataset by content, not by path."""
     values = config.model_dump(mode="json", exclude=FREE_KEYS)
+    for name, usual in _NAMED_WHERE_UNUSUAL.items():
+        if values[name] == usual:
+            del values[name]
     return {"dataset_digest": dataset_digest, **dict(flat(values))}
 
 

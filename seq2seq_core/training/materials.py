@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -10,7 +12,7 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import MANIFEST_NAME
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.modalities.base import SIDES
+from seq2seq_core.modalities.base import SIDES, Side
 from seq2seq_core.models.folder import LoadedModel, load_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.registry import build_model
@@ -50,18 +52,21 @@ def gather_materials(config: TrainConfig, device: torch.device) -> Materials:
     return Materials(dataset, model.to(device))
 
 
-def initialize(materials: Materials, folder: str) -> None:
-    """Give the model the weights of a model folder.
+def initialize(materials: Materials, folder: str, parts: Literal["all", "encoder"] = "all") -> None:
+    """Give the model the weights of a model folder, or those of its encoder alone.
 
     Raises:
         ModelError: There is no whole model.
-        ConfigError: What its source is, its tokenizers or the names and shapes of its weights are not those of this
-            run.
+        ConfigError: What its source is, its tokenizers (of the target where all is taken) or the names and shapes of
+            its weights are not those of this run.
     """
     where = storage.redact(folder)
     other = load_model(folder)
-    _check_sides(other, materials.dataset, where)
-    theirs, ours = other.model.state_dict(), materials.model.state_dict()
+    is_whole = parts == "all"
+    _check_sides(other, materials.dataset, where, SIDES if is_whole else ("source",))
+    theirs, ours = (
+        model.state_dict() if is_whole else model.encoder_weights() for model in (other.model, materials.model)
+    )
     for name in [*ours, *(name for name in theirs if name not in ours)]:
         shapes = [tuple(state[name].shape) if name in state else "nothing" for state in (theirs, ours)]
         if shapes[0] != shapes[1]:
@@ -70,13 +75,14 @@ def initialize(materials: Materials, folder: str) -> None:
                 where=where,
                 found=shapes[0],
                 expected=shapes[1],
-                advice="Give `model` the architecture in that folder's config.json.",
+                advice=f"Give {'`model`' if is_whole else 'the encoder of `model`'} the architecture in that folder's "
+                "config.json.",
             )
-    materials.model.load_state_dict(theirs)
+    materials.model.load_state_dict(theirs, strict=is_whole)
 
 
-def _check_sides(model: LoadedModel, dataset: Dataset, where: str) -> None:
-    """Both read the same: what the source is, and the tokenizers of sides that have one."""
+def _check_sides(model: LoadedModel, dataset: Dataset, where: str, sides: Sequence[Side]) -> None:
+    """Both read the same: what the source is, and the tokenizers of those of the sides that have one."""
     modality = dataset.manifest.sides["source"].modality
     if model.modality.kind != modality.kind:
         raise ConfigError(
@@ -87,7 +93,7 @@ def _check_sides(model: LoadedModel, dataset: Dataset, where: str) -> None:
             advice="Name a model that was trained on such a source.",
         )
     theirs, ours = model.tokenizers, dataset.manifest.tokenizers
-    for side in SIDES:
+    for side in sides:
         found, expected = (tokenizers[side].digest if side in tokenizers else None for tokenizers in (theirs, ours))
         if found != expected:
             raise ConfigError(

@@ -50,7 +50,7 @@ def begin(
         return marker.progress
     if config.initialize_from is not None:
         source = config.initialize_from
-        together(world, lambda: initialize(opened.materials, source))
+        together(world, lambda: initialize(opened.materials, source, config.initialize_parts))
     return RunState()
 
 

@@ -83,11 +83,10 @@ def train(config: TrainConfig) -> TrainResult:
 
 def _run(config: TrainConfig, world: World, stop: StopFlag) -> TrainResult:
     opened = open_run(config, world)
-    config = opened.config
     try:
         with (
             owned(config.output, identity_digest(opened.identity), world, stop) as ownership,
-            contextlib.closing(Trainer(config, world, stop, opened, ownership)) as trainer,
+            contextlib.closing(Trainer(opened.config, world, stop, opened, ownership)) as trainer,
         ):
             return trainer.run()
     except Stopped as stopped:

@@ -19,14 +19,17 @@ _LONGEST_REPEATED = 8
 class GateConfig(Config):
     """What is taken for speech."""
 
-    minimum_score: float | None = Field(
-        -2.0, le=0, description="mean log probability of a token under which a text is invented; null believes all"
+    max_loss: float | None = Field(
+        2.0,
+        ge=0,
+        le=1000,
+        description="mean loss of a token, in nats, above which a text is invented; null believes all",
     )
     no_speech: float = Field(
         0.6, ge=0, le=1, description="of models that tell how probable it is that nobody speaks: from where on"
     )
-    no_speech_score: float = Field(
-        -1.0, le=0, description="what a text must have to be believed all the same, where that is reached"
+    no_speech_loss: float = Field(
+        1.0, ge=0, le=1000, description="up to which loss a text is believed all the same, where that is reached"
     )
 
 
@@ -58,9 +61,9 @@ def believed(found: Recognized, gate: GateConfig) -> Believed:
 def _is_invented(found: Recognized, gate: GateConfig) -> bool:
     if found.score is None:
         return (found.no_speech or 0) > gate.no_speech
-    if gate.minimum_score is not None and found.score < gate.minimum_score:
+    if gate.max_loss is not None and -found.score > gate.max_loss:
         return True
-    return (found.no_speech or 0) > gate.no_speech and found.score < gate.no_speech_score
+    return (found.no_speech or 0) > gate.no_speech and -found.score > gate.no_speech_loss
 
 
 def _repeats(texts: Sequence[str]) -> bool:

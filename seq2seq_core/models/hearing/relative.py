@@ -38,8 +38,8 @@ class RelativeSelfAttention(nn.Module):
         queries, keys, values = split_heads(self.input(x_BSD), self.heads, parts=3)
         vectors_RD = self.position(distances(x_BSD.size(1), x_BSD))
         vectors_HCR = vectors_RD.view(len(vectors_RD), self.heads, -1).permute(1, 2, 0)
-        scores_BHSR = (queries + self.position_bias).to(queries.dtype) @ vectors_HCR.to(queries.dtype)
-        bias = by_pairs(scores_BHSR / math.sqrt(queries.size(-1))).masked_fill(~mask, -math.inf)
+        asking = (queries + self.position_bias) / math.sqrt(queries.size(-1))
+        bias = by_pairs(asking.to(queries.dtype) @ vectors_HCR.to(queries.dtype)).masked_fill(~mask, -math.inf)
         dropout = self.dropout if self.training else 0.0
         queries = (queries + self.content_bias).to(values.dtype)
         return merge_heads(self.output, functional.scaled_dot_product_attention(queries, keys, values, bias, dropout))

@@ -52,6 +52,11 @@ class Embeddings(nn.Module):
         self.output = _table(target_vocabulary, width) if tie == "none" else None
         self.output_bias = nn.Parameter(torch.zeros(target_vocabulary))
 
+    @property
+    def source_name(self) -> str:
+        """Of the module that reads a source."""
+        return "target" if self.source is None else "source"
+
     def embed_source(self, source_BS: Tensor) -> Tensor:
         """Vectors (B x S x E) of a source (B x S or B x S x F); 0 at padded ids until training moves a tied table."""
         embed = self.target if self.source is None else self.source

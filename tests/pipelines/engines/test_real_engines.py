@@ -1,4 +1,4 @@
-"""`prepare` and `translate` on real engines (`tests/engines.py` names them): the same bytes as on the local runner."""
+"""What runs on real engines (`tests/engines.py` names them) gives the same bytes as on the local runner."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import pytest
 from seq2seq_core.dataset.manifest import MANIFEST_NAME
 from tests.engines import ENGINES, FlinkCluster, engine_options
 from tests.processes import CLI, Process, running, seq2seq, tree
+from tests.tone_speech import talk, tree_of, write
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 PREPARE = "--shards=3 --unit_rows=2000 --tokenizer.vocabulary_size=600 --validation.share=0.05 --test.share=0.02"
 MANY_UNITS = PREPARE.replace("--unit_rows=2000", "--unit_rows=500")
 TRANSLATE = "--engine.kind=echo --unit_records=150"
+TRANSCRIBE = "--engine.kind=echo --voice.method=energy --unit_seconds=20 --format json srt jsonl"
 
 Tree = dict[str, bytes]
 
@@ -76,6 +78,36 @@ def test_translate_gives_the_same_bytes(
     engine: str, request: pytest.FixtureRequest, corpus: Path, echo_model: str, translated: Tree, tmp_path: Path
 ) -> None:
     assert translate(echo_model, corpus, tmp_path / "out", engine_options(engine, request)) == translated
+
+
+def transcribe(model: str, talks: Path, output: Path, engine: list[str]) -> Tree:
+    places = ["--model", model, "--input", str(talks), "--output", str(output)]
+    seq2seq("transcribe", *places, *TRANSCRIBE.split(), "--", *engine)
+    return tree_of(tree(output))
+
+
+@pytest.fixture(scope="module")
+def talks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A long recording and some short ones."""
+    folder = tmp_path_factory.mktemp("talks")
+    write(folder / "long.flac", talk(130, seed=9))
+    for number in range(9):
+        write(folder / "short" / f"{number}.flac", talk(3 + number, seed=number))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def transcribed(talks: Path, echo_model: str, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    done = transcribe(echo_model, talks, tmp_path_factory.mktemp("transcribed"), [])
+    assert len([name for name in done if name.startswith(".speech/")]) > 7
+    return done
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_transcribe_gives_the_same_bytes(
+    engine: str, request: pytest.FixtureRequest, talks: Path, echo_model: str, transcribed: Tree, tmp_path: Path
+) -> None:
+    assert transcribe(echo_model, talks, tmp_path / "out", engine_options(engine, request)) == transcribed
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def test_both_stores_give_the_same_frames(cmvn: str) -> None:
     assert not padded[1].any()
     assert not padded[0, 48:].any()
     if cmvn == "utterance":
-        np.testing.assert_allclose(padded[2].mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(padded[2].mean(axis=0), 0, atol=1e-3)
 
 
 def test_what_a_model_hears_is_what_shards_hold() -> None:

@@ -13,7 +13,7 @@ import xxhash
 from seq2seq_core import storage
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import DatasetError, ForeignFileError, InputError, StorageError, TokenizerError
-from seq2seq_core.preparation.building import build, tokenizers
+from seq2seq_core.preparation.building import batches, build, tokenizers
 from seq2seq_core.preparation.publishing.publish import make_manifest
 from seq2seq_core.preparation.shuffle.catalogue import catalogue
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -323,7 +323,7 @@ def test_shards_do_not_depend_on_how_they_are_cut_into_batches(workshop: Any, mo
     corpora = [("train", workshop.corpus("c", rows[:150])), ("test", workshop.corpus("t", rows[150:]))]
     expected = workshop.prepare(workshop.job(corpora, shards=1))
     for name, value in (("_BATCH_ROWS", 7), ("_BATCH_BYTES", 100)):
-        monkeypatch.setattr(build, name, value)
+        monkeypatch.setattr(batches, name, value)
         assert workshop.prepare(workshop.job(corpora, name, shards=1)).splits == expected.splits
 
 

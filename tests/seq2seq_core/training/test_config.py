@@ -41,7 +41,8 @@ def test_the_identity_names_all_but_the_free_keys() -> None:
     names = {name.split(".")[0] for name in identity(config(), "digest")} - {"dataset_digest"}
     free = {name for name, value in FREE_KEYS.items() if value is True}
     assert free <= set(TrainConfig.model_fields)
-    assert names == set(TrainConfig.model_fields) - free
+    assert names == set(TrainConfig.model_fields) - free - {"initialize_parts"}
+    assert identity(config(initialize_parts="encoder"), "digest")["initialize_parts"] == "encoder"
     assert "validation.metric" in identity(config(), "digest")
     assert "validation.patience" not in identity(config(), "digest")
 

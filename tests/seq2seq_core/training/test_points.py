@@ -18,9 +18,22 @@ from seq2seq_core.models.folder import load_model
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.distributed import World
-from tests.seq2seq_core.training.test_trainer import Values, config, run
+from tests.points import publish_points
+from tests.seq2seq_core.training.test_trainer import Values, config, rows, run
 
 RNN = {"family": "rnn", "embedding_width": 32, "width": 32, "dropout": 0.0}
+SPEECH = {
+    "family": "speech",
+    "width": 16,
+    "heads": 2,
+    "feed_forward_width": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "subsampling": 2,
+    "front_channels": 4,
+    "convolution_kernel": 3,
+}
+SPELL = {"family": "speech", "encoder": "lstm", "width": 16, "encoder_layers": 1, "decoder_layers": 1, "subsampling": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -51,8 +64,9 @@ def test_a_model_learns_what_points_are_called(values: Values, points_dataset: s
     assert metric.scores(metric.sums(texts, table.column("target_text").to_pylist())).bleu > 50
 
 
-def test_the_other_family_and_a_resumed_run(values: Values, tmp_path: Path) -> None:
-    changes: Values = {"model": RNN, "validation": {"every_steps": 2}}
+@pytest.mark.parametrize("model", [RNN, SPEECH, SPELL], ids=["rnn", "conformer", "lstm"])
+def test_other_families_and_a_resumed_run(values: Values, tmp_path: Path, model: Values) -> None:
+    changes: Values = {"model": model, "validation": {"every_steps": 2}}
     run(values, tmp_path / "straight", limits__max_steps=4, **changes)
     for steps in (2, 4):
         run(values, tmp_path / "resumed", limits__max_steps=steps, **changes)
@@ -84,3 +98,40 @@ def test_a_run_begins_with_a_model_of_the_same_source_alone(
     run(values, tmp_path / "next", initialize_from=f"{first}/best", limits__max_steps=1, validation__metric="loss")
     with pytest.raises(ConfigError, match=r"the source of initialize_from is not what.*found points; expected text"):
         run({**tiny_training, "dataset": tiny_dataset}, tmp_path / "text", initialize_from=f"{first}/best")
+
+
+def test_reports_name_the_loss_of_the_second_head(values: Values, tmp_path: Path) -> None:
+    run(values, tmp_path / "one", model=RNN, limits__max_steps=2, validation__metric="loss")
+    assert "auxiliary" not in rows(tmp_path / "one", "train")[0]
+    slow = str(tmp_path / "slow")
+    publish_points(slow, {"train": 60, "valid": 8}, repeats=16)
+    changes: Values = {"dataset": slow, "label_smoothing": 0.0, "data__max_source_tokens": 100}
+    run(values, tmp_path / "two", model=SPEECH, limits__max_steps=2, validation__metric="loss", **changes)
+    for row in rows(tmp_path / "two", "train"):
+        assert row["loss"] == pytest.approx(0.7 * row["nll"] + 0.3 * row["auxiliary"], rel=1e-6)
+        assert row["auxiliary"] > 0
+
+
+def test_an_encoder_serves_another_vocabulary_and_decoder(values: Values, tmp_path: Path) -> None:
+    other = str(tmp_path / "dataset")
+    publish_points(other, {"train": 60, "valid": 8}, seed=3, vocabulary=26)
+    run(values, tmp_path / "first", model=SPEECH, limits__max_steps=2, validation__metric="loss")
+    first = str(tmp_path / "first" / "best")
+    changes: Values = {
+        "dataset": other,
+        "model": {**SPEECH, "decoder_layers": 2},
+        "initialize_from": first,
+        "limits__max_steps": 1,
+        "optimizer__learning_rate": 1e-9,
+        "validation__metric": "loss",
+    }
+    with pytest.raises(ConfigError, match="target tokenizer of initialize_from"):
+        run(values, tmp_path / "whole", **changes)
+    run(values, tmp_path / "second", initialize_parts="encoder", **changes)
+    given, taken = (load_model(str(tmp_path / name / "best")).model for name in ("first", "second"))
+    assert len(given.encoder_weights()) > 10
+    for name, weight in given.encoder_weights().items():
+        torch.testing.assert_close(taken.state_dict()[name], weight, rtol=0, atol=1e-6)
+    wider = {**changes, "model": {**SPEECH, "width": 32}}
+    with pytest.raises(ConfigError, match=r"does not fit this model.*Give the encoder of `model`"):
+        run(values, tmp_path / "third", initialize_parts="encoder", **wider)

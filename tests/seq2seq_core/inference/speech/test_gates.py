@@ -47,7 +47,7 @@ def test_what_is_sure_enough_is_believed(found: Recognized) -> None:
 
 def test_all_is_believed_where_that_is_asked_for() -> None:
     found = recognized("one", -9.0)
-    assert believed(found, GateConfig(minimum_score=None)) == Believed(found)
+    assert believed(found, GateConfig(max_loss=None)) == Believed(found)
 
 
 def test_what_runs_on_to_the_length_limit_is_said_once() -> None:
