@@ -46,7 +46,7 @@ class DemoSpeechConfig(Config):
     minutes: int = Field(5, ge=1, le=600, description="length of the recording of the whole test, with pauses")
     seed: int = Field(1, ge=0, description="of the corpus")
     steps: int | None = Field(
-        None, ge=1, le=1_000_000, description="steps of training; default: 2,000; fewer end sooner, at more errors"
+        None, ge=1, le=1_000_000, description="steps of training; default: 1,600; fewer end sooner, at more errors"
     )
     processes: int | None = Field(None, ge=1, le=1000, description="training processes; default: one a core, at most 4")
     train_options: tuple[str, ...] = Field((), description="further words for `seq2seq train`, such as [--seed, '2']")
