@@ -48,11 +48,10 @@ def build(
     to_do, finished = units | "Skip finished" >> SkipFinished(job.output)
     heard = to_do | "Recognise" >> ForEach(work, ear, job.output, kind=Done, workers=workers)
     before = finished | "Tell" >> beam.Map(_done_before).with_output_types(Done)
-    # Flink knows no producer of a flattened collection that is given to several others, unless it is held in between.
-    done = (before, heard) | "All units" >> beam.Flatten() | "Hold units" >> beam.Reshuffle()
-    transcripts = recordings | "Make transcripts" >> Together(transcripts_of, job, kind=Transcripts, others=[done])
+    done = [before, heard]  # not flattened: Beam's Flink runner loses count of who makes such a collection
+    transcripts = recordings | "Make transcripts" >> Together(_list, job, kind=Transcripts, others=done)
     written = transcripts | "Write" >> ForEach(_write, job.output, job.on_error, kind=Written, workers=workers)
-    return recordings | "Close output" >> Together(_close, job, kind=Transcription, others=[done, written])
+    return recordings | "Close output" >> Together(_close, job, kind=Transcription, others=[*done, written])
 
 
 def run(
@@ -90,7 +89,13 @@ def _write(root: str, on_error: str, transcripts: Sequence[Transcript]) -> Writt
     return write(root, transcripts, "fail" if on_error == "fail" else "keep")
 
 
+def _list(
+    job: TranscriptionJob, recordings: list[Recording], before: list[Done], heard: list[Done]
+) -> list[Transcripts]:
+    return transcripts_of(job, recordings, [*before, *heard])
+
+
 def _close(
-    job: TranscriptionJob, recordings: list[Recording], done: list[Done], written: list[Written]
+    job: TranscriptionJob, recordings: list[Recording], before: list[Done], heard: list[Done], written: list[Written]
 ) -> list[Transcription]:
-    return [close_output(job, recordings, done, written)]
+    return [close_output(job, recordings, [*before, *heard], written)]

@@ -110,6 +110,7 @@ def check_base(machine: Installation, folder: Path, dataset: str) -> None:
         "score": ["--hypotheses", str(lines), "--references", str(lines)],
         "report": ["--dataset", dataset, "--output", str(folder / "page.html")],
         "demo": ["--output", str(folder / "demo")],
+        "demo-speech": ["--output", str(folder / "demo-speech")],
     }
     found = machine.run(["inspect", dataset, "--verify"], *([name, *words] for name, words in asked.items()))
     assert found.codes == [0] + [2] * len(asked), found.errors

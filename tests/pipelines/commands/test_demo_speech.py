@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.commands import demo_speech
+from pipelines.commands.prepare import PrepareConfig
+from pipelines.commands.transcribe import TranscribeConfig
+from seq2seq_core import config as configuration
+from seq2seq_core.config import Config
 from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.errors import ConfigError, ForeignFileError
+from seq2seq_core.training.config import TrainConfig
 
 CONFIG = demo_speech.DemoSpeechConfig(
     utterances=60, held_out_utterances=3, minutes=1, steps=4, processes=1, train_options=("--report_every_steps", "2")
@@ -43,6 +49,20 @@ def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
     before = {name: (root / name).read_bytes() for name in results}
     assert demo_speech.run(config) == 0
     assert {name: (root / name).read_bytes() for name in results} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "values"),
+    [
+        ("prepare", PrepareConfig, {"output": "x", "corpora": [{"path": "a.jsonl", "format": "speech_manifest"}]}),
+        ("train", TrainConfig, {"dataset": "x", "output": "y"}),
+        ("transcribe", TranscribeConfig, {"model": "x", "input": ["y"], "output": "z"}),
+        ("translation_prepare", PrepareConfig, {}),
+        ("translation_train", TrainConfig, {}),
+    ],
+)
+def test_every_recipe_is_one(name: str, kind: type[Config], values: dict[str, Any]) -> None:
+    configuration.load(kind, str(demo_speech.RECIPES / f"{name}.yaml"), values)
 
 
 def test_variables_of_torchrun_are_refused_before_the_first_stage(

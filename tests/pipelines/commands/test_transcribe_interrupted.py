@@ -130,7 +130,10 @@ def test_an_interrupt_is_one_line_and_the_same_command_carries_on(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--direct_running_mode=multi_processing", "--direct_num_workers=2"), ("--direct_runner_bundle_repeat=1",)],
+    [
+        pytest.param(("--direct_running_mode=multi_processing", "--direct_num_workers=2"), marks=pytest.mark.slow),
+        ("--direct_runner_bundle_repeat=1",),
+    ],
     ids=["two workers", "every bundle twice"],
 )
 def test_workers_and_replays_do_not_change_a_byte(
@@ -139,7 +142,7 @@ def test_workers_and_replays_do_not_change_a_byte(
     assert transcribe(echo_model, inputs, tmp_path / "other", arguments) == undisturbed
 
 
-@pytest.mark.parametrize("last_write", [4, 12])
+@pytest.mark.parametrize("last_write", [4, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_crash_while_other_options_replace_a_finished_run(
     echo_model: str, inputs: Path, tmp_path: Path, undisturbed: dict[str, bytes], last_write: int
 ) -> None:
