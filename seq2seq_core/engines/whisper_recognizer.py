@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2seq_core.audio.terms import Samples
-from seq2seq_core.engines.whisper_mel import RATE, SHIFT, whisper_mel
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines.recognition import SILENCE, Recognized
 from seq2seq_core.engines.whisper_folder import NO_TIMES, START, WhisperFolder
+from seq2seq_core.engines.whisper_mel import RATE, SHIFT, whisper_mel
 from seq2seq_core.engines.whisper_words import token_bytes, words_of
 from seq2seq_core.errors import ConfigError, ModelError
 
