@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
+_GPUS = "nvidia[0-9]*"
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -13,6 +15,11 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux alone
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def has_gpu() -> bool:
+    """Whether there seems to be an NVIDIA GPU, without asking a library that takes its time."""
+    return any(Path("/dev").glob(_GPUS))
 
 
 def open_closed_streams() -> None:

@@ -52,6 +52,14 @@ def multi30k() -> Path:
     return real_data("multi30k")
 
 
+@pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A `SmallWhisper` of several languages; its libraries are slow to import, and few tests need them."""
+    from tests.small_whisper import small_whisper
+
+    return small_whisper(tmp_path_factory.mktemp("whisper"))
+
+
 def real_data(name: str) -> Path:
     """A folder of real data; the test skips, naming it, where it is absent."""
     folder = DATA_FOLDER / name

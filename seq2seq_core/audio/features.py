@@ -150,7 +150,7 @@ class _Bench:
         self._cut(x, count)
         parts = fft.rfft(self._cut_frames)[:, :-1].view(np.float32).reshape(_AT_ONCE, -1, 2)
         np.einsum("fbp,fbp->fb", parts, parts, out=self._power)
-        _multiply(self._power, self._tables.mels, self._mels)
+        multiply(self._power, self._tables.mels, self._mels)
         np.maximum(self._mels, _FLOOR, out=self._mels)
         return np.log(self._mels, out=self._mels)[:count]
 
@@ -172,7 +172,7 @@ class _Bench:
         frames *= tables.window
 
 
-def _multiply(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
+def multiply(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
     """A matrix product, a few rows at a time: so few that the library does them in this thread. With more, it calls
     other threads to help, which takes longer than to do without, and very long where they have no core of their own.
     """

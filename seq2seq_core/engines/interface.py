@@ -93,6 +93,12 @@ class EngineConfig(Config):
             ConfigError: There is no such device.
         """
 
+    @classmethod
+    def is_for(cls, model_root: str) -> bool:
+        """Whether a folder holds a model of a kind that this engine alone runs."""
+        del model_root
+        return False
+
     def describe_recognizer(self, model_root: str) -> SpeechModel:
         """What is known of a model that hears, without loading it; see `load_recognizer` for the errors."""
         raise self._deaf(model_root)

@@ -8,11 +8,13 @@ from seq2seq_core.choices import OneOf, by_name
 from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.engines.interface import EngineConfig
 from seq2seq_core.engines.torch_engine import TorchEngineConfig
+from seq2seq_core.engines.whisper import WhisperEngineConfig
 
 ENGINES: dict[str, type[EngineConfig]] = by_name(
     "kind",
     TorchEngineConfig,
     EchoEngineConfig,
+    WhisperEngineConfig,
 )
 DEFAULT = TorchEngineConfig()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ from seq2seq_core.engines.hearing import ModelRecognizer
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, Source
 from seq2seq_core.engines.recognition import Recognizer, SpeechModel
 from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.machine import has_gpu
 from seq2seq_core.modalities.base import Modality
 from seq2seq_core.modalities.sound import Sound
 from seq2seq_core.models.card import read_card, read_config
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 # On CPU larger batches leave the caches (measured: 4096 to 16384 within 10%, 32768 is slower); a GPU wants them, and
 # halves what its memory does not hold.
 _CPU_BATCH_TOKENS, _GPU_BATCH_TOKENS = 8192, 131_072
-
-_GPUS = "nvidia[0-9]*"
 
 
 class FusionConfig(Config):
@@ -130,7 +128,7 @@ class TorchEngineConfig(EngineConfig):
 
     def processes(self, cores: int) -> int:
         """See `EngineConfig.processes`: one on a GPU, which several would only wait for."""
-        if self.device == "cpu" or (self.device == "auto" and not any(Path("/dev").glob(_GPUS))):
+        if self.device == "cpu" or (self.device == "auto" and not has_gpu()):
             return cores
         import torch
 

@@ -60,8 +60,25 @@ def describe_speech_model(config: TranscriberConfig) -> ModelEntry:
         ModelError: There is no finished model, or none that hears.
         ConfigError: The engine has no recognisers.
     """
-    found: SpeechModel = _hearing(config.engine).describe_recognizer(config.model)
+    try:
+        found: SpeechModel = _hearing(config.engine).describe_recognizer(config.model)
+    except ModelError as error:
+        raise _other_engine(config, error) or error from None
     return ModelEntry(url=storage.redact(config.model), digest=found.digest, lineage=found.lineage)
+
+
+def _other_engine(config: TranscriberConfig, error: ModelError) -> ModelError | None:
+    """What to tell where another engine would run the model."""
+    fitting = (name for name, kind in ENGINES.items() if kind.hears and kind.is_for(config.model))
+    name = next(fitting, config.engine.kind)
+    if name == config.engine.kind:
+        return None
+    return ModelError(
+        "the model is for another engine",
+        where=storage.redact(config.model),
+        found=f"engine.kind {config.engine.kind}: {error.problem}",
+        advice=f"Say --engine.kind {name}.",
+    )
 
 
 def load_recognizer(config: TranscriberConfig, digest: str | None = None) -> Recognizer:
