@@ -19,7 +19,6 @@ import operator
 import os
 import posixpath
 import re
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -28,14 +27,13 @@ import fsspec
 import xxhash
 from fsspec.implementations.local import LocalFileSystem
 
-from seq2seq_core import local_disk
+from seq2seq_core import local_disk, object_store
 from seq2seq_core.errors import StorageError
 
 _EXTRAS = "For s3:// install seq2seq[s3], for gs:// seq2seq[gcs]."
 _BLOCK_BYTES = 1 << 20
 _CREDENTIALS = re.compile(r"(?<=://)[^/@]+@")
 _STORE_LIBRARIES = frozenset({"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "requests"})
-_MOST_CONFLICTS = 5
 _LOCAL_PREFIX = re.compile("^(file|local)://")
 _LOCAL = LocalFileSystem()
 
@@ -131,13 +129,6 @@ def is_folder(url: str) -> bool:
     with named(url):
         fs, path = filesystem(url)
         return bool(fs.isdir(path))
-
-
-def is_file(url: str) -> bool:
-    """Whether a file stands there that can be read again and again: no folder, pipe or device."""
-    with named(url):
-        fs, path = filesystem(url)
-        return bool(fs.isfile(path))
 
 
 def size(url: str) -> int:
@@ -312,7 +303,7 @@ def create_exclusively(url: str, data: bytes) -> bool:
     if fs is _LOCAL:
         return local_disk.create_exclusively(path, data, url)
     with named(url):
-        return _create_in_store(fs, path, data)
+        return object_store.create(fs, path, data)
 
 
 def digest_bytes(data: bytes) -> str:
@@ -359,47 +350,3 @@ def _writable(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     if _path_of(url) is None and "::" in url:
         raise StorageError("nothing can be written through a chain of file systems", where=redact(url))
     return filesystem(url)
-
-
-def _create_in_store(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
-    """Create an object under the condition that there is none.
-
-    An answer may be lost on its way: the library then asks again and is told that the object exists, although it is
-    its own. So the object carries the name of its writer where the store keeps such notes.
-    """
-    writer = uuid.uuid4().hex
-    notes = {"s3": "Metadata", "gs": "metadata"}.get(_protocol(fs))
-    for attempt in range(_MOST_CONFLICTS):
-        try:
-            fs.pipe_file(path, data, mode="create", **({notes: {"writer": writer}} if notes else {}))
-        except FileExistsError:
-            break
-        except OSError as error:
-            if _error_code(error) == "PreconditionFailed":
-                break
-            # S3 says so while another conditional write of that name is under way, and wants to be asked again.
-            if _error_code(error) != "ConditionalRequestConflict" or attempt == _MOST_CONFLICTS - 1:
-                raise
-        else:
-            return True
-    return _writer_of(fs, path) == writer
-
-
-def _writer_of(fs: fsspec.AbstractFileSystem, path: str) -> str | None:
-    """The note of who created an object; None when it has none, or is gone."""
-    fs.invalidate_cache()
-    with contextlib.suppress(FileNotFoundError):
-        notes = fs.metadata(path) if _protocol(fs) == "s3" else fs.info(path).get("metadata")
-        return (notes or {}).get("writer")
-    return None
-
-
-def _error_code(error: OSError) -> str | None:
-    """The code S3 gave for an error that s3fs has translated."""
-    answer = getattr(error.__cause__, "response", None) or {}
-    code: str | None = answer.get("Error", {}).get("Code")
-    return code
-
-
-def _protocol(fs: fsspec.AbstractFileSystem) -> str:
-    return fs.protocol if isinstance(fs.protocol, str) else str(fs.protocol[0])

@@ -393,8 +393,7 @@ class Trainer:
         limits, steps = self._config.limits, self._state.step - self._first_step
         left = []
         if limits.max_steps is not None and steps:
-            pace = (time.monotonic() - self._began) / steps
-            left.append(pace * (limits.max_steps - self._state.step))
+            left.append((time.monotonic() - self._began) / steps * (limits.max_steps - self._state.step))
         if limits.max_minutes is not None:
             left.append(max(60 * limits.max_minutes - self._seconds(), 0.0))
         return min(left, default=None)

@@ -13,7 +13,7 @@ import pydantic
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import REPORT_NAME, Manifest
-from seq2seq_core.errors import foreign_file
+from seq2seq_core.errors import StorageError, foreign_file
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.corpus import Message
 from seq2seq_core.preparation.terms.messages import Head
@@ -81,7 +81,9 @@ def is_free_for_page(url: str) -> bool:
     """Whether nothing stands there, or a page of this program, which says so in its head."""
     if not storage.exists(url):
         return True
-    if not storage.is_file(url):
+    try:
+        storage.check_destination(url)
+    except StorageError:  # a folder, or a pipe, which nobody may write to, stands there
         return False
     with storage.open_input(url) as file:
         head = file.read(_HEAD_BYTES)

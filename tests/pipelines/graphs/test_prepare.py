@@ -307,7 +307,7 @@ def test_formats_side_by_side(corpus: Path, tmp_path: Path) -> None:
     ("values", "message"),
     [
         ({"target": None}, "both sides are needed"),
-        ({"source": None, "target": None}, "give source and target, or corpora"),
+        ({"source": None, "target": None}, "give source and target, or path, or text, or corpora"),
         ({"validation": {"share": 0.1, "source": "a", "target": "b"}}, "give files or share"),
         ({"validation": {"share": 0.9}}, "validation.share"),
         ({"deduplicat": "none"}, "Did you mean deduplicate"),
