@@ -25,6 +25,7 @@ _NEEDED: Mapping[str, Mapping[str, object]] = {
     "prepare": {"source": "train.en", "target": "train.de", "output": "data"},
     "train": {"dataset": "data", "output": "run"},
     "translate": {"model": "run/best", "input": ["docs"], "output": "out"},
+    "transcribe": {"model": "run/best", "input": ["audio"], "output": "out"},
 }
 
 

@@ -6,16 +6,21 @@ The words are those of the page. `seq2seq` is a script that sets a few keys more
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import sys
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+import soundfile
+
 from pipelines.demo import corpus
 from tests.docs.pages import ROOT
 
 PAIRS, HELD_OUT = 1500, 30
+UTTERANCES, HEARD, RATE = 300, 4, 8000
 
 SMALL = {
     "prepare": {"--tokenizer.vocabulary_size": "500"},
@@ -72,7 +77,7 @@ def environment(script: Path, cache: Path) -> dict[str, str]:
 
 
 def make_files(folder: Path) -> None:
-    """The files that the pages name: pairs, documents, lines and parts of a corpus."""
+    """The files that the pages name: pairs, documents, lines and parts of a corpus, recordings."""
     corpus.generate(str(folder), PAIRS, seed=1, valid=HELD_OUT, test=HELD_OUT)
     (folder / "docs").mkdir()
     (folder / "parts").mkdir()
@@ -85,3 +90,25 @@ def make_files(folder: Path) -> None:
         whole = (folder / f"train.{side}").read_bytes().splitlines(keepends=True)
         (folder / "parts" / f"old.{side}").write_bytes(b"".join(whole[:800]))
         (folder / f"new.{side}").write_bytes(b"".join(whole[800:]))
+    _make_recordings(folder)
+
+
+def _make_recordings(folder: Path) -> None:
+    """Manifests of tones with sentences that nobody says, a few of them in `audio/`, and a model for them."""
+    for name in ("audio", "tones"):
+        (folder / name).mkdir()
+    with (folder / "train.en").open(encoding="utf-8") as file:
+        texts = [line.rstrip("\n") for line in islice(file, UTTERANCES)]
+    rows = [_record(folder, number, text) for number, text in enumerate(texts)]
+    for name, some in (("train", rows), ("test", rows[:HEARD])):
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in some), "utf-8")
+    (folder / "train.yaml").write_text("model: {family: speech}\ndata: {max_source_tokens: 1000}\n")
+
+
+def _record(folder: Path, number: int, text: str) -> dict[str, object]:
+    """A tone as long as the text takes; its row of a manifest."""
+    seconds = max(0.5, len(text) / 15)
+    tone = 0.2 * np.sin(np.arange(int(seconds * RATE)) * (math.tau * (200 + number) / RATE))
+    path = f"{'audio' if number < HEARD else 'tones'}/{number:03d}.flac"
+    soundfile.write(folder / path, tone, RATE)
+    return {"audio_filepath": path, "text": text, "speaker": f"speaker {number % 60}"}

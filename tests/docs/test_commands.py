@@ -22,7 +22,7 @@ YAML = [block for block in BLOCKS if block.language == "yaml"]
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with the configuration files that the pages show, whole, and with those that come with the package."""
     monkeypatch.setenv("SEQ2SEQ_DATA", "data")
-    for name in ("prepare", "train", "translate"):
+    for name in ("prepare", "train", "translate", "transcribe"):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(needed(name, {})))
     (tmp_path / "pipelines").symlink_to(ROOT / "pipelines")
     monkeypatch.chdir(tmp_path)

@@ -21,6 +21,7 @@ NEEDS = {
     "docs/growing.md": (),
     "docs/train.md": ("data",),
     "docs/translate.md": ("data", "runs"),
+    "docs/transcribe.md": ("data", "runs"),
     "docs/commands.md": ("data", "runs", "out"),
 }
 """Pages with such blocks, and what of the first page's results they go on with."""
@@ -41,12 +42,14 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 @pytest.mark.slow
 def test_the_first_page_does_what_it_shows(ran: tuple[Path, list[str]]) -> None:
     folder, printed = ran
-    assert len(printed) == 3
+    assert len(printed) == 4
     assert (folder / "first" / "report.html").is_file()
     assert (folder / "report.html").is_file()
     assert "the ledger adds up" in printed[1]
     for name in ("test.en-00000-of-00001.txt", "a-00000-of-00001.jsonl"):
         assert (folder / "out" / name).is_file()
+    assert (folder / "transcripts" / "transcripts-00000-of-00001.jsonl").is_file()
+    assert "wer|norm:standard" in printed[3]
 
 
 @pytest.mark.slow

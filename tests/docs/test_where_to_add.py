@@ -13,6 +13,7 @@ import pytest
 from seq2seq_core.corpora.formats.table import FORMATS as CORPUS_FORMATS
 from seq2seq_core.documents.table import FORMATS as DOCUMENT_FORMATS
 from seq2seq_core.engines.table import ENGINES
+from seq2seq_core.inference.transcripts.table import FORMATS as TRANSCRIPT_FORMATS
 from seq2seq_core.modalities.table import MODALITIES
 from seq2seq_core.models.registry import FAMILIES
 from seq2seq_core.text.rules.catalogue import FiltersConfig
@@ -33,8 +34,15 @@ _EVERYDAY = frozenset(
 )
 """Names that are words for other things as well: who knows these is known by their symbols alone."""
 
-_OTHER_ROOM = {"a corpus format": "seq2seq_core/documents/", "a document format": "seq2seq_core/corpora/"}
-"""Formats of both rooms have the same names."""
+_CORPORA, _DOCUMENTS, _TRANSCRIPTS = (
+    f"seq2seq_core/{room}/" for room in ("corpora", "documents", "inference/transcripts")
+)
+_OTHER_ROOMS = {
+    "a corpus format": (_DOCUMENTS, _TRANSCRIPTS),
+    "a document format": (_CORPORA, _TRANSCRIPTS),
+    "a transcript format": (_CORPORA, _DOCUMENTS),
+}
+"""Formats of these rooms have the same names."""
 
 
 def _entry(name: str, kind: type) -> Entry:
@@ -71,6 +79,7 @@ KINDS = {
     "a modality": _of_table(MODALITIES),
     "an engine": _of_table(ENGINES),
     "a model family": _of_table(FAMILIES),
+    "a transcript format": _of_table(TRANSCRIPT_FORMATS),
     "a cleaning rule": _rules(),
     "a step of a preparation": _steps(),
 }
@@ -87,7 +96,7 @@ def test_the_page_has_a_line_for_every_kind() -> None:
 )
 def test_a_name_is_known_where_the_page_says(kind: str, entry: Entry) -> None:
     folder, table, count = ROWS[kind]
-    known = [file for file in knowing(ROOT, entry) if not file.startswith(_OTHER_ROOM.get(kind, "/"))]
+    known = [file for file in knowing(ROOT, entry) if not file.startswith(_OTHER_ROOMS.get(kind, ()))]
     assert f"seq2seq_core/{table}" in known
     others = [file for file in known if file != f"seq2seq_core/{table}"]
     assert all(file.startswith(f"seq2seq_core/{folder}") for file in others), others
