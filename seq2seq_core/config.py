@@ -111,8 +111,7 @@ def keys(kind: type[Config], prefix: str = "", defaults: Config | None = None) -
             continue
         if choice and arms:
             yield _name_key(choice, f"{prefix}{name}", field, default)
-            settings = _union_keys(arms, f"{prefix}{name}.", default, None)
-            yield from (key for key in settings if key.name != f"{prefix}{name}.{choice.key}")
+            yield from _union_keys(arms, f"{prefix}{name}.", default, None)
             continue
         yield Key(
             name=f"{prefix}{name}",

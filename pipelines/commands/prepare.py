@@ -54,6 +54,8 @@ _OF_ONE_CORPUS = (
     "score_field",
     "source_language",
     "target_language",
+    "audio_root",
+    "split",
 )
 
 logger = logging.getLogger(__name__)
@@ -87,6 +89,8 @@ class PrepareConfig(Recipe):
     target_field: str | int | None = Field(None, description="of the one corpus: see corpora.target_field")
     text_field: str | int | None = Field(None, description="of the one corpus: see corpora.text_field")
     score_field: str | int | None = Field(None, description="of the one corpus: see corpora.score_field")
+    audio_root: Location | None = Field(None, description="of the one corpus: see corpora.audio_root")
+    split: str | None = Field(None, description="of the one corpus: see corpora.split")
     source_language: str | None = Field(None, description="of the one corpus: language of the source side (en, pt-BR)")
     target_language: str | None = Field(None, description="of the one corpus: language of the target side")
     corpora: tuple[CorpusConfig, ...] = Field(

@@ -11,22 +11,26 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
 from pydantic import Field, model_validator
 
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, build
 from seq2seq_core.data.bins import Keys, LengthOrder, RowLengths, cut
 from seq2seq_core.data.column_layout import Rows
 from seq2seq_core.dataset.reader import Lengths, Weights
 from seq2seq_core.errors import TrainingError
+from seq2seq_core.modalities.text import Text
 
 RowNumbers = npt.NDArray[np.uint32]
 
 MOST_ROWS = 1 << 32
 """Numbers of rows are kept, and sorted, in 32 bits; the order of so many takes 70 GB of memory to make."""
+
+USUAL_SOURCE_TOKENS = Text.longest
 
 _EPOCH = "an epoch, by the weights of its corpora,"
 _CHUNK_ROWS = 1 << 17
@@ -48,8 +52,11 @@ class StreamConfig(Config):
         description="groups of rows of similar length that make up a global batch; more mix lengths better",
     )
     window_rows: int = Field(1 << 17, ge=1, le=1 << 31, description="rows that are sorted by length together")
-    max_source_tokens: int = Field(
-        256, ge=1, le=1 << 24, description="rows with a longer source are left out of training"
+    max_source_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=1 << 24,
+        description="rows with a longer source are left out of training; default: 256, of audio 3000 frames",
     )
     max_target_tokens: int = Field(
         256, ge=1, le=1 << 24, description="rows with a longer target are left out of training"
@@ -63,11 +70,25 @@ class StreamConfig(Config):
     @property
     def max_width(self) -> int:
         """Width of the longest row that is trained on."""
-        return max(self.max_source_tokens, self.max_target_tokens) + 1
+        return max(self.most_source_tokens, self.max_target_tokens) + 1
+
+    @property
+    def most_source_tokens(self) -> int:
+        """The longest source that is trained on; where nothing was said, that of text."""
+        return self.max_source_tokens or USUAL_SOURCE_TOKENS
+
+    def settled(self, usual: int = USUAL_SOURCE_TOKENS) -> Self:
+        """The same with the longest source written out: `usual` where nothing was said.
+
+        Raises:
+            ConfigError: A bin cannot hold such a row.
+        """
+        longest = self.max_source_tokens or usual
+        return build(type(self), self.model_dump() | {"max_source_tokens": longest}, where="data")
 
     def keeps(self, lengths: Lengths) -> npt.NDArray[np.bool_]:
         """Which rows are trained on."""
-        kept: npt.NDArray[np.bool_] = (lengths.source <= self.max_source_tokens) & (
+        kept: npt.NDArray[np.bool_] = (lengths.source <= self.most_source_tokens) & (
             lengths.target <= self.max_target_tokens
         )
         return kept
@@ -77,7 +98,7 @@ class StreamConfig(Config):
         if self.max_width > self.bin_tokens:
             raise ValueError(
                 f"a bin of batch_tokens / bins_per_batch ({self.batch_tokens} / {self.bins_per_batch} = "
-                f"{self.bin_tokens}) tokens cannot hold a row of max_source_tokens ({self.max_source_tokens}) or "
+                f"{self.bin_tokens}) tokens cannot hold a row of max_source_tokens ({self.most_source_tokens}) or "
                 f"max_target_tokens ({self.max_target_tokens}) and its EOS: raise batch_tokens to "
                 f"{self.max_width * self.bins_per_batch} or more, or lower one of the others"
             )

@@ -97,7 +97,7 @@ class Loader:
         if config.max_tokens_per_device < limits.max_width:
             raise ConfigError(
                 f"max_tokens_per_device ({config.max_tokens_per_device}) cannot hold a row of max_source_tokens "
-                f"({limits.max_source_tokens}) or max_target_tokens ({limits.max_target_tokens}) and its EOS",
+                f"({limits.most_source_tokens}) or max_target_tokens ({limits.max_target_tokens}) and its EOS",
             )
         self._columns = columns
         self._stream = stream

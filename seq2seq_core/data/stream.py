@@ -73,6 +73,7 @@ class BatchStream:
         cache: Path | None = None,
     ) -> None:
         check_rows("the split", lengths.rows)
+        config = config.settled()
         self.lengths, self.config = lengths, config
         self._maker = OrderMaker(lengths, config, seed, weights)
         found = self._maker.survey(f"{STREAM_VERSION}\n{seed}\n{config.model_dump_json()}".encode())
@@ -82,7 +83,7 @@ class BatchStream:
         if not found.rows:
             raise TrainingError(
                 "no row is left to train on",
-                found=f"{self.dropped_rows} rows, all with more than {config.max_source_tokens} source or "
+                found=f"{self.dropped_rows} rows, all with more than {self.config.max_source_tokens} source or "
                 f"{config.max_target_tokens} target tokens",
                 advice="Raise max_source_tokens and max_target_tokens, or check what preparation kept.",
             )

@@ -68,6 +68,7 @@ class Audio(Modality, FilterBankConfig):
     row_group_positions: ClassVar[int] = 1 << 17
     longest_counted: ClassVar[int] = 8192
     metric: ClassVar[Literal["bleu", "wer"]] = "wer"
+    longest: ClassVar[int] = 3000
 
     kind: Literal["audio"] = "audio"
     channel: int | None = Field(None, ge=0, lt=1 << 16, description="the channel that is heard, from 0; null mixes all")

@@ -113,6 +113,7 @@ class Modality(Config, ABC):
     Attributes:
         raw: What readers give of it.
         metric: What models of such a source are judged by where nobody says so.
+        longest: The longest source that is trained on where nobody says so.
         has_text: Whether its staged column is text: then rules judge it, tokenizers are trained on it, and n-grams and
             near-duplicates are looked for in it.
         measured: The names of what is measured of it, which rules may ask for.
@@ -126,6 +127,7 @@ class Modality(Config, ABC):
     row_group_positions: ClassVar[int] = 1 << 20
     longest_counted: ClassVar[int] = 1024
     metric: ClassVar[Literal["bleu", "wer"]] = "bleu"
+    longest: ClassVar[int] = 256
 
     kind: str
 

@@ -3,6 +3,8 @@
 
 What is said of a text can be written in many ways that sound the same. The form `standard` is, in this order:
 
+    asides             what stands between brackets, parentheses or angles goes: [noise], (music), <unk> are not said
+                       (as in Radford et al. 2022, appendix C)
     apostrophes        all kinds become ', invisible characters (format controls, variation selectors) go
     NFKC               full-width letters, ligatures and the like become plain ones
     case               Unicode's case folding, so that ß becomes ss; in Turkish and its like I becomes ı first, and İ i
@@ -36,6 +38,7 @@ _LOOSE = r"[^a-z0-9 ]|^ | $|  "
 _SMALL_SCRIPTS = "[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}\u30fc]\\p{M}*"
 _APOSTROPHES = "[`\xb4\u2018\u2019\u201b\u02bc\u2032\uff07]"
 _UNSEEN = "[\\p{Cf}\ufe00-\ufe0f]"
+_ASIDES = r"\[[^\[\]]*\]|\([^()]*\)|<[^<>]*>"
 _BETWEEN_WORDS = (
     (r"[^\p{L}\p{M}\p{N}']+", " "),
     ("''+", "'"),
@@ -61,6 +64,7 @@ def loose_rows(text: TextColumn) -> Bools:
 
 def standard(column: pa.StringArray, language: str) -> pa.StringArray:
     """The form `standard` of every row; nulls stay null."""
+    column = pc.replace_substring_regex(column, _ASIDES, " ")
     column = pc.replace_substring_regex(column, _APOSTROPHES, "'")
     column = _folded(pc.replace_substring_regex(column, _UNSEEN, ""), language)
     for pattern, replacement in _BETWEEN_WORDS:

@@ -38,7 +38,7 @@ class Exporter:
         self._config = config
         self._materials = materials
         manifest = materials.dataset.manifest
-        self._source_text = source_text(manifest, config.data.max_source_tokens, config.normalize)
+        self._source_text = source_text(manifest, config.data.most_source_tokens, config.normalize)
         for name in MODEL_NAMES:
             check_room(storage.join(config.output, name), manifest.tokenizers, is_joint=manifest.is_joint)
 

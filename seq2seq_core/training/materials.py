@@ -21,10 +21,11 @@ from seq2seq_core.training.config import TrainConfig
 
 @dataclass(frozen=True)
 class Materials:
-    """What a run works with."""
+    """What a run works with; in `config` nothing is left open that the dataset decides."""
 
     dataset: Dataset
     model: Seq2Seq
+    config: TrainConfig
 
 
 def gather_materials(config: TrainConfig, device: torch.device) -> Materials:
@@ -39,6 +40,7 @@ def gather_materials(config: TrainConfig, device: torch.device) -> Materials:
         raise ConfigError(
             "the run folder is a dataset folder", where="output", found=config.output, advice="Name another folder."
         )
+    config = _settled(config, dataset)
     vocabulary = dataset.target_tokenizer.vocabulary_size
     torch.manual_seed(config.seed)
     model = build_model(config.model, dataset.manifest.sides["source"].encoder_input, vocabulary)
@@ -49,7 +51,14 @@ def gather_materials(config: TrainConfig, device: torch.device) -> Materials:
             found=model.max_length,
             expected=f"{config.data.max_width} or more, for data.max_source_tokens and data.max_target_tokens with EOS",
         )
-    return Materials(dataset, model.to(device))
+    return Materials(dataset, model.to(device), config)
+
+
+def _settled(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """The configuration with what models of such sources are judged by, and trained on, where it names none."""
+    modality = dataset.manifest.sides["source"].modality
+    validation = config.validation.model_copy(update={"metric": config.validation.metric or modality.metric})
+    return config.model_copy(update={"validation": validation, "data": config.data.settled(modality.longest)})
 
 
 def initialize(materials: Materials, folder: str, parts: Literal["all", "encoder"] = "all") -> None:

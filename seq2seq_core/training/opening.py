@@ -58,17 +58,11 @@ def open_run(config: TrainConfig, world: World) -> Opened:
 
 def _opened(config: TrainConfig, world: World) -> Opened:
     materials = gather_materials(config, world.device)
-    config = _settled(config, materials.dataset)
+    config = materials.config
     exporter = Exporter(config, materials)
     loader = _opened_loader(config, materials.dataset, world)
     fixed = {**identity(config, materials.dataset.manifest.digest), STREAM: loader.fingerprint}
     return Opened(config, materials, exporter, loader, fixed)
-
-
-def _settled(config: TrainConfig, dataset: Dataset) -> TrainConfig:
-    """The configuration with the metric that models of such sources are judged by, where it names none."""
-    metric = config.validation.metric or dataset.manifest.sides["source"].modality.metric
-    return config.model_copy(update={"validation": config.validation.model_copy(update={"metric": metric})})
 
 
 def _opened_loader(config: TrainConfig, dataset: Dataset, world: World) -> Loader:

@@ -15,7 +15,7 @@ from seq2seq_core.listing import Found, find_files
 
 SUFFIXES = frozenset(
     {
-        *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".snd", ".caf", ".w64"),
+        *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".snd", ".caf"),
         *(".m4a", ".aac", ".webm", ".mp4", ".mka", ".rf64", ".sph"),
     }
 )

@@ -228,6 +228,14 @@ def test_a_configuration_whose_longest_row_does_not_fit_is_refused() -> None:
     StreamConfig(batch_tokens=104, max_source_tokens=25, max_target_tokens=10)
 
 
+def test_the_longest_source_is_settled_where_nothing_was_said() -> None:
+    assert StreamConfig().settled().max_source_tokens == 256
+    assert StreamConfig().settled(3000).max_source_tokens == 3000
+    assert StreamConfig(max_source_tokens=9).settled(3000).max_source_tokens == 9
+    with pytest.raises(ConfigError, match=r"cannot hold a row of max_source_tokens \(3000\)"):
+        StreamConfig(batch_tokens=8192).settled(3000)
+
+
 def test_no_row_left_is_an_error() -> None:
     with pytest.raises(TrainingError, match="no row is left to train on; found 3 rows"):
         BatchStream(ArrayLengths(*np.full((2, 3), 90, np.int32)), CONFIG, seed=1)
