@@ -30,12 +30,20 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 1, 2, 3, 130
 EXIT_BROKEN_PIPE, EXIT_TERMINATED = 141, 143
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+def main(arguments: Sequence[str] | None = None, *, is_alone: bool = False) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: The words behind the program's name; those of this process where None.
+        is_alone: The process is there for this command: stop signals are heard from here on, not a moment earlier, as
+            here is where they are told.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    terminal.make_ready()
-    _set_up_logging()
     try:
+        if is_alone:
+            switches.raise_when_stopped()
+        terminal.make_ready()
+        _set_up_logging()
         return _dispatch(words)
     except terminal.NobodyReadsError:
         return EXIT_BROKEN_PIPE
@@ -54,10 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def console() -> int:
     """The same as a process of its own: what it leaves in memory goes back whole, not looked through for garbage."""
     terminal.make_ready()
-    switches.raise_when_stopped()
     switches.look_for_garbage_seldom()
     try:
-        code = main()
+        code = main(is_alone=True)
     except Exception as error:  # noqa: BLE001 - shown as the interpreter shows it, which would then wait for threads
         sys.excepthook(type(error), error, error.__traceback__)
         code = EXIT_FAILED

@@ -17,7 +17,7 @@ from seq2seq_core.config import Config
 from tests.docs.pages import ROOT
 from tests.docs.shell import Called
 
-_EXTRAS = re.compile(r"(?:seq2seq|\.|`)\[([a-z0-9,-]+)\]")
+_EXTRAS = re.compile(r"(?:seq2seq|\.|`)\[([a-z][a-z0-9,-]*)\]")
 _BENCHMARK = re.compile(r"tests/benchmarks/\w+\.py")
 
 # What a page leaves out of a configuration file, because it does not show how to name files.

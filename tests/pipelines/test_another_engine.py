@@ -133,4 +133,7 @@ def test_its_name_and_keys_stand_in_the_help_and_in_errors(capsys: pytest.Captur
     assert "toy: the input backwards" in " ".join(capsys.readouterr().out.split())
     words = ["--model", "m", "--input", "x", "--output", "o", "--engine.kind", "tory"]
     assert main(["translate", *words]) == 2
-    assert "engine.kind: there is none of this name, only 'torch', 'echo' or 'toy'" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "engine.kind: there is none of this name, only 'torch', 'echo', 'whisper' or 'toy'" in told
+        "engine.kind: there is none of this name, only 'torch', 'echo', 'whisper' or 'toy'" in capsys.readouterr().err
+    )

@@ -15,6 +15,8 @@ import pytest
 Values = dict[str, Any]
 
 TIMES = ("seconds", "validation_seconds", "tokens_per_second")
+OF_ITS_FOLDER = ("configuration",)
+"""Digest of a configuration that names the folder."""
 MOST_MOMENTS = 120
 CHANGES: Values = {
     "validation": {"every_steps": 3, "max_batch_tokens": 150},
@@ -42,7 +44,7 @@ def kill(tiny_training: Values, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
 def without_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: without_times(inner) for name, inner in value.items() if name not in TIMES}
+        return {name: without_times(inner) for name, inner in value.items() if name not in (*TIMES, *OF_ITS_FOLDER)}
     return [without_times(inner) for inner in value] if isinstance(value, list) else value
 
 
