@@ -135,5 +135,3 @@ def test_its_name_and_keys_stand_in_the_help_and_in_errors(capsys: pytest.Captur
     assert main(["translate", *words]) == 2
     told = capsys.readouterr().err
     assert "engine.kind: there is none of this name, only 'torch', 'echo', 'whisper' or 'toy'" in told
-        "engine.kind: there is none of this name, only 'torch', 'echo', 'whisper' or 'toy'" in capsys.readouterr().err
-    )
