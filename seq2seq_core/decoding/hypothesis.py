@@ -13,6 +13,7 @@ from seq2seq_core.config import Config
 
 _LONGEST_OUTPUT = 1 << 20
 _FEWEST_CANDIDATES = 10
+_USUAL_CTC_WEIGHT = 0.3  # Watanabe et al. 2017
 _LATER = frozenset(
     {
         *("ctc_weight", "ctc_candidates", "length_reward", "min_length_ratio", "no_repeat_ngram", "ngram_repeats"),
@@ -35,12 +36,12 @@ class SearchConfig(Config):
     )
     max_length_extra: int = Field(20, ge=1, le=1 << 20, description="see max_length_ratio")
     attention: bool = Field(False, description="return the attention of each output token over the source")
-    ctc_weight: float = Field(
-        0.0,
+    ctc_weight: float | None = Field(
+        None,
         ge=0,
         le=1,
         description="what the scores of frames count for (CTC), and the decoder for the rest; 0 is the decoder alone, "
-        "1 the best path through the frames, without decoder or beam",
+        "1 the best path through the frames, without decoder or beam; null: 0.3 where the model was trained with CTC",
     )
     ctc_candidates: int | None = Field(
         None,
@@ -90,6 +91,12 @@ class SearchConfig(Config):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"ctc_weight is 1, the best path of CTC alone, which knows no {name}")
         return self
+
+    def settled(self, *, has_frame_scores: bool) -> SearchConfig:
+        """The same with the weight of CTC written out: a decoder by itself may pass over words or say them again."""
+        if self.ctc_weight is not None:
+            return self
+        return self.model_copy(update={"ctc_weight": _USUAL_CTC_WEIGHT if has_frame_scores else 0.0})
 
     @property
     def candidates(self) -> int:

@@ -50,6 +50,7 @@ def search(
     """
     if not len(lengths_B):
         return []
+    options = options.settled(has_frame_scores=model.auxiliary_weight > 0)
     with torch.inference_mode():
         memory = model.encode(source_BS, lengths_B)
         if options.ctc_weight == 1:

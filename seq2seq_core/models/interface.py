@@ -72,7 +72,8 @@ class Seq2Seq(nn.Module, ABC):
         subsampling: Source positions an encoder state stands for: n positions give ceil(n / subsampling) states, and
             state s stands for the positions from s * subsampling on.
         auxiliary_weight: Share w (0 to 1) of the second head in what training minimises, (1 - w) * cross-entropy +
-            w * auxiliary (Kim, Hori and Watanabe 2017); 0: there is no second head.
+            w * auxiliary (Kim, Hori and Watanabe 2017); 0: there is no second head. Its `frame_scores` have a say in
+            every search, unless something else is asked for.
         encoder_parts: Names of the modules that make a memory of a source, and of nothing else.
     """
 

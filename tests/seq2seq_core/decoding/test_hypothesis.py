@@ -55,3 +55,10 @@ def test_keys_that_do_not_go_together_are_told(values: dict[str, Any], message: 
 @pytest.mark.parametrize(("values", "expected"), [({}, 10), ({"beam": 8}, 16), ({"beam": 1, "ctc_candidates": 3}, 3)])
 def test_candidates_follow_the_beam_unless_named(values: dict[str, int], expected: int) -> None:
     assert SearchConfig.model_validate(values).candidates == expected
+
+
+def test_ctc_has_its_usual_say_where_a_model_has_it_and_nothing_else_is_asked_for() -> None:
+    assert SearchConfig().settled(has_frame_scores=True).ctc_weight == 0.3
+    assert SearchConfig().settled(has_frame_scores=False).ctc_weight == 0
+    assert SearchConfig(ctc_weight=0).settled(has_frame_scores=True).ctc_weight == 0
+    assert "ctc_weight" not in SearchConfig().identity()

@@ -74,6 +74,19 @@ def test_every_hypothesis_has_the_scores_that_both_give_it(heard_model: Model, b
 
 
 @pytest.mark.parametrize("beam", [1, 4])
+def test_a_model_that_was_trained_with_ctc_is_searched_with_it(heard_model: Model, beam: int) -> None:
+    model, sources = heard_model(end_bonus=0.5), sentences(12)
+    plain = run(model, sources, SearchConfig(beam=beam))
+    alone = run(model, sources, SearchConfig(beam=beam, ctc_weight=0))
+    assert [[h.score for h in row] for row in plain] == [[h.score for h in row] for row in alone]
+    model.auxiliary_weight = 0.5
+    found = run(model, sources, SearchConfig(beam=beam))
+    expected = run(model, sources, SearchConfig(beam=beam, ctc_weight=0.3))
+    assert [[h.score for h in row] for row in found] == [[h.score for h in row] for row in expected]
+    assert [[h.score for h in row] for row in found] != [[h.score for h in row] for row in plain]
+
+
+@pytest.mark.parametrize("beam", [1, 4])
 @pytest.mark.parametrize(
     "keys",
     [
