@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipelines.local import pool, switches
+from pipelines.local import pool
 from pipelines.local.workers import HERE, Workers
-from seq2seq_core import storage
+from seq2seq_core import stopping, storage
 
 _OF_THIS_PROCESS = "memory://"
 
@@ -34,7 +34,7 @@ def is_here(beam_arguments: Sequence[str]) -> bool:
     """Whether this process does it all, by Beam's options; a mistake in them is told before all others."""
     if not beam_arguments:
         return True
-    with switches.interrupts_wait():
+    with stopping.interrupts_wait():
         from pipelines.graphs import options
 
     return options.run_in_this_thread(options.parse(beam_arguments))

@@ -19,10 +19,9 @@ from pydantic import Field
 
 from pipelines.commands import here
 from pipelines.commands.call import Call
-from pipelines.local import switches
 from pipelines.local.workers import Workers
 from seq2seq_core import config as configuration
-from seq2seq_core import storage
+from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
 from seq2seq_core.corpora.config import CorpusConfig, Patterns
 from seq2seq_core.corpora.formats.table import FormatName
@@ -177,7 +176,7 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
     is_here = here.is_here(beam_arguments)
     job = _begin_job(config)
     with _workers(job, beam_arguments) if is_here else contextlib.nullcontext() as workers:
-        with switches.interrupts_wait():
+        with stopping.interrupts_wait():
             from pipelines.graphs import prepare
 
         while not prepare.run(job, workers, beam_arguments):

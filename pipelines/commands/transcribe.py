@@ -19,10 +19,9 @@ from pydantic import Field
 
 from pipelines.commands import here
 from pipelines.commands.call import Call
-from pipelines.local import switches
 from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
-from seq2seq_core import storage
+from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
 from seq2seq_core.errors import IncompleteError
 from seq2seq_core.inference.commit import OnError
@@ -121,7 +120,7 @@ def run(config: TranscribeConfig, beam_arguments: Sequence[str] = ()) -> Transcr
     is_here = here.is_here(beam_arguments)
     job = make_job(config)
     with _workers(job, beam_arguments) if is_here else contextlib.nullcontext() as workers:
-        with switches.interrupts_wait():
+        with stopping.interrupts_wait():
             from pipelines.graphs import transcribe as graph
 
         output, skipped = graph.run(_sharing_cores(job, workers), workers, beam_arguments)

@@ -16,9 +16,8 @@ import pydantic
 from pydantic import Field
 
 from pipelines.commands.call import STANDARD_INPUT, Call
-from pipelines.local import switches
 from seq2seq_core import config as configuration
-from seq2seq_core import storage
+from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
 from seq2seq_core.documents.fields import Extra, Fields
 from seq2seq_core.documents.inputs import find_inputs
@@ -142,7 +141,7 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
     job = make_job(config)  # what is wrong there is told before Beam is imported, which takes long
-    with switches.interrupts_wait():
+    with stopping.interrupts_wait():
         from pipelines.graphs import translate as graph
 
     output, skipped = graph.run(job, beam_arguments)

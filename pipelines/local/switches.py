@@ -11,11 +11,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _YOUNG_OBJECTS = 500_000
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _KEPT_BYTES = -1, -3, 1 << 30  # see mallopt(3)
 
@@ -66,26 +64,6 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_IGN)
     fall_silent()
     raise TerminatedError
-
-
-@contextlib.contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Hear of a stop signal when the block has ended: what is raised while Beam is imported, Beam may throw away."""
-    if threading.current_thread() is not threading.main_thread():  # which alone hears of one
-        yield
-        return
-    heard: list[tuple[int, FrameType | None]] = []
-    before = ((int(number), signal.getsignal(number)) for number in _STOP_SIGNALS)
-    caught = {number: handler for number, handler in before if callable(handler)}
-    for number in caught:
-        signal.signal(number, lambda number, frame: heard.append((number, frame)))
-    try:
-        yield
-    finally:
-        for number, handler in caught.items():
-            signal.signal(number, handler)
-    if heard:
-        caught[heard[0][0]](*heard[0])
 
 
 def fall_silent() -> None:

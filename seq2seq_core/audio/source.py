@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from seq2seq_core.audio.spliced import Spliced
 from seq2seq_core.audio.terms import AudioError
+from seq2seq_core.stopping import interrupts_wait
 
 Block = npt.NDArray[np.float32]
 """Samples x channels."""
@@ -97,7 +98,8 @@ class SoundFileSource:
         import soundfile
 
         try:
-            file = soundfile.SoundFile(self._stream)
+            with interrupts_wait():
+                file = soundfile.SoundFile(self._stream)
         except soundfile.SoundFileError as error:
             self._stream.check()
             raise AudioError("undecodable", found=_said(error), expected=self._container) from None
@@ -110,7 +112,8 @@ class SoundFileSource:
         if not sample and not self._file.tell():
             return
         try:
-            self._file.seek(sample)
+            with interrupts_wait():
+                self._file.seek(sample)
         except soundfile.SoundFileError as error:
             self._stream.check()
             raise self.complaint(_said(error)) from None
@@ -119,7 +122,8 @@ class SoundFileSource:
         import soundfile
 
         try:
-            found: Block = self._file.read(count, dtype="float32", always_2d=True)
+            with interrupts_wait():
+                found: Block = self._file.read(count, dtype="float32", always_2d=True)
         except soundfile.SoundFileError as error:
             self._stream.check()
             raise self.complaint(_said(error)) from None

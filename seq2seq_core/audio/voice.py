@@ -35,7 +35,7 @@ class VoiceConfig(Config):
     margin_db: float = pydantic.Field(default=9.0, gt=0, le=60, description="energy: so far above the noise.")
     min_speech: float = pydantic.Field(default=0.1, ge=0, le=60, description="Seconds; shorter speech is none.")
     min_pause: float = pydantic.Field(default=0.2, ge=0, le=60, description="Seconds; shorter pauses are speech.")
-    pad: float = pydantic.Field(default=0.1, ge=0, le=60, description="Seconds added on both sides of speech.")
+    pad: float = pydantic.Field(default=0.3, ge=0, le=60, description="Seconds added on both sides of speech.")
 
 
 def speech_spans(x: Samples, rate: int, config: VoiceConfig) -> Spans:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,13 @@ class ChunkConfig(Config):
     longest: float | None = Field(
         None, gt=0.1, le=3600, description="seconds of a chunk; null: what the model was trained on"
     )
+    pause: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="seconds: speech with no longer a pause in it is heard together, as far as a chunk is long; what "
+        "was taken for a pause may have been a word",
+    )
     overlap: float = Field(
         2.0,
         gt=0,
@@ -35,6 +43,27 @@ class Chunk(NamedTuple):
     begin: int
     end: int
     shares: bool = False
+
+
+def heard_together(spans: Iterable[tuple[int, int]], rate: int, longest: float, pause: float) -> Iterator[Chunk]:
+    """Spans in which somebody speaks, those with short pauses between them joined to one of at most a longest chunk.
+
+    Args:
+        spans: Samples [begin, end) each, in order.
+        rate: Samples a second.
+        longest: Seconds of a chunk; a span that is longer stays as it is.
+        pause: Seconds of the longest pause that is heard.
+    """
+    held: Chunk | None = None
+    for begin, end in spans:
+        if held is not None and begin - held.end <= pause * rate and end - held.begin <= longest * rate:
+            held = Chunk(held.begin, end)
+            continue
+        if held is not None:
+            yield held
+        held = Chunk(begin, end)
+    if held is not None:
+        yield held
 
 
 def cut_span(levels: Levels, rate: int, span: Chunk, longest: float, config: ChunkConfig) -> list[Chunk]:

@@ -13,7 +13,7 @@ from seq2seq_core.audio.terms import AudioError, Samples
 from seq2seq_core.audio.voice import speech_spans
 from seq2seq_core.engines.recognition import Recognized, Recognizer, Word
 from seq2seq_core.inference.isolation import isolated
-from seq2seq_core.inference.speech.chunks import Chunk, cut_span
+from seq2seq_core.inference.speech.chunks import Chunk, cut_span, heard_together
 from seq2seq_core.inference.speech.config import TranscriberConfig
 from seq2seq_core.inference.speech.examining import told
 from seq2seq_core.inference.speech.gates import Believed, believed
@@ -79,8 +79,8 @@ def _read_and_cut(part: Part, recognizer: Recognizer, config: TranscriberConfig)
     levels, longest = frame_levels(x, rate), config.chunks.longest or recognizer.longest
     chunks = [
         chunk
-        for begin, end in spans.tolist()
-        for chunk in cut_span(levels, rate, Chunk(begin, end), longest, config.chunks)
+        for span in heard_together(spans.tolist(), rate, longest, config.chunks.pause)
+        for chunk in cut_span(levels, rate, span, longest, config.chunks)
     ]
     return _Cut(x, list(_together(chunks)), float((spans[:, 1] - spans[:, 0]).sum()) / rate)
 

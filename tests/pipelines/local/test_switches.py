@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from pipelines.local import switches
+from seq2seq_core import stopping
 
 KEEP = """
 import pyarrow as pa
@@ -33,7 +34,7 @@ def test_an_interrupt_waits_for_the_end_of_a_block_that_would_throw_it_away() ->
     passed = []
 
     def import_something() -> None:
-        with switches.interrupts_wait():
+        with stopping.interrupts_wait():
             try:
                 signal.raise_signal(signal.SIGINT)
             except KeyboardInterrupt:
@@ -51,7 +52,7 @@ def test_an_interrupt_waits_for_the_end_of_a_block_that_would_throw_it_away() ->
 
 def test_other_threads_hear_of_none_anyway() -> None:
     def enter() -> None:
-        with switches.interrupts_wait():
+        with stopping.interrupts_wait():
             entered.append(signal.getsignal(signal.SIGINT))
 
     entered: list[object] = []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.audio.energy import FRAMES_A_SECOND, Levels
-from seq2seq_core.inference.speech.chunks import Chunk, ChunkConfig, cut_span
+from seq2seq_core.inference.speech.chunks import Chunk, ChunkConfig, cut_span, heard_together
 
 RATE = 16_000
 CONFIG = ChunkConfig()
@@ -58,3 +58,16 @@ def test_speech_without_a_pause_is_cut_with_overlap() -> None:
         Chunk(28 * RATE, 58 * RATE, shares=True),
         Chunk(56 * RATE, 70 * RATE, shares=True),
     ]
+
+
+def test_speech_with_short_pauses_is_heard_together_as_far_as_a_chunk_is_long() -> None:
+    spans = [(0, 100), (150, 300), (500, 600), (620, 1200), (1210, 1300)]
+    found = list(heard_together(spans, 100, longest=8.0, pause=1.0))
+    assert found == [Chunk(0, 300), Chunk(500, 1300)]
+    assert list(heard_together(spans, 100, longest=7.5, pause=1.0)) == [
+        Chunk(0, 300),
+        Chunk(500, 1200),
+        Chunk(1210, 1300),
+    ]
+    assert list(heard_together(spans, 100, longest=8.0, pause=0.0)) == [Chunk(*span) for span in spans]
+    assert list(heard_together([], 100, longest=8.0, pause=1.0)) == []

@@ -59,7 +59,7 @@ def test_every_word_is_heard_at_its_time_at_any_rate(tmp_path: Path, rate: int) 
     parts = heard(write(tmp_path / "a.flac", said))["a.flac"]
     check(parts, said)
     assert all(segment.text == " ".join(word.text for word in segment.words) for segment in parts[0].segments)
-    assert len(parts[0].segments) > 5
+    assert len(parts[0].segments) > 2
 
 
 def test_a_long_recording_is_the_same_in_parts(tmp_path: Path) -> None:

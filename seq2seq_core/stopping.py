@@ -1,0 +1,35 @@
+"""A block in; the same block, in which no stop signal is heard before it ends, out."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Hear of a stop signal when the block has ended.
+
+    What is raised while Beam is imported, Beam may throw away; and so does what calls Python from C, as libsndfile does
+    to read a file.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone hears of one
+        yield
+        return
+    heard: list[tuple[int, FrameType | None]] = []
+    before = ((int(number), signal.getsignal(number)) for number in _STOP_SIGNALS)
+    caught = {number: handler for number, handler in before if callable(handler)}
+    for number in caught:
+        signal.signal(number, lambda number, frame: heard.append((number, frame)))
+    try:
+        yield
+    finally:
+        for number, handler in caught.items():
+            signal.signal(number, handler)
+    if heard:
+        caught[heard[0][0]](*heard[0])
