@@ -23,14 +23,14 @@ from seq2seq_core.data.bins import Keys, LengthOrder, RowLengths, cut
 from seq2seq_core.data.column_layout import Rows
 from seq2seq_core.dataset.reader import Lengths, Weights
 from seq2seq_core.errors import TrainingError
-from seq2seq_core.modalities.text import Text
+from seq2seq_core.modalities.table import DEFAULT
 
 RowNumbers = npt.NDArray[np.uint32]
 
 MOST_ROWS = 1 << 32
 """Numbers of rows are kept, and sorted, in 32 bits; the order of so many takes 70 GB of memory to make."""
 
-USUAL_SOURCE_TOKENS = Text.longest
+USUAL_SOURCE_TOKENS = DEFAULT.longest
 
 _EPOCH = "an epoch, by the weights of its corpora,"
 _CHUNK_ROWS = 1 << 17
