@@ -5,6 +5,7 @@ Shape legend: N rows, V target vocabulary.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -21,8 +22,9 @@ class _Stateless(Processing):
         del model, memory, width
         return self
 
+    @abstractmethod
     def __call__(self, scores_NV: Tensor, tokens_N: Tensor) -> Tensor:
-        raise NotImplementedError
+        """See `StepProcessor`."""
 
     def reorder(self, parents_N: Tensor) -> None:
         """See `StepProcessor.reorder`."""
