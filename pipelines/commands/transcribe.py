@@ -26,7 +26,7 @@ from seq2seq_core.config import Location
 from seq2seq_core.errors import IncompleteError
 from seq2seq_core.inference.commit import OnError
 from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
-from seq2seq_core.inference.manifest import Provenance
+from seq2seq_core.inference.manifest import Provenance, doubts_of
 from seq2seq_core.inference.speech.config import TranscriberConfig, describe_speech_model
 from seq2seq_core.inference.speech.inputs import find_recordings
 from seq2seq_core.inference.speech.job import TranscriptionJob
@@ -87,15 +87,8 @@ class TranscribeResult:
             f"{self.records_out:,} recordings of {clock(self.audio_seconds)} transcribed to {self.output}{speed} "
             f"({self.skipped_units:,} units were finished before)"
         )
-        doubts = doubtful(self.cut, self.looping)
+        doubts = doubts_of("segments", self.cut, self.looping)
         return f"{text}; {doubts}" if doubts else text
-
-
-def doubtful(cut: int, looping: int) -> str | None:
-    """How many pieces of speech ended at the length limit or repeat themselves; None where all are sound."""
-    counts = ((cut, "cut at the length limit"), (looping, "repeating themselves"))
-    told = [f"{count:,} {what}" for count, what in counts if count]
-    return f"of the segments {' and '.join(told)}" if told else None
 
 
 def main(call: Call) -> int:
@@ -129,7 +122,7 @@ def run(config: TranscribeConfig, beam_arguments: Sequence[str] = ()) -> Transcr
             f"{output.failed:,} of {output.records_in:,} recordings were not transcribed, or not all of them; "
             "their places are kept",
             where=storage.redact(config.output),
-            found=doubtful(output.cut, output.looping),
+            found=doubts_of("segments", output.cut, output.looping),
             advice=f"See {storage.redact(storage.join(config.output, FAILURE_FOLDER))} for the reasons.",
         )
     return TranscribeResult(

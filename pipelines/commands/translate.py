@@ -27,7 +27,7 @@ from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
 from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
 from seq2seq_core.inference.job import TranslationJob
-from seq2seq_core.inference.manifest import Provenance, describe_model
+from seq2seq_core.inference.manifest import Provenance, describe_model, doubts_of
 from seq2seq_core.inference.translator_config import TranslatorConfig
 from seq2seq_core.software import versions
 from seq2seq_core.terminal import binary, say
@@ -108,15 +108,8 @@ class TranslateResult:
             f"{self.records_out:,} records of {self.units:,} units translated to {self.output} "
             f"({self.skipped_units:,} units were finished before)"
         )
-        doubts = doubtful(self.cut, self.looping)
+        doubts = doubts_of("outputs", self.cut, self.looping)
         return f"{text}; {doubts}" if doubts else text
-
-
-def doubtful(cut: int, looping: int) -> str | None:
-    """How many outputs ended at the length limit or repeat themselves; None where all are sound."""
-    counts = ((cut, "cut at the length limit"), (looping, "repeating themselves"))
-    told = [f"{count:,} {what}" for count, what in counts if count]
-    return f"of the outputs {' and '.join(told)}" if told else None
 
 
 def main(call: Call) -> int:
@@ -149,7 +142,7 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         raise IncompleteError(
             f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
             where=storage.redact(config.output),
-            found=doubtful(output.cut, output.looping),
+            found=doubts_of("outputs", output.cut, output.looping),
             advice=f"See {storage.redact(storage.join(config.output, FAILURE_FOLDER))} for the reasons.",
         )
     return TranslateResult(

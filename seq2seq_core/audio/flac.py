@@ -18,6 +18,7 @@ import pyarrow as pa
 from seq2seq_core.audio.source import SoundFileSource
 from seq2seq_core.audio.spliced import Part, Spliced, read_at, size_of
 from seq2seq_core.audio.terms import AudioError
+from seq2seq_core.stopping import interrupts_wait
 
 _STREAM_INFO = 42  # "fLaC", the header of the first block, and STREAMINFO
 _COUNT_AT = 21  # the last 36 bits of bytes 21 to 25
@@ -31,7 +32,8 @@ def encode(pcm: npt.NDArray[np.int16], rate: int) -> bytes:
     import soundfile
 
     file = io.BytesIO()
-    soundfile.write(file, pcm, rate, format="FLAC", subtype="PCM_16")
+    with interrupts_wait():
+        soundfile.write(file, pcm, rate, format="FLAC", subtype="PCM_16")
     return file.getvalue()
 
 
@@ -44,7 +46,7 @@ def decode(data: bytes) -> npt.NDArray[np.int16]:
     import soundfile
 
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with interrupts_wait(), soundfile.SoundFile(io.BytesIO(data)) as file:
             pcm: npt.NDArray[np.int16] = file.read(dtype="int16")
             expected = file.frames
     except soundfile.LibsndfileError as error:

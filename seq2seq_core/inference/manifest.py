@@ -54,13 +54,13 @@ class Provenance(_Entry):
     software: dict[str, str]
 
 
-class Output(_Entry):
-    """All of an output folder: `records_out = records_in`, of which `failed` were not translated.
+class Finished(_Entry):
+    """What all output folders tell: `records_out = records_in`, of which `failed` have no answer.
 
     The outputs of `cut` records ended at the length limit, those of `looping` ones repeat themselves.
     """
 
-    called: ClassVar[str] = "translation"
+    called: ClassVar[str]
 
     format_version: int = FORMAT_VERSION
     fingerprint: str
@@ -70,9 +70,23 @@ class Output(_Entry):
     failed: int
     cut: int = 0
     looping: int = 0
-    inputs: tuple[TranslatedInput, ...]
     configuration: dict[str, Any]
     software: dict[str, str]
+
+
+def doubts_of(outputs: str, cut: int, looping: int) -> str | None:
+    """How many of the outputs ended at the length limit or repeat themselves; None where all are sound."""
+    counts = ((cut, "cut at the length limit"), (looping, "repeating themselves"))
+    told = [f"{count:,} {what}" for count, what in counts if count]
+    return f"of the {outputs} {' and '.join(told)}" if told else None
+
+
+class Output(Finished):
+    """All of a folder of translations."""
+
+    called: ClassVar[str] = "translation"
+
+    inputs: tuple[TranslatedInput, ...]
 
     @property
     def units(self) -> list[UnitEntry]:
@@ -121,26 +135,16 @@ class Measured(_Entry):
     real_time_factor: float
 
 
-class Transcription(_Entry):
-    """All of an output folder of transcripts: a record is a recording, and those that `failed` keep their place."""
+class Transcription(Finished):
+    """All of a folder of transcripts: a record is a recording, and `cut` and `looping` count pieces of speech."""
 
     called: ClassVar[str] = "transcription"
 
-    format_version: int = FORMAT_VERSION
-    fingerprint: str
-    model: ModelEntry
-    records_in: int
-    records_out: int
-    failed: int
-    cut: int = 0
-    looping: int = 0
     audio_seconds: float
     speech_seconds: float
     measured: Measured | None
     inputs: tuple[TranscribedInput, ...]
     outputs: tuple[UnitEntry, ...]
-    configuration: dict[str, Any]
-    software: dict[str, str]
 
     @property
     def units(self) -> list[UnitEntry]:

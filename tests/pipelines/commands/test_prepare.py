@@ -94,8 +94,13 @@ def test_one_corpus_of_any_format_is_named_at_the_top(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     Path("a.tsv").write_text("one\teins\t3\n")
     Path("a.txt").write_text("one\n")
+    Path("a.jsonl").write_text('{"audio_filepath": "/sounds/a.wav", "text": "one"}\n')
     for words, keys in (
         (["--path", "a.tsv"], {"path": "a.tsv"}),
+        (
+            ["--path", "a.jsonl", "--format", "speech_manifest", "--audio_root", "/sounds"],
+            {"path": "a.jsonl", "format": "speech_manifest", "audio_root": "/sounds"},
+        ),
         (
             ["--path", "a.tsv", "--source_field", "3", "--target_field", "1"],
             {"path": "a.tsv", "source_field": 3, "target_field": 1},

@@ -9,17 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from pipelines.commands import transcribe as command
 from seq2seq_core import config as configuration
-from seq2seq_core import storage
 from seq2seq_core.errors import IncompleteError
-from seq2seq_core.kinds import CLAIM_FOLDER
+from tests.crashing import crashing_after
 from tests.processes import tree
 from tests.tone_speech import talk, tree_of, write
 
@@ -155,21 +152,3 @@ def test_a_crash_while_other_options_replace_a_finished_run(
         transcribe(echo_model, inputs, output)
     assert not (output / "output.json").exists()
     assert transcribe(echo_model, inputs, output) == undisturbed
-
-
-@contextlib.contextmanager
-def crashing_after(writes: int) -> Iterator[None]:
-    """Every write after so many fails before anything is visible."""
-    count = 0
-    publish = storage.publish
-
-    def counted(url: str, **how: bool) -> contextlib.AbstractContextManager[IO[bytes]]:
-        nonlocal count
-        count += CLAIM_FOLDER not in url
-        if count > writes:
-            raise RuntimeError("crash")
-        return publish(url, **how)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "publish", counted)
-        yield

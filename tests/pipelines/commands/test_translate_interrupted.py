@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from pipelines.commands import translate as command
 from seq2seq_core import config as configuration
-from seq2seq_core import storage
 from seq2seq_core.errors import IncompleteError
 from seq2seq_core.inference.manifest import load_output
-from seq2seq_core.kinds import CLAIM_FOLDER
+from tests.crashing import crashing_after
 
 KILLED_AT_A_WRITE = """
 import os, signal, sys
@@ -102,21 +98,3 @@ def test_workers_and_replays_do_not_change_a_byte(
     translate(echo_model, inputs, tmp_path / "other", arguments=arguments)
     translate(echo_model, inputs, tmp_path / "usual")
     assert tree(tmp_path / "other") == tree(tmp_path / "usual")
-
-
-@contextlib.contextmanager
-def crashing_after(writes: int) -> Iterator[None]:
-    """Every write after so many fails before anything is visible."""
-    count = 0
-    publish = storage.publish
-
-    def counted(url: str, **how: bool) -> contextlib.AbstractContextManager[IO[bytes]]:
-        nonlocal count
-        count += CLAIM_FOLDER not in url
-        if count > writes:
-            raise RuntimeError("crash")
-        return publish(url, **how)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "publish", counted)
-        yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal as signals
 import struct
 from collections.abc import Callable
 
@@ -190,3 +191,34 @@ def test_a_store_that_fails_is_no_end_of_the_audio() -> None:
         data = encoded(speech_like(40.0), kind)
         with pytest.raises(OSError, match="the store is gone"):
             list(decode.blocks(Failing(data), 0, 40 * RATE, 100_000))
+
+
+class _Interrupted(io.BytesIO):
+    """A file in the middle of whose reading somebody presses Ctrl-C."""
+
+    def __init__(self, data: bytes, before: int) -> None:
+        super().__init__(data)
+        self._left = before
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left == 0:
+            signals.raise_signal(signals.SIGINT)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC"])
+def test_ctrl_c_while_a_library_reads_is_heard_and_is_no_damage(kind: str) -> None:
+    data = encoded(speech_like(), kind)
+    heard = 0
+    for before in range(1, 1000):
+        stream = _Interrupted(data, before)
+        try:
+            count = decode.probe(stream).samples
+            found = sum(map(len, decode.blocks(stream, 0, count, 8_000)))
+        except KeyboardInterrupt:
+            heard += 1
+        else:
+            assert found == count
+            break
+    assert 5 < heard == before - 1

@@ -16,10 +16,12 @@ from seq2seq_core.errors import ConfigError
 from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.folder import load_model
 from seq2seq_core.models.registry import build_model
+from seq2seq_core.training.materials import gather_materials
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.distributed import World
 from tests.points import publish_points
 from tests.seq2seq_core.training.test_trainer import Values, config, rows, run
+from tests.toy_modality import Points
 
 RNN = {"family": "rnn", "embedding_width": 32, "width": 32, "dropout": 0.0}
 SPEECH = {
@@ -62,6 +64,17 @@ def test_a_model_learns_what_points_are_called(values: Values, points_dataset: s
     texts = loaded.tokenizers["target"].decode([hypotheses[0].tokens for hypotheses in found])
     metric = TranslationMetric("13a")
     assert metric.scores(metric.sums(texts, table.column("target_text").to_pylist())).bleu > 50
+
+
+def test_what_is_not_said_follows_from_the_source(values: Values, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Points, "longest", 77)
+    monkeypatch.setattr(Points, "metric", "wer")
+    data = {"batch_tokens": 4096, "max_target_tokens": 32}
+    found = gather_materials(config({**values, "data": data}, tmp_path), torch.device("cpu")).config
+    assert found.data.max_source_tokens == 77
+    assert found.validation.metric == "wer"
+    said = gather_materials(config(values, tmp_path, data__max_source_tokens=9), torch.device("cpu")).config
+    assert said.data.max_source_tokens == 9
 
 
 @pytest.mark.parametrize("model", [RNN, SPEECH, SPELL], ids=["rnn", "conformer", "lstm"])

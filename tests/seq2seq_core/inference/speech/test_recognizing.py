@@ -62,6 +62,17 @@ def test_every_word_is_heard_at_its_time_at_any_rate(tmp_path: Path, rate: int) 
     assert len(parts[0].segments) > 2
 
 
+def test_speech_with_short_pauses_is_one_segment(tmp_path: Path) -> None:
+    said = talk(40, seed=8_000, rate=8_000)
+    path = write(tmp_path / "a.flac", said)
+    tight = CONFIG.model_copy(update={"voice": VoiceConfig(method="energy", pad=0.05)})
+    apart = tight.model_copy(update={"chunks": ChunkConfig(pause=0)})
+    found, cut = heard(path, config=tight)["a.flac"], heard(path, config=apart)["a.flac"]
+    check(found, said)
+    check(cut, said)
+    assert len(found[0].segments) < len(cut[0].segments)
+
+
 def test_a_long_recording_is_the_same_in_parts(tmp_path: Path) -> None:
     said = talk(100, seed=5, rate=22_050)
     parts = heard(write(tmp_path / "a.flac", said), unit_seconds=12)["a.flac"]
