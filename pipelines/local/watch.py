@@ -1,4 +1,4 @@
-"""A watch over running work in, a progress bar on a terminal or log lines elsewhere out."""
+"""A watch over running work in; a progress bar on a terminal or log lines elsewhere, and what a claim tells, out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import tqdm
@@ -21,14 +21,14 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def watching(watch: Watch) -> Iterator[None]:
-    """Show the progress while the block runs.
+def watching(watch: Watch, tell: Callable[[Progress], None]) -> Iterator[None]:
+    """Show the progress while the block runs, and tell it to the run's claim (`Held.tell`, `Pulse.tell`).
 
     Watches read it from what stands finished on storage, so it is the same on every runner.
     """
     stop = threading.Event()
-    show = _Bar() if sys.stderr.isatty() else _LogLines()
-    thread = threading.Thread(target=_follow, args=(watch, stop, show), name="watch", daemon=True)
+    displays = [_Bar() if sys.stderr.isatty() else _LogLines(), _Told(tell)]
+    thread = threading.Thread(target=_follow, args=(watch, stop, displays), name="watch", daemon=True)
     thread.start()
     try:
         yield
@@ -83,7 +83,21 @@ class _LogLines:
         pass
 
 
-def _follow(watch: Watch, stop: threading.Event, display: _Display) -> None:
+class _Told:
+    """What others are told who show it in other places."""
+
+    def __init__(self, tell: Callable[[Progress], None]) -> None:
+        self._tell = tell
+
+    def show(self, progress: Progress, *, last: bool) -> None:
+        del last
+        self._tell(progress)
+
+    def close(self) -> None:
+        pass
+
+
+def _follow(watch: Watch, stop: threading.Event, displays: Sequence[_Display]) -> None:
     """Look until stopped, and once more then; looking takes at most a small part of the time."""
     pause, last = _LOOK_SECONDS, False
     while not last:
@@ -92,10 +106,12 @@ def _follow(watch: Watch, stop: threading.Event, display: _Display) -> None:
         with _patience():
             progress = watch.look(began)
             if progress is not None:
-                display.show(progress, last=last)
+                for display in displays:
+                    display.show(progress, last=last)
         pause = max(_LOOK_SECONDS, _MOST_OF_THE_TIME * (time.monotonic() - began))
-    with _patience():
-        display.close()
+    for display in displays:
+        with _patience():
+            display.close()
 
 
 @contextlib.contextmanager
