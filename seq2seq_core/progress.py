@@ -5,8 +5,11 @@ What passes here is shown on a bar or in log lines, served as metrics, and kept 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,17 @@ class Progress:
     @property
     def parts_text(self) -> str:
         return f"{self.parts} {self.parts_done:,}/{self.parts_total:,}" if self.parts else ""
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The same for programs; what is not known is None."""
+        left = self.seconds_left
+        return {
+            **dataclasses.asdict(self),
+            "total": self.total or None,
+            "per_second": round(self.rate, _DIGITS),
+            "seconds_left": None if left is None else round(left, _DIGITS),
+        }
 
     def __str__(self) -> str:
         facts = [self.parts_text] if self.parts else []

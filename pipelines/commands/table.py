@@ -75,6 +75,16 @@ COMMANDS = {
             switches=("verify",),
         ),
         Command(
+            name="status",
+            summary="Say whether the jobs of some folders are running, finished, stopped or dead, and how far.",
+            main="pipelines.commands.status:main",
+            config="pipelines.commands.status:StatusConfig",
+            usage="seq2seq status PATH ... [--format json] [--wanted finished] [--every SECONDS]",
+            positional=1 << 20,
+            notes="Exit codes: 0 all are running or finished, 3 finished but records failed, 4 stopped or dead; "
+            "with --wanted finished 5, still running.",
+        ),
+        Command(
             name="report",
             summary="Write one HTML page about a dataset, a run and its translations.",
             main="pipelines.commands.report:main",
