@@ -6,10 +6,12 @@ Every command of this project calls `make_ready` first, and prints by `say`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from typing import IO, Any, Literal, cast
 
+from seq2seq_core import logs
 from seq2seq_core.errors import StorageError
 from seq2seq_core.machine import open_closed_streams
 
@@ -50,10 +52,10 @@ def say(text: str) -> None:
         raise cannot_write(error) from None
 
 
-def complain(text: str) -> None:
-    """Print a line to standard error, where that takes one."""
+def complain(text: str, level: int = logging.ERROR, **figures: object) -> None:
+    """Print a line to standard error, where that takes one; the figures are for those who read JSON there."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{logs.line(text, level, figures)}\n")
         sys.stderr.flush()
 
 

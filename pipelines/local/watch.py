@@ -1,4 +1,4 @@
-"""A watch over running work in; a progress bar on a terminal or log lines elsewhere, and what a claim tells, out."""
+"""A watch over running work in; what is shown of it out: a bar on a terminal or log lines, metrics, a claim's words."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Protocol
 import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from seq2seq_core import logs
+from seq2seq_core.monitoring.serving import serving
 from seq2seq_core.progress import Progress, Watch
 
 _LOOK_SECONDS, _LOG_SECONDS = 1.0, 30.0
@@ -22,19 +24,21 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def watching(watch: Watch, tell: Callable[[Progress], None]) -> Iterator[None]:
-    """Show the progress while the block runs, and tell it to the run's claim (`Held.tell`, `Pulse.tell`).
+    """Show and serve the progress while the block runs, and tell it to the run's claim (`Held.tell`, `Pulse.tell`).
 
     Watches read it from what stands finished on storage, so it is the same on every runner.
     """
     stop = threading.Event()
-    displays = [_Bar() if sys.stderr.isatty() else _LogLines(), _Told(tell)]
-    thread = threading.Thread(target=_follow, args=(watch, stop, displays), name="watch", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    with serving() as board:
+        shown = _Bar() if sys.stderr.isatty() and not logs.is_json() else _LogLines()
+        displays = [shown, _Told(tell), *([_Told(board.tell)] if board else [])]
+        thread = threading.Thread(target=_follow, args=(watch, stop, displays), name="watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
 
 class _Display(Protocol):
@@ -76,7 +80,7 @@ class _LogLines:
 
     def show(self, progress: Progress, *, last: bool) -> None:
         if last or time.monotonic() >= self._next:
-            _log.info("%s", progress)
+            _log.info("%s", progress, extra={logs.FIGURES: progress.figures})
             self._next = time.monotonic() + _LOG_SECONDS
 
     def close(self) -> None:
