@@ -16,9 +16,11 @@ from pipelines.commands.call import Call
 from seq2seq_core import terminal
 from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError, Seq2SeqError
+from seq2seq_core.monitoring.serving import serving
 from seq2seq_core.strict import check_location
 
 if TYPE_CHECKING:
+    from seq2seq_core.monitoring.board import Board
     from seq2seq_core.report.status.terms import State, Status
 
 EXIT_FAILED_RECORDS, EXIT_ENDED, EXIT_RUNNING = 3, 4, 5
@@ -43,31 +45,37 @@ def main(call: Call) -> int:
     if not call.words:
         raise ConfigError("a path is missing", expected="seq2seq status PATH ...")
     paths, config = [_location(path) for path in call.words], call.load(StatusConfig)
-    while True:
-        code = _look(paths, config)
-        if config.every is None:
-            return code
-        time.sleep(config.every)
+    if config.every is None:
+        code, errors = _look(paths, config, None)
+        for later in errors[1:]:
+            terminal.complain(f"seq2seq: {later}")
+        if errors:
+            raise errors[0]
+        return code
+    with serving() as board:
+        while True:
+            for error in _look(paths, config, board)[1]:
+                terminal.complain(f"seq2seq: {error}")
+            time.sleep(config.every)
 
 
-def _look(paths: Sequence[str], config: StatusConfig) -> int:
-    """Say what there is to say of each path; an error of one does not hide the others."""
-    from seq2seq_core.report.status import lines, table
+def _look(paths: Sequence[str], config: StatusConfig, board: Board | None) -> tuple[int, list[Seq2SeqError]]:
+    """Say what there is to say of each path; the exit code, and what is wrong with others."""
+    from seq2seq_core.report.status import lines, metrics, table
 
     show: Callable[[Status], str] = lines.as_json if config.format == "json" else lines.line
-    codes, errors = [], []
-    for path in paths:
+    found: dict[str, Status | None] = dict.fromkeys(paths)
+    errors = []
+    for path in found:
         try:
-            status = table.look_at(path)
+            found[path] = status = table.look_at(path)
             terminal.say(show(status))
-            codes.append(_exit_code(status.state, status.failed, config.wanted))
         except Seq2SeqError as error:
             errors.append(error)
-    for later in errors[1:] if config.every is None else errors:
-        terminal.complain(f"seq2seq: {later}")
-    if errors and config.every is None:
-        raise errors[0]
-    return max(codes, default=0)
+    if board is not None:
+        metrics.put_all(board, found)
+    codes = [_exit_code(status.state, status.failed, config.wanted) for status in found.values() if status]
+    return max(codes, default=0), errors
 
 
 def _exit_code(state: State, failed: int, wanted: str) -> int:
