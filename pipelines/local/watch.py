@@ -13,7 +13,7 @@ from typing import Protocol
 import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from seq2seq_core import logs
+from seq2seq_core import log_lines
 from seq2seq_core.monitoring.serving import serving
 from seq2seq_core.progress import Progress, Watch
 
@@ -30,7 +30,7 @@ def watching(watch: Watch, tell: Callable[[Progress], None]) -> Iterator[None]:
     """
     stop = threading.Event()
     with serving() as board:
-        shown = _Bar() if sys.stderr.isatty() and not logs.is_json() else _LogLines()
+        shown = _Bar() if sys.stderr.isatty() and not log_lines.is_json() else _LogLines()
         displays = [shown, _Told(tell), *([_Told(board.tell)] if board else [])]
         thread = threading.Thread(target=_follow, args=(watch, stop, displays), name="watch", daemon=True)
         thread.start()
@@ -80,7 +80,7 @@ class _LogLines:
 
     def show(self, progress: Progress, *, last: bool) -> None:
         if last or time.monotonic() >= self._next:
-            _log.info("%s", progress, extra={logs.FIGURES: progress.figures})
+            _log.info("%s", progress, extra={log_lines.FIGURES: progress.figures})
             self._next = time.monotonic() + _LOG_SECONDS
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from seq2seq_core.errors import ConfigError
-from seq2seq_core.logs import FORMAT_VARIABLE, FORMATS
+from seq2seq_core.log_lines import FORMAT_VARIABLE, FORMATS
 from seq2seq_core.options import take_option
 
 PORT_VARIABLE = "SEQ2SEQ_METRICS_PORT"

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import pydantic
 from tqdm import tqdm
 
-from seq2seq_core import logs, storage
+from seq2seq_core import log_lines, storage
 from seq2seq_core.errors import StorageError
 from seq2seq_core.metrics.measures import MEASURES
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation, perplexity, to_json
@@ -96,7 +96,7 @@ class LogRecorder:
             report.gradient_norm,
             skipped,
             left,
-            extra={logs.FIGURES: report.model_dump()},
+            extra={log_lines.FIGURES: report.model_dump()},
         )
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
@@ -108,7 +108,7 @@ class LogRecorder:
             validation.perplexity,
             scores,
             validation.seconds,
-            extra={logs.FIGURES: {**validation.model_dump(), "perplexity": validation.perplexity}},
+            extra={log_lines.FIGURES: {**validation.model_dump(), "perplexity": validation.perplexity}},
         )
 
     def close(self) -> None:
@@ -238,7 +238,7 @@ def build_recorders(output: str, state: RunState, max_steps: int | None, *, tens
     """The recorders of the main process, for a run that starts or carries on from this state."""
     step, validated = state.step, {validation.step for validation in state.validations}
     recorders: list[Recorder] = [LogRecorder(), JsonRecorder(storage.join(output, METRICS_NAME), step, validated)]
-    if sys.stderr.isatty() and not logs.is_json():
+    if sys.stderr.isatty() and not log_lines.is_json():
         recorders.append(BarRecorder(step, max_steps))
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         logger.info("no TensorBoard curves: the package tensorboard is not installed")
