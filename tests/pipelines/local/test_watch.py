@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from pipelines.local import watch
 from pipelines.local.watch import watching
+from seq2seq_core.monitoring.board import Board
 from seq2seq_core.progress import Progress
 
 
@@ -92,6 +95,34 @@ def test_a_terminal_gets_a_bar_that_changes_with_the_phase(monkeypatch: pytest.M
     writing = next(line for line in lines if line.startswith("writing: "))
     assert " 2/10 " in writing
     assert "00:04<00:1" in writing
+
+
+def test_progress_is_told_and_served(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    boards: list[Board] = []
+    told: list[Progress] = []
+
+    @contextlib.contextmanager
+    def serving() -> Iterator[Board]:
+        boards.append(Board())
+        yield boards[0]
+
+    monkeypatch.setattr(watch, "serving", serving)
+    with caplog.at_level(logging.INFO), watching(Scripted(progress("reading", 2, 4)), told.append):
+        pass
+    assert told == [progress("reading", 2, 4)]
+    samples = {metric.name: found for metric, found in boards[0].samples()}
+    assert samples["seq2seq_records_total"] == [(("reading",), 2.0)]
+    assert caplog.records[-1].figures["done"] == 2
+
+
+def test_where_lines_are_for_programs_a_terminal_gets_no_bar(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setenv("SEQ2SEQ_LOG_FORMAT", "json")
+    with caplog.at_level(logging.INFO), watching(Scripted(progress()), print):
+        pass
+    assert messages(caplog) == ["units 0/3, records 0/3"]
 
 
 def test_log_lines_pass_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
