@@ -13,7 +13,7 @@ from seq2seq_core.progress import Progress
 from seq2seq_core.report.status.terms import Fact, Job, every, only_work
 
 
-def look(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
+def look_at_dataset(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
     """See `terms.Look`."""
     manifest = load_manifest(path) if storage.exists(storage.join(path, MANIFEST_NAME)) else None
     is_begun = any(_is_of_begun_work(name) for name in storage.list_folder(layout.notes(path)))

@@ -34,7 +34,7 @@ class _Marker(pydantic.BaseModel):
     progress: _State
 
 
-def look(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
+def look_at_run(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
     """See `terms.Look`."""
     saved, report = _saved(path), _last_report(path)
     step = max(saved.step if saved else 0, int(report.get("step", 0)))

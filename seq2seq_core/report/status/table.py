@@ -9,14 +9,17 @@ from seq2seq_core.claims import Note
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.kinds import CLAIM_FOLDER, PREPARATION_FOLDER, Kind
 from seq2seq_core.report.inspection import kind_at
-from seq2seq_core.report.status import dataset, run, transcription, translation
+from seq2seq_core.report.status.dataset import look_at_dataset
+from seq2seq_core.report.status.run import look_at_run
 from seq2seq_core.report.status.terms import Look, Status, status_of
+from seq2seq_core.report.status.transcription import look_at_transcription
+from seq2seq_core.report.status.translation import look_at_translation
 
 LOOKS: dict[Kind, Look] = {
-    "dataset": dataset.look,
-    "run": run.look,
-    "translation": translation.look,
-    "transcription": transcription.look,
+    "dataset": look_at_dataset,
+    "run": look_at_run,
+    "translation": look_at_translation,
+    "transcription": look_at_transcription,
 }
 
 CLAIMS = (CLAIM_FOLDER, PREPARATION_FOLDER, f"{CLAIM_FOLDER}/turn/{CLAIM_FOLDER}")

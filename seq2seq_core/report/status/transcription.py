@@ -11,7 +11,7 @@ from seq2seq_core.report.status.terms import Fact, Job
 from seq2seq_core.report.status.units import look_at_units
 
 
-def look(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
+def look_at_transcription(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
     """See `terms.Look`."""
     job = look_at_units(path, notes, "transcription", "audio seconds")
     return dataclasses.replace(job, facts={**job.facts, **_of_audio(path)}) if job.is_finished else job

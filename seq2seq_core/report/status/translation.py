@@ -9,6 +9,6 @@ from seq2seq_core.report.status.terms import Job
 from seq2seq_core.report.status.units import look_at_units
 
 
-def look(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
+def look_at_translation(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
     """See `terms.Look`."""
     return look_at_units(path, notes, "translation", "records")
