@@ -55,7 +55,7 @@ def kind_at(path: str) -> Kind:
         return kind
     names = storage.list_folder(path)
     raise DatasetError(
-        "inspect knows nothing that stands here",
+        "no folder of this project stands here",
         where=storage.redact(path),
         found=", ".join(names[:_MOST_ROWS]) or ("an empty folder" if storage.is_folder(path) else "a file"),
         expected=f"a folder with {MANIFEST_NAME}, {OUTPUT_NAME}, {CONFIG_NAME}, or {_RUN_NAME} and {_METRICS_NAME}",
