@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -77,14 +78,19 @@ class FilterBankConfig(Config):
 
         A frame depends on its samples alone, to the bit.
         """
-        count = int(self.frames_of(np.asarray(len(x))))
-        found = np.empty((count, self.mels), np.float32)
+        return next(self.log_mels([x]))
+
+    def log_mels(self, signals: Iterable[Samples]) -> Iterator[Frames]:
+        """Those of each of many signals."""
         bench = _Bench(_tables(self))
-        for begin in range(0, count, _AT_ONCE):
-            end = min(begin + _AT_ONCE, count)
-            piece = x[begin * self.shift : (end - 1) * self.shift + self.frame]
-            found[begin:end] = bench.log_mel(piece, end - begin)
-        return found
+        for x in signals:
+            count = int(self.frames_of(np.asarray(len(x))))
+            found = np.empty((count, self.mels), np.float32)
+            for begin in range(0, count, _AT_ONCE):
+                end = min(begin + _AT_ONCE, count)
+                piece = x[begin * self.shift : (end - 1) * self.shift + self.frame]
+                found[begin:end] = bench.log_mel(piece, end - begin)
+            yield found
 
 
 def utterance_cmvn(frames: npt.NDArray[Any]) -> Frames:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.corpora.formats.audio.cuts import WRONG_DURATION
+from seq2seq_core.audio.problems import WRONG_DURATION
 from seq2seq_core.corpora.formats.audio.named import Named
 from seq2seq_core.corpora.formats.base.lines import BLANKS
 from seq2seq_core.corpora.formats.base.objects import BLANK, Field, read_objects
