@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from typing_extensions import Buffer
 
 _TYPE = np.dtype("<i2")
 
@@ -17,9 +18,10 @@ def encode(pcm: npt.NDArray[np.int16], rate: int) -> bytes:
     return pcm.astype(_TYPE, copy=False).tobytes()
 
 
-def decode(data: Buffer) -> npt.NDArray[np.int16]:
-    """The samples of what `encode` made: a view of the bytes, where numbers stand in memory as there."""
-    return np.frombuffer(data, _TYPE).astype(np.int16, copy=False)
+def decode(data: Any) -> npt.NDArray[np.int16]:
+    """The samples of what `encode` made (bytes, or another buffer); a view where numbers stand in memory as there."""
+    found: npt.NDArray[np.int16] = np.frombuffer(data, _TYPE).astype(np.int16, copy=False)
+    return found
 
 
 def sample_counts(column: pa.Array) -> npt.NDArray[np.int64]:

@@ -68,6 +68,7 @@ class Audio(Modality, FilterBankConfig):
     has_text: ClassVar[bool] = False
     measured: ClassVar[tuple[str, ...]] = MEASURED
     row_group_positions: ClassVar[int] = 1 << 17
+    effort: ClassVar[int] = 512
     longest_counted: ClassVar[int] = 8192
     metric: ClassVar[Literal["bleu", "wer"]] = "wer"
     longest: ClassVar[int] = 3000

@@ -118,6 +118,7 @@ class Modality(Config, ABC):
             near-duplicates are looked for in it.
         measured: The names of what is measured of it, which rules may ask for.
         row_group_positions: At most so many positions of a row group, in shards: of about so many bytes.
+        effort: How many times as long as a byte of text one of a corpus takes, be it of the name of a file.
         longest_counted: Manifests count rows of each length up to this, and longer ones as if they were of this.
     """
 
@@ -125,6 +126,7 @@ class Modality(Config, ABC):
     has_text: ClassVar[bool]
     measured: ClassVar[tuple[str, ...]] = ()
     row_group_positions: ClassVar[int] = 1 << 20
+    effort: ClassVar[int] = 1
     longest_counted: ClassVar[int] = 1024
     metric: ClassVar[Literal["bleu", "wer"]] = "bleu"
     longest: ClassVar[int] = 256

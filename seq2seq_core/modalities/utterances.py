@@ -27,8 +27,8 @@ STAGED = pa.struct(
         pa.field("speed", pa.float32(), nullable=False),
     ]
 )
-"""An utterance: 16 bits of one channel in a coding (`CODINGS`), xxh3-128 of its samples, what messages call it, who speaks (both null where
-unknown), what was measured of the recording, and how many times as fast as that it is.
+"""An utterance: 16 bits of one channel in a coding (`CODINGS`), xxh3-128 of its samples, what messages call it, who
+speaks (both null where unknown), what was measured of the recording, and how many times as fast as that it is.
 """
 
 
@@ -40,7 +40,7 @@ class Utterance(NamedTuple):
     measures: Measures
 
 
-NOTHING = Utterance(b"", bytes(16), Measures(0.0, 1.0, 0.0, 0.0, 0.0))
+NOTHING = Utterance(b"", bytes(16), Measures(0.0, 1.0, 0.0, 0.0))
 """What stands in the place of one that cannot be decoded."""
 
 

@@ -50,6 +50,16 @@ def test_an_interrupt_waits_for_the_end_of_a_block_that_would_throw_it_away() ->
     assert passed == ["all of it"]
 
 
+def test_a_block_in_such_a_block_changes_nothing() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stopping.interrupts_wait():
+        waiting = signal.getsignal(signal.SIGINT)
+        with stopping.interrupts_wait():
+            assert signal.getsignal(signal.SIGINT) is waiting
+        assert signal.getsignal(signal.SIGINT) is waiting
+    assert waiting is not before is signal.getsignal(signal.SIGINT)
+
+
 def test_other_threads_hear_of_none_anyway() -> None:
     def enter() -> None:
         with stopping.interrupts_wait():
