@@ -69,6 +69,7 @@ class Audio(Modality, FilterBankConfig):
     measured: ClassVar[tuple[str, ...]] = MEASURED
     row_group_positions: ClassVar[int] = 1 << 17
     effort: ClassVar[int] = 512
+    unit: ClassVar[str] = "frames"
     longest_counted: ClassVar[int] = 8192
     metric: ClassVar[Literal["bleu", "wer"]] = "wer"
     longest: ClassVar[int] = 3000
@@ -113,6 +114,11 @@ class Audio(Modality, FilterBankConfig):
     @property
     def _bank(self) -> FilterBankConfig:
         return FilterBankConfig(**{name: getattr(self, name) for name in FilterBankConfig.model_fields})
+
+    @property
+    def meaning(self) -> Mapping[str, object]:
+        """See `Modality`: how samples become frames, and what these are normalised by."""
+        return {**self._bank.model_dump(), "cmvn": self.cmvn}
 
     def _heard(self, data: bytes) -> tuple[Samples, int]:
         """One channel, at the rate it has."""
