@@ -36,5 +36,5 @@ def interrupts_wait() -> Iterator[None]:
         _is_waiting.reset(outside)
         for number, handler in caught.items():
             signal.signal(number, handler)
-    if heard:
-        caught[heard[0][0]](*heard[0])
+        if heard:  # also where the block has failed meanwhile
+            caught[heard[0][0]](*heard[0])
