@@ -133,7 +133,7 @@ class Hypothesis:
             position (of text: each source piece and then EOS); None unless asked for.
         spans: int32, tokens x 2: the source positions [begin, end) of each token, sorted, within the source; None
             unless asked for.
-        token_scores: float64, one for each token: what it adds to `log_probability`; None where an engine does not tell.
+        token_scores: float64, one for each token: its share of `log_probability`; None where nobody tells.
     """
 
     tokens: npt.NDArray[np.int32]
