@@ -172,9 +172,10 @@ def _scores(metrics: Metrics, names: Iterable[MeasureName]) -> Iterator[Series]:
 def _histograms(manifest: Manifest) -> Iterator[tuple[str, str]]:
     split = manifest.splits.get("train")
     if split and split.rows:
-        for index, (side, counts) in enumerate((("source", split.source_lengths), ("target", split.target_lengths))):
-            bars = Bars(f"{side} {manifest.sides[side].modality.unit} of a training row", counts)
-            yield f"{side.capitalize()} side", histogram(f"Lengths of the {side} side", bars, index)
+        lengths = zip(manifest.sides.items(), (split.source_lengths, split.target_lengths), strict=True)
+        for index, ((name, side), counts) in enumerate(lengths):
+            bars = Bars(f"{name} {side.modality.unit} of a training row", counts)
+            yield f"{name.capitalize()} side", histogram(f"Lengths of the {name} side", bars, index)
 
 
 def _lengths(manifest: Manifest) -> Iterator[LengthRow]:
