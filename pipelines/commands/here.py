@@ -1,4 +1,4 @@
-"""What is to be read and Beam's options in; who does the work on this machine, if anybody, out: processes or a thread."""
+"""What is read and Beam's options in; who does the work on this machine, if anybody, out: processes, or one thread."""
 
 from __future__ import annotations
 
