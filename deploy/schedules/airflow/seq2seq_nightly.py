@@ -30,7 +30,9 @@ with DAG(
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5), "env": _PLACES, "append_env": True},
     params={
-        "root": Param(os.environ.get("SEQ2SEQ_ROOT", "/srv/seq2seq"), type="string", description="where all data stands"),
+        "root": Param(
+            os.environ.get("SEQ2SEQ_ROOT", "/srv/seq2seq"), type="string", description="where all data stands"
+        ),
         "config": Param(
             os.environ.get("SEQ2SEQ_CONFIG", "/opt/seq2seq/deploy/config"),
             type="string",
