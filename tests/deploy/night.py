@@ -10,7 +10,28 @@ import yaml
 
 from tests.deploy.validators import DEPLOY, ROOT
 
-WORDS = ["a", "the", "small", "old", "red", "green", "dog", "cat", "man", "woman", "runs", "sleeps", "jumps", "reads", "in", "on", "under", "near", "park", "street"]
+WORDS = [
+    "a",
+    "the",
+    "small",
+    "old",
+    "red",
+    "green",
+    "dog",
+    "cat",
+    "man",
+    "woman",
+    "runs",
+    "sleeps",
+    "jumps",
+    "reads",
+    "in",
+    "on",
+    "under",
+    "near",
+    "park",
+    "street",
+]
 _SMALL = {
     "prepare": {"shards": 2, "tokenizer": {"vocabulary_size": 300}, "validation": {"share": 0.05}, "report": False},
     "train": {

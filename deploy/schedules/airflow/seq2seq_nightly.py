@@ -39,7 +39,13 @@ with DAG(
             description="folder of the configuration files",
         ),
         "program": Param(os.environ.get("SEQ2SEQ_PROGRAM", "/opt/seq2seq/bin/seq2seq"), type="string"),
-        "minimum_bleu": Param(25, type="number", minimum=0, maximum=100, description="what a model has to reach"),
+        "minimum_bleu": Param(
+            float(os.environ.get("SEQ2SEQ_MINIMUM_BLEU", "25")),
+            type="number",
+            minimum=0,
+            maximum=100,
+            description="what a model has to reach",
+        ),
     },
     tags=["seq2seq"],
 ):
