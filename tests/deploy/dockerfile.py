@@ -30,7 +30,7 @@ class Stage:
 
     def arguments(self) -> dict[str, str]:
         """The defaults of its build arguments."""
-        return dict((rest.split("=", 1) + [""])[:2] for rest in self.all("ARG"))
+        return {name: value for name, _, value in (rest.partition("=") for rest in self.all("ARG"))}
 
     def copies(self) -> list[str]:
         """What it copies from the folder it is built in."""

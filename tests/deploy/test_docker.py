@@ -123,7 +123,7 @@ def install(file: Path, folder: Path) -> Path:
 def said(bin_: Path, *words: str, code: int = 0) -> str:
     environment = {"PATH": f"{bin_}:/usr/bin:/bin", "HOME": str(bin_)}
     done = subprocess.run(
-        [str(bin_ / words[0]), *words[1:]], env=environment, capture_output=True, text=True, timeout=280
+        [str(bin_ / words[0]), *words[1:]], env=environment, check=False, capture_output=True, text=True, timeout=280
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -165,6 +165,7 @@ def test_the_workers_install_and_start(tmp_path: Path) -> None:
         [str(bin_ / "python"), str(ROOT / launch), *given],
         cwd=tmp_path,
         env=environment,
+        check=False,
         capture_output=True,
         text=True,
         timeout=280,

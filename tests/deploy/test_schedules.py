@@ -1,7 +1,8 @@
-"""The night by a script, by cron, by systemd and by Airflow: the same steps, and the old model where the gate is shut."""
+"""The night by a script, cron, systemd and Airflow: the same steps, and the old model where the gate is shut."""
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -135,13 +136,9 @@ def test_the_program_takes_what_the_dag_calls(monkeypatch: pytest.MonkeyPatch) -
     lines = re.findall(r"bash_command=((?:\s*'[^']+')+)", text)
     joined = ["".join(re.findall(r"'([^']+)'", line)) for line in lines]
     called = []
+    given = {'"$SEQ2SEQ"': "seq2seq", "$CONFIG": str(DEPLOY / "config"), "$MINIMUM_BLEU": "25"}
     for line in joined:
-        line = (
-            line.replace('"$SEQ2SEQ"', "seq2seq")
-            .replace("$CONFIG", str(DEPLOY / "config"))
-            .replace("$MINIMUM_BLEU", "25")
-        )
-        called += commands_of(line)
+        called += commands_of(functools.reduce(lambda text, pair: text.replace(*pair), given.items(), line))
     assert [command.words[0] for command in called] == STEPS
     monkeypatch.setenv("ROOT", "/data")
     for command in called:

@@ -1,4 +1,4 @@
-"""The figures of docs/sizing.md that are calculated follow from how the work is cut, and from the prices on the page."""
+"""The calculated figures of docs/sizing.md follow from how the work is cut, and from the prices on the page."""
 
 from __future__ import annotations
 
