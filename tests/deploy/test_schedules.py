@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from seq2seq_core.models.card import read_card
+from tests.deploy import airflow
+from tests.deploy.night import clear_answers, make_small_night
 from tests.deploy.validators import DEPLOY, output_of, program
 from tests.docs.calls import check
 from tests.docs.shell import commands_of
@@ -143,3 +148,50 @@ def test_the_program_takes_what_the_dag_calls(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("ROOT", "/data")
     for command in called:
         check(command, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_two_nights_of_the_script_on_a_small_corpus(tmp_path: Path) -> None:
+    """The first model is accepted; a second one misses the bar, and the first translates on."""
+    variables = make_small_night(tmp_path)
+    for run, bar in (("first", "0"), ("second", "100")):
+        environment = {**variables, "RUN": run, "MINIMUM_BLEU": bar}
+        done = subprocess.run([str(NIGHTLY)], env=environment, check=False, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert read_card(str(tmp_path / "model"))[1].run == "first"
+        assert len(list((tmp_path / "translated").glob("news.en-*.txt"))) == 1
+        clear_answers(tmp_path)
+    assert (tmp_path / "runs" / "second" / "best" / "config.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_two_nights_of_airflow(tmp_path: Path) -> None:
+    """By its scheduler and its local executor, in an environment of its own."""
+    variables = make_small_night(tmp_path / "data")
+    bin_, home = airflow.install(tmp_path / "environment"), tmp_path / "home"
+    shutil.copytree(SCHEDULES / "airflow", home / "dags")
+    ours = {
+        "SEQ2SEQ_ROOT": variables["ROOT"],
+        "SEQ2SEQ_CONFIG": variables["CONFIG"],
+        "SEQ2SEQ_PROGRAM": str(tmp_path / "data" / "bin" / "seq2seq"),
+        "SEQ2SEQ_MINIMUM_BLEU": "0",
+        "SEQ2SEQ_CACHE": variables["SEQ2SEQ_CACHE"],
+    }
+    installed = airflow.Airflow(bin_, home, airflow.settings(bin_, home) | ours)
+    order = ["prepare", "train", "evaluate", "gate", "accept", "translate"]
+    follows = [f"{task}>{after}" for task, after in zip(order, [*order[1:], ""], strict=True)]
+    assert installed.load() == ["seq2seq_nightly", *follows]
+    with installed.at_work():
+        (first,) = installed.wait(1)  # that of the last half past one
+        assert first == ("success", dict.fromkeys(order, "success")), installed.logs()
+        accepted = read_card(str(tmp_path / "data" / "model"))
+        clear_answers(tmp_path / "data")
+        installed.trigger("second", json.dumps({"minimum_bleu": 100}))
+        _, second = installed.wait(2)
+        shut = dict.fromkeys(order, "success") | {"gate": "skipped", "accept": "skipped"}
+        assert second == ("success", shut), installed.logs()
+    assert read_card(str(tmp_path / "data" / "model")) == accepted
+    assert len(list((tmp_path / "data" / "translated").glob("news.en-*.txt"))) == 1
+    assert len(list((tmp_path / "data" / "runs").iterdir())) == 2
