@@ -31,6 +31,13 @@ def test_every_folder_has_a_page() -> None:
     assert all(f"deploy/{name}" in top.code for name in folders)
 
 
+def test_every_page_is_reached_from_the_first() -> None:
+    top = read_page(DEPLOY / "README.md")
+    assert "deploy/README.md" in read_page(ROOT / "README.md").links
+    linked = {(DEPLOY / link.partition("#")[0]).resolve() for link in top.links}
+    assert {page.path for page in PAGES} - {top.path} <= linked
+
+
 @every_page
 def test_links_lead_somewhere(page: Page) -> None:
     for link in page.links:
