@@ -22,7 +22,7 @@ class ModelOptions(PipelineOptions):  # type: ignore[misc]
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--model_accelerator", help="what a worker with the model has, as Dataflow writes it")
         parser.add_argument("--model_min_ram", help="memory of a worker with the model, such as 30GB")
-        parser.add_argument("--model_bundles_per_worker", help="units that such a worker takes at a time")
+        parser.add_argument("--model_bundles_per_worker", type=int, help="units that such a worker takes at a time")
 
 
 def model_hints(options: PipelineOptions) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def model_hints(options: PipelineOptions) -> dict[str, Any]:
         "min_ram": given.model_min_ram,
         "max_active_bundles_per_worker": given.model_bundles_per_worker,
     }
-    hints = {name: value for name, value in hints.items() if value is not None}
+    hints = {name: str(value) for name, value in hints.items() if value is not None}
     try:
         parse_resource_hints(hints)
     except ValueError as error:

@@ -16,7 +16,7 @@ _SMALL = {
     "prepare": {"shards": 2, "tokenizer": {"vocabulary_size": 300}, "validation": {"share": 0.05}, "report": False},
     "train": {
         "model": {"family": "rnn", "width": 16},
-        "data": {"batch_tokens": 512},
+        "data": {"batch_tokens": 2048},
         "limits": {"max_steps": 3},
         "validation": {"every_steps": 3},
     },
