@@ -15,7 +15,7 @@ WORDS = ("a", "the", "small", "old", "red", "green", "dog", "cat", "man", "woman
 _SMALL = {
     "prepare": {"shards": 2, "tokenizer": {"vocabulary_size": 300}, "validation": {"share": 0.05}, "report": False},
     "train": {
-        "model": {"family": "rnn", "width": 16},
+        "model": {"family": "rnn", "width": 16, "embedding_width": 16},
         "data": {"batch_tokens": 2048},
         "limits": {"max_steps": 3},
         "validation": {"every_steps": 3},
