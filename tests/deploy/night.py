@@ -49,6 +49,7 @@ def make_small_night(folder: Path) -> dict[str, str]:
         "RUN": "first",
         "PATH": path,
         "SEQ2SEQ_CACHE": str(folder / "cache"),
+        "OMP_NUM_THREADS": "1",
     }
 
 

@@ -22,7 +22,7 @@ def test_what_stands_behind_the_dashes_is_asked_for() -> None:
 
 @pytest.mark.parametrize("given", ["--model_min_ram=much", "--model_bundles_per_worker=few"])
 def test_what_beam_does_not_take_is_refused(given: str) -> None:
-    with pytest.raises(ConfigError, match="has invalid value|invalid int value"):
+    with pytest.raises(ConfigError, match=r"has invalid value|invalid int value"):
         model_hints(options.parse([given]))
 
 
