@@ -18,8 +18,8 @@ from seq2seq_core.audio import flac
 from seq2seq_core.audio.containers import headers
 from seq2seq_core.audio.containers.libav import LibavSource
 from seq2seq_core.audio.containers.mpeg import MpegSource, id3_length
-from seq2seq_core.audio.containers.spliced import read_at
 from seq2seq_core.audio.source import Info, Source, truncated
+from seq2seq_core.audio.spliced import read_at
 from seq2seq_core.audio.terms import AudioError, Signal
 
 __all__ = ["Info", "Ranges", "blocks", "decode", "probe"]

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from seq2seq_core.audio.containers.spliced import Part, Spliced, read_at, size_of
 from seq2seq_core.audio.source import SoundFileSource
+from seq2seq_core.audio.spliced import Part, Spliced, read_at, size_of
 from seq2seq_core.audio.terms import AudioError
 from seq2seq_core.stopping import interrupts_wait
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq_core.audio.containers.spliced import Spliced
+from seq2seq_core.audio.spliced import Spliced
 from seq2seq_core.audio.terms import AudioError
 from seq2seq_core.stopping import interrupts_wait
 

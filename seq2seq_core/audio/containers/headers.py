@@ -11,8 +11,8 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from seq2seq_core.audio.containers.spliced import Part, Spliced, read_at, size_of
 from seq2seq_core.audio.source import SoundFileSource, truncated
+from seq2seq_core.audio.spliced import Part, Spliced, read_at, size_of
 from seq2seq_core.audio.terms import AudioError
 
 _UNTOLD = 0x7FFF0000  # sox and ffmpeg write this or more where they do not know

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from seq2seq_core.audio.containers.spliced import Part, Spliced, size_of
 from seq2seq_core.audio.source import Block, Info
+from seq2seq_core.audio.spliced import Part, Spliced, size_of
 from seq2seq_core.audio.terms import AudioError
 
 _BEFORE = 1.0  # seconds that a decoder is given to settle after a jump

@@ -14,8 +14,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from seq2seq_core.audio.containers.spliced import Part, Spliced, read_at, size_of
 from seq2seq_core.audio.source import Block, Info, SoundFileSource, truncated
+from seq2seq_core.audio.spliced import Part, Spliced, read_at, size_of
 from seq2seq_core.audio.terms import AudioError
 
 _KBITS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from seq2seq_core.audio import decode, energy
-from seq2seq_core.audio.containers.spliced import Part, Spliced
 from seq2seq_core.audio.signal import one_channel, resampled
+from seq2seq_core.audio.spliced import Part, Spliced
 from tests.seq2seq_core.audio.test_decode import RATE, encoded, speech_like
 
 SECONDS = 120
