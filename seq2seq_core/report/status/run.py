@@ -55,6 +55,8 @@ def look_at_run(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
 def _next(path: str) -> str:
     """What can be done with the model; only one that reads text has a tokenizer for its source."""
     best = storage.join(path, "best")
+    if not storage.exists(storage.join(best, CONFIG_NAME)):
+        return f"No model stands in {storage.redact(best)} any more."
     command = "translate" if read_config(best).source_tokenizer else "transcribe"
     return f"Next: seq2seq {command} --model {storage.redact(best)} --input FILES --output FOLDER"
 
