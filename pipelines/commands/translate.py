@@ -27,8 +27,8 @@ from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
 from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
 from seq2seq_core.inference.job import TranslationJob
-from seq2seq_core.inference.manifest import Provenance, describe_model, doubts_of
-from seq2seq_core.inference.translator_config import TranslatorConfig
+from seq2seq_core.inference.manifest import Provenance, doubts_of
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
 from seq2seq_core.software import versions
 from seq2seq_core.terminal import binary, say
 
@@ -163,6 +163,7 @@ def make_job(config: TranslateConfig) -> TranslationJob:
     Raises:
         Seq2SeqError: No such input, two inputs of one output, no model.
     """
+    config = config.resolved
     return TranslationJob(
         output=config.output,
         files=tuple(_find_files(config)),
@@ -176,7 +177,7 @@ def make_job(config: TranslateConfig) -> TranslationJob:
 
 def provenance_of(config: TranslateConfig) -> Provenance:
     """The model, and the digest of all that shapes every output; a ModelError when there is no model."""
-    model = describe_model(config.model)
+    model = describe_model(config)
     fields = [config.text_field, config.output_field, config.include]
     identity = json.dumps([model.digest, config.identity(), fields], sort_keys=True)
     return Provenance(
