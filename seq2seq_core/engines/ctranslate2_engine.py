@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.decoding.hypothesis import SearchConfig
-from seq2seq_core.engines.converted.cache import converted
+from seq2seq_core.engines.converted.cache import Convert, converted, export
 from seq2seq_core.engines.converted.folder import KIND, ConvertedFolder, read_converted
 from seq2seq_core.engines.converted.generating import ConvertedEngine, Frame
 from seq2seq_core.engines.converted.hugging_face import convert_hugging_face, digest_of, model_type
@@ -19,7 +20,7 @@ from seq2seq_core.engines.converted.own import TOKENIZERS, convert_own, has_blue
 from seq2seq_core.engines.converted.search import refused
 from seq2seq_core.engines.ctranslate2_machine import CTranslate2Config
 from seq2seq_core.engines.interface import Languages, LoadedEngine, ModelFacts
-from seq2seq_core.errors import ModelError
+from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.modalities.base import SIDES
 from seq2seq_core.models.card import check_reads_text, is_own, read_config
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -37,6 +38,7 @@ _SPEED = 3
 class CTranslate2EngineConfig(CTranslate2Config):
     """CTranslate2: Transformers, on CPU and GPU; those that are not in its form are converted when first used."""
 
+    exports: ClassVar[bool] = True
     shapes_nothing: ClassVar[frozenset[str]] = frozenset({"device", "threads", "max_batch_tokens"})
 
     kind: Literal["ctranslate2"] = Field(
@@ -82,6 +84,13 @@ class CTranslate2EngineConfig(CTranslate2Config):
 
         return LoadedEngine(build(Frame()), texts, digest, folder.source_text, told=told)
 
+    def export(self, model_root: str, output: str) -> int:
+        """See `EngineConfig.export`."""
+        converter = self._converter(model_root)
+        if converter is None:
+            raise ConfigError("the model is in this form already", where=storage.redact(model_root))
+        return export(model_root, self.quantization, converter.convert, output)
+
     @classmethod
     def is_for(cls, model_root: str) -> bool:
         """See `EngineConfig.is_for`."""
@@ -95,16 +104,34 @@ class CTranslate2EngineConfig(CTranslate2Config):
 
     def _folder(self, root: str) -> ConvertedFolder:
         """The model in CTranslate2's form, from the cache where it was in another."""
+        converter = self._converter(root)
+        if converter is None:
+            return read_converted(root)
+        return read_converted(converted(root, converter.digest_of(root), self.quantization, converter.convert))
+
+    def _converter(self, root: str) -> Converter | None:
+        """What brings a model into CTranslate2's form; None where it is in it."""
         if is_own(root):
-            card = read_config(root)
-            check_reads_text(root, card)
-            return read_converted(converted(root, card.digest, self.quantization, convert_own))
+            return Converter(_digest_of_own, convert_own)
         kind = kind_of(root)
         if kind == KIND:
-            return read_converted(root)
+            return None
         if kind is None and model_type(root) is not None:
-            return read_converted(converted(root, digest_of(root), self.quantization, convert_hugging_face))
+            return Converter(digest_of, convert_hugging_face)
         raise _no_model(root, kind)
+
+
+class Converter(NamedTuple):
+    """How models of a kind are named by their content, and converted."""
+
+    digest_of: Callable[[str], str]
+    convert: Convert
+
+
+def _digest_of_own(root: str) -> str:
+    card = read_config(root)
+    check_reads_text(root, card)
+    return card.digest
 
 
 def _engine(

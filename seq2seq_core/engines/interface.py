@@ -123,11 +123,13 @@ class EngineConfig(Config):
         software: Packages whose versions the manifest of a translation names.
         shapes_nothing: Keys that say where and how fast an output is made, not what it is.
         hears: Whether it has recognisers of speech.
+        exports: Whether it has a form of its own that models can be exported to.
     """
 
     software: ClassVar[tuple[str, ...]] = ()
     shapes_nothing: ClassVar[frozenset[str]] = frozenset()
     hears: ClassVar[bool] = False
+    exports: ClassVar[bool] = False
 
     kind: str
 
@@ -150,6 +152,17 @@ class EngineConfig(Config):
         card, lineage = read_card(model_root)
         check_reads_text(model_root, card)
         return ModelFacts(card.digest, lineage.told)
+
+    def export(self, model_root: str, output: str) -> int:
+        """Write a model in the engine's form to a folder; the bytes of its files.
+
+        Raises:
+            ModelError: The model's folder is missing, unfinished or damaged.
+            ConfigError: The engine has no form of its own, or not of such a model.
+            ForeignFileError: The output folder holds files of somebody else.
+        """
+        del output
+        raise ConfigError("models are not exported to it", where=model_root, found=f"engine.kind {self.kind}")
 
     @classmethod
     def is_for(cls, model_root: str) -> bool:

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from seq2seq_core import storage
-from seq2seq_core.engines.converted.facts import Facts, in_order, read_facts
-from seq2seq_core.errors import ModelError, StorageError
+from seq2seq_core.engines.converted.facts import FACTS_NAME, Facts, in_order, read_facts
+from seq2seq_core.errors import ModelError, StorageError, foreign_file
 
 CACHE_FOLDER = ".ctranslate2"
 VERSION = 1
@@ -43,7 +43,7 @@ def converted(root: str, digest: str, quantization: str, convert: Convert) -> st
         convert(root, quantization, made)
         publish(made, folder)
     except StorageError as error:
-        if not (made / "model.bin").exists():
+        if not (made / FACTS_NAME).exists():
             raise
         _log.warning("the converted model is not kept: %s", error)
         atexit.register(shutil.rmtree, made, ignore_errors=True)
@@ -54,6 +54,27 @@ def converted(root: str, digest: str, quantization: str, convert: Convert) -> st
     shutil.rmtree(made)
     _sweep(storage.join(root, CACHE_FOLDER), digest)
     return folder
+
+
+def export(root: str, quantization: str, convert: Convert, folder: str) -> int:
+    """Convert a model into a folder that is empty, or holds another one of this kind; the bytes of its files.
+
+    Raises:
+        ForeignFileError: The folder holds files of somebody else.
+        Seq2SeqError: See `convert`.
+    """
+    standing = set(storage.list_folder(folder))
+    if standing and FACTS_NAME not in standing:
+        raise foreign_file(storage.redact(storage.join(folder, min(standing))), "an exported model", len(standing))
+    with tempfile.TemporaryDirectory(prefix="seq2seq-converted-") as place:
+        made = Path(place)
+        convert(root, quantization, made)
+        names = {path.name for path in made.iterdir()}
+        before = read_facts(folder) if standing else None
+        publish(made, folder)
+        for name in set(before.files if before else ()) - names:
+            storage.remove(storage.join(folder, name))
+        return sum(path.stat().st_size for path in made.iterdir())
 
 
 def publish(made: Path, folder: str) -> None:

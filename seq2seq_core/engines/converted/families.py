@@ -96,6 +96,8 @@ def frame_of(
     languages: tuple[str | None, str | None],
     prompt: Sequence[int],
     where: str,
+    *,
+    starts: bool = False,
 ) -> Frame:
     """What is put around texts.
 
@@ -106,6 +108,7 @@ def frame_of(
         languages: That of the sources, and the one asked for.
         prompt: What stands in front of every text besides.
         where: The model, as messages show it.
+        starts: Whether the decoder has no other start than the first of these tokens.
 
     Raises:
         ConfigError: A language is needed and not given, or the model does not know it.
@@ -122,6 +125,7 @@ def frame_of(
         before=(*_ids(family.before, tokens, sources, where), *prompt),
         after=_ids(family.after, tokens, sources, where),
         first=_ids(family.first, tokens, vocabulary.ids, where),
+        starts=starts,
     )
 
 

@@ -36,10 +36,10 @@ class Special(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
 
-    bos_token: str = "<s>"  # noqa: S105
+    bos_token: str | None = "<s>"  # noqa: S105
     eos_token: str = "</s>"  # noqa: S105
     unk_token: str = "<unk>"  # noqa: S105
-    decoder_start_token: str | None = None
+    decoder_start_token: str | None = "<s>"  # noqa: S105
     add_source_bos: bool = False
     add_source_eos: bool = False
 
@@ -112,7 +112,7 @@ class ConvertedFolder:
     def texts(self, side: Side) -> Texts:
         """The tokenizer of a side; a ModelError where there is none."""
         special, tokens = self.special, self.vocabulary.source if side == "source" else self.vocabulary.target
-        silent = {special.bos_token, special.eos_token, special.unk_token, "<pad>"}
+        silent = {special.bos_token or special.eos_token, special.eos_token, special.unk_token, "<pad>"}
         silent.update(self.family.languages(tokens).values())
         return Texts(read_cutter(self.root, side, self.where), tokens, special.unk_token, silent)
 
@@ -126,7 +126,8 @@ class ConvertedFolder:
             "first": first,
         }
         languages = (source_language, target_language)
-        return frame_of(self.family, self.vocabulary, tokens, languages, prompt, self.where)
+        starts = special.decoder_start_token is None
+        return frame_of(self.family, self.vocabulary, tokens, languages, prompt, self.where, starts=starts)
 
     def _tokens(self, side: Side) -> tuple[str, ...]:
         there = storage.sizes_in(self.root)

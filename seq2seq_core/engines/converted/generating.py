@@ -33,11 +33,18 @@ class Frame:
         before: Ids in front of every source.
         after: Ids behind it.
         first: Ids that every output begins with, which are no part of the text.
+        starts: Whether the first of these is what the decoder starts with, where others have a token for all.
     """
 
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
     first: tuple[int, ...] = ()
+    starts: bool = False
+
+    @property
+    def repeated(self) -> int:
+        """How many of `first` the library repeats in what it gives back."""
+        return len(self.first) - self.starts
 
 
 @dataclass(frozen=True)
@@ -100,10 +107,11 @@ class ConvertedEngine:
         """
         check(options)
         jobs = [self._job(place, ids, options) for place, ids in enumerate(sequences) if len(ids)]
-        # The library counts padding among what an output leaves unattended.
-        found = self._run(_batches(jobs, self._most, by_length=options.coverage_penalty > 0), options)
-        late = [job for job in jobs if _ended(found[job.place]) >= job.most]
-        found |= self._run(_batches(late, self._most, by_length=True), options)
+        # In a batch the library mixes up what outputs of different sources leave unattended.
+        most = 1 if options.coverage_penalty else self._most
+        found = self._run(_batches(jobs, most), options)
+        late = [job for job in jobs if _ended(found[job.place]) - self._frame.repeated >= job.most]
+        found |= self._run(_batches(late, most, by_limit=True), options)
         if len(jobs) < len(sequences):
             self._try_out(options)
         return [
@@ -130,8 +138,8 @@ class ConvertedEngine:
         return self._translator.translate_batch(
             [job.tokens for job in batch],
             [first] * len(batch) if first else None,
-            max_decoding_length=max(job.most for job in batch) + len(first),
-            min_decoding_length=max(job.fewest for job in batch) + len(first),
+            max_decoding_length=max(job.most for job in batch) + self._frame.repeated,
+            min_decoding_length=max(job.fewest for job in batch) + self._frame.repeated,
             asynchronous=True,
             **how,
         )
@@ -156,12 +164,13 @@ class ConvertedEngine:
     def _hypothesis(self, tokens: list[str], score: float, attention: Any, options: SearchConfig) -> Hypothesis:
         ids = self._vocabulary.ids
         finished = bool(tokens) and tokens[-1] == self._vocabulary.end
-        begin = len(self._frame.first)
+        begin = self._frame.repeated
         text = tokens[begin : len(tokens) - finished]
+        total = score * len(tokens) ** options.length_penalty  # which the library divides by the length of all tokens
         return Hypothesis(
             tokens=np.fromiter((ids[token] for token in text), np.int32, len(text)),
-            score=score,
-            log_probability=score * len(tokens) ** options.length_penalty,
+            score=total / max(1, len(text) + finished) ** options.length_penalty,
+            log_probability=total,
             finished=finished,
             attention=np.asarray(attention, np.float32)[begin:] if options.attention else None,
         )
@@ -172,14 +181,14 @@ def _ended(result: Any) -> int:
     return max(map(len, result.hypotheses), default=0)
 
 
-def _batches(jobs: Sequence[_Job], most: int, *, by_length: bool = False) -> Iterator[list[_Job]]:
-    """Sources of about one length, or of one alone, the longest first, with so many padded tokens at most.
+def _batches(jobs: Sequence[_Job], most: int, *, by_limit: bool = False) -> Iterator[list[_Job]]:
+    """Sources of about one length, the longest first, with so many padded tokens at most; or of one limit alone.
 
     The fewest tokens of an output are the same for a whole batch.
     """
     kinds: dict[tuple[int, int], list[_Job]] = defaultdict(list)
     for job in sorted(jobs, key=lambda job: len(job.tokens), reverse=True):
-        kinds[job.fewest, len(job.tokens) if by_length else 0].append(job)
+        kinds[job.fewest, job.most if by_limit else 0].append(job)
     for alike in kinds.values():
         begin = 0
         while begin < len(alike):

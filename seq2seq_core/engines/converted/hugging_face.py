@@ -25,6 +25,12 @@ from seq2seq_core.engines.converted.texts import TOKENIZER
 from seq2seq_core.errors import ModelError
 
 _CONFIG, _INDEX, _WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
+_NORMS = {
+    "bart": {"normalize_before": False, "normalize_embedding": True},
+    "mbart": {"normalize_before": True, "normalize_embedding": True},
+    "pegasus": {"normalize_before": True, "normalize_embedding": False},
+}
+"""Where norms stand in a family, which its configurations do not always tell, and converters ask for."""
 _NOT_READ = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".py", ".pkl", ".md", ".gguf", ".ot")
 
 
@@ -135,15 +141,16 @@ def _convert(place: str, quantization: str, folder: Path, where: str) -> tuple[A
         def load_model(self, model_class: Any, model_name_or_path: str, **kwargs: Any) -> Any:
             """From safetensors on this machine."""
             kwargs |= {"use_safetensors": True, "local_files_only": True}
-            kept["model"] = super().load_model(model_class, model_name_or_path, **kwargs)
-            return kept["model"]
+            model = kept["model"] = super().load_model(model_class, model_name_or_path, **kwargs)
+            for key, value in _NORMS.get(model.config.model_type, {}).items():
+                setattr(model.config, key, value)
+            return model
 
         def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **kwargs: Any) -> Any:
             """From this machine."""
-            kept["tokenizer"] = super().load_tokenizer(
-                tokenizer_class, model_name_or_path, local_files_only=True, **kwargs
-            )
-            return kept["tokenizer"]
+            kwargs["local_files_only"] = True
+            kept["tokenizer"] = super().load_tokenizer(tokenizer_class, model_name_or_path, **kwargs)
+            return _Whole(kept["tokenizer"])
 
     try:
         with _quietly():
@@ -154,6 +161,22 @@ def _convert(place: str, quantization: str, folder: Path, where: str) -> tuple[A
             "the model cannot be converted", where=where, found=f"{type(error).__name__}: {found}"
         ) from error
     return kept["tokenizer"], kept["model"]
+
+
+class _Whole:
+    """A tokenizer whose vocabulary has a token for every id: some leave out languages, or ids that nothing has."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def get_vocab(self) -> dict[str, int]:
+        """The ids of all tokens."""
+        found: dict[str, int] = {**self._tokenizer.get_vocab(), **getattr(self._tokenizer, "lang_token_to_id", {})}
+        missing = set(range(max(found.values(), default=-1))) - set(found.values())
+        return found | {f"<nothing_{number}>": number for number in missing}
 
 
 @contextlib.contextmanager
