@@ -6,6 +6,7 @@ Weights are read from safetensors alone: what else such folders hold them in may
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import logging
@@ -133,6 +134,7 @@ def _convert(place: str, quantization: str, folder: Path, where: str) -> tuple[A
     """Fill a folder; the tokenizer and the model. Nothing is fetched, and no code of the model's folder runs."""
     from ctranslate2.converters import TransformersConverter
 
+    importlib.import_module("transformers")  # which the converter does without a word where it is missing
     kept: dict[str, Any] = {}
 
     class Converter(TransformersConverter):  # type: ignore[misc]
@@ -164,7 +166,7 @@ def _convert(place: str, quantization: str, folder: Path, where: str) -> tuple[A
 
 
 class _Whole:
-    """A tokenizer whose vocabulary has a token for every id: some leave out languages, or ids that nothing has."""
+    """A tokenizer that has all that a converter asks for."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -172,8 +174,13 @@ class _Whole:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tokenizer, name)
 
+    @property
+    def bos_token(self) -> str:
+        """That which begins texts: some have none, and the library wants one."""
+        return str(self._tokenizer.bos_token or self._tokenizer.eos_token)
+
     def get_vocab(self) -> dict[str, int]:
-        """The ids of all tokens."""
+        """The ids of all tokens: some leave out languages, or ids that nothing has."""
         found: dict[str, int] = {**self._tokenizer.get_vocab(), **getattr(self._tokenizer, "lang_token_to_id", {})}
         missing = set(range(max(found.values(), default=-1))) - set(found.values())
         return found | {f"<nothing_{number}>": number for number in missing}
