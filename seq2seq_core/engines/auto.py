@@ -31,7 +31,7 @@ class AutoEngineConfig(EngineConfig):
                 expected="a folder like RUN/best, one of CTranslate2 (model.bin), or one of Hugging Face (config.json)",
                 advice="Check the path.",
             )
-        fastest = max(speeds, key=lambda kind: speeds[kind])()
+        fastest = max(speeds, key=lambda kind: speeds[kind]).model_validate({})
         _log.info("the engine is %s", fastest.kind)
         return fastest
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import ABC
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,7 +16,7 @@ from seq2seq_core.machine import has_gpu
 _DEVICE = re.compile(r"auto|cpu|cuda(?::(\d+))?")
 
 
-class CTranslate2Config(EngineConfig, ABC):
+class CTranslate2Config(EngineConfig):
     """What all engines on CTranslate2 are told."""
 
     software: ClassVar[tuple[str, ...]] = ("ctranslate2",)
@@ -65,7 +64,8 @@ class CTranslate2Config(EngineConfig, ABC):
         self._check_device(device, int(number or 0))
         path, contents = _place(root, files)
         try:
-            return getattr(ctranslate2.models, kind, getattr(ctranslate2, kind, None))(
+            build: Any = getattr(ctranslate2.models if hasattr(ctranslate2.models, kind) else ctranslate2, kind)
+            return build(
                 path,
                 device,
                 device_index=int(number or 0),

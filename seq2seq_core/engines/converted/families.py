@@ -142,7 +142,7 @@ def _ids(
 def _tag(known: Mapping[str, str], language: str | None, key: str, where: str) -> str:
     """The token of a language: of its code, or of the one code that begins with it (de for de_DE)."""
     found = [code for code in known if language and (code == language or code.split("_")[0] == language)]
-    if language in known:
+    if language is not None and language in known:
         return known[language]
     if len(found) == 1:
         return known[found[0]]

@@ -26,12 +26,13 @@ from seq2seq_core.engines.converted.texts import TOKENIZER
 from seq2seq_core.errors import ModelError
 
 _CONFIG, _INDEX, _WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
-_NORMS = {
+_FAMILY_FACTS = {
     "bart": {"normalize_before": False, "normalize_embedding": True},
     "mbart": {"normalize_before": True, "normalize_embedding": True},
     "pegasus": {"normalize_before": True, "normalize_embedding": False},
+    "mt5": {"tie_word_embeddings": False},
 }
-"""Where norms stand in a family, which its configurations do not always tell, and converters ask for."""
+"""Where norms stand in a family, and whether its outputs are scaled."""
 _NOT_READ = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".py", ".pkl", ".md", ".gguf", ".ot")
 
 
@@ -144,7 +145,7 @@ def _convert(place: str, quantization: str, folder: Path, where: str) -> tuple[A
             """From safetensors on this machine."""
             kwargs |= {"use_safetensors": True, "local_files_only": True}
             model = kept["model"] = super().load_model(model_class, model_name_or_path, **kwargs)
-            for key, value in _NORMS.get(model.config.model_type, {}).items():
+            for key, value in _facts_of(model.config).items():
                 setattr(model.config, key, value)
             return model
 
@@ -163,6 +164,16 @@ def _convert(place: str, quantization: str, folder: Path, where: str) -> tuple[A
             "the model cannot be converted", where=where, found=f"{type(error).__name__}: {found}"
         ) from error
     return kept["tokenizer"], kept["model"]
+
+
+def _facts_of(config: Any) -> dict[str, bool]:
+    """What a converter asks a configuration for, and does not always find there.
+
+    Outputs of T5 are scaled where tables are tied. Transformers 5 calls all tables tied, and has a key for the scale.
+    """
+    if hasattr(config, "scale_decoder_outputs"):
+        return {"tie_word_embeddings": config.scale_decoder_outputs}
+    return _FAMILY_FACTS.get(config.model_type, {})
 
 
 class _Whole:
