@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ from seq2seq_core.engines.converted.search import refused
 from seq2seq_core.engines.ctranslate2_machine import CTranslate2Config
 from seq2seq_core.engines.interface import Languages, LoadedEngine, ModelFacts
 from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.machine import usable_cores
 from seq2seq_core.modalities.base import SIDES
 from seq2seq_core.models.card import check_reads_text, is_own, read_config
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -63,14 +64,15 @@ class CTranslate2EngineConfig(CTranslate2Config):
     def load(self, model_root: str) -> LoadedEngine:
         """See `EngineConfig.load`."""
         folder = self._folder(model_root)
-        at_once = self.threads or 1
+        on_gpu = self.processes(2) == 1
+        at_once = 1 if on_gpu else self.threads or usable_cores()  # batches side by side, each on a thread of its own
         translator = self.open_model(
             "Translator", folder.root, folder.files, inter_threads=at_once, intra_threads=1, max_queued_batches=-1
         )
         most = self.max_batch_tokens or (_CPU_BATCH_TOKENS if translator.device == "cpu" else _GPU_BATCH_TOKENS)
         build = partial(_engine, translator, folder, most)
         digest = _facts(folder, model_root).digest
-        if folder.facts is not None and folder.facts.family is None:
+        if folder.is_own:
             tokenizers = {
                 side: Tokenizer(storage.read_bytes(storage.join(folder.root, name)), f"{folder.where}/{name}")
                 for side, name in TOKENIZERS.items()
@@ -83,6 +85,10 @@ class CTranslate2EngineConfig(CTranslate2Config):
             return build(folder.frame(*languages, prompt))
 
         return LoadedEngine(build(Frame()), texts, digest, folder.source_text, told=told)
+
+    def on_cores(self, cores: int) -> Self:
+        """See `EngineConfig.on_cores`; with twice as many threads, as whoever is last has the cores of the others."""
+        return self if self.threads else self.model_copy(update={"threads": 2 * cores})
 
     def export(self, model_root: str, output: str) -> int:
         """See `EngineConfig.export`."""
@@ -105,9 +111,16 @@ class CTranslate2EngineConfig(CTranslate2Config):
     def _folder(self, root: str) -> ConvertedFolder:
         """The model in CTranslate2's form, from the cache where it was in another."""
         converter = self._converter(root)
-        if converter is None:
-            return read_converted(root)
-        return read_converted(converted(root, converter.digest_of(root), self.quantization, converter.convert))
+        place = (
+            root
+            if converter is None
+            else converted(root, converter.digest_of(root), self.quantization, converter.convert)
+        )
+        folder = read_converted(place)
+        if self.prompt and folder.is_own:
+            advice = "Leave it out: what stands before sources is learnt from data that has it."
+            raise ConfigError("a model of this project has no prompt", where="engine.prompt", advice=advice)
+        return folder
 
     def _converter(self, root: str) -> Converter | None:
         """What brings a model into CTranslate2's form; None where it is in it."""

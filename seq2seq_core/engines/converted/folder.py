@@ -61,6 +61,11 @@ class ConvertedFolder:
         """The folder as messages show it."""
         return storage.redact(self.root)
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it was a model of this project."""
+        return self.facts is not None and self.facts.family is None
+
     @cached_property
     def files(self) -> tuple[str, ...]:
         """The files that shape what the model says."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from seq2seq_core import config as configuration
 from seq2seq_core.decoding.batched import pad
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines.converted import cache
+from seq2seq_core.engines.converted.facts import Facts, read_facts, write_facts
 from seq2seq_core.engines.ctranslate2_engine import CTranslate2EngineConfig
 from seq2seq_core.engines.interface import Engine, Languages
 from seq2seq_core.engines.torch_engine import TorchEngineConfig
@@ -231,6 +234,26 @@ def test_a_converted_model_is_kept_beside_it_and_found_again(tmp_path: Path, cap
     assert "missing or damaged" in caplog.text
 
 
+def test_two_who_convert_at_once_find_one_whole_model(tmp_path: Path) -> None:
+    root, both = str(tmp_path / "model"), threading.Barrier(2)
+
+    def convert(_: str, quantization: str, folder: Path) -> None:
+        both.wait(10)
+        for name in ("model.bin", "config.json"):
+            (folder / name).write_bytes(b"weights" * 1000)
+        write_facts(folder, Facts(digest="00", quantization=quantization))
+
+    with ThreadPoolExecutor() as pool:
+        found = {*pool.map(lambda _: cache.converted(root, "00", "int8", convert), range(2))}
+    (folder,) = found
+    assert read_facts(folder) == Facts(digest="00", quantization="int8", files={"model.bin": 7000, "config.json": 7000})
+
+
+def test_a_prompt_is_for_models_of_others(one_root: str) -> None:
+    with pytest.raises(ConfigError, match=r"engine\.prompt: a model of this project has no prompt"):
+        CTranslate2EngineConfig(prompt="summarize:").describe(one_root)
+
+
 def test_what_was_converted_of_a_model_that_is_gone_goes(tmp_path: Path) -> None:
     CTranslate2EngineConfig().describe(small_model(tmp_path))
     (tmp_path / cache.CACHE_FOLDER / "somebody's").mkdir()
@@ -284,7 +307,9 @@ def test_texts_go_through_as_with_torch(one_root: str) -> None:
 
 def test_processes_and_cores() -> None:
     config = CTranslate2EngineConfig(device="cpu")
-    assert (config.processes(6), config.on_cores(3).threads) == (6, 3)
+    assert (config.processes(6), config.on_cores(3).threads) == (6, 6)
+    assert CTranslate2EngineConfig(threads=2).on_cores(3).threads == 2
+    assert CTranslate2EngineConfig(device="cuda").processes(6) == 1
     assert "threads" not in config.identity()
     assert config.identity()["quantization"] == "float32"
 
