@@ -158,7 +158,9 @@ def _convert(place: str, quantization: str, folder: Path, where: str) -> tuple[A
     try:
         with _quietly():
             Converter(place).convert(str(folder), quantization=quantization, force=True)
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+    except ImportError:
+        raise
+    except Exception as error:  # whatever the libraries raise of a folder that is not as it should be
         found = " ".join(str(error).split("\n")[:3])
         raise ModelError(
             "the model cannot be converted", where=where, found=f"{type(error).__name__}: {found}"
