@@ -29,7 +29,7 @@ ROWS = {row[0]: row[1:] for table in PAGE.tables if table.rows[0] == _HEAD for r
 
 _EVERYDAY = frozenset(
     {
-        *("text", "audio", "json", "torch", "identical", "transformer"),
+        *("text", "audio", "json", "torch", "identical", "transformer", "auto"),
         *("words", "characters", "tokens", "numbers", "script", "language", "seconds"),
     }
 )
