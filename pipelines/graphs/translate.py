@@ -7,13 +7,14 @@ committed within one step after the other of the same worker.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipelines.graphs import failures, options
+from pipelines.graphs.hints import model_hints
 from pipelines.graphs.translate_units import TranslateUnits
 from pipelines.graphs.units import ForEach, SkipFinished, engine_for, skipped
 from pipelines.local.watch import watching
@@ -73,7 +74,8 @@ def _translating(job: TranslationJob, workers: Workers | None, root: beam.Pipeli
         hand = Hand(job.translator, digest, job.output, job.fields, job.on_error)
         return ForEach(work, hand, kind=UnitEntry, workers=workers)
     engine = engine_for(job.translator.engine, root.options)
-    return TranslateAndCommit(job, job.translator.model_copy(update={"engine": engine}))
+    hints = model_hints(root.options)
+    return TranslateAndCommit(job, job.translator.model_copy(update={"engine": engine}), hints)
 
 
 def run(job: TranslationJob, workers: Workers | None = None, beam_arguments: Sequence[str] = ()) -> tuple[Output, int]:
@@ -87,7 +89,7 @@ def run(job: TranslationJob, workers: Workers | None = None, beam_arguments: Seq
     build(pipeline, job, workers)
     with held(job.output, job.fingerprint, "translation") as claim:
         forget_units(job.output)
-        with watching(UnitWatch(job.output)):
+        with watching(UnitWatch(job.output), claim.tell):
             result = failures.run(pipeline)
         claim.check()
         output = load_output(job.output)
@@ -173,13 +175,14 @@ def _lay_out(keyed: tuple[str, Iterable[DocumentUnit]], folder: str) -> Iterator
 class TranslateAndCommit(beam.PTransform):  # type: ignore[misc]
     """PCollection[DocumentUnit] -> PCollection[UnitEntry], by the workers of the engine."""
 
-    def __init__(self, job: TranslationJob, translator: TranslatorConfig) -> None:
+    def __init__(self, job: TranslationJob, translator: TranslatorConfig, hints: Mapping[str, str]) -> None:
         super().__init__()
-        self._job, self._translator = job, translator
+        self._job, self._translator, self._hints = job, translator, hints
 
     def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[UnitEntry]:
         job = self._job
-        translated = units | "Translate" >> TranslateUnits(self._translator, job.provenance.model.digest, job.fields)
+        translate = TranslateUnits(self._translator, job.provenance.model.digest, job.fields)
+        translated = units | "Translate" >> translate.with_resource_hints(**self._hints)
         return translated | "Commit" >> CommitUnits(job.output, job.fields, job.on_error)
 
 
