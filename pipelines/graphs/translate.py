@@ -7,7 +7,7 @@ committed within one step after the other of the same worker.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -74,7 +74,8 @@ def _translating(job: TranslationJob, workers: Workers | None, root: beam.Pipeli
         hand = Hand(job.translator, digest, job.output, job.fields, job.on_error)
         return ForEach(work, hand, kind=UnitEntry, workers=workers)
     engine = engine_for(job.translator.engine, root.options)
-    return TranslateAndCommit(job, job.translator.model_copy(update={"engine": engine}))
+    hints = model_hints(root.options)
+    return TranslateAndCommit(job, job.translator.model_copy(update={"engine": engine}), hints)
 
 
 def run(job: TranslationJob, workers: Workers | None = None, beam_arguments: Sequence[str] = ()) -> tuple[Output, int]:
@@ -174,14 +175,14 @@ def _lay_out(keyed: tuple[str, Iterable[DocumentUnit]], folder: str) -> Iterator
 class TranslateAndCommit(beam.PTransform):  # type: ignore[misc]
     """PCollection[DocumentUnit] -> PCollection[UnitEntry], by the workers of the engine."""
 
-    def __init__(self, job: TranslationJob, translator: TranslatorConfig) -> None:
+    def __init__(self, job: TranslationJob, translator: TranslatorConfig, hints: Mapping[str, str]) -> None:
         super().__init__()
-        self._job, self._translator = job, translator
+        self._job, self._translator, self._hints = job, translator, hints
 
     def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[UnitEntry]:
         job = self._job
         translate = TranslateUnits(self._translator, job.provenance.model.digest, job.fields)
-        translated = units | "Translate" >> translate.with_resource_hints(**model_hints(units.pipeline.options))
+        translated = units | "Translate" >> translate.with_resource_hints(**self._hints)
         return translated | "Commit" >> CommitUnits(job.output, job.fields, job.on_error)
 
 
