@@ -12,6 +12,7 @@ from seq2seq_core.errors import ConfigError
 from seq2seq_core.options import take_config_file
 
 STANDARD_INPUT = "-"
+FOLLOW = "--follow"
 _BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off"})
 
 
@@ -44,6 +45,8 @@ class Command:
         switches: Keys that are true or false: a plain word may stand behind one.
         carries_on: Whether the same words, after an interrupt, go on from what is finished.
         unless: Words with which they do not.
+        follows: Where the function is that takes a Call with `--follow`, and where the class of its keys; None for a
+            command that follows nothing.
     """
 
     name: str
@@ -55,18 +58,25 @@ class Command:
     switches: tuple[str, ...] = ()
     carries_on: bool = False
     unless: tuple[str, ...] = ()
+    follows: tuple[str, str] | None = None
     takes_engine_options: bool = False
     notes: str = ""
 
     def start(self, call: Call) -> int:
         """Do it; the exit code."""
-        code: int = pkgutil.resolve_name(self.main)(call)
+        is_following = self.follows and FOLLOW in call.options
+        code: int = pkgutil.resolve_name(self.follows[0] if is_following else self.main)(call)
         return code
 
     @property
     def keys(self) -> type[Config]:
         """The class of its keys."""
         kind: type[Config] = pkgutil.resolve_name(self.config)
+        return kind
+
+    def keys_of(self, words: Sequence[str]) -> type[Config]:
+        """The class of the keys that it takes beside some words."""
+        kind: type[Config] = pkgutil.resolve_name(self.follows[1] if self.follows and FOLLOW in words else self.config)
         return kind
 
     def goes_on(self, words: Sequence[str]) -> bool:
