@@ -17,6 +17,8 @@ Work = Literal["preparation", "training", "translation", "transcription"]
 CLAIM_FOLDER = ".claim"
 CLAIM_NAME = "claim.json"
 PREPARATION_FOLDER = "_work"
+FOLLOW_FOLDER = ".follow"
+"""What is known of landing zones stands there, below the output of whoever follows them."""
 _OF_OUTPUTS = ("output.json", "failures")
 RECORDS: dict[str, tuple[str, ...]] = {"translation": _OF_OUTPUTS, "transcription": _OF_OUTPUTS}
 """What in a folder of a kind tells of its content, and is none itself."""

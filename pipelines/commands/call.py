@@ -64,8 +64,8 @@ class Command:
 
     def start(self, call: Call) -> int:
         """Do it; the exit code."""
-        is_following = self.follows and FOLLOW in call.options
-        code: int = pkgutil.resolve_name(self.follows[0] if is_following else self.main)(call)
+        main = self.main if self.follows is None or FOLLOW not in call.options else self.follows[0]
+        code: int = pkgutil.resolve_name(main)(call)
         return code
 
     @property
@@ -76,7 +76,9 @@ class Command:
 
     def keys_of(self, words: Sequence[str]) -> type[Config]:
         """The class of the keys that it takes beside some words."""
-        kind: type[Config] = pkgutil.resolve_name(self.follows[1] if self.follows and FOLLOW in words else self.config)
+        kind: type[Config] = pkgutil.resolve_name(
+            self.config if self.follows is None or FOLLOW not in words else self.follows[1]
+        )
         return kind
 
     def goes_on(self, words: Sequence[str]) -> bool:

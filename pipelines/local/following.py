@@ -12,8 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from seq2seq_core import claims, storage
-from seq2seq_core.kinds import Work
-from seq2seq_core.landing.ledger import FOLDER
+from seq2seq_core.kinds import FOLLOW_FOLDER, Work
 
 _MOST_OF_THE_TIME = 5
 _log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ def alone(folder: str, work: Work) -> Iterator[claims.Held]:
     Raises:
         ClaimError: Another one is at work there.
     """
-    with claims.held(storage.join(folder, FOLDER), uuid.uuid4().hex, work) as held:
+    with claims.held(storage.join(folder, FOLLOW_FOLDER), uuid.uuid4().hex, work) as held:
         _log.info("%s: following; Ctrl-C ends it, and the same command goes on", storage.redact(folder))
         yield held
 

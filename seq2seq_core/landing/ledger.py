@@ -19,10 +19,10 @@ import pydantic
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.kinds import FOLLOW_FOLDER
 from seq2seq_core.landing.planner import BYTES_A_ROW
 from seq2seq_core.landing.terms import Batch, BatchRecord, FileRecord
 
-FOLDER = ".follow"
 GONE_SECONDS = 30 * 86_400.0
 
 _STEPS, _OPEN = "ledger", "open.json"
@@ -48,7 +48,7 @@ class Ledger:
 
     def __init__(self, folder: str) -> None:
         """`folder` is where the output goes; the ledger is below it."""
-        self.folder = storage.join(folder, FOLDER)
+        self.folder = storage.join(folder, FOLLOW_FOLDER)
         self.files: dict[str, FileRecord] = {}
         self.gone: dict[str, FileRecord] = {}
         self.sums = _Sums()

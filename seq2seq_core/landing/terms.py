@@ -54,6 +54,7 @@ class FileRecord(_Record):
         at: When this was written.
         digest: Of its content; a file whose time alone changes is no new version.
         reason: Why it failed.
+        model: The digest of the model that answered it.
     """
 
     key: str
@@ -65,6 +66,7 @@ class FileRecord(_Record):
     at: float = 0.0
     digest: str | None = None
     reason: str | None = None
+    model: str | None = None
 
 
 class BatchRecord(_Record):

@@ -8,32 +8,43 @@ On engines that stream it is one unbounded job (`pipelines.graphs.follow`).
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from pydantic import Field
 
 from pipelines.commands import here, prepare
 from pipelines.commands.call import Call
 from pipelines.commands.follow.keys import FollowKeys
+from pipelines.commands.follow.making import (
+    NOTHING,
+    Made,
+    failed,
+    files_of,
+    job_of,
+    made_since,
+    manifest_of,
+    problem_of,
+    taken,
+)
 from pipelines.commands.prepare import PrepareConfig
 from pipelines.local import pool
 from pipelines.local.following import alone, follow, quiet
 from pipelines.local.workers import HERE, Workers
 from seq2seq_core import stopping, storage
 from seq2seq_core.corpora.formats.table import FORMATS
-from seq2seq_core.dataset.manifest import Manifest, load_manifest
-from seq2seq_core.errors import ConfigError, DatasetError, Seq2SeqError
+from seq2seq_core.dataset.manifest import load_manifest
+from seq2seq_core.errors import ConfigError, Seq2SeqError
 from seq2seq_core.landing.ledger import Ledger
-from seq2seq_core.landing.lookout import Batches, Lookout, digest_of, record_of
+from seq2seq_core.landing.lookout import Batches, Lookout
 from seq2seq_core.landing.planner import Pace
-from seq2seq_core.landing.terms import Batch, BatchRecord, FileRecord, Landed
+from seq2seq_core.landing.terms import Batch, FileRecord, Landed
 from seq2seq_core.landing.zone import Zone
 from seq2seq_core.machine import usable_cores
-from seq2seq_core.preparation.planning.planner import index_input
-from seq2seq_core.preparation.planning.watch import clear_totals
+from seq2seq_core.preparation.planning.reservation import take_rest
+from seq2seq_core.preparation.terms.messages import Job
 
 _SMALL_BYTES = 8 << 20
 _QUIET = ("seq2seq_core.preparation", "pipelines.local.watch")
@@ -85,9 +96,54 @@ def run(config: FollowPrepareConfig, beam_arguments: Sequence[str] = ()) -> None
         Seq2SeqError: The zones or the dataset cannot be read; see `planning.inputs.make_job`.
     """
     _refuse_folders(config)
-    if not here.is_here(beam_arguments):
-        raise ConfigError("--follow runs on this machine alone", found=" ".join(beam_arguments))
-    prepare.make_job(config, {})  # what is wrong with the configuration is told before anything has landed
+    is_here = here.is_here(beam_arguments)
+    nothing = prepare.make_job(config, {})  # what is wrong with the configuration is told before anything has landed
+    if is_here:
+        _follow_here(config, beam_arguments)
+        return
+    with stopping.interrupts_wait():
+        from pipelines.graphs.follow import prepare as graph
+        from pipelines.graphs.follow.look import Watched
+
+    watched = Watched(config.output, tuple(zones_of(config)), config.landing, config.pace, config.idle_seconds)
+    handling = graph.Handling(functools.partial(begin, config), functools.partial(close, config))
+    with alone(config.output, "preparation"):
+        graph.run(watched, nothing, handling, list(beam_arguments))
+
+
+def begin(config: FollowPrepareConfig, batch: Batch) -> Job | None:
+    """The job of a batch, with the files that can be read: on an engine, one that cannot would fail again and again.
+
+    Raises:
+        Seq2SeqError: See `making.job_of`.
+    """
+    ledger, files = Ledger(config.output), files_of(batch)
+    problems = {landed.key: problem for landed in files if (problem := problem_of(config, landed)) is not None}
+    if problems:
+        lookout = Lookout(zones_of(config), config.landing, ledger)
+        files = lookout.unchanged(files, time.time())
+        same = {landed.key for landed in files}
+        ledger.add(failed(batch, {key: problem for key, problem in problems.items() if key in same}))
+        files = [landed for landed in files if landed.key not in problems]
+    if not files:
+        ledger.close(*taken(batch, [], NOTHING))
+        return None
+    return job_of(config, files)
+
+
+def close(config: FollowPrepareConfig, batch: Batch, job: Job) -> None:
+    """Take down a batch whose generation stands. What a run that was killed had left comes first, and the rest next."""
+    urls = {input_.source.urls for input_ in job.inputs if input_.role == "train"}
+    files = [landed for landed in files_of(batch) if landed.urls in urls]
+    manifest = load_manifest(config.output)
+    last = made_since(len(manifest.generations) - 1, manifest)
+    read = [landed for landed in files if tuple(map(storage.redact, landed.urls)) in last.digests]
+    if take_rest(config.output, job.run):
+        files = read
+    Ledger(config.output).close(*taken(batch, files, last if read else NOTHING))
+
+
+def _follow_here(config: FollowPrepareConfig, beam_arguments: Sequence[str]) -> None:
     ledger = Ledger(config.output)
     lookout = Lookout(zones_of(config), config.landing, ledger)
     batches = Batches(lookout, ledger, config.pace)
@@ -95,8 +151,8 @@ def run(config: FollowPrepareConfig, beam_arguments: Sequence[str] = ()) -> None
         with stopping.interrupts_wait():
             from pipelines.graphs import prepare as graph
 
-        del graph
-        maker = Maker(config, ledger, lookout, stack, beam_arguments)
+        prepared = functools.partial(graph.run, beam_arguments=beam_arguments)
+        maker = Maker(config, ledger, lookout, stack, prepared)
 
         def step(now: float) -> bool | None:
             batch = batches.next(now)
@@ -126,15 +182,6 @@ def _refuse_folders(config: FollowPrepareConfig) -> None:
             )
 
 
-@dataclass(frozen=True)
-class _Made:
-    """What came of files: the rows that were read of them, and the content of each by its redacted URLs."""
-
-    generation: int | None
-    rows: int
-    digests: Mapping[tuple[str, ...], str]
-
-
 class Maker:
     """Makes a generation of each batch, in this process, and in others beside it once a batch is large."""
 
@@ -144,11 +191,19 @@ class Maker:
         ledger: Ledger,
         lookout: Lookout,
         stack: contextlib.ExitStack,
-        beam_arguments: Sequence[str] = (),
+        prepared: Callable[[Job, Workers], bool],
     ) -> None:
-        """`stack` is what processes are started in, to end with it."""
+        """Get ready.
+
+        Args:
+            config: What to do.
+            ledger: Where it is taken down what has become of files.
+            lookout: Knows whether files have changed.
+            stack: What processes are started in, to end with it.
+            prepared: Does a job; False where it must be tried again with a new one.
+        """
         self._config, self._ledger, self._lookout = config, ledger, lookout
-        self._stack, self._beam_arguments = stack, tuple(beam_arguments)
+        self._stack, self._prepared = stack, prepared
         self._pool: Workers | None = None
 
     def make(self, batch: Batch) -> None:
@@ -160,56 +215,30 @@ class Maker:
         Raises:
             Seq2SeqError: What fails is no file of the batch.
         """
-        empty = [landed for landed in batch.files if not landed.bytes]
-        files = [landed for landed in batch.files if landed.bytes]
-        failed: list[FileRecord] = []
+        files = files_of(batch)
+        bad: list[FileRecord] = []
         try:
             made = self._generation(files)
         except Seq2SeqError as error:
-            files, failed = self._sorted_out(batch, files, error)
+            files, bad = self._sorted_out(batch, files, error)
             made = self._generation(files)
-        now = time.time()
-        records = [record_of(landed, now, batch.number, digest=_digest(landed, made)) for landed in files]
-        records += [record_of(landed, now, batch.number, digest="") for landed in empty]
-        name = None if made.generation is None else f"generation {made.generation}"
-        done = BatchRecord(
-            batch=batch.number,
-            files=len(records),
-            opened=batch.opened,
-            bytes=sum(landed.bytes for landed in files),
-            rows=made.rows,
-            made=name,
-            at=now,
-        )
-        self._ledger.close(done, [*records, *failed])
-        oldest = max((now - landed.landed for landed in batch.files), default=0.0)
-        _log.info(
-            "%s: %s files, %s rows read, %.1f s after the first of them landed",
-            name or "nothing new",
-            f"{len(records):,}",
-            f"{made.rows:,}",
-            oldest,
-        )
+        done, records = taken(batch, files, made)
+        self._ledger.close(done, [*records, *bad])
 
-    def _generation(self, files: Sequence[Landed]) -> _Made:
-        """Run a bounded preparation of some files: the one place where a generation is made."""
+    def _generation(self, files: Sequence[Landed]) -> Made:
+        """Run a bounded preparation of some files: the one place where this process makes a generation."""
         if not files:
-            return _Made(None, 0, {})
-        from pipelines.graphs import prepare as graph
-
-        before = _manifest(self._config.output)
-        landed = _by_corpus(files)
+            return NOTHING
+        output = self._config.output
+        before = manifest_of(output)
         workers = self._workers(files)
-        is_done = False
-        while not is_done:
-            job = prepare.make_job(self._config, landed)
-            clear_totals(self._config.output)
-            is_done = graph.run(job, workers, self._beam_arguments)
+        while not self._prepared(job_of(self._config, files), workers):
+            _log.info("%s: looking again for what is new", storage.redact(output))
         if self._config.report:
             from seq2seq_core.report.dataset_page import write_beside
 
-            write_beside(self._config.output)
-        return _told(before, load_manifest(self._config.output))
+            write_beside(output)
+        return made_since(0 if before is None else len(before.generations), load_manifest(output))
 
     def _workers(self, files: Sequence[Landed]) -> Workers:
         """This thread for what is small, a process a core from the first large batch on."""
@@ -224,57 +253,9 @@ class Maker:
         self, batch: Batch, files: Sequence[Landed], error: Seq2SeqError
     ) -> tuple[list[Landed], list[FileRecord]]:
         """The files that can be read, and what is to be said of those that cannot; the error where all can."""
-        now = time.time()
-        same = self._lookout.unchanged(files, now)
-        problems = {landed.key: problem for landed in same if (problem := self._problem(landed)) is not None}
+        same = self._lookout.unchanged(files, time.time())
+        found = {landed.key: problem_of(self._config, landed) for landed in same}
+        problems = {key: problem for key, problem in found.items() if problem is not None}
         if not problems and len(same) == len(files):
             raise error
-        failed = [landed for landed in same if landed.key in problems]
-        for landed in failed:
-            _log.warning("%s: left out: %s", storage.redact(landed.urls[0]), problems[landed.key])
-        records = [record_of(landed, now, batch.number, reason=problems[landed.key]) for landed in failed]
-        return [landed for landed in same if landed.key not in problems], records
-
-    def _problem(self, landed: Landed) -> str | None:
-        """Why a file cannot be read by itself."""
-        try:
-            job = prepare.make_job(self._config, _by_corpus([landed]))
-            for input_ in job.inputs:
-                if input_.role == "train":
-                    index_input(job.recipe, input_)
-        except Seq2SeqError as error:
-            return str(error)
-        return None
-
-
-def _by_corpus(files: Sequence[Landed]) -> dict[int, list[tuple[str, ...]]]:
-    """The files of each corpus, in the order of their names, as a batch run has them."""
-    found: dict[int, list[tuple[str, ...]]] = {}
-    for landed in sorted(files, key=lambda landed: landed.key):
-        found.setdefault(landed.zone, []).append(landed.urls)
-    return found
-
-
-def _manifest(output: str) -> Manifest | None:
-    try:
-        return load_manifest(output)
-    except DatasetError:
-        return None
-
-
-def _told(before: Manifest | None, after: Manifest) -> _Made:
-    """What has been added to a dataset."""
-    known = 0 if before is None else len(before.generations)
-    new = after.generations[known:]
-    digests = {
-        tuple(file.url for file in entry.files): "+".join(file.fingerprint for file in entry.files)
-        for generation in new
-        for entry in generation.inputs
-    }
-    rows = sum(generation.ledger.read for generation in new)
-    return _Made(new[-1].index if new else None, rows, digests)
-
-
-def _digest(landed: Landed, made: _Made) -> str:
-    """What names the content of a file: as it was read, or of one that was read before, as it is."""
-    return made.digests.get(tuple(map(storage.redact, landed.urls))) or digest_of(landed)
+        return [landed for landed in same if landed.key not in problems], failed(batch, problems)

@@ -1,0 +1,80 @@
+"""Landing zones in, generations of a dataset out: one unbounded job, with the steps of every preparation in it.
+
+A batch of files goes through the list of steps in a window of its own. When its generation is published, the ledger
+takes it down, and the source hands on the next. All that is done twice, as a bundle is done again, is done under the
+same name and comes to the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import StandardOptions
+
+from pipelines.graphs import failures, message_coder, options
+from pipelines.graphs.follow.look import Batched, Watched
+from pipelines.graphs.prepare import do_steps
+from seq2seq_core.landing.terms import Batch
+from seq2seq_core.preparation.steps import PUBLISH
+from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.messages import Job, Terms
+
+
+@dataclass(frozen=True)
+class Handling:
+    """What is done with batches; functions of modules, or what can be sent to workers with its values.
+
+    Attributes:
+        begin: The job of a batch; None where nothing of it is left to do, and it is taken down.
+        close: Takes down a batch whose job is done.
+    """
+
+    begin: Callable[[Batch], Job | None]
+    close: Callable[[Batch, Job], None]
+
+
+def build(root: beam.Pipeline, watched: Watched, terms: Terms, handling: Handling) -> beam.PCollection[int]:
+    """The graph, unrun: the numbers of batches that are published.
+
+    Args:
+        root: Where the graph begins.
+        watched: What is looked at.
+        terms: What all jobs have in common.
+        handling: What is done with batches.
+    """
+    message_coder.register()
+    batches = root | "zones" >> Batched(watched)
+    jobs = batches | "begin" >> beam.FlatMap(_begin, handling.begin).with_output_types(Message)
+    done = do_steps(jobs, terms)
+    whole = beam.pvalue.AsIter(batches), beam.pvalue.AsIter(jobs)
+    return done[PUBLISH] | "close" >> beam.FlatMap(_close, *whole, handling.close).with_output_types(int)
+
+
+def run(watched: Watched, terms: Terms, handling: Handling, beam_arguments: list[str]) -> None:
+    """Run it; this returns when it ends.
+
+    Raises:
+        Seq2SeqError: See `graphs.failures.run`.
+    """
+    found = options.parse(beam_arguments)
+    found.view_as(StandardOptions).streaming = True
+    pipeline = beam.Pipeline(options=found)
+    build(pipeline, watched, terms, handling)
+    failures.run(pipeline)
+
+
+def _begin(batch: Batch, begin: Callable[[Batch], Job | None]) -> Iterator[Job]:
+    job = begin(batch)
+    if job is not None:
+        yield job
+
+
+def _close(
+    outcome: Message, batches: list[Batch], jobs: list[Job], close: Callable[[Batch, Job], None]
+) -> Iterator[int]:
+    del outcome
+    for batch, job in zip(batches, jobs, strict=True):
+        close(batch, job)
+        yield batch.number
