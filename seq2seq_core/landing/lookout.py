@@ -10,6 +10,7 @@ from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.landing import planner
 from seq2seq_core.landing.config import NAME, LandingConfig
 from seq2seq_core.landing.ledger import Ledger
+from seq2seq_core.landing.notes import NotedZone, remove_settled
 from seq2seq_core.landing.planner import Pace
 from seq2seq_core.landing.terms import Batch, FileRecord, Landed, Seen, Waiting
 from seq2seq_core.landing.zone import Zone, marker_of
@@ -46,6 +47,9 @@ class Lookout:
         if listing is None:
             return []
         self._ledger.refresh()
+        noted = [zone for zone in self._zones if isinstance(zone, NotedZone)]
+        if noted:
+            remove_settled(noted, self._ledger.versions)
         known = self._ledger.versions | {landed.key: landed.version for landed in busy}
         found = planner.compare(listing, known, self._waiting, now, lambda seen: self._needs_seconds(seen, known))
         self._waiting = found.waiting
@@ -114,7 +118,7 @@ class Lookout:
 
     def _note_gone(self, keys: Sequence[str], now: float) -> None:
         records = [self._ledger.files[key] for key in keys if key in self._ledger.files]
-        if records:
+        if records and all(zone.tells_all for zone in self._zones):
             _log.info("%s gone from the landing zone: %s", *_counted([record.key for record in records]))
             gone = {"state": "gone", "at": now, "reason": None}
             self._ledger.add(record.model_copy(update=gone) for record in records)

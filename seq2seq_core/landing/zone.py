@@ -24,7 +24,7 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "crea
 _WILD = re.compile(r"\*\*/?|\*|\?|\[[^\]]*\]")
 
 
-class _File(NamedTuple):
+class File(NamedTuple):
     """A file: what it is known by, how the user would spell it, where below its zone, and what a listing tells."""
 
     key: str
@@ -74,15 +74,21 @@ class Zone:
             StorageError: The store does not answer.
         """
         if len(self.sides) == 1:
-            return [_seen((file,), index) for pattern in self.sides[0] for file in self._files(pattern)]
-        found: dict[tuple[int, str], list[_File]] = {}
+            return [_seen((file,), index) for pattern in self.sides[0] for file in self.files(pattern)]
+        found: dict[tuple[int, str], list[File]] = {}
         for patterns in self.sides:
             for place, pattern in enumerate(patterns):
-                for file in self._files(pattern):
+                for file in self.files(pattern):
                     found.setdefault((place, _common(pattern, file)), []).append(file)
         return [_seen(tuple(files), index) for files in found.values() if len(files) == len(self.sides)]
 
-    def _files(self, pattern: str) -> Iterator[_File]:
+    @property
+    def tells_all(self) -> bool:
+        """Whether what is not seen there has gone."""
+        return True
+
+    def files(self, pattern: str) -> Iterator[File]:
+        """What one of its patterns names."""
         fs, path = storage.filesystem(pattern)
         base, is_search, entries = _entries(fs, path, pattern)
         asked = posixpath.basename(path)[:1] if glob.has_magic(path) else ""
@@ -92,12 +98,12 @@ class Zone:
                 continue
             key = entry if storage.is_local(pattern) else str(fs.unstrip_protocol(entry))
             below = entry.removeprefix(base).lstrip("/")
-            if is_search and (self._is_passed_over(below, asked) or (within is not None and key.startswith(within))):
+            if is_search and (self.is_passed_over(below, asked) or (within is not None and key.startswith(within))):
                 continue
             url = storage.as_url(fs, entry, pattern) if is_search else pattern
-            yield _File(key, url, below, int(about.get("size") or 0), _version(about))
+            yield File(key, url, below, int(about.get("size") or 0), _version(about))
 
-    def _is_passed_over(self, below: str, asked: str) -> bool:
+    def is_passed_over(self, below: str, asked: str) -> bool:
         """Whether a file is hidden, or of a name that says that it is not finished."""
         *folders, name = below.split("/")
         hidden = any(part[:1] in (".", "_") for part in folders) or name[:1] in ({".", "_"} - {asked})
@@ -151,16 +157,22 @@ def _version(about: dict[str, Any]) -> str:
     return "/".join([str(about.get("size")), *given])
 
 
-def _common(pattern: str, file: _File) -> str:
-    """What a file has in common with that of the other side."""
-    if not glob.has_magic(pattern):
-        return posixpath.splitext(without_codec(file.below))[0]
+def stands_for(pattern: str, url: str) -> tuple[str, ...] | None:
+    """What the stars of a pattern stand for in a URL that it names; None where it does not name it."""
     shape, place = "", 0
     for wild in _WILD.finditer(pattern):
         shape += re.escape(pattern[place : wild.start()]) + _group(wild[0])
         place = wild.end()
-    found = re.search(f"{shape}{re.escape(pattern[place:])}$".removeprefix(re.escape("./")), file.url, re.DOTALL)
-    return file.below if found is None else "/".join(map(without_codec, found.groups()))
+    found = re.search(f"{shape}{re.escape(pattern[place:])}$".removeprefix(re.escape("./")), url, re.DOTALL)
+    return None if found is None else found.groups()
+
+
+def _common(pattern: str, file: File) -> str:
+    """What a file has in common with that of the other side."""
+    if not glob.has_magic(pattern):
+        return posixpath.splitext(without_codec(file.below))[0]
+    found = stands_for(pattern, file.url)
+    return file.below if found is None else "/".join(map(without_codec, found))
 
 
 def _group(wild: str) -> str:
@@ -170,7 +182,7 @@ def _group(wild: str) -> str:
     return {"**/": "((?:.+/)?)", "**": "(.*)", "*": "([^/]*)", "?": "([^/])"}[wild]
 
 
-def _seen(files: Sequence[_File], zone: int) -> Seen:
+def _seen(files: Sequence[File], zone: int) -> Seen:
     first = files[0]
     return Seen(
         key=first.key,

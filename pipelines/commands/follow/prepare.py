@@ -39,6 +39,7 @@ from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.errors import ConfigError, Seq2SeqError
 from seq2seq_core.landing.ledger import Ledger
 from seq2seq_core.landing.lookout import Batches, Lookout
+from seq2seq_core.landing.notes import NotedZone
 from seq2seq_core.landing.planner import Pace
 from seq2seq_core.landing.terms import Batch, FileRecord, Landed
 from seq2seq_core.landing.zone import Zone
@@ -74,6 +75,12 @@ class FollowPrepareConfig(PrepareConfig, FollowKeys):
         le=1 << 40,
         description="the first generation, which tokenizers are trained on, waits for about so many rows",
     )
+    notifications: str | None = Field(
+        None,
+        pattern=r"^projects/[^/]+/subscriptions/[^/]+$",
+        description="a subscription of Pub/Sub to what Google Cloud Storage tells of the zones' buckets "
+        "(projects/PROJECT/subscriptions/NAME): the zones are not listed then; on engines of Beam that stream",
+    )
     report: bool = Field(False, description="write report.html into the folder with every generation")
 
     @property
@@ -99,13 +106,20 @@ def run(config: FollowPrepareConfig, beam_arguments: Sequence[str] = ()) -> None
     is_here = here.is_here(beam_arguments)
     nothing = prepare.make_job(config, {})  # what is wrong with the configuration is told before anything has landed
     if is_here:
+        if config.notifications is not None:
+            raise ConfigError(
+                "notifications need an engine that streams",
+                found=f"--notifications {config.notifications}",
+                expected="Beam's options of one, as -- --runner=DataflowRunner",
+            )
         _follow_here(config, beam_arguments)
         return
     with stopping.interrupts_wait():
         from pipelines.graphs.follow import prepare as graph
         from pipelines.graphs.follow.look import Watched
 
-    watched = Watched(config.output, tuple(zones_of(config)), config.landing, config.pace, config.idle_seconds)
+    zones = tuple(zones_of(config))
+    watched = Watched(config.output, zones, config.landing, config.pace, config.idle_seconds, config.notifications)
     handling = graph.Handling(functools.partial(begin, config), functools.partial(close, config))
     with alone(config.output, "preparation"):
         graph.run(watched, nothing, handling, list(beam_arguments))
@@ -166,8 +180,11 @@ def _follow_here(config: FollowPrepareConfig, beam_arguments: Sequence[str]) -> 
 
 def zones_of(config: FollowPrepareConfig) -> list[Zone]:
     """Where the files of each corpus land."""
-    unfinished = config.landing.unfinished
-    return [Zone(corpus.given_patterns, unfinished, config.output) for corpus in config.training_corpora]
+    names, output = config.landing.unfinished, config.output
+    sides = [corpus.given_patterns for corpus in config.training_corpora]
+    if config.notifications is not None:
+        return [NotedZone(patterns, names, output, notes=output) for patterns in sides]
+    return [Zone(patterns, names, output) for patterns in sides]
 
 
 def _refuse_folders(config: FollowPrepareConfig) -> None:

@@ -40,6 +40,7 @@ class Watched:
         landing: When a file is whole.
         pace: When a batch is made.
         idle_seconds: End when nothing has been left to do for so long; None: never.
+        subscription: Of Pub/Sub, whose messages tell what lands, where the zones are not listed.
     """
 
     output: str
@@ -47,6 +48,7 @@ class Watched:
     landing: LandingConfig
     pace: Pace
     idle_seconds: float | None = None
+    subscription: str | None = None
 
 
 class Handed(NamedTuple):

@@ -15,6 +15,7 @@ from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.graphs import failures, message_coder, options
 from pipelines.graphs.follow.look import Batched, Watched
+from pipelines.graphs.follow.notifications import Subscribed
 from pipelines.graphs.prepare import do_steps
 from seq2seq_core.landing.terms import Batch
 from seq2seq_core.preparation.steps import PUBLISH
@@ -45,6 +46,8 @@ def build(root: beam.Pipeline, watched: Watched, terms: Terms, handling: Handlin
         handling: What is done with batches.
     """
     message_coder.register()
+    if watched.subscription is not None:
+        root | "notifications" >> Subscribed(watched.subscription, watched.output)
     batches = root | "zones" >> Batched(watched)
     jobs = batches | "begin" >> beam.FlatMap(_begin, handling.begin).with_output_types(Message)
     done = do_steps(jobs, terms)

@@ -1,0 +1,56 @@
+"""The unbounded job: its steps have the names that they have, and on an engine that streams it makes the same rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.commands import prepare as batch_command
+from pipelines.commands.follow import prepare as command
+from pipelines.graphs.follow import prepare as graph
+from pipelines.graphs.follow.look import Watched
+from seq2seq_core.landing.ledger import Ledger
+from tests.engines import engine_options
+from tests.landing import batch, following, ids, land, rows_of
+
+NAMES = """
+begin close
+zones/Once zones/Look zones/Window
+index_inputs/Head index_inputs/List index_inputs/Spread index_inputs/Do index_inputs/Hold
+plan/Do
+stage_training/Head stage_training/List stage_training/Spread stage_training/Do stage_training/Hold
+catalogue/Do make_tokenizers/Do
+build_shards/Head build_shards/List build_shards/Spread build_shards/Do build_shards/Hold
+publish/Do
+"""
+
+
+def test_a_running_job_can_be_updated_as_its_steps_keep_their_names(tmp_path: Path) -> None:
+    config = following(tmp_path / "in", tmp_path / "out")
+    watched = Watched(config.output, tuple(command.zones_of(config)), config.landing, config.pace)
+    handling = graph.Handling(lambda batch: None, lambda batch, job: None)
+    pipeline = beam.Pipeline(options=PipelineOptions())
+    graph.build(pipeline, watched, batch_command.make_job(config, {}), handling)
+    found = {label for label in pipeline.applied_labels if label.count("/") <= 1}
+    steps = set(NAMES.split())
+    assert {label for label in found if "/" in label} | {"begin", "close"} == steps
+    assert {label for label in found if "/" not in label} == {name.split("/")[0] for name in steps}
+
+
+@pytest.mark.follow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("engine", ["Prism", "Flink, embedded"])
+def test_engines_that_stream_make_the_rows_of_one_batch_run(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    options = [*engine_options(engine, request), "--checkpointing_interval=2000", "--max_bundle_time_mills=50"]
+    for number in range(3):
+        land(tmp_path / "in", f"{number}", rows_of(number))
+    config = following(tmp_path / "in", tmp_path / "out", generation_files=2, idle_seconds=5)
+    command.run(config, options if "Flink" in engine else options[:-2])
+    batch_command.run(batch(tmp_path / "in", tmp_path / "whole"))
+    assert ids(tmp_path / "out") == ids(tmp_path / "whole")
+    assert Ledger(str(tmp_path / "out")).refresh().sums.last_batch == 2
