@@ -52,7 +52,7 @@ def following(folder: Path, output: Path, **more: Any) -> FollowPrepareConfig:
     return configuration.build(FollowPrepareConfig, pace | values(folder, output, **more))
 
 
-def ids(output: Path, columns: tuple[str, ...] = ("id",)) -> list[tuple[Any, ...]]:
+def ids(output: Path | str, columns: tuple[str, ...] = ("id",)) -> list[tuple[Any, ...]]:
     """What names each training row of a dataset, sorted."""
     manifest = load_manifest(str(output))
     paths = [storage.join(str(output), shard.path) for shard in manifest.splits["train"].shards]

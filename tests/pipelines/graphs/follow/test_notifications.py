@@ -10,8 +10,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from apache_beam.testing.test_pipeline import TestPipeline
-from apache_beam.testing.test_stream import TestStream
+from apache_beam.testing import test_pipeline, test_stream
 from apache_beam.transforms.window import TimestampedValue
 
 from pipelines.commands.follow import prepare as command
@@ -67,7 +66,7 @@ def test_windows_are_noted_and_nothing_that_is_late_or_twice_is_lost(tmp_path: P
     options = PipelineOptions()
     options.view_as(StandardOptions).streaming = True
     stream = (
-        TestStream()
+        test_stream.TestStream()
         .advance_watermark_to(0)
         .add_elements([TimestampedValue(message("in/a.tsv"), 0.1), TimestampedValue(message("in/b.tsv"), 1.0)])
         .add_elements([TimestampedValue(message("in/a.tsv"), 1.5)])
@@ -75,7 +74,7 @@ def test_windows_are_noted_and_nothing_that_is_late_or_twice_is_lost(tmp_path: P
         .add_elements([TimestampedValue(message("in/late.tsv"), 0.5), TimestampedValue(message("in/c.tsv"), 11)])
         .advance_watermark_to_infinity()
     )
-    with TestPipeline(runner="FnApiRunner", options=options) as pipeline:
+    with test_pipeline.TestPipeline(runner="FnApiRunner", options=options) as pipeline:
         names = pipeline | stream | Noted(str(tmp_path))
         names | beam.Map(lambda name: name)
     assert noted(tmp_path) == ["in/a.tsv", "in/b.tsv", "in/c.tsv", "in/late.tsv"]
