@@ -74,12 +74,15 @@ class Command:
         kind: type[Config] = pkgutil.resolve_name(self.config)
         return kind
 
+    @property
+    def follow_keys(self) -> type[Config] | None:
+        """The class of its keys beside `--follow`; None for a command that follows nothing."""
+        kind: type[Config] | None = None if self.follows is None else pkgutil.resolve_name(self.follows[1])
+        return kind
+
     def keys_of(self, words: Sequence[str]) -> type[Config]:
         """The class of the keys that it takes beside some words."""
-        kind: type[Config] = pkgutil.resolve_name(
-            self.config if self.follows is None or FOLLOW not in words else self.follows[1]
-        )
-        return kind
+        return (self.follow_keys if FOLLOW in words else None) or self.keys
 
     def goes_on(self, words: Sequence[str]) -> bool:
         """Whether the same words go on from what is finished."""

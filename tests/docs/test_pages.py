@@ -39,7 +39,8 @@ _OF_OTHERS = frozenset(
             "environment_type",
         ),
         *("environment_config", "job_endpoint", "long", "job_port", "artifact_port", "expansion_port"),
-        "spark_master_url",
+        *("spark_master_url", "checkpointing_interval", "max_bundle_time_mills"),
+        *("number_of_execution_retries", "execution_retry_delay"),
     }
 )
 
