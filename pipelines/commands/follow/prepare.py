@@ -12,6 +12,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -46,6 +47,9 @@ from seq2seq_core.landing.zone import Zone
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.preparation.planning.reservation import take_rest
 from seq2seq_core.preparation.terms.messages import Job
+
+if TYPE_CHECKING:
+    from pipelines.graphs.follow.look import Watched
 
 _SMALL_BYTES = 8 << 20
 _QUIET = ("seq2seq_core.preparation", "pipelines.local.watch")
@@ -116,13 +120,24 @@ def run(config: FollowPrepareConfig, beam_arguments: Sequence[str] = ()) -> None
         return
     with stopping.interrupts_wait():
         from pipelines.graphs.follow import prepare as graph
-        from pipelines.graphs.follow.look import Watched
 
-    zones = tuple(zones_of(config))
-    watched = Watched(config.output, zones, config.landing, config.pace, config.idle_seconds, config.notifications)
     handling = graph.Handling(functools.partial(begin, config), functools.partial(close, config))
     with alone(config.output, "preparation"):
-        graph.run(watched, nothing, handling, list(beam_arguments))
+        graph.run(watched(config), nothing, handling, list(beam_arguments))
+
+
+def watched(config: FollowPrepareConfig) -> Watched:
+    """What the unbounded job looks at."""
+    from pipelines.graphs.follow.look import Watched
+
+    return Watched(
+        output=config.output,
+        zones=tuple(zones_of(config)),
+        landing=config.landing,
+        pace=config.pace,
+        idle_seconds=config.idle_seconds,
+        subscription=config.notifications,
+    )
 
 
 def begin(config: FollowPrepareConfig, batch: Batch) -> Job | None:
