@@ -62,7 +62,7 @@ class Reader(threading.Thread):
         self._output, self._pause = output, pause
         self._ended = threading.Event()
         self.looks, self.problems = 0, list[str]()
-        self._generations = 0
+        self._newest = 0
 
     def run(self) -> None:
         """See Thread."""
@@ -80,11 +80,12 @@ class Reader(threading.Thread):
 
     def _look(self) -> None:
         manifest = load_manifest(self._output)
-        if len(manifest.generations) < self._generations:
-            self.problems.append(f"{self._generations} generations, and then {len(manifest.generations)}")
-        self._generations = len(manifest.generations)
+        newest = manifest.generations[-1].index
+        if newest < self._newest:
+            self.problems.append(f"generation {self._newest}, and then {newest}")
+        self._newest = newest
         if manifest.ledger.balance:
-            self.problems.append(f"generation {self._generations}: {manifest.ledger.balance} rows not accounted for")
+            self.problems.append(f"generation {newest}: {manifest.ledger.balance} rows not accounted for")
         for split in manifest.splits.values():
             for shard in split.shards:
                 found = storage.size(storage.join(self._output, shard.path))

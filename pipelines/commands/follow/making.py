@@ -70,9 +70,14 @@ def manifest_of(output: str) -> Manifest | None:
         return None
 
 
+def newest(manifest: Manifest | None) -> int:
+    """The number of the last generation of a dataset; -1 where there is none."""
+    return -1 if manifest is None or not manifest.generations else manifest.generations[-1].index
+
+
 def made_since(before: int, after: Manifest) -> Made:
-    """What has been added to a dataset that had so many generations."""
-    new = after.generations[before:]
+    """What has been added to a dataset whose last generation had this number."""
+    new = [generation for generation in after.generations if generation.index > before]
     digests = {
         tuple(file.url for file in entry.files): "+".join(file.fingerprint for file in entry.files)
         for generation in new

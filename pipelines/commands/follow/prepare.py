@@ -27,6 +27,7 @@ from pipelines.commands.follow.making import (
     job_of,
     made_since,
     manifest_of,
+    newest,
     problem_of,
     taken,
 )
@@ -165,7 +166,7 @@ def close(config: FollowPrepareConfig, batch: Batch, job: Job) -> None:
     urls = {input_.source.urls for input_ in job.inputs if input_.role == "train"}
     files = [landed for landed in files_of(batch) if landed.urls in urls]
     manifest = load_manifest(config.output)
-    last = made_since(len(manifest.generations) - 1, manifest)
+    last = made_since(newest(manifest) - 1, manifest)
     read = [landed for landed in files if tuple(map(storage.redact, landed.urls)) in last.digests]
     if take_rest(config.output, job.run):
         files = read
@@ -262,7 +263,7 @@ class Maker:
         if not files:
             return NOTHING
         output = self._config.output
-        before = manifest_of(output)
+        before = newest(manifest_of(output))
         workers = self._workers(files)
         while not self._prepared(job_of(self._config, files), workers):
             _log.info("%s: looking again for what is new", storage.redact(output))
@@ -270,7 +271,7 @@ class Maker:
             from seq2seq_core.report.dataset_page import write_beside
 
             write_beside(output)
-        return made_since(0 if before is None else len(before.generations), load_manifest(output))
+        return made_since(before, load_manifest(output))
 
     def _workers(self, files: Sequence[Landed]) -> Workers:
         """This thread for what is small, a process a core from the first large batch on."""
