@@ -19,9 +19,15 @@ from pipelines.local.following import alone, follow
 from seq2seq_core import storage
 from seq2seq_core.config import Location
 from seq2seq_core.errors import ConfigError, InputError
+from seq2seq_core.inference.commit import find_finished
 from seq2seq_core.inference.manifest import Transcription
-from seq2seq_core.inference.speech.answering import answer
+from seq2seq_core.inference.speech.closing import close_output, transcripts_of
+from seq2seq_core.inference.speech.examining import examine
 from seq2seq_core.inference.speech.inputs import SUFFIXES
+from seq2seq_core.inference.speech.job import TranscriptionJob
+from seq2seq_core.inference.speech.opening import open_output
+from seq2seq_core.inference.speech.work import Done, Ear, work
+from seq2seq_core.inference.speech.writing import write
 from seq2seq_core.landing.ledger import Ledger
 from seq2seq_core.landing.lookout import Lookout
 from seq2seq_core.landing.terms import Landed
@@ -78,7 +84,7 @@ class Transcribing:
         self._zones = (config.interactive, config.input)
 
     def begin(self, landed: Landed, root: str) -> Iterator[Transcription | None]:
-        """See `desk.Begin`; the errors are those of `transcribe.make_job` and `speech.answering.answer`."""
+        """See `desk.Begin`; the errors are those of `transcribe.make_job` and `answer`."""
         self._refuse_other(landed)
         job = transcribe.make_job(self._config.model_copy(update={"input": landed.urls, "output": root}))
         yield from answer(job)
@@ -95,3 +101,25 @@ class Transcribing:
                 expected=", ".join(sorted(SUFFIXES)),
                 advice="Name the files by a glob: then they are read whatever they end in.",
             )
+
+
+def answer(job: TranscriptionJob) -> Iterator[Transcription | None]:
+    """Transcribe the recordings of a job; None after each unit but the last thing, which is the manifest.
+
+    The model stays loaded in this process from one job to the next. What a killed run has heard is not heard again.
+
+    Raises:
+        InputError: A recording has changed meanwhile; or it cannot be read, and that is to end the run.
+        ForeignFileError: A file that is not ours stands where an output would go.
+        ModelError: The model is not the one of the job.
+        Seq2SeqError: The engine fails, whatever it is given.
+    """
+    ear = Ear(job.transcriber, job.provenance.model.digest)
+    recordings = [examine(file, job.unit_seconds) for file in job.files]
+    done = []
+    for unit in open_output(job, recordings):
+        entry = find_finished(job.output, unit)
+        done.append(work(ear, job.output, unit) if entry is None else Done(entry))
+        yield None
+    written = [write(job.output, some, job.on_error) for some in transcripts_of(job, recordings, done)]
+    yield close_output(job, recordings, done, written)
