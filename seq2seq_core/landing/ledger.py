@@ -5,7 +5,7 @@
 removed for. So the ledger has a bounded number of files, and is as large as what stands in the zones: of what has gone
 from there it tells for some days.
 
-`open.json` is the batch at work. It is written before the work begins and removed after the ledger has the batch: who
+`lag.json` tells what waits. `open.json` is the batch at work. It is written before the work begins and removed after the ledger has the batch: who
 starts again after a SIGKILL does the same batch again.
 """
 
@@ -21,11 +21,11 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.kinds import FOLLOW_FOLDER
 from seq2seq_core.landing.planner import BYTES_A_ROW
-from seq2seq_core.landing.terms import Batch, BatchRecord, FileRecord
+from seq2seq_core.landing.terms import Batch, BatchRecord, FileRecord, Lag
 
 GONE_SECONDS = 30 * 86_400.0
 
-_STEPS, _OPEN = "ledger", "open.json"
+_STEPS, _OPEN, _LAG = "ledger", "open.json", "lag.json"
 _STEP = re.compile(r"(\d{8,})(\.base)?\.jsonl")
 _MOST_STEPS = 128
 _FEWEST_LINES = 4096
@@ -48,6 +48,7 @@ class Ledger:
 
     def __init__(self, folder: str) -> None:
         """`folder` is where the output goes; the ledger is below it."""
+        self.output = folder
         self.folder = storage.join(folder, FOLLOW_FOLDER)
         self.files: dict[str, FileRecord] = {}
         self.gone: dict[str, FileRecord] = {}
@@ -167,6 +168,21 @@ class Ledger:
 
     def _url(self, number: int, *, is_base: bool = False) -> str:
         return storage.join(self.folder, _STEPS, f"{number:08d}{'.base' if is_base else ''}.jsonl")
+
+
+def publish_lag(folder: str, lag: Lag) -> None:
+    """Tell what waits below an output."""
+    with storage.publish(storage.join(folder, FOLLOW_FOLDER, _LAG), durable=False) as out:
+        out.write(lag.model_dump_json().encode())
+
+
+def read_lag(folder: str) -> Lag | None:
+    """What waits below an output, as it was told last; None where nobody follows into it."""
+    data = storage.read_if_there(storage.join(folder, FOLLOW_FOLDER, _LAG))
+    try:
+        return None if data is None else Lag.model_validate_json(data)
+    except pydantic.ValidationError:  # a loss of power has left half of it
+        return None
 
 
 def history(folder: str) -> Iterator[FileRecord]:

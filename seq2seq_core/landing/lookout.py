@@ -9,13 +9,14 @@ from seq2seq_core import storage
 from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.landing import planner
 from seq2seq_core.landing.config import NAME, LandingConfig
-from seq2seq_core.landing.ledger import Ledger
+from seq2seq_core.landing.ledger import Ledger, publish_lag
 from seq2seq_core.landing.notes import NotedZone, remove_settled
 from seq2seq_core.landing.planner import Pace
-from seq2seq_core.landing.terms import Batch, FileRecord, Landed, Seen, Waiting
+from seq2seq_core.landing.terms import Batch, FileRecord, Lag, Landed, Seen, Waiting
 from seq2seq_core.landing.zone import Zone, marker_of
 
 SETTLE_SECONDS = 5.0
+_LAG_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Lookout:
         self._zones, self._config, self._ledger = tuple(zones), config, ledger
         self._waiting: dict[str, Waiting] = {}
         self._failing_since: float | None = None
+        self._lag = Lag(files=-1, bytes=0, rows=0, oldest=None, at=0.0)
 
     def look(self, now: float, busy: Sequence[Landed] = ()) -> list[Landed]:
         """What is whole and was not handled in this version; the first landed first.
@@ -53,6 +55,7 @@ class Lookout:
         known = self._ledger.versions | {landed.key: landed.version for landed in busy}
         found = planner.compare(listing, known, self._waiting, now, lambda seen: self._needs_seconds(seen, known))
         self._waiting = found.waiting
+        self._tell_lag(now)
         self._note_gone(found.gone, now)
         whole = self._marked(found.whole)
         changed = [landed for landed in whole if landed.key in known]
@@ -115,6 +118,16 @@ class Lookout:
 
         marker = self._config.marker
         return [landed for landed in whole if all(is_there(marker_of(url, marker, NAME)) for url in landed.urls)]
+
+    def _tell_lag(self, now: float) -> None:
+        """Tell what waits, where that has changed, and not at every look."""
+        total = sum(entry.bytes for entry in self._waiting.values())
+        oldest = min((entry.landed for entry in self._waiting.values()), default=None)
+        rows = round(total / self._ledger.bytes_a_row)
+        lag = Lag(files=len(self._waiting), bytes=total, rows=rows, oldest=oldest, at=now)
+        if lag.model_copy(update={"at": self._lag.at}) != self._lag and now - self._lag.at >= _LAG_SECONDS:
+            publish_lag(self._ledger.output, lag)
+            self._lag = lag
 
     def _note_gone(self, keys: Sequence[str], now: float) -> None:
         records = [self._ledger.files[key] for key in keys if key in self._ledger.files]

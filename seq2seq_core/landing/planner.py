@@ -71,7 +71,7 @@ def compare(
             continue
         before = waiting.get(seen.key)
         is_same = before is not None and before.version == seen.version
-        entry = before if before is not None and is_same else Waiting(seen.version, now, now)
+        entry = before if before is not None and is_same else Waiting(seen.version, now, now, seen.bytes)
         left[seen.key] = entry
         if now - entry.since >= needs_seconds(seen):
             whole.append(Landed(**seen._asdict(), landed=entry.landed))

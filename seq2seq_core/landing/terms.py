@@ -35,6 +35,7 @@ class Waiting(NamedTuple):
     version: str
     since: float
     landed: float
+    bytes: int = 0
 
 
 class _Record(pydantic.BaseModel):
@@ -115,3 +116,21 @@ class Batch(_Record):
     number: int
     opened: float
     files: tuple[Landed, ...]
+
+
+class Lag(_Record):
+    """What has landed and was not handled, as a look has found it: for whoever watches the work.
+
+    Attributes:
+        files: How many files.
+        bytes: Of all of them.
+        rows: About how many rows that is.
+        oldest: When the first of them landed, in seconds of the epoch; None without any.
+        at: When it was looked.
+    """
+
+    files: int
+    bytes: int
+    rows: int
+    oldest: float | None
+    at: float

@@ -108,9 +108,9 @@ def run(config: FollowPrepareConfig, beam_arguments: Sequence[str] = ()) -> None
         Seq2SeqError: The zones or the dataset cannot be read; see `planning.inputs.make_job`.
     """
     _refuse_folders(config)
-    is_here = here.is_here(beam_arguments)
+    is_local = here.is_local(beam_arguments)
     nothing = prepare.make_job(config, {})  # what is wrong with the configuration is told before anything has landed
-    if is_here:
+    if is_local:
         if config.notifications is not None:
             raise ConfigError(
                 "notifications need an engine that streams",
@@ -182,7 +182,7 @@ def _follow_here(config: FollowPrepareConfig, beam_arguments: Sequence[str]) -> 
             from pipelines.graphs import prepare as graph
 
         prepared = functools.partial(graph.run, beam_arguments=beam_arguments)
-        maker = Maker(config, ledger, lookout, stack, prepared)
+        maker = Maker(config, ledger, lookout, stack if here.is_here(beam_arguments) else None, prepared)
 
         def step(now: float) -> bool | None:
             batch = batches.next(now)
@@ -223,8 +223,8 @@ class Maker:
         config: FollowPrepareConfig,
         ledger: Ledger,
         lookout: Lookout,
-        stack: contextlib.ExitStack,
-        prepared: Callable[[Job, Workers], bool],
+        stack: contextlib.ExitStack | None,
+        prepared: Callable[[Job, Workers | None], bool],
     ) -> None:
         """Get ready.
 
@@ -232,7 +232,7 @@ class Maker:
             config: What to do.
             ledger: Where it is taken down what has become of files.
             lookout: Knows whether files have changed.
-            stack: What processes are started in, to end with it.
+            stack: What processes are started in, to end with it; None where the work is left to Beam's own workers.
             prepared: Does a job; False where it must be tried again with a new one.
         """
         self._config, self._ledger, self._lookout = config, ledger, lookout
@@ -273,8 +273,10 @@ class Maker:
             write_beside(output)
         return made_since(before, load_manifest(output))
 
-    def _workers(self, files: Sequence[Landed]) -> Workers:
+    def _workers(self, files: Sequence[Landed]) -> Workers | None:
         """This thread for what is small, a process a core from the first large batch on."""
+        if self._stack is None:
+            return None
         cores = usable_cores()
         if cores == 1 or sum(landed.bytes for landed in files) < _SMALL_BYTES:
             return HERE

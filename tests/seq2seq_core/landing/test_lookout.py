@@ -9,7 +9,7 @@ import pytest
 from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.landing import lookout as module
 from seq2seq_core.landing.config import LandingConfig
-from seq2seq_core.landing.ledger import Ledger, history
+from seq2seq_core.landing.ledger import Ledger, history, read_lag
 from seq2seq_core.landing.lookout import Batches, Lookout, digest_of, record_of
 from seq2seq_core.landing.planner import Pace
 from seq2seq_core.landing.terms import BatchRecord, Landed
@@ -139,3 +139,21 @@ def test_batches_follow_one_another(tmp_path: Path) -> None:
     second = batches.next(111.0)
     assert second is not None
     assert (second.number, [one.below for one in second.files]) == (2, ["b.tsv"])
+
+
+def test_what_waits_is_told_for_who_watches(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    assert read_lag(str(place.output)) is None
+    (place.folder / "a.tsv").write_text("a" * 1000)
+    place.lookout.look(10.0)
+    lag = read_lag(str(place.output))
+    assert lag is not None
+    assert (lag.files, lag.bytes, lag.rows, lag.oldest, lag.at) == (1, 1000, 10, 10.0, 10.0)
+    (place.folder / "b.tsv").write_text("b")
+    place.lookout.look(11.0)  # too soon
+    assert read_lag(str(place.output)) == lag
+    place.take(place.lookout.look(16.0))
+    place.lookout.look(20.0)
+    lag = read_lag(str(place.output))
+    assert lag is not None
+    assert (lag.files, lag.oldest) == (0, None)

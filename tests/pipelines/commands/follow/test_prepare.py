@@ -291,3 +291,9 @@ def test_killed_behind_some_writes(whole: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("start", range(10))
 def test_killed_behind_every_write(start: int, whole: Path, tmp_path: Path) -> None:
     killed(whole, tmp_path, range(1 + start, 200, 10))
+
+
+@pytest.mark.slow
+def test_workers_of_beam_itself_make_the_same(whole: Path, tmp_path: Path) -> None:
+    command.run(following(whole / "in", tmp_path / "out"), ["--direct_running_mode=multi_threading"])
+    assert ids(tmp_path / "out") == ids(whole / "out")
