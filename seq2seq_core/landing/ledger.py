@@ -5,8 +5,8 @@
 removed for. So the ledger has a bounded number of files, and is as large as what stands in the zones: of what has gone
 from there it tells for some days.
 
-`lag.json` tells what waits. `open.json` is the batch at work. It is written before the work begins and removed after the ledger has the batch: who
-starts again after a SIGKILL does the same batch again.
+`open.json` is the batch at work. It is written before the work begins and removed after the ledger has the batch: who
+starts again after a SIGKILL does the same batch again. `lag.json` tells what waits.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from seq2seq_core import storage
 from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.landing import planner
 from seq2seq_core.landing.config import NAME, LandingConfig
-from seq2seq_core.landing.ledger import Ledger, publish_lag
+from seq2seq_core.landing.ledger import Ledger, publish_lag, read_lag
 from seq2seq_core.landing.notes import NotedZone, remove_settled
 from seq2seq_core.landing.planner import Pace
 from seq2seq_core.landing.terms import Batch, FileRecord, Lag, Landed, Seen, Waiting
@@ -32,7 +32,7 @@ class Lookout:
         self._zones, self._config, self._ledger = tuple(zones), config, ledger
         self._waiting: dict[str, Waiting] = {}
         self._failing_since: float | None = None
-        self._lag = Lag(files=-1, bytes=0, rows=0, oldest=None, at=0.0)
+        self._lag = read_lag(ledger.output) or Lag(files=-1, bytes=0, rows=0, oldest=None, at=0.0)
 
     def look(self, now: float, busy: Sequence[Landed] = ()) -> list[Landed]:
         """What is whole and was not handled in this version; the first landed first.
@@ -125,7 +125,8 @@ class Lookout:
         oldest = min((entry.landed for entry in self._waiting.values()), default=None)
         rows = round(total / self._ledger.bytes_a_row)
         lag = Lag(files=len(self._waiting), bytes=total, rows=rows, oldest=oldest, at=now)
-        if lag.model_copy(update={"at": self._lag.at}) != self._lag and now - self._lag.at >= _LAG_SECONDS:
+        has_changed = lag.model_copy(update={"at": self._lag.at}) != self._lag
+        if has_changed and (not lag.files or now - self._lag.at >= _LAG_SECONDS):
             publish_lag(self._ledger.output, lag)
             self._lag = lag
 
