@@ -23,7 +23,7 @@ from seq2seq_core.preparation.planning.watch import PreparationWatch
 from seq2seq_core.preparation.steps import JOB, steps_of
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.corpus import Message
-from seq2seq_core.preparation.terms.messages import Job, Terms
+from seq2seq_core.preparation.terms.messages import Job
 
 
 def build(root: beam.Pipeline, job: Job, workers: Workers | None = None) -> dict[str, beam.PCollection[Message]]:
@@ -35,21 +35,8 @@ def build(root: beam.Pipeline, job: Job, workers: Workers | None = None) -> dict
         workers: Who does what takes long, on this machine; None: the workers of the engine.
     """
     message_coder.register()
-    return do_steps(root | JOB >> beam.Create([job], reshuffle=False).with_output_types(Message), job, workers)
-
-
-def do_steps(
-    jobs: beam.PCollection[Message], terms: Terms, workers: Workers | None = None
-) -> dict[str, beam.PCollection[Message]]:
-    """The steps of preparations, one in each window: the reports of each step.
-
-    Args:
-        jobs: What to do, a job a window.
-        terms: What they have in common.
-        workers: See `build`.
-    """
-    done = {JOB: jobs}
-    for step in steps_of(terms):
+    done = {JOB: root | JOB >> beam.Create([job], reshuffle=False).with_output_types(Message)}
+    for step in steps_of(job):
         done[step.name] = done[step.of] | step.name >> DoStep(step, done, workers)
     return done
 

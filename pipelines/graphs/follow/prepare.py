@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.graphs import failures, message_coder, options
+from pipelines.graphs.follow.do_step import Named, Together, as_message, as_text, do_steps
 from pipelines.graphs.follow.look import Batched, Watched
 from pipelines.graphs.follow.notifications import Subscribed
-from pipelines.graphs.prepare import do_steps
 from seq2seq_core.landing.terms import Batch
 from seq2seq_core.preparation.steps import PUBLISH
 from seq2seq_core.preparation.terms.corpus import Message
 from seq2seq_core.preparation.terms.messages import Job, Terms
+
+_BATCH, _JOB, _OUTCOME = "batch", "job", "outcome"
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,9 @@ def build(root: beam.Pipeline, watched: Watched, terms: Terms, handling: Handlin
     batches = root | "zones" >> Batched(watched)
     jobs = batches | "begin" >> beam.FlatMap(_begin, handling.begin).with_output_types(Message)
     done = do_steps(jobs, terms)
-    whole = beam.pvalue.AsIter(batches), beam.pvalue.AsIter(jobs)
-    return done[PUBLISH] | "close" >> beam.FlatMap(_close, *whole, handling.close).with_output_types(int)
+    ended = {_BATCH: batches, _JOB: jobs, _OUTCOME: done[PUBLISH]}
+    together = ended | "published" >> Together(_as_text)
+    return together | "close" >> beam.FlatMap(_close, handling.close).with_output_types(int)
 
 
 def run(watched: Watched, terms: Terms, handling: Handling, beam_arguments: list[str]) -> None:
@@ -74,10 +78,16 @@ def _begin(batch: Batch, begin: Callable[[Batch], Job | None]) -> Iterator[Job]:
         yield job
 
 
-def _close(
-    outcome: Message, batches: list[Batch], jobs: list[Job], close: Callable[[Batch, Job], None]
-) -> Iterator[int]:
-    del outcome
-    for batch, job in zip(batches, jobs, strict=True):
-        close(batch, job)
-        yield batch.number
+def _close(ended: list[Named], close: Callable[[Batch, Job], None]) -> Iterator[int]:
+    found: dict[str, list[str]] = {}
+    for name, text in ended:
+        found.setdefault(name, []).append(text)
+    if _OUTCOME in found:  # else nothing of the batch was left to do, and it is taken down already
+        (batch,), (job,) = found[_BATCH], found[_JOB]
+        read = Batch.model_validate_json(batch)
+        close(read, cast(Job, as_message(job)))
+        yield read.number
+
+
+def _as_text(element: Batch | Message) -> str:
+    return element.model_dump_json() if isinstance(element, Batch) else as_text(element)

@@ -19,12 +19,14 @@ from tests.landing import batch, following, ids, land, rows_of
 NAMES = """
 begin close
 zones/Once zones/Look zones/Window
-index_inputs/Head index_inputs/List index_inputs/Spread index_inputs/Do index_inputs/Hold
-plan/Do
-stage_training/Head stage_training/List stage_training/Spread stage_training/Do stage_training/Hold
-catalogue/Do make_tokenizers/Do
-build_shards/Head build_shards/List build_shards/Spread build_shards/Do build_shards/Hold
-publish/Do
+index_inputs/Needed index_inputs/List index_inputs/Spread index_inputs/Do
+plan/Needed plan/List plan/Do
+stage_training/Needed stage_training/List stage_training/Spread stage_training/Do
+catalogue/Needed catalogue/List catalogue/Do
+make_tokenizers/Needed make_tokenizers/List make_tokenizers/Do
+build_shards/Needed build_shards/List build_shards/Spread build_shards/Do
+publish/Needed publish/List publish/Do
+published/Name-batch published/Name-job published/Name-outcome published/Flatten published/Gather published/All
 """
 
 
