@@ -208,7 +208,7 @@ def test_a_failed_generation_that_is_no_files_fault_ends_it_and_goes_on(
     config = following(whole / "in", tmp_path / "out")
     with monkeypatch.context() as patch:
 
-        def fail(*given: object) -> bool:
+        def fail(*given: object, **how: object) -> bool:
             raise DatasetError("the disk is full")
 
         patch.setattr(graph, "run", fail)
