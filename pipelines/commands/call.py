@@ -44,6 +44,7 @@ class Command:
         positional: How many plain words it takes.
         switches: Keys that are true or false: a plain word may stand behind one.
         carries_on: Whether the same words, after an interrupt, go on from what is finished.
+        is_watched: Whether there are metrics to serve meanwhile.
         unless: Words with which they do not.
         follows: Where the function is that takes a Call with `--follow`, and where the class of its keys; None for a
             command that follows nothing.
@@ -57,6 +58,7 @@ class Command:
     positional: int = 0
     switches: tuple[str, ...] = ()
     carries_on: bool = False
+    is_watched: bool = False
     unless: tuple[str, ...] = ()
     follows: tuple[str, str] | None = None
     takes_engine_options: bool = False

@@ -244,7 +244,8 @@ def _begin_job(config: PrepareConfig) -> Job:
 def _workers(job: Job, beam_arguments: Sequence[str]) -> contextlib.AbstractContextManager[Workers]:
     """A process a core, where it is worth it."""
     urls = [url for input_ in job.inputs for url in input_.source.urls]
-    work = here.Work(urls, job.output, _SMALL_BYTES, WORK)
+    small = _SMALL_BYTES // max(modality.effort for modality in job.recipe.sides.values())
+    work = here.Work(urls, job.output, small, WORK)
     return here.workers(work, min(usable_cores(), _MOST_PROCESSES), beam_arguments)
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
             usage="seq2seq prepare [--config FILE] [--dry-run [--sample N]] [--key value ...] [-- BEAM OPTIONS]",
             takes_engine_options=True,
             carries_on=True,
+            is_watched=True,
             unless=("--dry-run", "--dry_run"),
             notes="One corpus: --source FILE --target FILE, or --path FILE (TSV, JSONL, Parquet ...), or --text FILE.\n"
             "Several: --corpora, or a file of keys.\n"
@@ -34,6 +35,7 @@ COMMANDS = {
             config="seq2seq_core.training.config:TrainConfig",
             usage="seq2seq train [--config FILE] [--processes N] [--key value ...]",
             carries_on=True,
+            is_watched=True,
             notes="--processes N starts N processes on this machine; for more machines: "
             "torchrun ... -m seq2seq_core.training --config FILE",
         ),
@@ -50,6 +52,7 @@ COMMANDS = {
             positional=1,
             takes_engine_options=True,
             carries_on=True,
+            is_watched=True,
             unless=(STANDARD_INPUT,),
             notes=f"{_FOLLOW.format('translate')}\n{_ENGINE}",
         ),
@@ -66,6 +69,7 @@ COMMANDS = {
             "[-- BEAM OPTIONS]",
             takes_engine_options=True,
             carries_on=True,
+            is_watched=True,
             notes=f"{_FOLLOW.format('transcribe')}\n{_ENGINE}",
         ),
         Command(
@@ -85,6 +89,17 @@ COMMANDS = {
             switches=("verify",),
         ),
         Command(
+            name="status",
+            summary="Say whether the jobs of some folders are running, finished, stopped or dead, and how far.",
+            main="pipelines.commands.status:main",
+            config="pipelines.commands.status:StatusConfig",
+            usage="seq2seq status PATH ... [--format json] [--wanted finished] [--every SECONDS]",
+            positional=1 << 20,
+            is_watched=True,
+            notes="Exit codes: 0 all are running or finished, 3 finished but records failed, 4 stopped or dead; "
+            "with --wanted finished 5, still running.",
+        ),
+        Command(
             name="report",
             summary="Write one HTML page about a dataset, a run and its translations.",
             main="pipelines.commands.report:main",
@@ -98,6 +113,7 @@ COMMANDS = {
             config="pipelines.commands.demo:DemoConfig",
             usage="seq2seq demo [--output FOLDER]",
             carries_on=True,
+            is_watched=True,
         ),
         Command(
             name="demo-speech",
@@ -106,6 +122,7 @@ COMMANDS = {
             config="pipelines.commands.demo_speech:DemoSpeechConfig",
             usage="seq2seq demo-speech [--output FOLDER]",
             carries_on=True,
+            is_watched=True,
         ),
     )
 }

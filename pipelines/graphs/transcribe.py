@@ -70,7 +70,7 @@ def run(
     build(pipeline, job, workers)
     with held(job.output, job.fingerprint, "transcription") as claim:
         forget_units(job.output)
-        with watching(UnitWatch(job.output, "audio seconds")):
+        with watching(UnitWatch(job.output, "audio seconds"), claim.tell):
             result = failures.run(pipeline)
         claim.check()
         output = load_transcription(job.output)

@@ -71,7 +71,7 @@ def run(job: TranslationJob, beam_arguments: Sequence[str] = ()) -> tuple[Output
     build(pipeline, job)
     with held(job.output, job.fingerprint, "translation") as claim:
         forget_units(job.output)
-        with watching(UnitWatch(job.output)):
+        with watching(UnitWatch(job.output), claim.tell):
             result = failures.run(pipeline)
         claim.check()
         output = load_output(job.output)

@@ -31,7 +31,7 @@ class VoiceConfig(Config):
     method: Literal["auto", "silero", "energy"] = pydantic.Field(
         default="auto", description="auto is silero where onnxruntime and silero-vad are installed, else energy."
     )
-    threshold: float = pydantic.Field(default=0.5, gt=0, lt=1, description="silero: from which probability on.")
+    threshold: float = pydantic.Field(default=0.35, gt=0, lt=1, description="silero: from which probability on.")
     margin_db: float = pydantic.Field(default=9.0, gt=0, le=60, description="energy: so far above the noise.")
     min_speech: float = pydantic.Field(default=0.1, ge=0, le=60, description="Seconds; shorter speech is none.")
     min_pause: float = pydantic.Field(default=0.2, ge=0, le=60, description="Seconds; shorter pauses are speech.")
@@ -76,13 +76,18 @@ def _by_silero(blocks: Iterable[Samples], rate: int, config: VoiceConfig) -> tup
 
 def _by_energy(blocks: Iterable[Samples], rate: int, config: VoiceConfig) -> tuple[Active, float]:
     scores = energy.above_noise(energy.levels_of(blocks, rate), config.margin_db)
-    return _held(scores, 1, _LESS_LOUD), energy.frame_size(rate) / rate
+    return held(scores), energy.frame_size(rate) / rate
 
 
 _METHODS: dict[str, Callable[[Iterable[Samples], int, VoiceConfig], tuple[Active, float]]] = {
     "silero": _by_silero,
     "energy": _by_energy,
 }
+
+
+def held(above: npt.NDArray[np.float32]) -> Active:
+    """The frames of speech, by how far each stands above the noise (`energy.above_noise`)."""
+    return _held(above, 1, _LESS_LOUD)
 
 
 def _held(scores: npt.NDArray[np.float32], begin: float, end: float) -> Active:

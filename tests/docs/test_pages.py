@@ -27,7 +27,7 @@ _OPTION = re.compile(r"--([a-z][\w.-]*)")
 _OF_OTHERS = frozenset(
     {
         # of seq2seq itself, before there are keys
-        *("config", "processes", "dry_run", "sample", "strict", "help", "key"),
+        *("config", "processes", "dry_run", "sample", "strict", "help", "key", "log-format", "metrics-port"),
         # of Beam, torchrun, zstd and a Spark job server
         *(
             "direct_",
@@ -39,7 +39,7 @@ _OF_OTHERS = frozenset(
             "environment_type",
         ),
         *("environment_config", "job_endpoint", "long", "job_port", "artifact_port", "expansion_port"),
-        *("spark_master_url", "checkpointing_interval", "max_bundle_time_mills"),
+        *("spark_master_url", "checkpointing_interval", "max_bundle_time_mills", "add_opens"),
         *("number_of_execution_retries", "execution_retry_delay"),
     }
 )
