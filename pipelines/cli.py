@@ -1,8 +1,8 @@
 """The `seq2seq` command: words in; a call, a printed result and an exit code out.
 
 Exit codes: 0 all is well, 1 the work failed, 2 the call or its configuration is wrong, 3 the work ended but records
-were lost or failed, 130 interrupted, 141 nobody reads the output, 143 terminated. `train` adds those of
-`training.processes.stop`.
+were lost or failed, 4 a score misses its bar, 130 interrupted, 141 nobody reads the output, 143 terminated. `train`
+adds those of `training.processes.stop`.
 
 An error is one line. What is neither an error of this project nor one of the system or a library is a mistake in the
 program, and shows its traceback; with SEQ2SEQ_TRACEBACK=1 in the environment every error does.
@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 from pipelines.local import switches
 from seq2seq_core import foreign_errors, logs, terminal
-from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
+from seq2seq_core.errors import BelowBarError, ConfigError, IncompleteError, Seq2SeqError
 
 if TYPE_CHECKING:
     from pipelines.commands.call import Command
     from seq2seq_core.options import Key
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_BELOW_BAR, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_BROKEN_PIPE, EXIT_TERMINATED = 141, 143
 
 
@@ -113,6 +113,8 @@ def _complain(error: Seq2SeqError, cause: Exception) -> int:
     terminal.complain(f"seq2seq: {error}", error=type(error).__name__, **told)
     if isinstance(error, IncompleteError):
         return EXIT_INCOMPLETE
+    if isinstance(error, BelowBarError):
+        return EXIT_BELOW_BAR
     return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED
 
 

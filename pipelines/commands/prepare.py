@@ -154,6 +154,8 @@ def main(call: Call) -> int:
         say(try_rules(call.load(DryRunConfig)))
         return 0
     config = call.load(PrepareConfig)
+    if here.is_described("pipelines.graphs.prepare", lambda: _begin_job(config), call.beam_options()):
+        return 0
     run(config, call.beam_options())
     from seq2seq_core.report import inspection
 

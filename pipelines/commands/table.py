@@ -78,6 +78,15 @@ COMMANDS = {
             main="pipelines.commands.score:main",
             config="pipelines.commands.score:ScoreConfig",
             usage="seq2seq score [--task asr] --hypotheses FILES --references FILES",
+            notes="With --minimum.bleu 30 or --maximum.wer 10 the exit code is 4 where the score misses it.",
+        ),
+        Command(
+            name="accept",
+            summary="Put a model, whole, in the place of the one in use, which stands until then.",
+            main="pipelines.commands.accept:main",
+            config="pipelines.commands.accept:AcceptConfig",
+            usage="seq2seq accept --model FOLDER --output FOLDER",
+            carries_on=True,
         ),
         Command(
             name="inspect",

@@ -47,10 +47,10 @@ from seq2seq_core.landing.terms import Batch, FileRecord, Landed
 from seq2seq_core.landing.zone import Zone
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.preparation.planning.reservation import take_rest
-from seq2seq_core.preparation.terms.messages import Job
+from seq2seq_core.preparation.terms.messages import Job, Terms
 
 if TYPE_CHECKING:
-    from pipelines.graphs.follow.look import Watched
+    from pipelines.graphs.follow.prepare import Followed
 
 _SMALL_BYTES = 8 << 20
 _QUIET = ("seq2seq_core.preparation", "pipelines.local.watch")
@@ -96,7 +96,9 @@ class FollowPrepareConfig(PrepareConfig, FollowKeys):
 
 def main(call: Call) -> int:
     """Follow the landing zones of all corpora."""
-    run(call.load(FollowPrepareConfig), call.beam_options())
+    config = call.load(FollowPrepareConfig)
+    if not here.is_described("pipelines.graphs.follow.prepare", lambda: followed(config), call.beam_options()):
+        run(config, call.beam_options())
     return 0
 
 
@@ -107,31 +109,35 @@ def run(config: FollowPrepareConfig, beam_arguments: Sequence[str] = ()) -> None
         ClaimError: Another process follows into the folder.
         Seq2SeqError: The zones or the dataset cannot be read; see `planning.inputs.make_job`.
     """
-    _refuse_folders(config)
-    is_local = here.is_local(beam_arguments)
-    nothing = prepare.make_job(config, {})  # what is wrong with the configuration is told before anything has landed
-    if is_local:
+    if here.is_local(beam_arguments):
         if config.notifications is not None:
             raise ConfigError(
                 "notifications need an engine that streams",
                 found=f"--notifications {config.notifications}",
                 expected="Beam's options of one, as -- --runner=DataflowRunner",
             )
+        checked(config)
         _follow_here(config, beam_arguments)
         return
-    with stopping.interrupts_wait():
-        from pipelines.graphs.follow import prepare as graph
+    job = followed(config)
+    from pipelines.graphs.follow import prepare as graph
 
-    handling = graph.Handling(functools.partial(begin, config), functools.partial(close, config))
     with alone(config.output, "preparation"):
-        graph.run(watched(config), nothing, handling, list(beam_arguments))
+        graph.run(job, beam_arguments)
 
 
-def watched(config: FollowPrepareConfig) -> Watched:
-    """What the unbounded job looks at."""
-    from pipelines.graphs.follow.look import Watched
+def followed(config: FollowPrepareConfig) -> Followed:
+    """What the unbounded job is for.
 
-    return Watched(
+    Raises:
+        Seq2SeqError: See `checked`.
+    """
+    terms = checked(config)
+    with stopping.interrupts_wait():
+        from pipelines.graphs.follow.look import Watched
+        from pipelines.graphs.follow.prepare import Followed, Handling
+
+    watched = Watched(
         output=config.output,
         zones=tuple(zones_of(config)),
         landing=config.landing,
@@ -139,6 +145,17 @@ def watched(config: FollowPrepareConfig) -> Watched:
         idle_seconds=config.idle_seconds,
         subscription=config.notifications,
     )
+    return Followed(watched, terms, Handling(functools.partial(begin, config), functools.partial(close, config)))
+
+
+def checked(config: FollowPrepareConfig) -> Terms:
+    """What all jobs have in common; what is wrong with the configuration is told before anything has landed.
+
+    Raises:
+        Seq2SeqError: A corpus is no landing zone, or see `planning.inputs.make_job`.
+    """
+    _refuse_folders(config)
+    return prepare.make_job(config, {})
 
 
 def begin(config: FollowPrepareConfig, batch: Batch) -> Job | None:

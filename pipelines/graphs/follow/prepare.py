@@ -7,7 +7,7 @@ same name and comes to the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -39,36 +39,44 @@ class Handling:
     close: Callable[[Batch, Job], None]
 
 
-def build(root: beam.Pipeline, watched: Watched, terms: Terms, handling: Handling) -> beam.PCollection[int]:
-    """The graph, unrun: the numbers of batches that are published.
+@dataclass(frozen=True)
+class Followed:
+    """What the job is for.
 
-    Args:
-        root: Where the graph begins.
+    Attributes:
         watched: What is looked at.
-        terms: What all jobs have in common.
+        terms: What all jobs of batches have in common.
         handling: What is done with batches.
     """
+
+    watched: Watched
+    terms: Terms
+    handling: Handling
+
+
+def build(root: beam.Pipeline, followed: Followed) -> beam.PCollection[int]:
+    """The graph, unrun, in a pipeline that streams from now on: the numbers of batches that are published."""
     message_coder.register()
+    root.options.view_as(StandardOptions).streaming = True
+    watched, handling = followed.watched, followed.handling
     if watched.subscription is not None:
         root | "notifications" >> Subscribed(watched.subscription, watched.output)
     batches = root | "zones" >> Batched(watched)
     jobs = batches | "begin" >> beam.FlatMap(_begin, handling.begin).with_output_types(Message)
-    done = do_steps(jobs, terms)
+    done = do_steps(jobs, followed.terms)
     ended = {_BATCH: batches, _JOB: jobs, _OUTCOME: done[PUBLISH]}
     together = ended | "published" >> Together(_as_text)
     return together | "close" >> beam.FlatMap(_close, handling.close).with_output_types(int)
 
 
-def run(watched: Watched, terms: Terms, handling: Handling, beam_arguments: list[str]) -> None:
+def run(followed: Followed, beam_arguments: Sequence[str]) -> None:
     """Run it; this returns when it ends.
 
     Raises:
         Seq2SeqError: See `graphs.failures.run`.
     """
-    found = options.parse(beam_arguments)
-    found.view_as(StandardOptions).streaming = True
-    pipeline = beam.Pipeline(options=found)
-    build(pipeline, watched, terms, handling)
+    pipeline = beam.Pipeline(options=options.parse(beam_arguments))
+    build(pipeline, followed)
     failures.run(pipeline)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import apache_beam as beam
 import pytest
 
-from pipelines.commands import prepare as batch_command
 from pipelines.commands.follow import prepare as command
 from pipelines.graphs import options
 from pipelines.graphs.follow import prepare as graph
@@ -18,7 +17,7 @@ from tests.landing import following
 SUBSCRIPTION = "projects/my-project/subscriptions/landed"
 GIVEN = (
     "--runner=DataflowRunner --dry_run=True --no_auth --project=my-project --region=europe-west4 "
-    "--temp_location=gs://my-bucket/temp --staging_location=gs://my-bucket/staging --job_name=river --streaming "
+    "--temp_location=gs://my-bucket/temp --staging_location=gs://my-bucket/staging --job_name=river "
     "--sdk_container_image=europe-west4-docker.pkg.dev/my-project/seq2seq/beam:0.1.0 --sdk_location=container"
 )
 
@@ -30,9 +29,7 @@ def test_dataflow_is_asked_for_a_streaming_job(subscription: str | None, tmp_pat
 
     pipeline = beam.Pipeline(options=options.parse(GIVEN.split()))
     config = following(tmp_path / "in", tmp_path / "out", notifications=subscription)
-    graph.build(
-        pipeline, command.watched(config), batch_command.make_job(config, {}), graph.Handling(_nothing, _nothing)
-    )
+    graph.build(pipeline, command.followed(config))
     proto = pipeline.to_runner_api()
     found = pipeline.run().job
 
@@ -53,7 +50,3 @@ def test_dataflow_is_asked_for_a_streaming_job(subscription: str | None, tmp_pat
     assert all(SUBSCRIPTION.encode() in read.spec.payload for read in reads)
     unbounded = {name for name, found in proto.components.pcollections.items() if found.is_bounded == 1}
     assert unbounded
-
-
-def _nothing(*_: object) -> None:
-    return None

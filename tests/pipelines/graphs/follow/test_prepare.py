@@ -11,7 +11,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.commands import prepare as batch_command
 from pipelines.commands.follow import prepare as command
 from pipelines.graphs.follow import prepare as graph
-from pipelines.graphs.follow.look import Watched
 from seq2seq_core.landing.ledger import Ledger
 from tests.engines import engine_options
 from tests.landing import batch, following, ids, land, rows_of
@@ -32,10 +31,8 @@ published/Name-batch published/Name-job published/Name-outcome published/Flatten
 
 def test_a_running_job_can_be_updated_as_its_steps_keep_their_names(tmp_path: Path) -> None:
     config = following(tmp_path / "in", tmp_path / "out")
-    watched = Watched(config.output, tuple(command.zones_of(config)), config.landing, config.pace)
-    handling = graph.Handling(lambda batch: None, lambda batch, job: None)
     pipeline = beam.Pipeline(options=PipelineOptions())
-    graph.build(pipeline, watched, batch_command.make_job(config, {}), handling)
+    graph.build(pipeline, command.followed(config))
     found = {label for label in pipeline.applied_labels if label.count("/") <= 1}
     steps = set(NAMES.split())
     assert {label for label in found if "/" in label} | {"begin", "close"} == steps
