@@ -167,12 +167,11 @@ class Batches:
         """`pace` says when a batch is made."""
         self._lookout, self._ledger, self._pace = lookout, ledger, pace
 
-    def next(self, now: float, apart: float = 0.0) -> Batch | None:
+    def next(self, now: float) -> Batch | None:
         """The batch at work, or one that is opened now; None where it is not time, or nothing is there.
 
         Args:
             now: Seconds of the epoch.
-            apart: So many seconds lie at least between the beginnings of two batches.
 
         Raises:
             StorageError, InputError: See `Lookout.look`.
@@ -184,8 +183,7 @@ class Batches:
         whole = self._lookout.look(now)
         sums = self._ledger.sums
         since = now - sums.last_opened if sums.last_batch else None
-        is_too_soon = since is not None and since < apart
-        chosen = [] if is_too_soon else planner.choose(whole, since, self._pace, self._ledger.bytes_a_row)
+        chosen = planner.choose(whole, since, self._pace, self._ledger.bytes_a_row)
         self._ledger.fold(now)
         if not chosen:
             return None

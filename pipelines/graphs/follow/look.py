@@ -15,7 +15,7 @@ from typing import NamedTuple
 import apache_beam as beam
 from apache_beam import coders
 from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
-from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
+from apache_beam.io.watermark_estimators import WalltimeWatermarkEstimator
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
@@ -25,9 +25,6 @@ from seq2seq_core.landing.lookout import Batches, Lookout
 from seq2seq_core.landing.planner import Pace
 from seq2seq_core.landing.terms import Batch
 from seq2seq_core.landing.zone import Zone
-
-WINDOW_SECONDS = 1
-"""Batches are at least so far apart, so that each has a window of its own."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Handed(NamedTuple):
 
 
 class Batched(beam.PTransform):  # type: ignore[misc]
-    """The root of a graph -> PCollection[Batch], each in a window of its own, as soon as the one before is taken down.
+    """The root of a graph -> PCollection[Batch], each as soon as the one before is taken down.
 
     The time of a batch is that at which it was opened.
     """
@@ -69,12 +66,8 @@ class Batched(beam.PTransform):  # type: ignore[misc]
         self._watched = watched
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection[Batch]:
-        return (
-            root
-            | "Once" >> beam.Impulse()
-            | "Look" >> beam.ParDo(LookDoFn(self._watched)).with_output_types(Batch)
-            | "Window" >> beam.WindowInto(beam.window.FixedWindows(WINDOW_SECONDS))
-        )
+        look = beam.ParDo(LookDoFn(self._watched)).with_output_types(Batch)
+        return root | "Once" >> beam.Impulse() | "Look" >> look
 
 
 class _HandedCoder(coders.Coder):  # type: ignore[misc]
@@ -146,7 +139,8 @@ class _Provider(beam.transforms.core.RestrictionProvider):  # type: ignore[misc]
 
 
 _TRACKER = beam.DoFn.RestrictionParam(_Provider())
-_WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider())
+# Nobody waits for it; it lets engines that show how far a job is behind show that.
+_WATERMARK = beam.DoFn.WatermarkEstimatorParam(WalltimeWatermarkEstimator.default_provider())
 
 
 class LookDoFn(beam.DoFn):  # type: ignore[misc]
@@ -161,19 +155,16 @@ class LookDoFn(beam.DoFn):  # type: ignore[misc]
         self,
         element: bytes,
         tracker: HandedTracker = _TRACKER,
-        watermark: ManualWatermarkEstimator = _WATERMARK,
+        watermark: WalltimeWatermarkEstimator = _WATERMARK,
     ) -> Iterator[TimestampedValue]:
         """See beam.DoFn."""
-        del element
+        del element, watermark
         now, here = time.time(), _here(self._watched)
-        batch = here.batches.next(now, WINDOW_SECONDS)
+        batch = here.batches.next(now)
         if batch is not None and batch.number > tracker.current_restriction().batch:
             if not tracker.try_claim(batch.number):
                 return
-            at = Timestamp(batch.opened)
-            yield TimestampedValue(batch, at)
-            # Nothing more comes in its window: the next batch is opened later.
-            _advance(watermark, Timestamp(int(batch.opened) // WINDOW_SECONDS * WINDOW_SECONDS + WINDOW_SECONDS))
+            yield TimestampedValue(batch, Timestamp(batch.opened))
         elif batch is None and here.is_idle(now, self._watched.idle_seconds):
             tracker.try_claim(None)
             return
@@ -206,9 +197,3 @@ def _here(watched: Watched) -> _Here:
     if known is None:
         known = _HERE.setdefault(watched, _Here(watched))
     return known
-
-
-def _advance(watermark: ManualWatermarkEstimator, to: Timestamp) -> None:
-    before = watermark.current_watermark()
-    if before is None or to > before:
-        watermark.set_watermark(to)

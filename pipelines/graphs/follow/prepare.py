@@ -1,8 +1,8 @@
 """Landing zones in, generations of a dataset out: one unbounded job, with the steps of every preparation in it.
 
-A batch of files goes through the list of steps in a window of its own. When its generation is published, the ledger
-takes it down, and the source hands on the next. All that is done twice, as a bundle is done again, is done under the
-same name and comes to the same bytes.
+A batch of files goes through the list of steps, whose reports carry its number. When its generation is published, the
+ledger takes it down, and the source hands on the next. All that is done twice, as a bundle is done again, is done under
+the same name and comes to the same bytes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.graphs import failures, message_coder, options
-from pipelines.graphs.follow.do_step import Named, Together, as_message, as_text, do_steps
+from pipelines.graphs.follow.do_step import Gathered, Keyed, Report, as_message, as_report, as_text, do_steps
 from pipelines.graphs.follow.look import Batched, Watched
 from pipelines.graphs.follow.notifications import Subscribed
 from seq2seq_core.landing.terms import Batch
-from seq2seq_core.preparation.steps import PUBLISH
-from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.steps import JOB, PUBLISH
 from seq2seq_core.preparation.terms.messages import Job, Terms
 
-_BATCH, _JOB, _OUTCOME = "batch", "job", "outcome"
+BATCH = "batch"
+"""What the report is called that holds the batch itself."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,10 @@ def build(root: beam.Pipeline, followed: Followed) -> beam.PCollection[int]:
     if watched.subscription is not None:
         root | "notifications" >> Subscribed(watched.subscription, watched.output)
     batches = root | "zones" >> Batched(watched)
-    jobs = batches | "begin" >> beam.FlatMap(_begin, handling.begin).with_output_types(Message)
-    done = do_steps(jobs, followed.terms)
-    ended = {_BATCH: batches, _JOB: jobs, _OUTCOME: done[PUBLISH]}
-    together = ended | "published" >> Together(_as_text)
-    return together | "close" >> beam.FlatMap(_close, handling.close).with_output_types(int)
+    begun = batches | "begin" >> beam.FlatMap(_begin, handling.begin).with_output_types(Keyed)
+    done = do_steps(begun, followed.terms)
+    published = (begun, done[PUBLISH]) | "published" >> Gathered((BATCH, JOB, PUBLISH))
+    return published | "close" >> beam.Map(_close, handling.close).with_output_types(int)
 
 
 def run(followed: Followed, beam_arguments: Sequence[str]) -> None:
@@ -80,22 +79,15 @@ def run(followed: Followed, beam_arguments: Sequence[str]) -> None:
     failures.run(pipeline)
 
 
-def _begin(batch: Batch, begin: Callable[[Batch], Job | None]) -> Iterator[Job]:
+def _begin(batch: Batch, begin: Callable[[Batch], Job | None]) -> Iterator[Keyed]:
     job = begin(batch)
     if job is not None:
-        yield job
+        yield batch.number, Report(JOB, 0, 1, as_text(job)).line
+        yield batch.number, Report(BATCH, 0, 1, batch.model_dump_json()).line
 
 
-def _close(ended: list[Named], close: Callable[[Batch, Job], None]) -> Iterator[int]:
-    found: dict[str, list[str]] = {}
-    for name, text in ended:
-        found.setdefault(name, []).append(text)
-    if _OUTCOME in found:  # else nothing of the batch was left to do, and it is taken down already
-        (batch,), (job,) = found[_BATCH], found[_JOB]
-        read = Batch.model_validate_json(batch)
-        close(read, cast(Job, as_message(job)))
-        yield read.number
-
-
-def _as_text(element: Batch | Message) -> str:
-    return element.model_dump_json() if isinstance(element, Batch) else as_text(element)
+def _close(published: tuple[int, list[str]], close: Callable[[Batch, Job], None]) -> int:
+    number, lines = published
+    texts = {report.name: report.text for report in map(as_report, lines)}
+    close(Batch.model_validate_json(texts[BATCH]), cast(Job, as_message(texts[JOB])))
+    return number

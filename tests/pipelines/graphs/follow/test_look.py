@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
-from apache_beam.utils.timestamp import Duration, Timestamp
+from apache_beam.utils.timestamp import Duration
 
 from pipelines.graphs.follow import look
 from pipelines.graphs.follow.look import Handed, HandedTracker, LookDoFn, Watched
@@ -30,7 +29,7 @@ class Runner:
         landing = LandingConfig(settle_seconds=0)
         self.watched = Watched(output, zones, landing, Pace(0.0, files=2), idle_seconds)
         self.ledger = Ledger(output)
-        self.position, self.watermark = Handed(), ManualWatermarkEstimator(None)
+        self.position = Handed()
 
     def land(self, *names: str) -> None:
         for name in names:
@@ -39,7 +38,7 @@ class Runner:
     def call(self) -> list[Batch]:
         """One bundle: what it hands on. Its checkpoint is where the next one begins."""
         tracker = _View(HandedTracker(self.position))
-        found = LookDoFn(self.watched).process(b"", tracker, self.watermark)
+        found = LookDoFn(self.watched).process(b"", tracker)
         batches = [stamped.value for stamped in found]
         tracker.tracker.check_done()
         self.position = tracker.left or Handed(self.position.batch, is_done=True)
@@ -85,7 +84,6 @@ def test_one_batch_is_at_work_at_a_time(runner: Runner) -> None:
     runner.done(first)
     (second,) = runner.call()
     assert names([second]) == [["c"]]
-    assert second.opened >= first.opened + look.WINDOW_SECONDS
 
 
 def test_a_bundle_that_is_done_again_hands_on_the_same_batch(runner: Runner) -> None:
@@ -119,12 +117,6 @@ def test_what_beam_keeps_does_not_grow(runner: Runner) -> None:
         sizes.add(len(coder.encode(runner.position)))
         assert coder.decode(coder.encode(runner.position)) == runner.position
     assert max(sizes) <= 4
-
-
-def test_the_window_of_a_batch_ends_when_it_is_handed_on(runner: Runner) -> None:
-    runner.land("a")
-    (first,) = runner.call()
-    assert runner.watermark.current_watermark() == Timestamp(int(first.opened) + look.WINDOW_SECONDS)
 
 
 def test_it_ends_when_it_has_been_idle_for_long(runner: Runner) -> None:

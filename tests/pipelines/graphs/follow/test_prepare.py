@@ -17,7 +17,7 @@ from tests.landing import batch, following, ids, land, rows_of
 
 NAMES = """
 begin close
-zones/Once zones/Look zones/Window
+zones/Once zones/Look
 index_inputs/Needed index_inputs/List index_inputs/Spread index_inputs/Do
 plan/Needed plan/List plan/Do
 stage_training/Needed stage_training/List stage_training/Spread stage_training/Do
@@ -25,7 +25,7 @@ catalogue/Needed catalogue/List catalogue/Do
 make_tokenizers/Needed make_tokenizers/List make_tokenizers/Do
 build_shards/Needed build_shards/List build_shards/Spread build_shards/Do
 publish/Needed publish/List publish/Do
-published/Name-batch published/Name-job published/Name-outcome published/Flatten published/Gather published/All
+published/Flatten published/Gather
 """
 
 
