@@ -19,6 +19,7 @@ NEEDS = {
     "docs/prepare.md": (),
     "docs/rules.md": (),
     "docs/growing.md": (),
+    "docs/follow.md": (),
     "docs/train.md": ("data",),
     "docs/translate.md": ("data", "runs"),
     "docs/models.md": ("data", "runs"),
