@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2seq_core import storage
+from seq2seq_core.data.bins import RowLengths, SomeLengths
 from seq2seq_core.data.cache_folder import cache_folder
 from seq2seq_core.data.column_cache import Flat, open_shards
 from seq2seq_core.data.column_layout import Rows, Runs
@@ -95,8 +97,14 @@ class Columns:
     modality: Modality
 
     @classmethod
-    def open(cls, dataset: Dataset, split: Split, cache: Path | None = None) -> Columns:
-        """Map the columns of a split, decoding the shards that the cache (None: `cache_folder()`) does not hold.
+    def open(cls, dataset: Dataset, split: Split, cache: Path | None = None, rows: int | None = None) -> Columns:
+        """Map the columns of a split, decoding the shards that the cache does not hold.
+
+        Args:
+            dataset: The dataset.
+            split: Which split of it.
+            cache: Folder of the cache; None: `cache_folder()`.
+            rows: The digest names the shards with the first so many rows; None: all. All of them are mapped.
 
         Raises:
             DatasetError: A shard is missing or not what the manifest says.
@@ -105,7 +113,9 @@ class Columns:
         shards = dataset.split(split).shards
         sides, runs = open_shards(dataset, shards, cache or cache_folder())
         source, target = (Column(side, runs) for side in sides)
-        digest = storage.digest_bytes("\n".join(shard.digest for shard in shards).encode())
+        ends = itertools.accumulate(shard.rows for shard in shards)
+        named = [shard.digest for shard, end in zip(shards, ends, strict=True) if rows is None or end <= rows]
+        digest = storage.digest_bytes("\n".join(named).encode())
         return cls(source, target, digest, dataset.manifest.sides["source"].modality)
 
     def __len__(self) -> int:
@@ -115,6 +125,10 @@ class Columns:
     def lengths(self) -> ColumnLengths:
         """Positions of every row; the same as `Dataset.lengths`, without reading Parquet."""
         return ColumnLengths(self.source, self.target)
+
+    def lengths_of(self, rows: int) -> RowLengths:
+        """Those of the first so many rows."""
+        return self.lengths if rows == len(self) else SomeLengths(self.lengths, 0, rows)
 
 
 def _steps(offsets: Rows) -> npt.NDArray[np.int32]:

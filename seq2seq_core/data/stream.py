@@ -175,6 +175,11 @@ class BatchStream:
         check_epoch(found.rows_per_epoch)
         return Part(rows, weights, found)
 
+    def continues(self, lengths: RowLengths) -> bool:
+        """Whether lengths begin with those of the rows that have entered; each of them is looked at."""
+        surveys = ((part, self.survey(lengths, part.rows, part.weights)) for part in self.parts)
+        return all(part.name == other.name for part, other in surveys)
+
     def enter(self, part: Part, lengths: RowLengths, position: int, epoch: int) -> None:
         """Let rows enter before the batch at a position.
 

@@ -151,7 +151,7 @@ class Dataset:
 
     def _shards_between(self, split: Split, begin: int, end: int | None) -> tuple[int, list[ShardEntry]]:
         """The shards that have some rows of a split, and the number of the first row of them."""
-        first, found = begin, []
+        first, found = begin, list[ShardEntry]()
         row = 0
         for shard in self.split(split).shards:
             if row + shard.rows > begin and (end is None or row < end):
