@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,14 +96,8 @@ class Columns:
     modality: Modality
 
     @classmethod
-    def open(cls, dataset: Dataset, split: Split, cache: Path | None = None, rows: int | None = None) -> Columns:
-        """Map the columns of a split, decoding the shards that the cache does not hold.
-
-        Args:
-            dataset: The dataset.
-            split: Which split of it.
-            cache: Folder of the cache; None: `cache_folder()`.
-            rows: The digest names the shards with the first so many rows; None: all. All of them are mapped.
+    def open(cls, dataset: Dataset, split: Split, cache: Path | None = None) -> Columns:
+        """Map the columns of a split, decoding the shards that the cache (None: `cache_folder()`) does not hold.
 
         Raises:
             DatasetError: A shard is missing or not what the manifest says.
@@ -113,9 +106,7 @@ class Columns:
         shards = dataset.split(split).shards
         sides, runs = open_shards(dataset, shards, cache or cache_folder())
         source, target = (Column(side, runs) for side in sides)
-        ends = itertools.accumulate(shard.rows for shard in shards)
-        named = [shard.digest for shard, end in zip(shards, ends, strict=True) if rows is None or end <= rows]
-        digest = storage.digest_bytes("\n".join(named).encode())
+        digest = storage.digest_bytes("\n".join(shard.digest for shard in shards).encode())
         return cls(source, target, digest, dataset.manifest.sides["source"].modality)
 
     def __len__(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -53,9 +54,15 @@ def open_run(config: TrainConfig, world: World) -> Opened:
     """
     beginning: Beginning = on_main(world, lambda: find_beginning(config))
     opened = together(world, lambda: _opened(config, world, beginning))
+    stream = world.agree(opened.identity[STREAM])  # another process may have seen more rows behind the first ones
+    opened = dataclasses.replace(opened, identity={**opened.identity, STREAM: stream})
     check_alike(
         world,
-        {**opened.identity, **dict(flat(config.model_dump(mode="json", exclude=_OF_THE_MACHINE)))},
+        {
+            **opened.identity,
+            "rows": opened.segments[0].order,
+            **dict(flat(config.model_dump(mode="json", exclude=_OF_THE_MACHINE))),
+        },
         "the processes do not train the same",
         storage.redact(config.output),
         "Start all of them with the same command, on the same dataset.",
@@ -80,7 +87,7 @@ def _opened(config: TrainConfig, world: World, beginning: Beginning) -> Opened:
 
 def _opened_loader(config: TrainConfig, dataset: Dataset, world: World, rows: int) -> Loader:
     """The loader of the first so many rows; those that came later enter where they are let in."""
-    columns = Columns.open(dataset, "train", rows=rows)
+    columns = Columns.open(dataset, "train")
     weights = dataset.weights("train", 0, rows)
     stream = BatchStream(columns.lengths_of(rows), config.data, config.seed, weights, cache_folder())
     if stream.dropped_rows and world.is_main:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -170,8 +170,6 @@ def test_who_has_used_up_all_rows_waits_for_more(growing: GrowingRows, values: V
         if len(tokens) == steps:
             growing.grow(60)
 
-    import threading
-
     later = threading.Timer(3.0, waited, (growing,))
     later.start()
     limited["following"] = {"look_seconds": 0.02, "idle_minutes": 0.1}
@@ -200,8 +198,6 @@ def test_a_finished_run_goes_on_when_it_follows(growing: GrowingRows, values: Va
 
 
 def test_a_signal_ends_the_wait(growing: GrowingRows, values: Values, tmp_path: Path) -> None:
-    import threading
-
     output = tmp_path / "run"
 
     def stop() -> None:
@@ -224,7 +220,9 @@ def test_a_run_carries_on_with_what_it_began_with(growing: GrowingRows, values: 
     growing.grow(77)
     run(values, tmp_path / "run")
     assert_same_weights(tmp_path / "straight" / "last", tmp_path / "run" / "last")
-    assert "segments" not in json.loads((tmp_path / "run" / "last" / "lineage.json").read_text())
+    lineage = read_card(str(tmp_path / "run" / "last"))[1]
+    assert lineage.segments == ()
+    assert "segments" not in lineage.model_dump()
 
 
 def test_another_dataset_is_refused(growing: GrowingRows, values: Values, tmp_path: Path, at: Any) -> None:
