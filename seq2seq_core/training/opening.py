@@ -15,9 +15,9 @@ from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.segment import Segment, digest_as_of
 from seq2seq_core.training.agreement import check_alike, on_main, together
+from seq2seq_core.training.beginning import Beginning, find_beginning
 from seq2seq_core.training.config import TrainConfig, flat, identity
 from seq2seq_core.training.exporter import Exporter
-from seq2seq_core.training.following.beginning import Beginning, find_beginning
 from seq2seq_core.training.following.reaching import reached
 from seq2seq_core.training.materials import Materials, gather_materials
 from seq2seq_core.training.ownership import STREAM

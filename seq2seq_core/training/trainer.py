@@ -31,7 +31,7 @@ from seq2seq_core.training.checkpoints.run_state import RunState, Validation, Wi
 from seq2seq_core.training.clock import Clock
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.finish import Final, Finisher
-from seq2seq_core.training.following.follower import Follower, Signs
+from seq2seq_core.training.follower import Follower, Signs
 from seq2seq_core.training.opening import Opened, open_run
 from seq2seq_core.training.optimization.optimizer import build_optimizer, set_learning_rate, state_tensors
 from seq2seq_core.training.optimization.schedule import rate_factor

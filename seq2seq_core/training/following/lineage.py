@@ -55,7 +55,7 @@ def read_lineage(output: str) -> RunLineage | None:
             "the lineage of the run is damaged or of another version",
             where=storage.redact(url),
             found=str(error).splitlines()[0],
-            advice="Remove it: what the newest checkpoint knows is gone by then.",
+            advice="Restore it, or remove it to carry on with what the newest checkpoint knows.",
         ) from None
 
 
