@@ -40,9 +40,13 @@ class Clock:
             left.append(max(60 * self._limits.max_minutes - self.seconds(), 0.0))
         return min(left, default=None)
 
+    def own_tokens(self, tokens: int) -> int:
+        """Of the tokens since the last report, those of this process's time."""
+        return tokens - self._tokens_before
+
     def tokens_per_second(self, tokens: int) -> float:
         """The pace since the last report, of all tokens since then."""
-        return (tokens - self._tokens_before) / (time.monotonic() - self._window_began)
+        return self.own_tokens(tokens) / (time.monotonic() - self._window_began)
 
     def begin_window(self) -> None:
         """A report was made."""
