@@ -9,21 +9,33 @@ from seq2seq_core import storage
 from seq2seq_core.claims import this_process
 from seq2seq_core.corpora.config import CorpusConfig, corpus_names
 from seq2seq_core.corpora.misspelt import refuse_misspelt
+from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.dataset.schema import Split
-from seq2seq_core.errors import ConfigError
+from seq2seq_core.errors import ConfigError, DatasetError
 from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.planning.generation import origins
+from seq2seq_core.preparation.planning.looks import WaysOf, looks_of
+from seq2seq_core.preparation.planning.seen import seen
 from seq2seq_core.preparation.terms.corpus import Role
 from seq2seq_core.preparation.terms.messages import Input, Job
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.tokenizer.model import Tokenizer
+
+Ways = tuple[tuple[int, str], ...]
+"""How inputs are read: see `messages.Job`."""
 
 Given = tuple[Role, CorpusConfig]
 """Files, and what they are for."""
 
 
 def make_job(
-    output: str, recipe: Recipe, given: Sequence[Given], shares: Mapping[Split, float], configuration: dict[str, Any]
+    output: str,
+    recipe: Recipe,
+    given: Sequence[Given],
+    shares: Mapping[Split, float],
+    configuration: dict[str, Any],
+    *,
+    verify_inputs: bool = False,
 ) -> Job:
     """List the files and look at given tokenizers: all that can be wrong before any work starts.
 
@@ -33,6 +45,7 @@ def make_job(
         given: The corpora in their order, then what is held out of them.
         shares: Share of the corpora that goes to validation or test.
         configuration: For the manifest.
+        verify_inputs: Whether all inputs are read, those as well that look as they did when the dataset took them.
 
     Raises:
         ConfigError, InputError, StorageError, TokenizerError: Something named in the configuration is not usable.
@@ -42,16 +55,46 @@ def make_job(
     models = recipe.tokenizer.given or ()
     named = _files_of_rules([config.model_dump(mode="json") for config in (recipe, *corpora)])
     _refuse_inside([*models, *named], output)
+    inputs = _list_inputs(given, names, output, recipe.value_sides)
+    fresh, ways = _without_known(inputs, None if verify_inputs or not output else output)
     return Job(
         output=output,
         recipe=recipe,
         corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(given, names, strict=True)),
         shares=dict(shares),
-        inputs=_list_inputs(given, names, output, recipe.value_sides),
+        inputs=fresh,
+        passed=len(inputs) - len(fresh),
+        ways=ways,
         configuration=configuration,
         tokenizer_digests=tuple(Tokenizer.load(url).digest for url in models),
         holder=this_process(),
     )
+
+
+def _without_known(inputs: Sequence[Input], output: str | None) -> tuple[tuple[Input, ...], Ways]:
+    """The inputs that have to be read, with how they look, and how all of them are read.
+
+    A training input is known when the dataset in the output has read one that is read in the same way and looks the
+    same. Held-out sets are read each time: new rows are compared with them.
+    """
+    known_ways = WaysOf()
+    ways = [known_ways.of(input_.source) for input_ in inputs]
+    looks = looks_of([input_.source for input_ in inputs], ways)
+    known = seen(output, _standing(output), {*looks} - {""}) if output else set()
+    fresh = tuple(
+        input_.model_copy(update={"look": look})
+        for input_, look in zip(inputs, looks, strict=True)
+        if input_.role != "train" or look not in known
+    )
+    return fresh, tuple(sorted({(input_.corpus, way) for input_, way in zip(inputs, ways, strict=True)}))
+
+
+def _standing(output: str) -> Manifest | None:
+    """The dataset that stands in the output; None where none can be read, of which planning will tell."""
+    try:
+        return load_manifest(output)
+    except DatasetError:
+        return None
 
 
 def _list_inputs(
