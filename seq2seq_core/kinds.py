@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from seq2seq_core import storage
 
 Kind = Literal["dataset", "run", "model", "translation", "transcription"]
-Work = Literal["preparation", "training", "translation", "transcription"]
+Work = Literal["preparation", "compaction", "training", "translation", "transcription"]
 
 CLAIM_FOLDER = ".claim"
 CLAIM_NAME = "claim.json"

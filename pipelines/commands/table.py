@@ -75,6 +75,15 @@ COMMANDS = {
             switches=("verify",),
         ),
         Command(
+            name="compact",
+            summary="Fold the generations of a dataset that has grown into one: the same rows in fewer files.",
+            main="pipelines.commands.compact:main",
+            config="pipelines.commands.compact:CompactConfig",
+            usage="seq2seq compact DATASET [--grace_seconds S]",
+            positional=1,
+            carries_on=True,
+        ),
+        Command(
             name="report",
             summary="Write one HTML page about a dataset, a run and its translations.",
             main="pipelines.commands.report:main",

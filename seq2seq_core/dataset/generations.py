@@ -67,19 +67,21 @@ def journal(root: str) -> list[Span]:
     return sorted(span for name in storage.list_folder(storage.join(root, FOLDER)) if (span := span_of(name)))
 
 
-def chain(spans: Sequence[Span], last: int | None = None) -> list[Span]:
+def chain(spans: Sequence[Span], last: int | None = None, shown: Manifest | None = None) -> list[Span]:
     """The records that reach furthest, one after the other, from the first generation on.
 
     Args:
         spans: Those that are there.
         last: The last generation that is of interest; default: all.
+        shown: What stands in the place of the first ones, where those are not there: somebody copied the dataset
+            without its journal.
     """
     furthest: dict[int, int] = {}
     for first, end in spans:
         if last is None or end <= last:
             furthest[first] = max(end, furthest.get(first, first))
-    found: list[Span] = []
-    begin = 0
+    found: list[Span] = [] if 0 in furthest or shown is None else shown.spans
+    begin = found[-1][1] + 1 if found else 0
     while begin in furthest:
         found.append((begin, furthest[begin]))
         begin = furthest[begin] + 1
@@ -93,7 +95,7 @@ def bring_up_to_date(root: str) -> Manifest | None:
         DatasetError: A record is damaged.
     """
     shown = load_manifest(root) if storage.exists(storage.join(root, MANIFEST_NAME)) else None
-    spans = chain(journal(root))
+    spans = chain(journal(root), shown=shown)
     if _is_behind(shown, spans):
         return publish_newest(root, _made(root, shown, spans))
     return shown
@@ -108,7 +110,7 @@ def as_of(root: str, index: int) -> Manifest:
     shown = load_manifest(root) if storage.exists(storage.join(root, MANIFEST_NAME)) else None
     if shown is not None and shown.newest == index:
         return shown
-    spans = chain(journal(root), index)
+    spans = chain(journal(root), index, shown)
     if not spans or spans[-1][1] != index:
         where = storage.redact(storage.join(root, generation_path(index)))
         raise DatasetError("no such generation", where=where, expected="the record of it")
@@ -132,7 +134,7 @@ def publish_newest(root: str, manifest: Manifest) -> Manifest:
     """
     while True:
         publish_manifest(root, manifest)
-        spans = chain(journal(root))
+        spans = chain(journal(root), shown=manifest)
         if not _is_behind(manifest, spans):
             return manifest
         manifest = _made(root, manifest, spans)

@@ -111,6 +111,7 @@ class RejectedEntry(_Entry):
 class CorpusEntry(_Entry):
     """A corpus of the training split; `origins` are the values of the rows' `origin` column that belong to it.
 
+    Those of generations that are folded into one stand in files: see `Dataset.folded_inputs`.
     `weight` says how often an epoch passes over its rows; `tag` is the control piece before each of its sources.
     """
 

@@ -88,7 +88,7 @@ def _build(head: Head, partition: Partition, staged: Staged, decisions: Decision
     if tokenizers.source is not None:
         source_model = _load(head.output, tokenizers.source)
         table = with_tags(table, rows.column("corpus").to_numpy(), head.corpora, source_model)
-    known = add_rows(head, partition, pa.concat_arrays(table.column("id").chunks))
+    known = add_rows(head, partition, table.column("id").combine_chunks())
     sides = head.sides(tokenizers)
     table, copies = with_copies(rows, table, sides) if partition.split == "train" else (table, {})
     entry = write_shard(head.output, layout.shard(head, partition), table, sides, generation=head.generation)

@@ -53,6 +53,15 @@ def write_part(root: str, cut: Cut, index: int, entries: Entries) -> KnownPart:
     return KnownPart(index=index, rows=len(entries), bytes=len(data), digest=storage.digest_bytes(data))
 
 
+def write_run(root: str, cut: Cut, entries: Entries) -> RunEntry:
+    """Publish all files of a run; the entries are in any order."""
+    ordered = in_order(entries)
+    places = ranges_of(keys_of(ordered), cut.total) // cut.ranges
+    ends = np.searchsorted(places, np.arange(cut.parts + 1)).tolist()
+    pieces = enumerate(itertools.pairwise(ends))
+    return run_of(cut, [write_part(root, cut, index, ordered[begin:end]) for index, (begin, end) in pieces])
+
+
 def run_of(cut: Cut, parts: Sequence[KnownPart]) -> RunEntry:
     """The run whose files are finished.
 

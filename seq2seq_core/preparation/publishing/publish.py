@@ -70,7 +70,7 @@ def finish(
     units: Sequence[UnitReport],
     tokenizers: Sequence[TokenizersReport],
     shards: Sequence[ShardReport],
-    known: KnownReports,
+    known: KnownReports = KnownReports(),  # noqa: B008 (frozen)
 ) -> Outcome:
     """Commit the generation, the last step; nothing but clearing up when there is nothing to do.
 
@@ -100,7 +100,8 @@ def _commit(head: Head, record: Manifest) -> Manifest:
         whole = generations.joined(before, record)
     if not generations.commit(head.output, record):
         return _committed(head) or whole
-    if (head.generation, head.generation) in generations.chain(generations.journal(head.output)):
+    own = head.generation, head.generation
+    if not any(span[0] <= head.generation <= span[1] for span in generations.journal(head.output) if span != own):
         return whole
     # There was one of that number, which has been folded with others since, and its record removed.
     storage.remove(storage.join(head.output, generations.generation_path(head.generation)))

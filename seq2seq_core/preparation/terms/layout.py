@@ -42,17 +42,22 @@ def _group(name: str | None, kind: str | None) -> str:
 
 
 WORK_FOLDER = PREPARATION_FOLDER
-REJECTED_FOLDER, TOKENIZER_FOLDER = "rejected", "tokenizer"
-DATASET_FOLDERS = frozenset({*SPLITS, REJECTED_FOLDER, TOKENIZER_FOLDER, KNOWN_FOLDER, generations.FOLDER})
+REJECTED_FOLDER, TOKENIZER_FOLDER, INPUTS_FOLDER = "rejected", "tokenizer", "inputs"
+DATASET_FOLDERS = frozenset(
+    {*SPLITS, REJECTED_FOLDER, TOKENIZER_FOLDER, KNOWN_FOLDER, INPUTS_FOLDER, generations.FOLDER}
+)
 TOKENIZERS = tuple(f"{TOKENIZER_FOLDER}/{side}.model" for side in ("joint", "source", "target"))
 
 CLAIM = Name("claim-{generation:05d}.json")
 CLAIM_NOTE = Name("claim-{generation:05d}.{run}.json")
 TOTALS = Name("progress-{generation:05d}.json")
 REST = Name("rest-{generation:05d}-{run}.json")
+FOLD = Name("fold-{first:05d}-{last:05d}.json")
+COMPACTION_CLAIM = "compaction.json"
 NOTES = (CLAIM, CLAIM_NOTE, TOTALS, REST)
 """What stands in the work folder beside the folders of generations."""
 
+FOLDED = Name("generations-{first:05d}-{last:05d}-{digest}")
 WORK = Name("{generation:05d}-{digest}")
 RUN = Name("{kind}-{generation:05d}-{digest}")
 UNIT = Name("unit-{index:05d}-of-{count:05d}.arrows")
@@ -164,6 +169,31 @@ def known_run(kind: KnownKind, generation: int, fingerprint: str) -> str:
 def merged_run(kind: KnownKind, generation: int, fingerprint: str) -> str:
     """The same of earlier runs that become one meanwhile."""
     return f"{known_run(kind, generation, fingerprint)}-merged"
+
+
+def folded_name(first: int, last: int, fingerprint: str) -> str:
+    """What the files and folders are called of generations that are folded into one."""
+    return FOLDED.of(first=first, last=last, digest=fingerprint[:_SHORT_LETTERS])
+
+
+def folded_shard(name: str, index: int, count: int) -> str:
+    """A training shard of generations that are folded into one, below the dataset folder."""
+    return storage.join("train", name, shard_name(index, count))
+
+
+def folded_rejects(name: str, index: int, count: int) -> str:
+    """The same of their rejected rows."""
+    return storage.join(REJECTED_FOLDER, name, shard_name(index, count))
+
+
+def folded_inputs(name: str) -> str:
+    """The file that says what they have read."""
+    return storage.join(INPUTS_FOLDER, f"{name}.jsonl")
+
+
+def folded_names(name: str) -> str:
+    """What the files begin with that say by what names that is known."""
+    return storage.join(KNOWN_FOLDER, f"names-{name}")
 
 
 def near_work(head: Head) -> str:
