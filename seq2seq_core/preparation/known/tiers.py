@@ -13,18 +13,16 @@ from collections.abc import Sequence
 _RATIO = 2
 
 
-def merged_from(sizes: Sequence[int], least: int = 2) -> int | None:
+def merged_from(sizes: Sequence[int], least: int = 1) -> int | None:
     """The first of the runs, the oldest first, that become one with all newer ones; None where none do.
 
     Args:
         sizes: Of all runs.
         least: As many of the newest are taken in any case.
     """
-    begin = len(sizes) - least + 1
-    if begin < 0:
-        return None
+    begin = max(0, len(sizes) - least)
     total = sum(sizes[begin:])
     while begin and sizes[begin - 1] < _RATIO * total:
         begin -= 1
         total += sizes[begin]
-    return begin if len(sizes) - begin >= least else None
+    return begin if len(sizes) - begin > 1 else None
