@@ -22,6 +22,7 @@ from fsspec.utils import glob_translate
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.kinds import RECORDS, kind_of
+from seq2seq_core.local_disk import RealPaths
 
 _SHOWN = 3
 _KINDS = (
@@ -68,11 +69,12 @@ def find_files(pattern: str, output: str | None = None) -> list[Found]:
     fs, path = storage.filesystem(pattern)
     with storage.named(pattern):
         entries = _entries(fs, path, pattern)
+    real = RealPaths()
     files = sorted(
         Found(
             storage.as_url(fs, entry, pattern) if entries.is_search else pattern,
             entry.removeprefix(entries.base).lstrip("/"),
-            _identity(fs, entry),
+            real.of(entry) if isinstance(fs, LocalFileSystem) else str(fs.unstrip_protocol(entry)),
         )
         for entry in entries.paths
     )
@@ -180,12 +182,9 @@ def _refuse_odd_name(file: Found) -> None:
 
 def _by_name(file: Found) -> tuple[bool, int, str]:
     """Of names for one file the real one is first, then the shortest."""
-    is_alias = storage.is_local(file.url) and str(storage.local_path(file.url)) != file.identity
+    fs, path = storage.filesystem(file.url)
+    is_alias = isinstance(fs, LocalFileSystem) and path != file.identity
     return is_alias, len(file.below), file.below
-
-
-def _identity(fs: fsspec.AbstractFileSystem, path: str) -> str:
-    return os.path.realpath(path) if isinstance(fs, LocalFileSystem) else str(fs.unstrip_protocol(path))
 
 
 class _Sieve:

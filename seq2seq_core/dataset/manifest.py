@@ -225,7 +225,6 @@ class FoldedInputs(_Entry):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All files."""
         return (self.path, *self.names.paths)
 
 
@@ -264,7 +263,6 @@ class GenerationEntry(_Entry):
 
     @property
     def sources(self) -> int:
-        """How many sources were read."""
         return len(self.inputs) + (self.folded.sources if self.folded else 0)
 
 
@@ -393,7 +391,7 @@ def publish_manifest(root: str, manifest: Manifest) -> None:
 
 def manifest_text(manifest: Manifest) -> str:
     """What stands in the file of a manifest."""
-    return json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return manifest.model_dump_json(indent=1) + "\n"
 
 
 def generation_folder(index: int, fingerprint: str) -> str:

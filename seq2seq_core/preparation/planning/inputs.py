@@ -54,7 +54,7 @@ def make_job(
     names = corpus_names(corpora)
     models = recipe.tokenizer.given or ()
     named = _files_of_rules([config.model_dump(mode="json") for config in (recipe, *corpora)])
-    _refuse_inside([*models, *named], output)
+    _refuse_inside([*models, *named], output, {url: storage.identity(url) for url in (*models, *named)})
     inputs = _list_inputs(given, names, output, recipe.value_sides)
     fresh, ways = _without_known(inputs, None if verify_inputs or not output else output)
     return Job(
@@ -110,8 +110,10 @@ def _list_inputs(
         for index, (role, corpus) in enumerate(given)
         for source in corpus.sources(output or None, values)
     ]
-    _refuse_inside([url for _, _, source in sources for url in source.urls], output)
-    _refuse_twice([source.urls for _, role, source in sources if role == "train"])
+    urls = [url for _, _, source in sources for url in source.urls]
+    known = dict(zip(urls, storage.identities(urls), strict=True))
+    _refuse_inside(urls, output, known)
+    _refuse_twice([source.urls for _, role, source in sources if role == "train"], known)
     for index, name in enumerate(called):
         refuse_misspelt([source for corpus, _, source in sources if corpus == index], name)
     names = origins([source.urls[0] for _, _, source in sources])
@@ -121,12 +123,12 @@ def _list_inputs(
     )
 
 
-def _refuse_twice(sources: Sequence[tuple[str, ...]]) -> None:
-    """Refuse a file, or a pair of files, that is read as two, by whatever names."""
+def _refuse_twice(sources: Sequence[tuple[str, ...]], known: Mapping[str, str]) -> None:
+    """Refuse a file, or a pair of files, that is read as two, by whatever names; `known` are identities."""
     spellings: dict[tuple[str, ...], list[str]] = {}
     for urls in sources:
-        known = spellings.setdefault(tuple(map(storage.identity, urls)), [])
-        known.append(" with ".join(map(storage.redact, urls)))
+        names = spellings.setdefault(tuple(known[url] for url in urls), [])
+        names.append(" with ".join(map(storage.redact, urls)))
     twice = next((names for names in spellings.values() if len(names) > 1), None)
     if twice:
         advice = "To see its rows more often in training, give the corpus a weight."
@@ -134,11 +136,12 @@ def _refuse_twice(sources: Sequence[tuple[str, ...]]) -> None:
         raise ConfigError("a file stands in two corpora", where="corpora", found=found, advice=advice)
 
 
-def _refuse_inside(urls: Sequence[str], output: str) -> None:
+def _refuse_inside(urls: Sequence[str], output: str, known: Mapping[str, str]) -> None:
     """Refuse what is named by itself and stands where the dataset goes: it would be touched."""
     if not output:
         return
-    inside = next((url for url in urls if storage.is_within(url, output)), None)
+    folder = storage.identity(output).rstrip("/")
+    inside = next((url for url in urls if f"{known[url]}/".startswith(f"{folder}/")), None)
     if inside is not None:
         raise ConfigError(
             "an input stands in the output folder",

@@ -16,25 +16,26 @@ from seq2seq_core.corpora.terms.source import Source
 from seq2seq_core.looks import Look
 
 _SETTLED_SECONDS = 2.0
+_OF_FILES = ("urls", "audio_root")
 
 
 def way_of(source: Source) -> str:
     """How a source is read, whatever files it has."""
-    return json.dumps(source.model_dump(mode="json", exclude={"urls", "audio_root"}), sort_keys=True)
+    return json.dumps(source.model_dump(mode="json", exclude=set(_OF_FILES)), sort_keys=True)
 
 
 class WaysOf:
     """How sources are read, found out once for all that are read in one way."""
 
     def __init__(self) -> None:
-        self._known: dict[Source, str] = {}
+        self._known: dict[tuple[object, ...], str] = {}
 
     def of(self, source: Source) -> str:
         """See `way_of`."""
-        bare = source.model_copy(update={"urls": (), "audio_root": None})
-        if bare not in self._known:
-            self._known[bare] = way_of(source)
-        return self._known[bare]
+        told = tuple(value for name, value in vars(source).items() if name not in _OF_FILES)
+        if told not in self._known:
+            self._known[told] = way_of(source)
+        return self._known[told]
 
 
 def looks_of(sources: Sequence[Source], ways: Sequence[str]) -> list[str]:
@@ -46,11 +47,17 @@ def looks_of(sources: Sequence[Source], ways: Sequence[str]) -> list[str]:
     """
     now = time.time()
     found = looks.looks_of([url for source in sources for url in source.urls])
-    return [_look(way, [(url, found.get(url)) for url in s.urls], now) for s, way in zip(sources, ways, strict=True)]
+    known = dict(zip(found, storage.identities(found), strict=True))
+    return [
+        _look(way, [(known[url], found[url]) if url in found else None for url in source.urls], now)
+        for source, way in zip(sources, ways, strict=True)
+    ]
 
 
-def _look(way: str, files: Sequence[tuple[str, Look | None]], now: float) -> str:
-    if any(look is None or (look.written is not None and look.written > now - _SETTLED_SECONDS) for _, look in files):
-        return ""
-    told = [[storage.identity(url), look.bytes, look.version] for url, look in files if look is not None]
+def _look(way: str, files: Sequence[tuple[str, Look] | None], now: float) -> str:
+    told = []
+    for file in files:
+        if file is None or (file[1].written or 0.0) > now - _SETTLED_SECONDS:
+            return ""
+        told.append([file[0], file[1].bytes, file[1].version])
     return storage.digest_bytes(json.dumps([way, told]).encode())

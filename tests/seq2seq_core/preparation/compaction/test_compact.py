@@ -98,7 +98,8 @@ def test_training_positions_keep_their_meaning(grown: Landing, output: str, tmp_
 
     def batches() -> list[Any]:
         columns = Columns.open(Dataset.open(output), "train", tmp_path / "cache")
-        stream = BatchStream(columns.lengths, StreamConfig(batch_tokens=264, max_source_tokens=32, max_target_tokens=32), seed=3)
+        config = StreamConfig(batch_tokens=264, max_source_tokens=32, max_target_tokens=32)
+        stream = BatchStream(columns.lengths, config, seed=3)
         loader = Loader(columns, stream, LoaderConfig(), rank=0, world=1)
         steps = [loader.step(position) for position in (0, 3, 11)]
         return [loader.fingerprint, *(batch.source.tolist() for step in steps for batch in step.micro_batches)]
