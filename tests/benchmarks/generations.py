@@ -1,12 +1,12 @@
 """What a generation costs at the start of a dataset that grows, and at the end, when thousands stand there.
 
-    python tests/benchmarks/generations.py [--generations 2000] [--rows 100] [--deduplicate pair] [--near]
+    python tests/benchmarks/generations.py [--generations 2000] [--rows 100] [--near] [--keep]
 
-A file of some rows lands, and the dataset is prepared again, so many times; a tenth of the rows have landed before. All
-files stay in the folder. The steps are done in this process, one after the other, so that no start of Beam or Python
-counts. Wall and processor seconds are means over a fiftieth of the generations at either end, what is folded and merged
-meanwhile included; those of the first are told apart, as it makes the tokenizer. In the end all files are verified, and
-the rows compared with those of one run over all files.
+A file of some rows lands, and the dataset is prepared again, so many times; a tenth of the rows have landed before. A
+file that was taken leaves the folder, or with --keep stays: then each run lists all of them. The steps are done in this
+process, one after the other, so that no start of Beam or Python counts. Wall and processor seconds are means over a
+few dozen generations at a time, what is folded and merged meanwhile included; those of the first are told apart, as it makes the tokenizer. In the end all files are verified, and the rows compared
+with those of one run over all files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ from seq2seq_core.preparation.terms.recipe import Recipe
 WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnrst"]
 AGAIN = 0.1
 SHOWN = 10
+CYCLE = 64
 
 
 class Timed(NamedTuple):
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=2000)
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--near", action="store_true", help="look for near-duplicates, too")
+    parser.add_argument("--keep", action="store_true", help="files stay where they landed")
     parser.add_argument("--beyond", type=int, default=CompactionConfig().beyond)
     parser.add_argument("--grace", type=float, default=5.0, help="seconds that files of folded generations stay")
     parser.add_argument("--folder", help="where to work; default: a temporary folder")
@@ -60,33 +62,38 @@ def main() -> None:
             {"tokenizer": {"vocabulary_size": 400}, "near_duplicates": {"bands": 4, "rows": 4} if given.near else False}
         )
         config = CompactionConfig(beyond=given.beyond, grace_seconds=given.grace)
-        times, most_files = grow(Path(folder), recipe, config, given.generations, given.rows)
+        places = Path(folder, "in"), Path(folder, "in" if given.keep else "taken")
+        for place in places:
+            place.mkdir(exist_ok=True)
+        files = landings(given.generations, given.rows)
+        times, most_files = grow(places, recipe, config, files)
         report(times, most_files, Path(folder, "out"))
         compare(Path(folder), recipe)
 
 
 def grow(
-    folder: Path, recipe: Recipe, config: CompactionConfig, generations: int, rows: int
+    places: tuple[Path, Path], recipe: Recipe, config: CompactionConfig, files: Iterable[list[tuple[str, str]]]
 ) -> tuple[list[Timed], int]:
     """Land a file and prepare, again and again: the seconds of each, and the most files that stood there."""
     times, most_files = list[Timed](), 0
-    (folder / "in").mkdir()
-    for number, pairs in enumerate(landings(generations, rows)):
-        text = "".join(f"{source}\t{target}\n" for source, target in pairs)
-        (folder / "in" / f"{number:06d}.tsv").write_text(text)
+    (landed, taken), folder = places, places[0].parent
+    for number, pairs in enumerate(files):
+        path = landed / f"{number:06d}.tsv"
+        path.write_text("".join(f"{source}\t{target}\n" for source, target in pairs))
         wall, processor = time.perf_counter(), time.process_time()
-        prepare(folder, "out", recipe)
+        prepare(folder, "out", recipe, "in/*.tsv")
         keep_few(str(folder / "out"), config)
         times.append(Timed(time.perf_counter() - wall, time.process_time() - processor))
+        path.rename(taken / path.name)
         if number % 20 == 19:
             most_files = max(most_files, len(storage.files_below(str(folder / "out"))))
             show_progress(number + 1, times)
     return times, most_files
 
 
-def prepare(folder: Path, output: str, recipe: Recipe) -> Manifest:
-    """One run over all that has landed."""
-    corpus = CorpusConfig(name="river", path=str(folder / "in" / "*.tsv"))
+def prepare(folder: Path, output: str, recipe: Recipe, pattern: str) -> Manifest:
+    """One run over all that lies there."""
+    corpus = CorpusConfig(name="river", path=str(folder / pattern))
     run_inline(make_job(str(folder / output), recipe, [("train", corpus)], {}, {}))
     return load_manifest(str(folder / output))
 
@@ -114,7 +121,7 @@ def show_progress(done: int, times: list[Timed]) -> None:
 
 def report(times: list[Timed], most_files: int, output: Path) -> None:
     """Print the table."""
-    size, later = max(1, len(times) // 50), times[1:]
+    size, later = max(1, min(CYCLE, len(times) // 4)), times[1:]
     print(f"\nthe first, with its tokenizer: {times[0].wall:.2f} s")
     print(f"\n{'generations':>16} {'wall s':>9} {'processor s':>12}")
     edges = [round(place * (len(later) - size) / SHOWN) for place in range(SHOWN + 1)]
@@ -140,7 +147,7 @@ def compare(folder: Path, recipe: Recipe) -> None:
     model = recipe.tokenizer.model_copy(
         update={"model": storage.join(output, next(iter(grown.tokenizers.values())).path)}
     )
-    whole = prepare(folder, "whole", recipe.model_copy(update={"tokenizer": model}))
+    whole = prepare(folder, "whole", recipe.model_copy(update={"tokenizer": model}), "[it]*/[0-9]*.tsv")
     rows = [rows_of(str(folder / name)) for name in ("out", "whole")]
     if rows[0] != rows[1] and recipe.near_duplicates is None:
         raise SystemExit(f"the rows differ: {len(rows[0])} and {len(rows[1])}")
