@@ -4,9 +4,9 @@
 
 A file of some rows lands, and the dataset is prepared again, so many times; a tenth of the rows have landed before. A
 file that was taken leaves the folder, or with --keep stays: then each run lists all of them. The steps are done in this
-process, one after the other, so that no start of Beam or Python counts. Wall and processor seconds are means over a
-few dozen generations at a time, what is folded and merged meanwhile included; those of the first are told apart, as it makes the tokenizer. In the end all files are verified, and the rows compared
-with those of one run over all files.
+process, one after the other, so that no start of Beam or Python counts. Wall and processor seconds are means over a few
+dozen generations at a time, what is folded and merged meanwhile included; the first is told apart, as it makes the
+tokenizer. In the end all files are verified, and the rows compared with those of one run over all files.
 """
 
 from __future__ import annotations
