@@ -31,7 +31,7 @@ class VoiceConfig(Config):
     method: Literal["auto", "silero", "energy"] = pydantic.Field(
         default="auto", description="auto is silero where onnxruntime and silero-vad are installed, else energy."
     )
-    threshold: float = pydantic.Field(default=0.5, gt=0, lt=1, description="silero: from which probability on.")
+    threshold: float = pydantic.Field(default=0.35, gt=0, lt=1, description="silero: from which probability on.")
     margin_db: float = pydantic.Field(default=9.0, gt=0, le=60, description="energy: so far above the noise.")
     min_speech: float = pydantic.Field(default=0.1, ge=0, le=60, description="Seconds; shorter speech is none.")
     min_pause: float = pydantic.Field(default=0.2, ge=0, le=60, description="Seconds; shorter pauses are speech.")

@@ -9,6 +9,9 @@ on for training.
     single.jsonl               single digits of the test as they are
     strings.jsonl              strings of them
     long-10.flac, long-10.json a long recording of such strings, so many minutes of them, and the truth about it
+
+In a long recording all speakers are equally loud, or its noise would drown the quiet ones; and a digit is without the
+silence that its recording begins and ends with, which is no part of the word.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ from pipelines.demo.speech.recording import Recording, joined, noisy
 from pipelines.demo.speech.writing import as_lines, publish_own
 from seq2seq_core import storage
 from seq2seq_core.audio.decode import decode
+from seq2seq_core.audio.energy import frame_levels, frame_size
 from seq2seq_core.audio.signal import mono
+from seq2seq_core.audio.terms import Samples
 from seq2seq_core.dataset.schema import SPLITS, Split
 from seq2seq_core.errors import InputError
 
@@ -34,6 +39,8 @@ _PAUSE: Final = (0.05, 0.4)
 _MARGIN: Final = (0.05, 0.3)
 _DECIBELS: Final = (10.0, 30.0)
 _DECIBELS_OF_LONG: Final = 20.0
+_LEVEL: Final = -26.0  # dBFS of every speaker in a long recording
+_HEARD_DECIBELS: Final = 30.0  # below the loudest frame: what is quieter is no part of a word
 
 Piles = Mapping[str, Sequence[Piece]]
 """Digits by speaker."""
@@ -75,7 +82,7 @@ def generate(
         else:
             _publish(folder, split, alone + joint)
     for length in minutes:
-        told = tell(turns_of(digits["test"]), 60.0 * length, RATE, seed + length, _DECIBELS_OF_LONG)
+        told = tell(turns_of(levelled(digits["test"])), 60.0 * length, RATE, seed + length, _DECIBELS_OF_LONG)
         publish_told(folder, f"long-{length}", told)
 
 
@@ -100,6 +107,28 @@ def read_digits(source: str) -> dict[Split, Piles]:
         pile = found[_split_of(int(name.rpartition("_")[2]))].setdefault(speaker, [])
         pile.append(Piece(text, speaker, mono(signal)))
     return {split: dict(sorted(piles.items())) for split, piles in found.items()}
+
+
+def levelled(piles: Piles) -> Piles:
+    """The same digits without silence around them, and every speaker equally loud."""
+    return {
+        name: _equally_loud([piece._replace(samples=bare(piece.samples)) for piece in pile])
+        for name, pile in piles.items()
+    }
+
+
+def bare(samples: Samples) -> Samples:
+    """From the first to the last frame that is nearly as loud as the loudest."""
+    levels = frame_levels(samples, RATE)
+    loud = np.flatnonzero(levels >= levels.max() - _HEARD_DECIBELS)
+    size = frame_size(RATE)
+    return samples[loud[0] * size : (loud[-1] + 1) * size]
+
+
+def _equally_loud(pile: Sequence[Piece]) -> list[Piece]:
+    power = np.mean(np.square(np.concatenate([piece.samples for piece in pile]), dtype=np.float64))
+    gain = np.float32(10 ** (_LEVEL / 20) / np.sqrt(power))
+    return [piece._replace(samples=piece.samples * gain) for piece in pile]
 
 
 def turns_of(piles: Piles) -> Callable[[np.random.Generator], Turn]:

@@ -17,7 +17,7 @@ from seq2seq_core.dataset.schema import shard_name
 from seq2seq_core.inference.speech.terms import Part, Place, Recording, SpeechUnit, Transcript
 from seq2seq_core.inference.transcripts.table import FORMATS
 
-UNIT_VERSION = 1
+UNIT_VERSION = 2
 """Part of every fingerprint: to be raised when the same input and options would give other bytes."""
 
 TOGETHER_NAME = "transcripts"

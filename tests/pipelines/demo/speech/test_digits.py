@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines.demo.speech.digits import RATE, generate, read_digits
+from pipelines.demo.speech.digits import RATE, generate, levelled, read_digits
+from pipelines.demo.speech.long import Piece
 from seq2seq_core.audio import flac
 from seq2seq_core.errors import InputError
 
@@ -82,6 +83,16 @@ def test_a_long_recording_and_the_truth_about_it(source: Path, tmp_path: Path) -
         said = level[round(word["begin"] * RATE) : round(word["end"] * RATE)]
         assert said.mean() > 3 * level[: RATE // 2].mean()
     assert (tmp_path / "b" / "long-1.flac").read_bytes() == (tmp_path / "a" / "long-1.flac").read_bytes()
+
+
+def test_digits_of_a_long_recording_are_bare_and_equally_loud() -> None:
+    tone, silence = np.sin(np.arange(1600) * 0.3).astype(np.float32), np.zeros(800, np.float32)
+    spoken = np.concatenate([silence, tone, silence])
+    piles = {name: [Piece("one", name, spoken * np.float32(gain))] for name, gain in (("ann", 0.5), ("bob", 0.005))}
+    ann, bob = (pile[0].samples for pile in levelled(piles).values())
+    assert len(ann) == len(bob) == len(tone)
+    assert np.allclose(ann, bob, atol=1e-5)
+    assert 20 * np.log10(np.sqrt(np.mean(ann**2))) == pytest.approx(-26, abs=0.1)
 
 
 @pytest.mark.parametrize("line", ["0_ann_5\ta.wav\tann", "ann\ta.wav\tann\tzero"])
