@@ -209,7 +209,8 @@ def try_rules(config: DryRunConfig) -> str:
     from seq2seq_core.preparation.trial.dry_run import try_recipe
     from seq2seq_core.report.dry_run import describe_dry_run
 
-    return describe_dry_run(try_recipe(make_job(config), config.sample))
+    every = config.model_copy(update={"verify_inputs": True})  # what a dataset has taken is sampled as well
+    return describe_dry_run(try_recipe(make_job(every), config.sample))
 
 
 def make_job(config: PrepareConfig) -> Job:

@@ -278,6 +278,10 @@ def _rows_built(report: ShardReport) -> Mapping[str, int]:
     return {"rows_kept": report.entry.rows, "rows_duplicate": report.duplicates, "rows_rejected": rejected}
 
 
+def _is_known_later(terms: Terms) -> bool:
+    return terms.recipe.deduplicate != "none" or _searches_near(terms)
+
+
 def _parts_to_merge(plan: Plan) -> list[MergePart]:
     return [] if plan.head.is_done else parts_to_merge(plan.head.known)
 
@@ -293,7 +297,7 @@ def _plan_itself(plan: Plan) -> tuple[Plan]:
 
 def _publish(head: Head, plan: Plan, done: Done) -> Outcome:
     del head
-    known = KnownReports(done[MERGE_KNOWN], done[FIND_EDGES], done[CONNECT])
+    known = KnownReports(*(done.get(name, ()) for name in (MERGE_KNOWN, FIND_EDGES, CONNECT)))
     return finish(plan, _units(done), done[MAKE_TOKENIZERS], done[BUILD_SHARDS], known)
 
 
@@ -363,7 +367,7 @@ STEPS = (
         needs=(CATALOGUE, MAKE_TOKENIZERS, INDEX_HELD_OUT, ADD_UP, CONNECT),
         counts=_rows_built,
     ),
-    Step(MERGE_KNOWN, each=_parts_to_merge, work=_merge_part),
+    Step(MERGE_KNOWN, each=_parts_to_merge, work=_merge_part, is_asked_for=_is_known_later),
     Step(
         PUBLISH,
         each=_plan_itself,

@@ -102,7 +102,7 @@ def test_training_positions_keep_their_meaning(grown: Landing, output: str, tmp_
         stream = BatchStream(columns.lengths, config, seed=3)
         loader = Loader(columns, stream, LoaderConfig(), rank=0, world=1)
         steps = [loader.step(position) for position in (0, 3, 11)]
-        return [loader.fingerprint, *(batch.source.tolist() for step in steps for batch in step.micro_batches)]
+        return [loader.fingerprint, *(batch.source_BS.tolist() for step in steps for batch in step.micro_batches)]
 
     before = batches()
     compact(output, grace_seconds=0)
