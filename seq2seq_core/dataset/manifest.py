@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import pydantic
+import pydantic_core
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import FORMAT_VERSION, Split
@@ -197,7 +198,6 @@ class RunEntry(_Entry):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Its files, in the order of their keys."""
         return tuple(run_part(self.path, index, self.parts) for index in range(self.parts))
 
 
@@ -391,7 +391,8 @@ def publish_manifest(root: str, manifest: Manifest) -> None:
 
 def manifest_text(manifest: Manifest) -> str:
     """What stands in the file of a manifest."""
-    return manifest.model_dump_json(indent=1) + "\n"
+    ordered = json.loads(json.dumps(manifest.model_dump(mode="json"), sort_keys=True))
+    return pydantic_core.to_json(ordered, indent=1).decode() + "\n"  # many times as fast as json with an indent
 
 
 def generation_folder(index: int, fingerprint: str) -> str:
