@@ -9,7 +9,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRA
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: install demo demo-speech test test-slow test-engines test-stores test-extras docs docs-check lint format clean
+.PHONY: install demo demo-speech test test-slow test-engines test-stores test-deploy test-extras docs docs-check lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -35,6 +35,10 @@ test-engines: $(VENV)/installed  ## the same bytes on Prism, Flink and Spark (se
 test-stores: $(VENV)/installed  ## the same bytes on S3 and Google Cloud Storage (see docs/stores.md for the variables)
 	$(INSTALL) --editable '.[all,test,lint,s3,gcs]'
 	$(PYTEST) -m stores
+
+test-deploy: $(VENV)/installed  ## images, templates, manifests and schedules of deploy/, by validators that it installs
+	$(INSTALL) --editable '.[all,test,lint,deploy]'
+	$(PYTEST) tests/deploy -m "not slow"
 
 test-extras: $(VENV)/installed  ## environments of the wheel and one extra: what it is for runs
 	SEQ2SEQ_PIP_OPTIONS="$(if $(CONSTRAINTS),--constraint $(abspath $(CONSTRAINTS))) $(PIP_OPTIONS)" $(PYTEST) -m extras --capture=no

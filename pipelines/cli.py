@@ -1,8 +1,8 @@
 """The `seq2seq` command: words in; a call, a printed result and an exit code out.
 
 Exit codes: 0 all is well, 1 the work failed, 2 the call or its configuration is wrong, 3 the work ended but records
-were lost or failed, 130 interrupted, 141 nobody reads the output, 143 terminated. `train` adds those of
-`training.processes.stop`.
+were lost or failed, 4 a score misses its bar, 130 interrupted, 141 nobody reads the output, 143 terminated. `train`
+adds those of `training.processes.stop`.
 
 An error is one line. What is neither an error of this project nor one of the system or a library is a mistake in the
 program, and shows its traceback; with SEQ2SEQ_TRACEBACK=1 in the environment every error does.
@@ -19,14 +19,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.local import switches
-from seq2seq_core import foreign_errors, terminal
-from seq2seq_core.errors import ConfigError, IncompleteError, Seq2SeqError
+from seq2seq_core import foreign_errors, logs, terminal
+from seq2seq_core.errors import BelowBarError, ConfigError, IncompleteError, Seq2SeqError
 
 if TYPE_CHECKING:
     from pipelines.commands.call import Command
     from seq2seq_core.options import Key
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_BELOW_BAR, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 EXIT_BROKEN_PIPE, EXIT_TERMINATED = 141, 143
 
 
@@ -39,12 +39,20 @@ def main(arguments: Sequence[str] | None = None, *, is_alone: bool = False) -> i
             here is where they are told.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if is_alone:
+        return _run(words, is_alone=True)
+    from seq2seq_core.monitoring import asked
+
+    with asked.for_a_while():
+        return _run(words, is_alone=False)
+
+
+def _run(words: list[str], *, is_alone: bool) -> int:
     try:
         if is_alone:
             switches.raise_when_stopped()
         terminal.make_ready()
-        _set_up_logging()
-        return _dispatch(words)
+        return _dispatch(words, is_alone=is_alone)
     except terminal.NobodyReadsError:
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt as stopped:
@@ -74,19 +82,17 @@ def console() -> int:
     return code
 
 
-def _set_up_logging() -> None:
-    """Our own messages from INFO on, others' from ERROR on: Beam warns of much that users can do nothing about."""
-    logging.raiseExceptions = False  # a log line that cannot be written, as on a full disk, is no reason for more
-    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for name in ("pipelines", "seq2seq_core"):
-        logging.getLogger(name).setLevel(logging.INFO)
-
-
-def _dispatch(words: list[str]) -> int:
+def _dispatch(words: list[str], *, is_alone: bool) -> int:
     # Here, as Ctrl-C has to find `main` at work before what takes long to import.
     from pipelines.commands.call import read_call
     from pipelines.commands.table import COMMANDS
+    from seq2seq_core.monitoring import asked
 
+    words = asked.take(words, serves=not words or words[0] not in COMMANDS or COMMANDS[words[0]].is_watched)
+    # Others' messages from ERROR on: Beam warns of much that users can do nothing about.
+    logs.set_up(logging.ERROR, "pipelines", "seq2seq_core")
+    if is_alone:
+        logs.tell_of_mistakes()
     if not words or words[0] in ("-h", "--help", "help"):
         terminal.say(_overview())
         return 0 if words else EXIT_USAGE
@@ -103,9 +109,12 @@ def _dispatch(words: list[str]) -> int:
 def _complain(error: Seq2SeqError, cause: Exception) -> int:
     if os.environ.get("SEQ2SEQ_TRACEBACK"):
         terminal.complain("".join(traceback.format_exception(cause)).rstrip())
-    terminal.complain(f"seq2seq: {error}")
+    told = {name: getattr(error, name) for name in ("problem", "where", "found", "expected", "advice")}
+    terminal.complain(f"seq2seq: {error}", error=type(error).__name__, **told)
     if isinstance(error, IncompleteError):
         return EXIT_INCOMPLETE
+    if isinstance(error, BelowBarError):
+        return EXIT_BELOW_BAR
     return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED
 
 
@@ -134,10 +143,14 @@ def _overview() -> str:
 def _help(command: Command) -> str:
     """Usage, notes and every key with its type, default and meaning."""
     from seq2seq_core import config as configuration
+    from seq2seq_core.monitoring import asked
 
     lines = [f"usage: {command.usage}", "", textwrap.fill(command.summary, 100)]
     if command.notes:
         lines += ["", command.notes]
+    lines += ["", "how it is watched:"]
+    for name, value, meaning in asked.USAGE[: 1 + command.is_watched]:
+        lines += [f"  {name}  ({value})", f"        {meaning}"]
     lines += ["", "keys:", "  --config FILE", "        a YAML file with any of the keys below; options win over it"]
     for key in configuration.keys(command.keys):
         lines.append(f"  --{key.name}  ({key.type_name}; {_default(key)})")

@@ -5,7 +5,7 @@ a note beside it (`claim.RUN.json`) with its host, its process and when it was l
 claim of an equal one joins it, as both make the same. The claim of another is respected while one of its runs lives,
 and taken over when all of them are dead: of this machine that is known at once, of another one after
 `SILENT_SECONDS` without a sign of life. So nobody has to clear up by hand, and an interrupted run takes nothing from
-the one that it had joined.
+the one that it had joined. With its signs of life a run says how far it is: whoever looks at the folder sees it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import datetime as dt
 import functools
 import logging
 import os
+import re
 import socket
 import threading
 import time
@@ -29,12 +30,14 @@ import pydantic
 from seq2seq_core import storage
 from seq2seq_core.errors import ClaimError, Seq2SeqError
 from seq2seq_core.kinds import CLAIM_FOLDER, CLAIM_NAME, Work
+from seq2seq_core.progress import Progress
 
 SILENT_SECONDS = 300
 _BEAT_SECONDS = 30
 _ATTEMPTS = 100
 _LOOKS, _LOOK_SECONDS = 4, 0.05
 _SAME_START_SECONDS = 60  # clocks are set now and then
+_A_CLAIM = re.compile(r"claim(-\d+)?(\..+)?\.json")
 
 _log = logging.getLogger(__name__)
 
@@ -84,11 +87,37 @@ class Claim(_Entry):
     about: dict[str, Any] = {}
 
 
-class _Note(_Entry):
-    """What a run says of itself, and the fingerprint that it works for."""
+class Note(_Entry):
+    """What a run says of itself: the fingerprint that it works for, and how far it is, as far as it tells."""
 
     fingerprint: str
     holder: Holder
+    progress: Progress | None = None
+
+
+class Pulse:
+    """What a run has to say with its next sign of life."""
+
+    def __init__(self) -> None:
+        self.progress: Progress | None = None
+        self._waking, self._has_ended = threading.Event(), False
+
+    def tell(self, progress: Progress) -> None:
+        """Say how far the run is; at once where another phase has begun."""
+        before, self.progress = self.progress, progress
+        if before is None or before.phase != progress.phase:
+            self._waking.set()
+
+    def end(self) -> None:
+        """No more signs of life."""
+        self._has_ended = True
+        self._waking.set()
+
+    def waits(self, seconds: float) -> bool:
+        """Wait for the next sign; False where there is none."""
+        self._waking.wait(seconds)
+        self._waking.clear()
+        return not self._has_ended
 
 
 class Place:
@@ -110,12 +139,15 @@ class Place:
 
     def note(self, holder: Holder, fingerprint: str) -> None:
         """Say that a run is at work for a fingerprint, now."""
-        _publish_note(self._note_url(holder.run), _Note(fingerprint=fingerprint, holder=holder))
+        _publish_note(self._note_url(holder.run), Note(fingerprint=fingerprint, holder=holder))
 
     def holders(self, fingerprint: str) -> list[Holder]:
         """All runs that have said so of a fingerprint, dead ones too."""
-        notes = self._notes().values()
-        return [note.holder for note in notes if note is not None and note.fingerprint == fingerprint]
+        return [note.holder for note in self.notes() if note.fingerprint == fingerprint]
+
+    def notes(self) -> list[Note]:
+        """What all runs have said, dead ones too."""
+        return [note for note in self._notes().values() if note is not None]
 
     def leave(self, run: str) -> None:
         """Take the note of a run away, its claim where no other living run works under it, and what dead ones left."""
@@ -140,7 +172,7 @@ class Place:
                 storage.remove(self._note_url(holder.run))
         _log.info("the %s of %s is dead; this run takes over", found.work, shown(dead))
 
-    def _notes(self) -> dict[str, _Note | None]:
+    def _notes(self) -> dict[str, Note | None]:
         """What stands in each note, by its URL; None where a loss of power has left nothing that can be read."""
         names = (name for name in storage.list_folder(self._folder) if name.startswith(f"{self._stem}."))
         urls = [storage.join(self._folder, name) for name in names if name != f"{self._stem}.json"]
@@ -151,10 +183,11 @@ class Place:
 
 
 class Held:
-    """A folder that is a run's."""
+    """A folder that is a run's; `tell` says how far the run is, with its signs of life."""
 
-    def __init__(self, folder: str, place: Place, claim: Claim) -> None:
+    def __init__(self, folder: str, place: Place, claim: Claim, pulse: Pulse) -> None:
         self._folder, self._place, self._claim = folder, place, claim
+        self.tell = pulse.tell
 
     def check(self) -> None:
         """Make sure, before something is published, that the folder still is this run's.
@@ -192,9 +225,26 @@ def held(folder: str, fingerprint: str, work: Work) -> Iterator[Held]:
     """
     home = storage.join(folder, CLAIM_FOLDER)
     place, claim, holder = Place(home), Claim(work=work, fingerprint=fingerprint), this_process()
-    with alive(home, holder):
+    with alive(home, holder) as pulse:
         take(folder, place, claim, holder)
-        yield Held(folder, place, claim)
+        yield Held(folder, place, claim, pulse)
+
+
+def standing(folder: str) -> dict[str, list[Note]]:
+    """The runs that work, or have died, under each claim of a folder, by the work that they do.
+
+    Args:
+        folder: Where the claims stand.
+
+    Raises:
+        ClaimError: A claim cannot be read.
+    """
+    stems = {name.partition(".")[0] for name in storage.list_folder(folder) if _A_CLAIM.fullmatch(name)}
+    found: dict[str, list[Note]] = {}
+    for place in (Place(folder, f"{stem}.json") for stem in sorted(stems)):
+        claim = place.read()
+        found.setdefault(claim.work if claim else "", []).extend(place.notes())
+    return found
 
 
 def take(folder: str, place: Place, claim: Claim, holder: Holder) -> None:
@@ -219,15 +269,15 @@ def take(folder: str, place: Place, claim: Claim, holder: Holder) -> None:
 
 
 @contextlib.contextmanager
-def alive(folder: str, holder: Holder) -> Iterator[None]:
+def alive(folder: str, holder: Holder) -> Iterator[Pulse]:
     """Keep all notes of a run in a folder fresh while the block runs, and take them away after it."""
-    ended = threading.Event()
-    beats = threading.Thread(target=_beat, args=(folder, holder, ended), name="claim", daemon=True)
+    pulse = Pulse()
+    beats = threading.Thread(target=_beat, args=(folder, holder, pulse), name="claim", daemon=True)
     beats.start()
     try:
-        yield
+        yield pulse
     finally:
-        ended.set()
+        pulse.end()
         beats.join()
         leave(folder, holder.run)
 
@@ -255,14 +305,14 @@ def shown(holders: list[Holder]) -> str:
     return ", ".join(map(str, holders)) or "a run that is gone"
 
 
-def _beat(folder: str, holder: Holder, ended: threading.Event) -> None:
-    while not ended.wait(_BEAT_SECONDS):
+def _beat(folder: str, holder: Holder, pulse: Pulse) -> None:
+    while pulse.waits(_BEAT_SECONDS):
         try:
             for name in _notes_of(folder, holder.run):
                 url = storage.join(folder, name)
                 note = _read_note(url)
                 if note is not None:
-                    _publish_note(url, note)
+                    _publish_note(url, note.model_copy(update={"progress": pulse.progress}))
         except Seq2SeqError as error:  # the next one may get through, and what the run itself writes will tell
             _log.debug("no sign of life: %s", error)
 
@@ -271,13 +321,13 @@ def _notes_of(folder: str, run: str) -> list[str]:
     return [name for name in storage.list_folder(folder) if name.endswith(f".{run}.json")]
 
 
-def _publish_note(url: str, note: _Note) -> None:
+def _publish_note(url: str, note: Note) -> None:
     holder = note.holder.model_copy(update={"seen": _now()})
     with storage.publish(url, durable=False) as out:
-        out.write(_Note(fingerprint=note.fingerprint, holder=holder).model_dump_json().encode())
+        out.write(note.model_copy(update={"holder": holder}).model_dump_json().encode())
 
 
-def _read_note(url: str) -> _Note | None:
+def _read_note(url: str) -> Note | None:
     """A note; None where none stands, or a loss of power has left half of it: then its run is gone, too."""
     for attempt in range(_LOOKS):
         time.sleep(_LOOK_SECONDS if attempt else 0)  # not every store replaces a file in one step
@@ -285,7 +335,7 @@ def _read_note(url: str) -> _Note | None:
         if data is None:
             return None
         with contextlib.suppress(pydantic.ValidationError):
-            return _Note.model_validate_json(data)
+            return Note.model_validate_json(data)
     return None
 
 

@@ -10,7 +10,8 @@ Seq2SeqError              everything this project raises on purpose
 ├── CheckpointError       a checkpoint is damaged or belongs to another run
 ├── TrainingError         training cannot go on (non-finite losses, no batches)
 ├── ForeignFileError      a file of somebody else stands where an output would go
-└── IncompleteError       work ended, but records were lost or failed
+├── IncompleteError       work ended, but records were lost or failed
+└── BelowBarError         a score is not what it has to be
 """
 
 from __future__ import annotations
@@ -117,6 +118,10 @@ class ForeignFileError(Seq2SeqError):
 
 class IncompleteError(Seq2SeqError):
     """Work ended, but records were lost or failed."""
+
+
+class BelowBarError(Seq2SeqError):
+    """A score is not what it has to be."""
 
 
 E = TypeVar("E", bound=Seq2SeqError)

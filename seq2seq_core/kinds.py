@@ -6,17 +6,21 @@ The kind is told by what stands in the folder, and by what its manifest says, as
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
 
 from seq2seq_core import storage
 
 Kind = Literal["dataset", "run", "model", "translation", "transcription"]
-Work = Literal["preparation", "compaction", "training", "translation", "transcription"]
+Work = Literal["preparation", "compaction", "training", "translation", "transcription", "acceptance"]
 
 CLAIM_FOLDER = ".claim"
 CLAIM_NAME = "claim.json"
 PREPARATION_FOLDER = "_work"
+_PREPARATION = re.compile(r"claim-.*|progress-\d{5,}\.json|\d{5,}-[0-9a-f]{16}")
+_LONGEST_ROW = 1 << 16
+_UNITS, _PLAN, _HEARD = ".units", "plan.json", ".units/.speech/"
 _OF_OUTPUTS = ("output.json", "failures")
 RECORDS: dict[str, tuple[str, ...]] = {"translation": _OF_OUTPUTS, "transcription": _OF_OUTPUTS}
 """What in a folder of a kind tells of its content, and is none itself."""
@@ -63,16 +67,43 @@ def _is_claimed_for(work: Work) -> Callable[[str, str], bool]:
 
 
 def _is_prepared(url: str, name: str) -> bool:
-    return any(entry.startswith("claim-") for entry in storage.list_folder(storage.join(url, name)))
+    return any(_PREPARATION.fullmatch(entry) for entry in storage.list_folder(storage.join(url, name)))
+
+
+def _has_plan(*, of_speech: bool) -> Callable[[str, str], bool]:
+    """Whether units of such work are planned, and maybe done, as they are when a run was stopped before its end."""
+
+    def look(url: str, name: str) -> bool:
+        rows = _read(storage.join(url, name, _PLAN))
+        if not isinstance(rows, list):
+            return False
+        return of_speech == any(isinstance(row, list) and str(row[:1]).startswith(f"['{_HEARD}") for row in rows[:1])
+
+    return look
 
 
 def _has_checkpoints(url: str, name: str) -> bool:
     return storage.is_folder(storage.join(url, name)) and storage.exists(storage.join(url, "config.yaml"))
 
 
+def _is_begun(url: str, name: str) -> bool:
+    """Whether the first row of the metrics of a training stands there, or none yet."""
+    if not storage.exists(storage.join(url, "config.yaml")):
+        return False
+    size = storage.size(storage.join(url, name))
+    with storage.open_input(storage.join(url, name)) as file:
+        first = file.readline(_LONGEST_ROW)
+    values = _parsed(first)
+    return not size or (isinstance(values, dict) and values.keys() >= {"kind", "step"})
+
+
 def _read(url: str) -> object:
+    return _parsed(storage.read_if_there(url) or b"null")
+
+
+def _parsed(data: bytes) -> object:
     try:
-        return json.loads(storage.read_if_there(url) or b"null")
+        return json.loads(data)
     except (ValueError, RecursionError):
         return None
 
@@ -84,7 +115,10 @@ _TELLTALES = (
     _Telltale("transcription", CLAIM_FOLDER, _is_claimed_for("transcription")),
     _Telltale("translation", "output.json", _has_keys("format_version", "records_in", "records_out", "inputs")),
     _Telltale("translation", CLAIM_FOLDER, _is_claimed_for("translation")),
+    _Telltale("transcription", _UNITS, _has_plan(of_speech=True)),
+    _Telltale("translation", _UNITS, _has_plan(of_speech=False)),
     _Telltale("run", "checkpoints", _has_checkpoints),
     _Telltale("run", CLAIM_FOLDER, _is_claimed_for("training")),
+    _Telltale("run", "metrics.jsonl", _is_begun),
     _Telltale("model", "config.json", _has_keys("format_version", "architecture", "weights", "lineage")),
 )

@@ -39,32 +39,44 @@ class Key:
     inside: Mapping[str, Key] = field(default_factory=dict, compare=False)
 
 
+def take_option(words: Sequence[str], name: str, what: str = "value") -> tuple[str | None, list[str]]:
+    """The word of `NAME WORD` or `NAME=WORD`, and the other words: of what says how to start, and is no key.
+
+    Args:
+        words: Of a call.
+        name: The option, `--log-format`; `--log_format` is the same.
+        what: What its word is, for messages.
+
+    Raises:
+        ConfigError: It stands twice, or without its word.
+    """
+    rest: list[str] = []
+    found: list[str] = []
+    pending = iter(words)
+    for word in pending:
+        option, is_joined, value = word.partition("=")
+        if option.startswith("--") and option.replace("_", "-") == name:
+            found.append(value if is_joined else next(pending, "--"))
+        else:
+            rest.append(word)
+    if len(found) > 1:
+        raise ConfigError(f"{name} stands twice", found=" and ".join(found), expected=f"one {what}")
+    if found and found[0].startswith("--"):
+        raise ConfigError(f"{name} needs a {what}", found="nothing" if found[0] == "--" else found[0])
+    return (found[0] if found else None), rest
+
+
 def take_config_file(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """The file of `--config FILE` or `--config=FILE`, and the other words.
 
     Raises:
         ConfigError: It stands twice, or without a file.
     """
-    rest: list[str] = []
-    files: list[str] = []
-    pending = iter(words)
-    for word in pending:
-        if word == _FILE:
-            files.append(next(pending, "--"))
-        elif word.startswith(f"{_FILE}="):
-            files.append(word.removeprefix(f"{_FILE}="))
-        else:
-            rest.append(word)
-    if len(files) > 1:
-        raise ConfigError(f"{_FILE} stands twice", found=" and ".join(files), expected="one file")
-    if not files:
-        return None, rest
-    if files[0].startswith("--"):
-        raise ConfigError(f"{_FILE} needs a file", found="nothing" if files[0] == "--" else files[0])
+    file, rest = take_option(words, _FILE, "file")
     try:
-        return check_location(files[0]), rest
+        return (None if file is None else check_location(file)), rest
     except ValueError as error:
-        raise ConfigError(f"{_FILE}: {error}", found=repr(files[0])) from None
+        raise ConfigError(f"{_FILE}: {error}", found=repr(file)) from None
 
 
 def read_options(arguments: Sequence[str], known: Mapping[str, Key]) -> dict[str, Any]:

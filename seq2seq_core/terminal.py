@@ -10,6 +10,7 @@ import os
 import sys
 from typing import IO, Any, Literal, cast
 
+from seq2seq_core import log_lines
 from seq2seq_core.errors import StorageError
 from seq2seq_core.machine import open_closed_streams
 
@@ -50,10 +51,10 @@ def say(text: str) -> None:
         raise cannot_write(error) from None
 
 
-def complain(text: str) -> None:
-    """Print a line to standard error, where that takes one."""
+def complain(text: str, level: str = "error", **figures: object) -> None:
+    """Print a line to standard error, where that takes one; the figures are for those who read JSON there."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{log_lines.line(text, level, figures)}\n")
         sys.stderr.flush()
 
 

@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seq2seq_core.audio.terms import AUDIO_VALUE
-
 soundfile = pytest.importorskip("soundfile", reason="pip install 'seq2seq[speech]'")
 
 WORDS = ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben")
 _SECONDS = 0.25
+_VALUE = pa.struct([("bytes", pa.binary()), ("path", pa.string()), ("speaker", pa.string())])
 
 
 class Spoken(NamedTuple):
@@ -63,5 +62,5 @@ def some(count: int, speakers: int, seed: int = 0, most: int = 4) -> list[Spoken
 def write_spoken(path: Path, rows: Sequence[Spoken]) -> None:
     """A Parquet file with the columns `audio` and `text`."""
     audio = [{"bytes": row.data, "path": row.path, "speaker": row.speaker} for row in rows]
-    table = pa.table({"audio": pa.array(audio, AUDIO_VALUE), "text": pa.array([row.text for row in rows])})
+    table = pa.table({"audio": pa.array(audio, _VALUE), "text": pa.array([row.text for row in rows])})
     pq.write_table(table, path, row_group_size=64)

@@ -43,6 +43,7 @@ class Command:
         positional: How many plain words it takes.
         switches: Keys that are true or false: a plain word may stand behind one.
         carries_on: Whether the same words, after an interrupt, go on from what is finished.
+        is_watched: Whether there are metrics to serve meanwhile.
         unless: Words with which they do not.
     """
 
@@ -54,6 +55,7 @@ class Command:
     positional: int = 0
     switches: tuple[str, ...] = ()
     carries_on: bool = False
+    is_watched: bool = False
     unless: tuple[str, ...] = ()
     takes_engine_options: bool = False
     notes: str = ""

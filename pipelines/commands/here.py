@@ -1,14 +1,16 @@
-"""What is to be read and Beam's options in, who does the work on this machine out: processes, or this thread alone."""
+"""What is read and Beam's options in; who does the work on this machine, if anybody, out: processes, or one thread."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import importlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipelines.local import pool
 from pipelines.local.workers import HERE, Workers
 from seq2seq_core import stopping, storage
+from seq2seq_core.terminal import say
 
 _OF_THIS_PROCESS = "memory://"
 
@@ -38,6 +40,26 @@ def is_here(beam_arguments: Sequence[str]) -> bool:
         from pipelines.graphs import options
 
     return options.run_in_this_thread(options.parse(beam_arguments))
+
+
+def is_described(graph: str, job: Callable[[], object], beam_arguments: Sequence[str]) -> bool:
+    """Whether Beam's options ask for the description of a job alone, which has been made then.
+
+    Args:
+        graph: The module whose `build` makes the graph.
+        job: Makes the job; called where it is needed.
+        beam_arguments: Beam's options.
+    """
+    if not beam_arguments:
+        return False
+    with stopping.interrupts_wait():
+        from pipelines.graphs import description
+
+    if not description.is_asked_for(beam_arguments):
+        return False
+    description.describe(importlib.import_module(graph).build, job(), beam_arguments)
+    say("described to Dataflow, and not run here")
+    return True
 
 
 @contextlib.contextmanager

@@ -163,6 +163,8 @@ def main(call: Call) -> int:
         say(try_rules(call.load(DryRunConfig)))
         return 0
     config = call.load(PrepareConfig)
+    if here.is_described("pipelines.graphs.prepare", lambda: _begin_job(config), call.beam_options()):
+        return 0
     run(config, call.beam_options())
     from seq2seq_core.report import inspection
 
@@ -255,7 +257,8 @@ def _begin_job(config: PrepareConfig) -> Job:
 def _workers(job: Job, beam_arguments: Sequence[str]) -> contextlib.AbstractContextManager[Workers]:
     """A process a core, where it is worth it."""
     urls = [url for input_ in job.inputs for url in input_.source.urls]
-    work = here.Work(urls, job.output, _SMALL_BYTES, _WORK)
+    small = _SMALL_BYTES // max(modality.effort for modality in job.recipe.sides.values())
+    work = here.Work(urls, job.output, small, _WORK)
     return here.workers(work, min(usable_cores(), _MOST_PROCESSES), beam_arguments)
 
 

@@ -1,20 +1,42 @@
-"""`seq2seq score`: files of hypotheses and references in; BLEU, chrF and exact matches, or WER and CER, out."""
+"""`seq2seq score`: files of hypotheses and references in; BLEU, chrF and exact matches, or WER and CER, out.
+
+With a bar that the scores have to reach, the exit code says whether they do.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import pydantic
 from pydantic import Field
 
 from pipelines.commands.call import Call
 from seq2seq_core.config import Config, Location
+from seq2seq_core.metrics.bar import check_bars
 from seq2seq_core.terminal import say
 from seq2seq_core.text import transcripts
 
 if TYPE_CHECKING:
     from seq2seq_core.metrics.utterances import Matched
+
+
+_Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Minimum(Config):
+    """What translations have to reach."""
+
+    bleu: _Percent | None = Field(None, description="points of 100")
+    chrf: _Percent | None = Field(None, description="points of 100")
+    exact: _Percent | None = Field(None, description="percent of the segments that are the reference")
+
+
+class Maximum(Config):
+    """What transcripts may not go beyond."""
+
+    wer: _Percent | None = Field(None, description="percent")
+    cer: _Percent | None = Field(None, description="percent")
 
 
 class ScoreConfig(Config):
@@ -45,6 +67,15 @@ class ScoreConfig(Config):
     )
     confusions: int = Field(10, ge=0, le=1 << 20, description="the commonest errors to show (asr)")
     json_output: bool = Field(False, description="print one JSON object instead of a table")
+    minimum: Minimum = Minimum()
+    maximum: Maximum = Maximum()
+
+    @pydantic.model_validator(mode="after")
+    def _bars_are_of_the_task(self) -> Self:
+        name, idle = ("minimum", self.minimum) if self.task == "asr" else ("maximum", self.maximum)
+        if _bars(idle):
+            raise ValueError(f"{name}.{next(iter(_bars(idle)))} is no score of task {self.task}")
+        return self
 
 
 def main(call: Call) -> int:
@@ -53,23 +84,32 @@ def main(call: Call) -> int:
     from seq2seq_core.metrics.utterances import match, read_utterances
 
     matched = match(read_utterances(config.hypotheses), read_utterances(config.references))
-    say(_transcripts(config, matched) if config.task == "asr" else _texts(config, matched))
+    told, scores = _transcripts(config, matched) if config.task == "asr" else _texts(config, matched)
+    say(told)
+    check_bars(scores, _bars(config.minimum), _bars(config.maximum))
     return 0
 
 
-def _texts(config: ScoreConfig, matched: Matched) -> str:
+def _bars(bars: Minimum | Maximum) -> dict[str, float]:
+    """Those that are set."""
+    found: dict[str, float] = bars.model_dump(exclude_none=True)
+    return found
+
+
+def _texts(config: ScoreConfig, matched: Matched) -> tuple[str, dict[str, float]]:
     from seq2seq_core.metrics import translation
 
     scores = translation.score(
         matched.hypotheses, matched.references, tokenize=config.tokenization, lowercase=config.lowercase
     )
+    judged = {"bleu": scores.bleu, "chrf": scores.chrf, "exact": 100 * scores.exact_match}
     if config.json_output:
-        return json.dumps(scores.to_json() | ({"missing": list(matched.missing)} if matched.missing else {}))
+        return json.dumps(scores.to_json() | ({"missing": list(matched.missing)} if matched.missing else {})), judged
     missing = f"\n{len(matched.missing):,} segments have no hypothesis, and count as empty ones"
-    return scores.table() + (missing if matched.missing else "")
+    return scores.table() + (missing if matched.missing else ""), judged
 
 
-def _transcripts(config: ScoreConfig, matched: Matched) -> str:
+def _transcripts(config: ScoreConfig, matched: Matched) -> tuple[str, dict[str, float]]:
     from seq2seq_core.metrics.breakdown import break_down
     from seq2seq_core.metrics.recognition import RecognitionMetric
     from seq2seq_core.metrics.utterances import with_speakers
@@ -78,4 +118,5 @@ def _transcripts(config: ScoreConfig, matched: Matched) -> str:
     if config.speakers:
         matched = with_speakers(matched, config.speakers)
     found = break_down(matched, RecognitionMetric(config.language, config.normalization), config.confusions)
-    return json.dumps(found.to_json()) if config.json_output else recognition_table(found)
+    told = json.dumps(found.to_json()) if config.json_output else recognition_table(found)
+    return told, {"wer": found.total.wer, "cer": found.total.cer}

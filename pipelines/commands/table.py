@@ -17,6 +17,7 @@ COMMANDS = {
             usage="seq2seq prepare [--config FILE] [--dry-run [--sample N]] [--key value ...] [-- BEAM OPTIONS]",
             takes_engine_options=True,
             carries_on=True,
+            is_watched=True,
             unless=("--dry-run", "--dry_run"),
             notes="One corpus: --source FILE --target FILE, or --path FILE (TSV, JSONL, Parquet ...), or --text FILE.\n"
             "Several: --corpora, or a file of keys.\n"
@@ -32,6 +33,7 @@ COMMANDS = {
             config="seq2seq_core.training.config:TrainConfig",
             usage="seq2seq train [--config FILE] [--processes N] [--key value ...]",
             carries_on=True,
+            is_watched=True,
             notes="--processes N starts N processes on this machine; for more machines: "
             "torchrun ... -m seq2seq_core.training --config FILE",
         ),
@@ -44,6 +46,7 @@ COMMANDS = {
             positional=1,
             takes_engine_options=True,
             carries_on=True,
+            is_watched=True,
             unless=(STANDARD_INPUT,),
             notes=_ENGINE,
         ),
@@ -56,6 +59,7 @@ COMMANDS = {
             "[-- BEAM OPTIONS]",
             takes_engine_options=True,
             carries_on=True,
+            is_watched=True,
             notes=_ENGINE,
         ),
         Command(
@@ -64,6 +68,15 @@ COMMANDS = {
             main="pipelines.commands.score:main",
             config="pipelines.commands.score:ScoreConfig",
             usage="seq2seq score [--task asr] --hypotheses FILES --references FILES",
+            notes="With --minimum.bleu 30 or --maximum.wer 10 the exit code is 4 where the score misses it.",
+        ),
+        Command(
+            name="accept",
+            summary="Put a model, whole, in the place of the one in use, which stands until then.",
+            main="pipelines.commands.accept:main",
+            config="pipelines.commands.accept:AcceptConfig",
+            usage="seq2seq accept --model FOLDER --output FOLDER",
+            carries_on=True,
         ),
         Command(
             name="inspect",
@@ -84,6 +97,17 @@ COMMANDS = {
             carries_on=True,
         ),
         Command(
+            name="status",
+            summary="Say whether the jobs of some folders are running, finished, stopped or dead, and how far.",
+            main="pipelines.commands.status:main",
+            config="pipelines.commands.status:StatusConfig",
+            usage="seq2seq status PATH ... [--format json] [--wanted finished] [--every SECONDS]",
+            positional=1 << 20,
+            is_watched=True,
+            notes="Exit codes: 0 all are running or finished, 3 finished but records failed, 4 stopped or dead; "
+            "with --wanted finished 5, still running.",
+        ),
+        Command(
             name="report",
             summary="Write one HTML page about a dataset, a run and its translations.",
             main="pipelines.commands.report:main",
@@ -97,6 +121,7 @@ COMMANDS = {
             config="pipelines.commands.demo:DemoConfig",
             usage="seq2seq demo [--output FOLDER]",
             carries_on=True,
+            is_watched=True,
         ),
         Command(
             name="demo-speech",
@@ -105,6 +130,7 @@ COMMANDS = {
             config="pipelines.commands.demo_speech:DemoSpeechConfig",
             usage="seq2seq demo-speech [--output FOLDER]",
             carries_on=True,
+            is_watched=True,
         ),
     )
 }

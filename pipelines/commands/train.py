@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.commands.call import Call
 from seq2seq_core.errors import ConfigError
+from seq2seq_core.options import take_option
 
 _PROCESSES = "--processes"
 _MOST_PROCESSES = 1000
@@ -19,15 +20,11 @@ def main(call: Call) -> int:
 
 def _take_processes(options: tuple[str, ...]) -> tuple[list[str], int]:
     """Remove `--processes N` from the options: it says how to start, and is no key of the configuration."""
-    words = [part for word in options for part in (word.split("=", 1) if word.startswith(f"{_PROCESSES}=") else [word])]
-    if _PROCESSES not in words:
-        return words, 1
-    if words.count(_PROCESSES) > 1:
-        raise ConfigError(f"{_PROCESSES} stands twice")
-    at = words.index(_PROCESSES)
-    value = words[at + 1] if at + 1 < len(words) else ""
+    value, rest = take_option(options, _PROCESSES, "number")
+    if value is None:
+        return rest, 1
     if not (value.isascii() and value.isdigit() and len(value) < len(str(_MOST_PROCESSES))):
         raise ConfigError(
             f"{_PROCESSES} needs a number", found=value or "nothing", expected=f"1 to {_MOST_PROCESSES - 1:,}"
         )
-    return words[:at] + words[at + 2 :], int(value)
+    return rest, int(value)

@@ -93,7 +93,9 @@ class TranscribeResult:
 
 def main(call: Call) -> int:
     """Recordings through a model."""
-    say(run(call.load(TranscribeConfig), call.beam_options()).summary())
+    config = call.load(TranscribeConfig)
+    if not here.is_described("pipelines.graphs.transcribe", lambda: make_job(config), call.beam_options()):
+        say(run(config, call.beam_options()).summary())
     return 0
 
 

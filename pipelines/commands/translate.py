@@ -15,6 +15,7 @@ from typing import Literal, Self
 import pydantic
 from pydantic import Field
 
+from pipelines.commands import here
 from pipelines.commands.call import STANDARD_INPUT, Call
 from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
@@ -116,7 +117,10 @@ def main(call: Call) -> int:
     """Documents, or the lines of standard input, through a model."""
     if call.words:
         return _filter_lines(call)
-    result = run(call.load(TranslateConfig), call.beam_options())
+    config = call.load(TranslateConfig)
+    if here.is_described("pipelines.graphs.translate", lambda: make_job(config), call.beam_options()):
+        return 0
+    result = run(config, call.beam_options())
     say(result.summary())
     return 0
 

@@ -11,6 +11,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import create_runner
 
+from pipelines.graphs import hints  # noqa: F401 (Beam knows the options of all classes that are defined)
 from seq2seq_core.errors import ConfigError
 
 LOCAL_RUNNER = "FnApiRunner"

@@ -55,7 +55,10 @@ def run(job: Job, workers: Workers | None = None, beam_arguments: Sequence[str] 
     pipeline = beam.Pipeline(options=options.parse(beam_arguments))
     build(pipeline, job, workers)
     try:
-        with alive(layout.notes(job.output), job.holder), watching(PreparationWatch(job.output)):
+        with (
+            alive(layout.notes(job.output), job.holder) as pulse,
+            watching(PreparationWatch(job.output), pulse.tell),
+        ):
             failures.run(pipeline)
     except (Exception, KeyboardInterrupt) as error:
         take_rest(job.output, job.run)

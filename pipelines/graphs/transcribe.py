@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import apache_beam as beam
 
 from pipelines.graphs import failures, options
+from pipelines.graphs.hints import model_hints
 from pipelines.graphs.units import ForEach, SkipFinished, Together, engine_for, skipped
 from pipelines.local.watch import watching
 from pipelines.local.workers import Workers
@@ -46,7 +47,8 @@ def build(
     recordings = files | "Look at inputs" >> ForEach(_examine, job.unit_seconds, kind=Recording, workers=workers)
     units = recordings | "Open output" >> Together(open_output, job, kind=SpeechUnit)
     to_do, finished = units | "Skip finished" >> SkipFinished(job.output)
-    heard = to_do | "Recognise" >> ForEach(work, ear, job.output, kind=Done, workers=workers)
+    recognise = ForEach(work, ear, job.output, kind=Done, workers=workers)
+    heard = to_do | "Recognise" >> recognise.with_resource_hints(**model_hints(root.options))
     before = finished | "Tell" >> beam.Map(_done_before).with_output_types(Done)
     done = [before, heard]  # not flattened: Beam's Flink runner loses count of who makes such a collection
     transcripts = recordings | "Make transcripts" >> Together(_list, job, kind=Transcripts, others=done)
@@ -70,7 +72,7 @@ def run(
     build(pipeline, job, workers)
     with held(job.output, job.fingerprint, "transcription") as claim:
         forget_units(job.output)
-        with watching(UnitWatch(job.output, "audio seconds")):
+        with watching(UnitWatch(job.output, "audio seconds"), claim.tell):
             result = failures.run(pipeline)
         claim.check()
         output = load_transcription(job.output)

@@ -14,6 +14,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipelines.graphs import failures, options
+from pipelines.graphs.hints import model_hints
 from pipelines.graphs.translate_units import TranslateUnits
 from pipelines.graphs.units import SkipFinished, engine_for, skipped
 from pipelines.local.watch import watching
@@ -53,7 +54,8 @@ def build(root: beam.Pipeline, job: TranslationJob) -> Translation:
     units = inputs | "Open output" >> OpenOutput(job.output, job.provenance.fingerprint, job.fields)
     to_do, finished = units | "Skip finished" >> SkipFinished(job.output)
     laid_out = to_do | "Lay out" >> LayOut(storage.join(job.output, PIECE_FOLDER))
-    translated = laid_out | "Translate units" >> TranslateUnits(translator, job.provenance.model.digest, job.fields)
+    translate = TranslateUnits(translator, job.provenance.model.digest, job.fields)
+    translated = laid_out | "Translate units" >> translate.with_resource_hints(**model_hints(root.options))
     committed = translated | "Commit units" >> CommitUnits(job.output, job.fields, job.on_error)
     entries = (finished, committed) | "All entries" >> beam.Flatten()
     output = entries | "Close output" >> CloseOutput(job.output, job.provenance, inputs)
@@ -71,7 +73,7 @@ def run(job: TranslationJob, beam_arguments: Sequence[str] = ()) -> tuple[Output
     build(pipeline, job)
     with held(job.output, job.fingerprint, "translation") as claim:
         forget_units(job.output)
-        with watching(UnitWatch(job.output)):
+        with watching(UnitWatch(job.output), claim.tell):
             result = failures.run(pipeline)
         claim.check()
         output = load_output(job.output)

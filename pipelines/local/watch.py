@@ -1,4 +1,4 @@
-"""A watch over running work in, a progress bar on a terminal or log lines elsewhere out."""
+"""A watch over running work in; what is shown of it out: a bar on a terminal or log lines, metrics, a claim's words."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from seq2seq_core import log_lines
+from seq2seq_core.monitoring.serving import serving
 from seq2seq_core.progress import Progress, Watch
 
 _LOOK_SECONDS, _LOG_SECONDS = 1.0, 30.0
@@ -21,20 +23,22 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def watching(watch: Watch) -> Iterator[None]:
-    """Show the progress while the block runs.
+def watching(watch: Watch, tell: Callable[[Progress], None]) -> Iterator[None]:
+    """Show and serve the progress while the block runs, and tell it to the run's claim (`Held.tell`, `Pulse.tell`).
 
     Watches read it from what stands finished on storage, so it is the same on every runner.
     """
     stop = threading.Event()
-    show = _Bar() if sys.stderr.isatty() else _LogLines()
-    thread = threading.Thread(target=_follow, args=(watch, stop, show), name="watch", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    with serving() as board:
+        shown = _Bar() if sys.stderr.isatty() and not log_lines.is_json() else _LogLines()
+        displays = [shown, _Told(tell), *([_Told(board.tell)] if board else [])]
+        thread = threading.Thread(target=_follow, args=(watch, stop, displays), name="watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
 
 class _Display(Protocol):
@@ -76,14 +80,28 @@ class _LogLines:
 
     def show(self, progress: Progress, *, last: bool) -> None:
         if last or time.monotonic() >= self._next:
-            _log.info("%s", progress)
+            _log.info("%s", progress, extra={log_lines.FIGURES: progress.figures})
             self._next = time.monotonic() + _LOG_SECONDS
 
     def close(self) -> None:
         pass
 
 
-def _follow(watch: Watch, stop: threading.Event, display: _Display) -> None:
+class _Told:
+    """What others are told who show it in other places."""
+
+    def __init__(self, tell: Callable[[Progress], None]) -> None:
+        self._tell = tell
+
+    def show(self, progress: Progress, *, last: bool) -> None:
+        del last
+        self._tell(progress)
+
+    def close(self) -> None:
+        pass
+
+
+def _follow(watch: Watch, stop: threading.Event, displays: Sequence[_Display]) -> None:
     """Look until stopped, and once more then; looking takes at most a small part of the time."""
     pause, last = _LOOK_SECONDS, False
     while not last:
@@ -92,10 +110,12 @@ def _follow(watch: Watch, stop: threading.Event, display: _Display) -> None:
         with _patience():
             progress = watch.look(began)
             if progress is not None:
-                display.show(progress, last=last)
+                for display in displays:
+                    display.show(progress, last=last)
         pause = max(_LOOK_SECONDS, _MOST_OF_THE_TIME * (time.monotonic() - began))
-    with _patience():
-        display.close()
+    for display in displays:
+        with _patience():
+            display.close()
 
 
 @contextlib.contextmanager

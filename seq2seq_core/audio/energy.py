@@ -29,7 +29,7 @@ def decibels(power: Any) -> Any:
 
 def frame_levels(x: Samples, rate: int) -> Levels:
     """The level of each frame; the last may see less than 10 ms."""
-    return levels_of([x], rate)
+    return _levels(x, frame_size(rate))
 
 
 def levels_of(blocks: Iterable[Samples], rate: int) -> Levels:
@@ -58,6 +58,8 @@ def whole_frames(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
 
 
 def _levels(x: Samples, size: int) -> Levels:
+    if not len(x):
+        return np.zeros(0, np.float32)
     starts = np.arange(0, len(x), size)
     sums = np.add.reduceat(np.square(x, dtype=np.float64), starts)
     counts = np.minimum(size, len(x) - starts)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, Self
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ _FEWEST = 16
 _AT_ONCE = 256
 _TOGETHER = 32
 _ALONE = 1 << 18  # multiplications that OpenBLAS does in one thread
+_BANDS = 4
 _FLOOR = np.finfo(np.float32).eps
 
 
@@ -77,14 +79,19 @@ class FilterBankConfig(Config):
 
         A frame depends on its samples alone, to the bit.
         """
-        count = int(self.frames_of(np.asarray(len(x))))
-        found = np.empty((count, self.mels), np.float32)
+        return next(self.log_mels([x]))
+
+    def log_mels(self, signals: Iterable[Samples]) -> Iterator[Frames]:
+        """Those of each of many signals."""
         bench = _Bench(_tables(self))
-        for begin in range(0, count, _AT_ONCE):
-            end = min(begin + _AT_ONCE, count)
-            piece = x[begin * self.shift : (end - 1) * self.shift + self.frame]
-            found[begin:end] = bench.log_mel(piece, end - begin)
-        return found
+        for x in signals:
+            count = int(self.frames_of(np.asarray(len(x))))
+            found = np.empty((count, self.mels), np.float32)
+            for begin in range(0, count, _AT_ONCE):
+                end = min(begin + _AT_ONCE, count)
+                piece = x[begin * self.shift : (end - 1) * self.shift + self.frame]
+                found[begin:end] = bench.log_mel(piece, end - begin)
+            yield found
 
 
 def utterance_cmvn(frames: npt.NDArray[Any]) -> Frames:
@@ -97,21 +104,39 @@ def utterance_cmvn(frames: npt.NDArray[Any]) -> Frames:
     return np.asarray(centred / np.maximum(deviation, 1e-5), np.float32)
 
 
+class _Band(NamedTuple):
+    """Neighbouring triangles, and the part of the mel matrix that is not zero for them."""
+
+    bins: slice
+    mels: slice
+    shares: npt.NDArray[np.float32]
+
+
 class _Tables:
-    """What all frames of a configuration share: the window (frame,), and the mel matrix (bins x mels)."""
+    """What all frames of a configuration share: the window (frame,), and the mel matrix, in bands."""
 
     def __init__(self, config: FilterBankConfig) -> None:
         self.frame, self.shift = config.frame, config.shift
         self.points = _points(config.frame)
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.frame) / (config.frame - 1))
         self.window = (hann**_POVEY).astype(np.float32)
-        self.mels = _mel_matrix(config, self.points).astype(np.float32)
+        self.mels = config.mels
+        self.bands = list(_bands(_mel_matrix(config, self.points).astype(np.float32)))
         self.stretch = math.gcd(config.frame, config.shift)
 
 
 def _points(frame: int) -> int:
     """Of the transform: the next power of two."""
     return 1 << (frame - 1).bit_length()
+
+
+def _bands(matrix: npt.NDArray[np.float32]) -> Iterator[_Band]:
+    """Low triangles see few bins, and high ones no low bins: three quarters of the matrix are zeros."""
+    for triangles in np.array_split(np.arange(matrix.shape[1]), _BANDS):
+        mels = slice(int(triangles[0]), int(triangles[-1]) + 1)
+        seen = np.flatnonzero(matrix[:, mels].any(axis=1))
+        bins = slice(int(seen[0]), int(seen[-1]) + 1)
+        yield _Band(bins, mels, np.ascontiguousarray(matrix[bins, mels]))
 
 
 @functools.lru_cache(maxsize=8)
@@ -142,7 +167,7 @@ class _Bench:
         self._tables = tables
         self._cut_frames = np.zeros((_AT_ONCE, tables.points), np.float32)
         self._power = np.empty((_AT_ONCE, tables.points // 2), np.float32)
-        self._mels = np.empty((_AT_ONCE, tables.mels.shape[1]), np.float32)
+        self._mels = np.empty((_AT_ONCE, tables.mels), np.float32)
 
     def log_mel(self, x: Samples, count: int) -> Frames:
         """The frames of a piece, no more than `_AT_ONCE`; the array holds them until the next call."""
@@ -154,7 +179,8 @@ class _Bench:
         np.multiply(squares, squares, out=squares)
         power, mels = self._power[groups], self._mels[groups]
         np.add(squares[:, 0::2], squares[:, 1::2], out=power)
-        multiply(power, self._tables.mels, mels)
+        for band in self._tables.bands:
+            multiply(power[:, band.bins], band.shares, mels[:, band.mels])
         np.maximum(mels, _FLOOR, out=mels)
         return np.log(mels, out=mels)[:count]
 
@@ -170,9 +196,9 @@ class _Bench:
         emphasised = np.zeros(len(wide), np.float32)
         np.subtract(wide[1:], _PREEMPHASIS * wide[:-1], out=emphasised[1:], casting="same_kind")
         means = _frame_sums(wide, count, tables) * ((1 - _PREEMPHASIS) / tables.frame)
-        views = np.lib.stride_tricks.sliding_window_view(emphasised, tables.frame)[:: tables.shift]
+        views = _overlapping(emphasised, count, tables.frame, tables.shift)
         frames = self._cut_frames[:count, : tables.frame]
-        np.subtract(views[:count], means.astype(np.float32)[:, None], out=frames)
+        np.subtract(views, means.astype(np.float32)[:, None], out=frames)
         frames *= tables.window
 
 
@@ -189,5 +215,9 @@ def _frame_sums(x: npt.NDArray[np.float64], count: int, tables: _Tables) -> npt.
     """The sum of each frame's samples, by way of the longest stretches that all frames are made of."""
     size = tables.stretch
     sums = x[: len(x) // size * size].reshape(-1, size).sum(axis=1)
-    views = np.lib.stride_tricks.sliding_window_view(sums, tables.frame // size)[:: tables.shift // size]
-    return np.asarray(views[:count].sum(axis=1))
+    return np.asarray(_overlapping(sums, count, tables.frame // size, tables.shift // size).sum(axis=1))
+
+
+def _overlapping(x: npt.NDArray[Any], count: int, width: int, shift: int) -> npt.NDArray[Any]:
+    """So many views of `width` numbers, each `shift` behind the one before; NumPy refuses what lies beyond the end."""
+    return np.ndarray((count, width), x.dtype, x, strides=(shift * x.itemsize, x.itemsize))

@@ -22,6 +22,9 @@ from seq2seq_core.stopping import interrupts_wait
 
 _STREAM_INFO = 42  # "fLaC", the header of the first block, and STREAMINFO
 _COUNT_AT = 21  # the last 36 bits of bytes 21 to 25
+_ABOUT_AT, _ABOUT_END = 18, 26  # 20 bits of rate, 3 of channels, 5 of bits a sample, 36 of samples
+_SAMPLES = (1 << 36) - 1
+_IS_LAST, _TYPE_BITS = 0x80, 0x7F  # of the byte that a block of the header begins with
 _LOW_4_BITS = 0x0F
 _LONGEST_FRAME = 1 << 20
 _CRC8, _CRC16 = 0x07, 0x8005
@@ -54,6 +57,25 @@ def decode(data: bytes) -> npt.NDArray[np.int16]:
     if len(pcm) != expected:
         raise AudioError("truncated", found=f"{len(pcm)} samples", expected=expected)
     return pcm
+
+
+def without_tags(data: bytes, rate: int) -> bytes | None:
+    """The samples of somebody's file as they are encoded there, and nothing else of it; None where it is no FLAC file
+    of 16 bits, one channel and this rate, or does not say how long it is.
+    """
+    if len(data) < _STREAM_INFO or not data.startswith(b"fLaC") or data[4] & _TYPE_BITS:
+        return None
+    about = int.from_bytes(data[_ABOUT_AT:_ABOUT_END], "big")
+    found_rate, channels, bits, samples = about >> 44, (about >> 41 & 7) + 1, (about >> 36 & 31) + 1, about & _SAMPLES
+    if (found_rate, channels, bits) != (rate, 1, 16) or not samples:
+        return None
+    place, is_last = _STREAM_INFO, data[4] & _IS_LAST
+    while not is_last:
+        if place + 4 > len(data):
+            return None
+        is_last = data[place] & _IS_LAST
+        place += 4 + int.from_bytes(data[place + 1 : place + 4], "big")
+    return b"".join((data[:4], bytes([_IS_LAST]), data[5:_STREAM_INFO], data[place:]))
 
 
 def sample_counts(column: pa.Array) -> npt.NDArray[np.int64]:

@@ -24,27 +24,23 @@ class Measures(NamedTuple):
         silent: Share of frames of 10 ms below -60 dBFS, or 35 dB below the loud ones (their 95th percentile).
         clipped: Share of samples at full scale.
         level: Root mean square, in dBFS; at least -120.
-        peak: The largest sample, at least 0.
     """
 
     seconds: float
     silent: float
     clipped: float
     level: float
-    peak: float
 
 
 def measure(x: Samples, rate: int) -> Measures:
     """All of them; of no samples, silence."""
     if not len(x):
-        return Measures(seconds=0.0, silent=1.0, clipped=0.0, level=float(decibels(0.0)), peak=0.0)
+        return Measures(seconds=0.0, silent=1.0, clipped=0.0, level=float(decibels(0.0)))
     levels = frame_levels(x, rate)
     threshold = max(_QUIET_DBFS, float(np.percentile(levels, _LOUD_PERCENTILE)) - _BELOW_LOUD_DB)
-    size = np.abs(x)
     return Measures(
         seconds=len(x) / rate,
-        silent=float(np.mean(levels < threshold)),
-        clipped=float(np.mean(size >= _FULL)),
+        silent=np.count_nonzero(levels < threshold) / len(levels),
+        clipped=np.count_nonzero(np.abs(x) >= _FULL) / len(x),
         level=float(decibels(root_mean_square(x) ** 2)),
-        peak=float(size.max()),
     )

@@ -70,7 +70,7 @@ class SoundFileSource:
     def info(self) -> Info:
         """What it is; that the last sample is there is looked at, once."""
         if not self._checked and self._samples:
-            self._checked = not any(not len(block) for block in self.blocks(self._samples - 1, 1, 1))
+            self._checked = all(len(block) for block in self.blocks(self._samples - 1, 1, 1))
         return Info(self._file.samplerate, self._file.channels, self._samples, self._container)
 
     def blocks(self, start: int, count: int | None, block: int) -> Iterator[Block]:
@@ -79,12 +79,14 @@ class SoundFileSource:
         if left <= 0:
             return
         self._seek(start)
+        sees_last = start + left == self._samples
         while left:
             found = self._read(min(left, max(block, _LEAST_READ)))
             if not len(found):
                 raise truncated(self._samples - left, self._samples)
             left -= len(found)
             yield from (found[begin : begin + block] for begin in range(0, len(found), block))
+        self._checked |= sees_last
 
     def close(self) -> None:
         """See `Source`."""

@@ -10,8 +10,12 @@ import pyarrow as pa
 
 from seq2seq_core.errors import InputError
 
-AUDIO_VALUE = pa.struct([("bytes", pa.binary()), ("path", pa.string()), ("speaker", pa.string())])
-"""What readers give of an audio side: a whole encoded file, what messages call it, and who speaks."""
+AUDIO_VALUE = pa.struct(
+    [("bytes", pa.binary()), ("path", pa.string()), ("speaker", pa.string()), ("seconds", pa.float64())]
+)
+"""What readers give of an audio side: a whole encoded file, what messages call it, who speaks, and how long it is by
+what its row says.
+"""
 
 Samples = npt.NDArray[np.float32]
 """One channel in [-1, 1], shape (n,)."""

@@ -76,13 +76,18 @@ def _by_silero(blocks: Iterable[Samples], rate: int, config: VoiceConfig) -> tup
 
 def _by_energy(blocks: Iterable[Samples], rate: int, config: VoiceConfig) -> tuple[Active, float]:
     scores = energy.above_noise(energy.levels_of(blocks, rate), config.margin_db)
-    return _held(scores, 1, _LESS_LOUD), energy.frame_size(rate) / rate
+    return held(scores), energy.frame_size(rate) / rate
 
 
 _METHODS: dict[str, Callable[[Iterable[Samples], int, VoiceConfig], tuple[Active, float]]] = {
     "silero": _by_silero,
     "energy": _by_energy,
 }
+
+
+def held(above: npt.NDArray[np.float32]) -> Active:
+    """The frames of speech, by how far each stands above the noise (`energy.above_noise`)."""
+    return _held(above, 1, _LESS_LOUD)
 
 
 def _held(scores: npt.NDArray[np.float32], begin: float, end: float) -> Active:

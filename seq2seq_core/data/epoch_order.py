@@ -95,12 +95,15 @@ class StreamConfig(Config):
 
     @model_validator(mode="after")
     def _longest_row_fits(self) -> StreamConfig:
-        if self.max_width > self.bin_tokens:
+        """The longest source counts where it is known: `settled` looks again."""
+        longest = {"max_source_tokens": self.max_source_tokens, "max_target_tokens": self.max_target_tokens}
+        known = {name: length for name, length in longest.items() if length is not None}
+        width, rows = max(known.values()) + 1, " or ".join(f"{name} ({length})" for name, length in known.items())
+        if width > self.bin_tokens:
             raise ValueError(
                 f"a bin of batch_tokens / bins_per_batch ({self.batch_tokens} / {self.bins_per_batch} = "
-                f"{self.bin_tokens}) tokens cannot hold a row of max_source_tokens ({self.most_source_tokens}) or "
-                f"max_target_tokens ({self.max_target_tokens}) and its EOS: raise batch_tokens to "
-                f"{self.max_width * self.bins_per_batch} or more, or lower one of the others"
+                f"{self.bin_tokens}) tokens cannot hold a row of {rows} and its EOS: raise batch_tokens to "
+                f"{width * self.bins_per_batch} or more, or lower one of the others"
             )
         return self
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -108,6 +110,11 @@ class Loader:
         # A rank's share of one bin: its rows are of one length, and a little slack keeps those of each bin together.
         share = int(_SLACK * limits.bin_tokens / world)
         self._micro_tokens = min(config.max_tokens_per_device, share)
+        self._waited = 0.0
+
+    def waited(self) -> float:
+        """How many seconds whoever takes the steps has waited for them, in all."""
+        return self._waited
 
     @property
     def fingerprint(self) -> str:
@@ -121,11 +128,21 @@ class Loader:
         """
         if known is not None:
             self._stream.know(known)
-        return read_ahead(self._steps(position), self._config.prefetch_batches)
+        return self._clocked(read_ahead(self._steps(position), self._config.prefetch_batches))
 
     def step(self, position: int) -> GlobalStep:
         """The step at a position."""
         return next(self._made([(position, self._stream.batch(position))]))
+
+    def _clocked(self, steps: Generator[GlobalStep]) -> Generator[GlobalStep]:
+        with contextlib.closing(steps):
+            while True:
+                began = time.monotonic()
+                step = next(steps, None)
+                self._waited += time.monotonic() - began
+                if step is None:
+                    return
+                yield step
 
     def _steps(self, position: int) -> Iterator[GlobalStep]:
         count = max(1, _GATHER_TOKENS * self._world // self._stream.config.batch_tokens)

@@ -6,6 +6,7 @@ Shape legend: B sentences, S frames (encoder states), V target vocabulary.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -22,7 +23,8 @@ def best_path(frames_BSV: Tensor, mask_BS: Tensor) -> list[list[Hypothesis]]:
         mask_BS: Which frames are real.
 
     Returns:
-        One hypothesis a sentence; its log probability is that of the path, its score the mean of the frames.
+        One hypothesis a sentence; its log probability is that of the path, its score the mean of the frames, and a
+        token's score that of its frames and the blanks behind them, of the first those before it, too.
 
     Raises:
         ModelError: The frame scores are not numbers.
@@ -30,10 +32,19 @@ def best_path(frames_BSV: Tensor, mask_BS: Tensor) -> list[list[Hypothesis]]:
     best = frames_BSV.float().max(2)
     ids_BS = best.indices.masked_fill(~mask_BS, PAD_ID)
     is_new_BS = (ids_BS != PAD_ID) & (ids_BS != torch.nn.functional.pad(ids_BS, (1, 0), value=PAD_ID)[:, :-1])
-    totals_B = best.values.masked_fill(~mask_BS, 0).double().sum(1).cpu().numpy()
+    scores_BS = best.values.masked_fill(~mask_BS, 0).double()
+    totals_B = scores_BS.sum(1).cpu().numpy()
     check_scores(totals_B)
     ids, is_new, frames_B = ids_BS.cpu().numpy().astype(np.int32), is_new_BS.cpu().numpy(), mask_BS.sum(1).tolist()
+    rows = zip(ids, is_new, scores_BS.cpu().numpy(), totals_B.tolist(), frames_B, strict=True)
     return [
-        [Hypothesis(row[new], score=total / frames, log_probability=total, finished=True)]
-        for row, new, total, frames in zip(ids, is_new, totals_B.tolist(), frames_B, strict=True)
+        [Hypothesis(row[new], total / frames, total, finished=True, token_scores=_by_token(scores, new))]
+        for row, new, scores, total, frames in rows
     ]
+
+
+def _by_token(scores_S: npt.NDArray[np.float64], is_new_S: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """The sums of the frames from each token's first to the next one's."""
+    begins = np.flatnonzero(is_new_S)
+    begins[:1] = 0
+    return np.add.reduceat(scores_S, begins) if len(begins) else np.zeros(0)

@@ -82,6 +82,7 @@ class _Trace:
                 log_probability=float(totals_B[sentence]),
                 finished=finished,
                 attention=None if attention_PS is None else attention_PS[rows, : source_lengths[sentence]].copy(),
+                token_scores=scores_P[end - length : end - finished].copy(),
             )
             results.append([hypothesis])
         return results

@@ -133,6 +133,7 @@ class Hypothesis:
             position (of text: each source piece and then EOS); None unless asked for.
         spans: int32, tokens x 2: the source positions [begin, end) of each token, sorted, within the source; None
             unless asked for.
+        token_scores: float64, one for each token: its share of `log_probability`; None where nobody tells.
     """
 
     tokens: npt.NDArray[np.int32]
@@ -141,3 +142,4 @@ class Hypothesis:
     finished: bool
     attention: npt.NDArray[np.float32] | None = None
     spans: npt.NDArray[np.int32] | None = None
+    token_scores: npt.NDArray[np.float64] | None = None

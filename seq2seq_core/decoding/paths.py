@@ -60,7 +60,7 @@ def collect(turns: Sequence[Turn], source_lengths: list[int], options: SearchCon
     history = _History(turns, len(source_lengths))
     check_scores(history.scores_RW)
     ends = _best(history.ended(), history.cut(), options)
-    tokens_HT, rows_HT = history.trace(ends)
+    tokens_HT, rows_HT, scores_HT = history.trace(ends)
     attention_MS = _attention(turns) if options.attention else None
     results: list[list[Hypothesis]] = [[] for _ in source_lengths]
     for h, sentence in enumerate(ends.sentence_H.tolist()):
@@ -75,6 +75,7 @@ def collect(turns: Sequence[Turn], source_lengths: list[int], options: SearchCon
                 log_probability=float(ends.log_probability_H[h]),
                 finished=finished,
                 attention=attention,
+                token_scores=scores_HT[h, : length - finished],
             )
         )
     return results
@@ -132,20 +133,24 @@ class _History:
     def _ends(self, at: Ints, parent_H: Ints, token_H: Ints, log_probability_H: Floats) -> _Ends:
         return _Ends(self.sentence_R[at], self.turn_R[at], parent_H, token_H, log_probability_H)
 
-    def trace(self, ends: _Ends) -> tuple[Ints, Ints]:
-        """The tokens of each hypothesis (H x T), and the row of M that each was chosen from (H x T)."""
+    def trace(self, ends: _Ends) -> tuple[Ints, Ints, Floats]:
+        """The tokens of each hypothesis (H x T), the row of M that each was chosen from, and what each adds to the
+        score.
+        """
         tokens_HT = np.zeros((len(ends.turn_H), len(self.position_TB)), np.int64)
-        rows_HT = np.zeros_like(tokens_HT)
+        rows_HT, totals_HT = np.zeros_like(tokens_HT), np.zeros(tokens_HT.shape)
         width = self.scores_RW.shape[1]
         place_H = ends.parent_H.copy()
         for turn in range(len(self.position_TB) - 1, -1, -1):
             at_H = self.position_TB[turn, ends.sentence_H]
             inner = np.flatnonzero(ends.turn_H > turn)
             tokens_HT[inner, turn] = self.tokens_RW[at_H[inner], place_H[inner]]
+            totals_HT[inner, turn] = self.scores_RW[at_H[inner], place_H[inner]]
             place_H[inner] = self.parents_RW[at_H[inner], place_H[inner]]
             rows_HT[:, turn] = at_H * width + place_H
-        tokens_HT[np.arange(len(tokens_HT)), ends.turn_H] = ends.token_H
-        return tokens_HT, rows_HT
+        last = np.arange(len(tokens_HT)), ends.turn_H
+        tokens_HT[last], totals_HT[last] = ends.token_H, ends.log_probability_H
+        return tokens_HT, rows_HT, np.diff(totals_HT, axis=1, prepend=0.0)
 
 
 def _best(ended: _Ends, cut: _Ends, options: SearchConfig) -> _Ends:

@@ -41,17 +41,23 @@ class ModelRecognizer:
         if not found:
             return SILENCE
         best = found[0]
-        words = tuple(self._words(best.tokens, self._times(best, frames)))
+        words = tuple(self._words(best, self._times(best, frames)))
         return Recognized(" ".join(word.text for word in words), words, _mean(best), best.finished)
 
-    def _words(self, tokens: npt.NDArray[np.int32], times: npt.NDArray[np.float64]) -> list[Word]:
+    def _words(self, best: Hypothesis, times: npt.NDArray[np.float64]) -> list[Word]:
         """Pieces from one mark of a word's beginning to the next."""
+        tokens, scores = best.tokens, best.token_scores
         pieces = self._tokenizer.pieces(tokens)
         begins = [0, *(place for place, piece in enumerate(pieces) if place and piece.startswith(MARK)), len(pieces)]
         groups = list(pairwise(begins)) if pieces else []
         texts = self._tokenizer.decode([tokens[begin:end] for begin, end in groups])
         return [
-            Word(part, round(float(times[begin, 0]), 3), round(float(times[end - 1, 1]), 3))
+            Word(
+                part,
+                round(float(times[begin, 0]), 3),
+                round(float(times[end - 1, 1]), 3),
+                None if scores is None else float(scores[begin:end].sum()),
+            )
             for (begin, end), text in zip(groups, texts, strict=True)
             for part in text.split()
         ]

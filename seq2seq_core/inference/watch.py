@@ -17,7 +17,7 @@ class UnitWatch:
         """`noun` is what units are measured in."""
         self._root, self._noun = root, noun
         self._open: dict[str, tuple[str, int]] = {}
-        self._units = self._records = self._done = self._done_records = self._before = 0
+        self._units = self._records = self._done = self._done_records = self._before = self._failed = 0
         self._began: float | None = None
 
     def look(self, now: float) -> Progress | None:
@@ -31,6 +31,7 @@ class UnitWatch:
                 del self._open[path]
                 self._done += 1
                 self._done_records += records
+                self._failed += entry.failed
         if self._began is None:
             self._began, self._before = now, self._done_records
         return Progress(
@@ -43,6 +44,7 @@ class UnitWatch:
             total=self._records,
             before=self._before,
             seconds=now - self._began,
+            failed=self._failed,
         )
 
     def _begin(self) -> bool:

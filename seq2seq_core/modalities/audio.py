@@ -1,7 +1,8 @@
 """A side of sound: encoded files in; FLAC of one channel, then log-mel frames, then padded and normalised rows, out.
 
-raw       struct of `bytes`, and where they are known `path` and `speaker` (`audio.terms.AUDIO_VALUE`)
-staged    struct of FLAC (16 bits, one channel), its digest, who speaks, and what was measured
+raw       struct of `bytes`, and where they are known `path`, `speaker` and `seconds` (`audio.terms.AUDIO_VALUE`)
+staged    struct of samples (16 bits, one channel: FLAC, or plain where they become frames), their digest, who speaks,
+          and what was measured
 content   FLAC, or float16 frames, as `store` says: the cache of the loader holds the same frames of either
 padded    float32, B x S x mels, filled up with zeros
 """
@@ -18,11 +19,10 @@ import pyarrow.compute as pc
 import pydantic
 from pydantic import Field
 
-from seq2seq_core.audio import flac
 from seq2seq_core.audio.decode import decode
 from seq2seq_core.audio.features import FilterBankConfig, Frames
 from seq2seq_core.audio.measures import measure
-from seq2seq_core.audio.problems import problem_of
+from seq2seq_core.audio.problems import problem_of, wrong_duration
 from seq2seq_core.audio.signal import change_speed, from_pcm16, mono, pcm16, resample, to_loudness
 from seq2seq_core.audio.terms import AudioError, Samples
 from seq2seq_core.modalities.base import (
@@ -36,6 +36,7 @@ from seq2seq_core.modalities.base import (
     Raw,
     Vectors,
 )
+from seq2seq_core.modalities.codings import CODINGS, FLAC, Coding
 from seq2seq_core.modalities.frames import Statistics, by_row, by_statistics, statistics_of, sums_of
 from seq2seq_core.modalities.utterances import (
     MEASURED,
@@ -48,6 +49,7 @@ from seq2seq_core.modalities.utterances import (
     texts_of,
 )
 from seq2seq_core.records import Problem
+from seq2seq_core.stopping import interrupts_wait
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -66,6 +68,8 @@ class Audio(Modality, FilterBankConfig):
     has_text: ClassVar[bool] = False
     measured: ClassVar[tuple[str, ...]] = MEASURED
     row_group_positions: ClassVar[int] = 1 << 17
+    effort: ClassVar[int] = 512
+    unit: ClassVar[str] = "frames"
     longest_counted: ClassVar[int] = 8192
     metric: ClassVar[Literal["bleu", "wer"]] = "wer"
     longest: ClassVar[int] = 3000
@@ -111,6 +115,11 @@ class Audio(Modality, FilterBankConfig):
     def _bank(self) -> FilterBankConfig:
         return FilterBankConfig(**{name: getattr(self, name) for name in FilterBankConfig.model_fields})
 
+    @property
+    def meaning(self) -> Mapping[str, object]:
+        """See `Modality`: how samples become frames, and what these are normalised by."""
+        return {**self._bank.model_dump(), "cmvn": self.cmvn}
+
     def _heard(self, data: bytes) -> tuple[Samples, int]:
         """One channel, at the rate it has."""
         signal = decode(data)
@@ -135,12 +144,14 @@ class Audio(Modality, FilterBankConfig):
         rows: list[Utterance] = []
         for octets in fields["bytes"]:
             try:
-                rows.append(self._utterance(octets.as_py()))
+                with interrupts_wait():
+                    rows.append(self._utterance(octets.as_py()))
             except AudioError as error:
                 problems.append(problem_of(len(rows), error))
                 rows.append(NOTHING)
         measures = {name: np.array([getattr(row.measures, name) for row in rows], np.float64) for name in MEASURED}
-        columns = {"flac": [row.flac for row in rows], "digest": [row.digest for row in rows], **measures}
+        problems += _lying(fields, measures["seconds"], {problem.row for problem in problems})
+        columns = {"samples": [row.samples for row in rows], "digest": [row.digest for row in rows], **measures}
         columns |= {"speed": np.ones(len(rows)), **{name: texts_of(fields, name) for name in ("path", "speaker")}}
         text = TextColumn(pa.repeat(pa.scalar("", pa.string()), len(raw)))
         return Normalized(struct_of(columns), text, problems, measures)
@@ -151,7 +162,13 @@ class Audio(Modality, FilterBankConfig):
             raise AudioError("undecodable", found=found, expected=f"1 to {self.max_bytes} bytes")
         x, rate = self._heard(data)
         pcm = self._pcm(x, rate)
-        return Utterance(flac.encode(pcm, self.rate), digest_of(pcm), measure(x, rate))
+        kept = self._coding.kept(data, self.rate) if self.loudness is None else None
+        return Utterance(kept or self._coding.encode(pcm, self.rate), digest_of(pcm), measure(x, rate))
+
+    @property
+    def _coding(self) -> Coding:
+        """Of staged samples."""
+        return CODINGS[self.store]
 
     def staged(self, normalized: pa.Array) -> pa.Array:
         """See `Modality`."""
@@ -185,10 +202,12 @@ class Audio(Modality, FilterBankConfig):
                 yield f"speed {speed:g}", self._at_speed(staged, speed)
 
     def _at_speed(self, staged: pa.Array, speed: float) -> pa.Array:
-        heard = (from_pcm16(flac.decode(octets.as_py())) for octets in staged.field("flac"))
+        coding = self._coding
+        heard = (from_pcm16(coding.decode(octets.as_buffer())) for octets in staged.field("samples"))
         rows = [pcm16(change_speed(x, speed)) for x in heard]
         columns: dict[str, Any] = {field.name: staged.field(field.name) for field in STAGED}
-        columns |= {"flac": [flac.encode(pcm, self.rate) for pcm in rows], "digest": [digest_of(pcm) for pcm in rows]}
+        columns |= {"samples": [coding.encode(pcm, self.rate) for pcm in rows]}
+        columns |= {"digest": [digest_of(pcm) for pcm in rows]}
         columns |= {"seconds": [len(pcm) / self.rate for pcm in rows], "speed": [speed] * len(rows)}
         return struct_of(columns)
 
@@ -211,23 +230,24 @@ class Audio(Modality, FilterBankConfig):
     def content(self, staged: pa.Array, tokenizer: Tokenizer | None) -> pa.Array:
         """See `Modality`."""
         del tokenizer
-        encoded = staged.field("flac")
+        samples = staged.field("samples")
         if self.store == "flac":
-            return encoded
-        frames = self._frames_of(pa.chunked_array([encoded]))
-        offsets = np.concatenate([[0], np.cumsum(self._counts(encoded) * self.mels)])
+            return samples
+        frames = self._frames_of(pa.chunked_array([samples]), self._coding)
+        offsets = np.concatenate([[0], np.cumsum(self._counts(samples, self._coding) * self.mels)])
         values = pa.array(frames.reshape(-1))
         return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values).cast(_FRAMES)
 
     def lengths(self, content: pa.ChunkedArray) -> npt.NDArray[np.int64]:
         """See `Modality`: frames."""
         if self.store == "flac":
-            return np.concatenate([np.zeros(0, np.int64), *map(self._counts, content.chunks)])
+            counts = (self._counts(chunk, FLAC) for chunk in content.chunks)
+            return np.concatenate([np.zeros(0, np.int64), *counts])
         numbers: npt.NDArray[np.int64] = pc.list_value_length(content).to_numpy()
         return numbers // self.mels
 
-    def _counts(self, encoded: pa.Array) -> npt.NDArray[np.int64]:
-        return self.frames_of(flac.sample_counts(encoded))
+    def _counts(self, encoded: pa.Array, coding: Coding) -> npt.NDArray[np.int64]:
+        return self.frames_of(coding.sample_counts(encoded))
 
     def doubt(self, content: pa.ChunkedArray, vocabulary: int | None) -> Doubt | None:
         """See `Modality`: what is no FLAC, and numbers that are none."""
@@ -254,18 +274,19 @@ class Audio(Modality, FilterBankConfig):
     def flat(self, content: pa.ChunkedArray) -> npt.NDArray[Any]:
         """See `Modality`: frames before normalisation."""
         if self.store == "flac":
-            return self._frames_of(content)
+            return self._frames_of(content, FLAC)
         numbers: npt.NDArray[Any] = pc.list_flatten(content).to_numpy()
         return numbers.reshape(-1, self.mels)
 
-    def _frames_of(self, encoded: pa.ChunkedArray) -> npt.NDArray[np.float16]:
+    def _frames_of(self, encoded: pa.ChunkedArray, coding: Coding) -> npt.NDArray[np.float16]:
         """The frames of all rows, one row after the other."""
-        bank = self._bank
-        ends = np.cumsum([0, *(count for chunk in encoded.chunks for count in self._counts(chunk).tolist())])
-        frames = np.empty((int(ends[-1]), self.mels), np.float16)
-        rows = (row for chunk in encoded.chunks for row in chunk)
-        for row, begin, end in zip(rows, ends[:-1], ends[1:], strict=True):
-            frames[begin:end] = bank.log_mel(from_pcm16(flac.decode(row.as_py())))
+        counts = np.concatenate([np.zeros(0, np.int64), *(self._counts(chunk, coding) for chunk in encoded.chunks)])
+        frames = np.empty((int(counts.sum()), self.mels), np.float16)
+        rows = (from_pcm16(coding.decode(row.as_buffer())) for chunk in encoded.chunks for row in chunk)
+        begin = 0
+        for found in self._bank.log_mels(rows):
+            frames[begin : begin + len(found)] = found
+            begin += len(found)
         return frames
 
     def padded(self, rows: Ragged) -> Padded:
@@ -284,3 +305,12 @@ class Audio(Modality, FilterBankConfig):
         """See `Modality`."""
         del vocabulary
         return Vectors(self.mels)
+
+
+def _lying(fields: Mapping[str, pa.Array], seconds: npt.NDArray[np.float64], unusable: set[int]) -> Iterator[Problem]:
+    """The rows that are not as long as they say."""
+    if "seconds" in fields:
+        for row, told in enumerate(fields["seconds"].to_pylist()):
+            problem = wrong_duration(row, float(seconds[row]), told)
+            if problem is not None and row not in unusable:
+                yield problem

@@ -116,8 +116,10 @@ class Modality(Config, ABC):
         longest: The longest source that is trained on where nobody says so.
         has_text: Whether its staged column is text: then rules judge it, tokenizers are trained on it, and n-grams and
             near-duplicates are looked for in it.
+        unit: What its length is counted in, as pages say it.
         measured: The names of what is measured of it, which rules may ask for.
         row_group_positions: At most so many positions of a row group, in shards: of about so many bytes.
+        effort: How many times as long as a byte of text one of a corpus takes, be it of the name of a file.
         longest_counted: Manifests count rows of each length up to this, and longer ones as if they were of this.
     """
 
@@ -125,6 +127,8 @@ class Modality(Config, ABC):
     has_text: ClassVar[bool]
     measured: ClassVar[tuple[str, ...]] = ()
     row_group_positions: ClassVar[int] = 1 << 20
+    effort: ClassVar[int] = 1
+    unit: ClassVar[str] = "tokens"
     longest_counted: ClassVar[int] = 1024
     metric: ClassVar[Literal["bleu", "wer"]] = "bleu"
     longest: ClassVar[int] = 256
@@ -142,6 +146,13 @@ class Modality(Config, ABC):
         """It, as manifests have it."""
         described: Described = self.model_dump(mode="json")
         return described
+
+    @property
+    def meaning(self) -> Mapping[str, object]:
+        """The settings that say what the numbers mean which an encoder is given: what has learnt to read those of
+        others reads nothing here.
+        """
+        return {}
 
     @abstractmethod
     def staged_type(self) -> pa.DataType:

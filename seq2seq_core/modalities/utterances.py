@@ -19,7 +19,7 @@ MEASURED = ("seconds", "silent", "clipped", "level")
 
 STAGED = pa.struct(
     [
-        pa.field("flac", pa.large_binary(), nullable=False),
+        pa.field("samples", pa.large_binary(), nullable=False),
         pa.field("digest", pa.binary(16), nullable=False),
         pa.field("path", pa.string()),
         pa.field("speaker", pa.string()),
@@ -27,20 +27,20 @@ STAGED = pa.struct(
         pa.field("speed", pa.float32(), nullable=False),
     ]
 )
-"""An utterance: 16 bits of one channel, xxh3-128 of its samples, what messages call it, who speaks (both null where
-unknown), what was measured of the recording, and how many times as fast as that it is.
+"""An utterance: 16 bits of one channel in a coding (`CODINGS`), xxh3-128 of its samples, what messages call it, who
+speaks (both null where unknown), what was measured of the recording, and how many times as fast as that it is.
 """
 
 
 class Utterance(NamedTuple):
-    """What becomes of a file: 16 bits of one channel as FLAC, the digest of the samples, and their measures."""
+    """What becomes of a file: 16 bits of one channel in a coding, the digest of the samples, and their measures."""
 
-    flac: bytes
+    samples: bytes
     digest: bytes
     measures: Measures
 
 
-NOTHING = Utterance(b"", bytes(16), Measures(0.0, 1.0, 0.0, 0.0, 0.0))
+NOTHING = Utterance(b"", bytes(16), Measures(0.0, 1.0, 0.0, 0.0))
 """What stands in the place of one that cannot be decoded."""
 
 
@@ -80,4 +80,4 @@ def struct_of(columns: Mapping[str, Any]) -> pa.StructArray:
 
 def digest_of(pcm: npt.NDArray[np.int16]) -> bytes:
     """xxh3-128 of samples."""
-    return xxhash.xxh3_128_digest(pcm.astype("<i2").tobytes())
+    return xxhash.xxh3_128_digest(pcm.astype("<i2", copy=False).tobytes())

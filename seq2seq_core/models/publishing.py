@@ -24,7 +24,16 @@ from pydantic import Field
 from seq2seq_core import storage
 from seq2seq_core.errors import ModelError
 from seq2seq_core.modalities.base import SIDES, Side
-from seq2seq_core.models.card import CONFIG_NAME, FORMAT_VERSION, FileEntry, ModelCard, as_json, read_config
+from seq2seq_core.models.card import (
+    CONFIG_NAME,
+    FORMAT_VERSION,
+    FileEntry,
+    ModelCard,
+    as_json,
+    parse_lineage,
+    read_config,
+    read_files,
+)
 
 WEIGHTS_NAME, LINEAGE_NAME = "model.safetensors", "lineage.json"
 TOKENIZER_FOLDER = "tokenizer"
@@ -101,6 +110,21 @@ def publish_model(root: str, facts: Mapping[str, Any], contents: Mapping[str, Co
             storage.remove(storage.join(root, path))
     storage.remove(storage.join(root, _NOTE_NAME))
     return card
+
+
+def copy_model(source: str, root: str) -> ModelCard:
+    """Publish the model of another folder, replacing an older one; see `publish_model`.
+
+    Raises:
+        ModelError: There is no whole model in the other folder, or see `check_room`.
+    """
+    card, files = read_files(source, lambda card: card.files.values())
+    parse_lineage(source, card, files)
+    entries = {"weights": card.weights, "lineage": card.lineage}
+    entries |= {f"{side}_tokenizer": entry for side, entry in card.tokenizers.items()}
+    facts = {name: getattr(card, name) for name in ModelCard.model_fields if name not in entries}
+    contents = {field: Content(_WITH_DIGEST.sub("", entry.path), files[entry.path]) for field, entry in entries.items()}
+    return publish_model(root, facts, contents)
 
 
 def _check_room(root: str, names: Iterable[str]) -> ModelCard | None:

@@ -26,14 +26,14 @@ from seq2seq_core.metrics.measures import MEASURES, SCORES, TRANSLATION, Measure
 from seq2seq_core.models.card import CONFIG_NAME, Lineage, ModelCard, count_parameters, read_card
 from seq2seq_core.progress import clock
 from seq2seq_core.report.ledger import funnel
-from seq2seq_core.report.lengths import describe_lengths
+from seq2seq_core.report.lengths import describe_lengths, units_of
 from seq2seq_core.report.metrics import load_metrics
 from seq2seq_core.report.plain_text import Cell, section, size, table
 
 CHECKPOINTS, CHECKPOINT_NAME, MODELS = "checkpoints", "checkpoint.json", ("best", "last")
 _RUN_NAME, _METRICS_NAME = "config.yaml", "metrics.jsonl"
 _MOST_ROWS = 12
-_SPLITS = ("", "rows", "shards", "tokens", "mean", "median", "99 %", "longest")
+_BEFORE_LENGTHS, _LENGTHS = ("", "rows", "shards"), ("mean", "median", "99 %", "longest")
 
 
 def describe(path: str) -> str:
@@ -55,7 +55,7 @@ def kind_at(path: str) -> Kind:
         return kind
     names = storage.list_folder(path)
     raise DatasetError(
-        "inspect knows nothing that stands here",
+        "no folder of this project stands here",
         where=storage.redact(path),
         found=", ".join(names[:_MOST_ROWS]) or ("an empty folder" if storage.is_folder(path) else "a file"),
         expected=f"a folder with {MANIFEST_NAME}, {OUTPUT_NAME}, {CONFIG_NAME}, or {_RUN_NAME} and {_METRICS_NAME}",
@@ -98,7 +98,7 @@ def _splits(manifest: Manifest) -> list[str]:
             row: list[Cell] = [f"{name} {side}", sum(shard.rows for shard in shards), len(shards), tokens]
             told = (lengths.mean, lengths.median, lengths.percentile_99, lengths.longest) if lengths else (None,) * 4
             rows.append([*row, *told])
-    return table(rows, _SPLITS)
+    return table(rows, (*_BEFORE_LENGTHS, units_of(manifest.sides), *_LENGTHS))
 
 
 def _generations(manifest: Manifest) -> list[str]:

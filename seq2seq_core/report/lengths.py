@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seq2seq_core.dataset.sides import Sides
+
 
 @dataclass(frozen=True)
 class Lengths:
-    """Of some rows: their number, and mean, median, 99th percentile and maximum of their lengths in tokens.
+    """Of some rows: their number, and mean, median, 99th percentile and maximum of their lengths.
 
     A histogram's last bin counts all longer rows too, so the maximum may be an understatement.
     """
@@ -22,8 +24,13 @@ class Lengths:
     longest: int
 
 
+def units_of(sides: Sides) -> str:
+    """What the lengths of both sides are counted in."""
+    return " and ".join(dict.fromkeys(side.modality.unit for side in sides.values()))
+
+
 def describe_lengths(histogram: Sequence[int]) -> Lengths | None:
-    """`histogram[i]` counts rows of i tokens; None when it counts none."""
+    """`histogram[i]` counts rows of length i; None when it counts none."""
     counts = np.asarray(histogram, np.int64)
     rows = int(counts.sum())
     if not rows:

@@ -17,7 +17,7 @@ from seq2seq_core.report.charts import Bars, Series, curves, histogram
 from seq2seq_core.report.data import ReportData, Score
 from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
-from seq2seq_core.report.lengths import Lengths, describe_lengths
+from seq2seq_core.report.lengths import Lengths, describe_lengths, units_of
 from seq2seq_core.report.metrics import Metrics
 from seq2seq_core.report.sound_section import SoundSection, hours, sound_section
 from seq2seq_core.report.text_section import text_section
@@ -71,6 +71,7 @@ def render(data: ReportData) -> str:
             track=_Track(manifest.ledger.read if manifest else 0),
             histograms=list(_histograms(manifest)) if manifest else [],
             lengths=list(_lengths(manifest)) if manifest else [],
+            units=units_of(manifest.sides) if manifest else "",
             tokenizers=_tokenizers(manifest) if manifest else [],
         )
     )
@@ -171,9 +172,10 @@ def _scores(metrics: Metrics, names: Iterable[MeasureName]) -> Iterator[Series]:
 def _histograms(manifest: Manifest) -> Iterator[tuple[str, str]]:
     split = manifest.splits.get("train")
     if split and split.rows:
-        for index, (side, counts) in enumerate((("Source", split.source_lengths), ("Target", split.target_lengths))):
-            bars = Bars(f"{side.lower()} tokens of a training row", counts)
-            yield f"{side} side", histogram(f"Lengths of the {side.lower()} side", bars, index)
+        lengths = zip(manifest.sides.items(), (split.source_lengths, split.target_lengths), strict=True)
+        for index, ((name, side), counts) in enumerate(lengths):
+            bars = Bars(f"{name} {side.modality.unit} of a training row", counts)
+            yield f"{name.capitalize()} side", histogram(f"Lengths of the {name} side", bars, index)
 
 
 def _lengths(manifest: Manifest) -> Iterator[LengthRow]:

@@ -16,24 +16,25 @@ _NAME = "training"
 
 def main(words: list[str]) -> int:
     """The exit code: 0, 1 for a failure, 2 for a wrong configuration, or one of `training.stop`."""
-    import logging
-
     from seq2seq_core import terminal
     from seq2seq_core.training.processes.endings import told_once
     from seq2seq_core.training.processes.place import find_place
 
     terminal.make_ready()
-    logging.raiseExceptions = False  # a log line that cannot be written is no reason for more
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    logging.getLogger("seq2seq_core").setLevel(logging.INFO)
     return told_once(find_place, lambda: _run(words), _NAME)
 
 
 def _run(words: list[str]) -> int:
-    from seq2seq_core import terminal
+    import logging
+
+    from seq2seq_core import logs, terminal
+    from seq2seq_core.monitoring import asked
     from seq2seq_core.options import take_config_file
     from seq2seq_core.training.launch import train_here
 
+    words = asked.take(words)
+    logs.set_up(logging.WARNING, "seq2seq_core")
+    logs.tell_of_mistakes()
     if "-h" in words or "--help" in words:
         terminal.say(_help().rstrip())
         return 0
@@ -42,13 +43,15 @@ def _run(words: list[str]) -> int:
 
 def _help() -> str:
     from seq2seq_core import config as configuration
+    from seq2seq_core.monitoring import asked
     from seq2seq_core.training.config import TrainConfig
 
     keys = (
         f"  --{key.name}  ({key.type_name}; {key.default})\n        {key.description}\n"
         for key in configuration.keys(TrainConfig)
     )
-    return f"{USAGE}\n\n{''.join(keys)}"
+    watched = (f"  {name}  ({value})\n        {meaning}\n" for name, value, meaning in asked.USAGE)
+    return f"{USAGE}\n\n{''.join([*watched, *keys])}"
 
 
 def _run_and_end(words: list[str]) -> None:

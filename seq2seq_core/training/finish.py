@@ -118,7 +118,8 @@ class Finisher:
             models = {name: verify_model(storage.join(self.config.output, name)).digest for name in MODELS}
         except (ModelError, StorageError):
             return None
-        return Ended(configuration=storage.digest_bytes(to_yaml(self.config).encode()), **models)
+        anywhere = to_yaml(self.config.model_copy(update={"output": ""}))  # a run folder may be moved
+        return Ended(configuration=storage.digest_bytes(anywhere.encode()), **models)
 
     def _found(self, state: RunState) -> Found:
         steps, url = tuple(self.checkpoints.steps()), storage.join(self.config.output, "best")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,6 +101,15 @@ def _check_sides(model: LoadedModel, dataset: Dataset, where: str, sides: Sequen
             expected=modality.kind,
             advice="Name a model that was trained on such a source.",
         )
+    read, given = model.modality.meaning, modality.meaning
+    if read != given:
+        raise ConfigError(
+            "the model of initialize_from reads its source in another way than the dataset has it",
+            where=where,
+            found=_differing(read, given),
+            expected=_differing(given, read),
+            advice="Prepare the dataset with these settings in source_modality, or train without initialize_from.",
+        )
     theirs, ours = model.tokenizers, dataset.manifest.tokenizers
     for side in sides:
         found, expected = (tokenizers[side].digest if side in tokenizers else None for tokenizers in (theirs, ours))
@@ -112,3 +121,8 @@ def _check_sides(model: LoadedModel, dataset: Dataset, where: str, sides: Sequen
                 expected=expected,
                 advice="Prepare the dataset with the model's tokenizer.",
             )
+
+
+def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> str:
+    """The settings of one that are others there, as messages say it."""
+    return ", ".join(f"{name} {value}" for name, value in one.items() if value != other.get(name))

@@ -20,6 +20,7 @@ from seq2seq_core.errors import CheckpointError, ClaimError, ConfigError, ModelE
 from seq2seq_core.kinds import CLAIM_FOLDER
 from seq2seq_core.models import card
 from seq2seq_core.models.card import Lineage, read_card
+from seq2seq_core.progress import Progress
 from seq2seq_core.training.agreement import Stopped, on_main
 from seq2seq_core.training.checkpoints.identity import check_same_run, first_difference
 from seq2seq_core.training.config import TrainConfig, identity
@@ -54,6 +55,11 @@ class Ownership:
         """
         for held in self._held:
             held.check()
+
+    def tell(self, progress: Progress) -> None:
+        """Say how far the run is."""
+        for held in self._held:
+            held.tell(progress)
 
     def take(self, stack: contextlib.ExitStack, output: str, fingerprint: str, stop: StopFlag) -> None:
         """Claim the folder for runs of this identity, and among those for this one."""

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import pydantic
 from tqdm import tqdm
 
-from seq2seq_core import storage
+from seq2seq_core import log_lines, storage
 from seq2seq_core.errors import StorageError
 from seq2seq_core.metrics.measures import MEASURES
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation, perplexity, to_json
@@ -38,6 +38,7 @@ class TrainReport(pydantic.BaseModel):
         loss: What training minimises: label-smoothed cross-entropy, mixed with `auxiliary` where there is any.
         nll: The decoder's cross-entropy, without label smoothing.
         auxiliary: Loss of the model's second head (CTC); None where it has none.
+        tokens: Target tokens of these steps.
     """
 
     model_config = pydantic.ConfigDict(frozen=True)
@@ -54,6 +55,7 @@ class TrainReport(pydantic.BaseModel):
     seconds: float
     seconds_left: float | None
     skipped: int
+    tokens: int = 0
 
 
 class Recorder(Protocol):
@@ -94,6 +96,7 @@ class LogRecorder:
             report.gradient_norm,
             skipped,
             left,
+            extra={log_lines.FIGURES: report.model_dump()},
         )
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
@@ -105,6 +108,7 @@ class LogRecorder:
             validation.perplexity,
             scores,
             validation.seconds,
+            extra={log_lines.FIGURES: {**validation.model_dump(), "perplexity": validation.perplexity}},
         )
 
     def close(self) -> None:
@@ -136,7 +140,9 @@ class JsonRecorder:
         """Single steps are no rows."""
 
     def report(self, report: TrainReport) -> None:
-        values = report.model_dump(exclude={"seconds_left"} | ({"auxiliary"} if report.auxiliary is None else set()))
+        values = report.model_dump(
+            exclude={"seconds_left", "tokens"} | ({"auxiliary"} if report.auxiliary is None else set())
+        )
         self._add({"kind": "train", **values, "perplexity": perplexity(report.nll)})
 
     def validation(self, validation: Validation, seconds: float) -> None:
@@ -232,7 +238,7 @@ def build_recorders(output: str, state: RunState, max_steps: int | None, *, tens
     """The recorders of the main process, for a run that starts or carries on from this state."""
     step, validated = state.step, {validation.step for validation in state.validations}
     recorders: list[Recorder] = [LogRecorder(), JsonRecorder(storage.join(output, METRICS_NAME), step, validated)]
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not log_lines.is_json():
         recorders.append(BarRecorder(step, max_steps))
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         logger.info("no TensorBoard curves: the package tensorboard is not installed")

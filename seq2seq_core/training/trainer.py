@@ -36,6 +36,7 @@ from seq2seq_core.training.processes.distributed import World, joined
 from seq2seq_core.training.processes.stop import STOP_SIGNALS, StopFlag
 from seq2seq_core.training.recorders import Recorder, TrainReport, build_recorders
 from seq2seq_core.training.resume import begin
+from seq2seq_core.training.telling import Told, telling_recorders
 from seq2seq_core.training.validate import FAILURES, build_validator
 
 Reason = Literal["max_steps", "max_epochs", "max_minutes", "patience", "signal"]
@@ -171,15 +172,12 @@ class Trainer:
         config = self._config
         storage.publish_text(storage.join(config.output, CONFIG_NAME), to_yaml(config))
         weights = sum(weight.numel() for weight in self._model.parameters())
-        logger.info(
-            "%s with %d weights | %d rows | %d processes on %s",
-            config.model.family,
-            weights,
-            self._dataset.split("train").rows,
-            self._world.size,
-            self._world.device.type,
-        )
-        return build_recorders(config.output, self._state, config.limits.max_steps, tensorboard=config.tensorboard)
+        family, rows = config.model.family, self._dataset.split("train").rows
+        size, device = self._world.size, self._world.device.type
+        logger.info("%s with %d weights | %d rows | %d processes on %s", family, weights, rows, size, device)
+        steps, told = config.limits.max_steps, Told(self._ownership.tell, self._opened.loader.waited)
+        recorders = build_recorders(config.output, self._state, steps, tensorboard=config.tensorboard)
+        return [*recorders, *telling_recorders(self._state.step, steps, told)]
 
     def _train(self) -> Reason:
         with contextlib.closing(self._opened.loader.steps(self._state.position, self._state.start)) as batches:
@@ -371,6 +369,7 @@ class Trainer:
                 seconds=self._seconds(),
                 seconds_left=self._seconds_left(),
                 skipped=state.skipped,
+                tokens=window.tokens - self._tokens_before,
             )
             try:
                 for recorder in self._recorders:

@@ -23,6 +23,7 @@ NEEDS = {
     "docs/translate.md": ("data", "runs"),
     "docs/transcribe.md": ("data", "runs"),
     "docs/commands.md": ("data", "runs", "out"),
+    "docs/operate.md": ("data", "runs"),
 }
 """Pages with such blocks, and what of the first page's results they go on with."""
 

@@ -16,6 +16,7 @@ from seq2seq_core.engines.table import ENGINES
 from seq2seq_core.inference.transcripts.table import FORMATS as TRANSCRIPT_FORMATS
 from seq2seq_core.modalities.table import MODALITIES
 from seq2seq_core.models.registry import FAMILIES
+from seq2seq_core.report.status.table import LOOKS
 from seq2seq_core.text.rules.catalogue import FiltersConfig
 from tests.docs.names import Entry, knowing
 from tests.docs.pages import ROOT, read_page
@@ -28,7 +29,7 @@ ROWS = {row[0]: row[1:] for table in PAGE.tables if table.rows[0] == _HEAD for r
 
 _EVERYDAY = frozenset(
     {
-        *("text", "audio", "torch", "identical", "transformer"),
+        *("text", "audio", "json", "torch", "identical", "transformer"),
         *("words", "characters", "tokens", "numbers", "script", "language", "seconds"),
     }
 )
@@ -81,6 +82,7 @@ KINDS = {
     "a model family": _of_table(FAMILIES),
     "a transcript format": _of_table(TRANSCRIPT_FORMATS),
     "a cleaning rule": _rules(),
+    "a folder of a job": [Entry(None, look.__module__, look.__name__) for look in LOOKS.values()],
     "a step of a preparation": _steps(),
 }
 

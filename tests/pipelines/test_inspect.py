@@ -219,8 +219,8 @@ def test_folders_with_nothing_to_verify(tmp_path: Path, inspect: Run) -> None:
     (tmp_path / "notes" / "a.txt").write_text("x")
     for name, message in {
         "run": "there is nothing to verify yet; found neither a checkpoint nor a model",
-        "notes": "inspect knows nothing that stands here; found a.txt",
-        "notes/a.txt": "inspect knows nothing that stands here; found a file",
+        "notes": "no folder of this project stands here; found a.txt",
+        "notes/a.txt": "no folder of this project stands here; found a file",
         "none": "no such file or folder",
     }.items():
         code, _, err = inspect(tmp_path / name, "--verify")

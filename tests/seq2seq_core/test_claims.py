@@ -15,6 +15,7 @@ import pytest
 from seq2seq_core import claims, storage
 from seq2seq_core.claims import Claim, Holder, Place, held, this_process
 from seq2seq_core.errors import ClaimError
+from seq2seq_core.progress import Lag, Progress
 from tests.processes import running
 
 HOLD = """
@@ -153,6 +154,28 @@ def test_signs_of_life_go_on(folder: str, monkeypatch: pytest.MonkeyPatch) -> No
             time.sleep(0.05)
         assert place.holders("a")[0].seen > first
         assert place.holders("a")[0].since <= first
+
+
+def test_how_far_a_run_is_stands_beside_its_claim_at_once_when_a_phase_begins(folder: str) -> None:
+    home, deadline = storage.join(folder, ".claim"), time.monotonic() + 20
+    with held(folder, "a", "training") as claim:
+        assert [note.progress for note in claims.standing(home)["training"]] == [None]
+        for phase in ("reading", "writing"):
+            told = Progress(phase, "units", 1, 2, "rows", 10, 20, 0, 4.0, failed=1, lag=Lag(2, 5, 1.5))
+            claim.tell(told)
+            while claims.standing(home)["training"][0].progress != told and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert claims.standing(home)["training"][0].progress == told
+    assert claims.standing(home) == {}
+
+
+def test_what_stands_is_told_by_work_with_dead_runs_and_those_that_have_no_claim_yet(folder: str) -> None:
+    home = storage.join(folder, ".claim")
+    with dead(folder, "a") as holder:
+        Place(home, "claim-00001.json").note(this_process(), "b")
+        found = claims.standing(home)
+        assert [(note.holder.run, note.holder.is_alive) for note in found["training"]] == [(holder.run, False)]
+        assert [note.holder.is_alive for note in found[""]] == [True]
 
 
 def test_processes_that_are_killed_hold_nothing(tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ class ChunkConfig(Config):
         None, gt=0.1, le=3600, description="seconds of a chunk; null: what the model was trained on"
     )
     pause: float = Field(
-        1.0,
+        0.0,
         ge=0,
         le=60,
-        description="seconds: speech with no longer a pause in it is heard together, as far as a chunk is long; what "
-        "was taken for a pause may have been a word",
+        description="seconds: speech with no longer a pause in it, beyond `voice.pad` on both sides, is heard together "
+        "as far as a chunk is long",
     )
     overlap: float = Field(
         2.0,

@@ -18,6 +18,7 @@ from seq2seq_core.inference.speech.config import TranscriberConfig
 from seq2seq_core.inference.speech.examining import told
 from seq2seq_core.inference.speech.gates import Believed, believed
 from seq2seq_core.inference.speech.joining import Heard, join
+from seq2seq_core.inference.speech.onsets import Voiced, voiced, with_the_voice
 from seq2seq_core.inference.speech.reading import read_part
 from seq2seq_core.inference.speech.terms import Part, SpeechUnit
 from seq2seq_core.inference.transcripts.terms import Segment
@@ -47,6 +48,7 @@ class _Cut(NamedTuple):
     samples: Samples
     chunks: list[list[Chunk]]
     speech: float
+    voiced: Voiced
     problem: str | None = None
 
 
@@ -74,7 +76,8 @@ def _read_and_cut(part: Part, recognizer: Recognizer, config: TranscriberConfig)
     try:
         x = read_part(part, rate, config.channel)
     except AudioError as error:
-        return _Cut(np.zeros(0, np.float32), [], 0.0, told(error))
+        nothing = np.zeros(0, np.float32)
+        return _Cut(nothing, [], 0.0, voiced(nothing, config.voice.margin_db, 0.0), told(error))
     spans = speech_spans(x, rate, config.voice)
     levels, longest = frame_levels(x, rate), config.chunks.longest or recognizer.longest
     chunks = [
@@ -82,7 +85,8 @@ def _read_and_cut(part: Part, recognizer: Recognizer, config: TranscriberConfig)
         for span in heard_together(spans.tolist(), rate, longest, config.chunks.pause)
         for chunk in cut_span(levels, rate, span, longest, config.chunks)
     ]
-    return _Cut(x, list(_together(chunks)), float((spans[:, 1] - spans[:, 0]).sum()) / rate)
+    heard = voiced(levels, config.voice.margin_db, part.begin / part.recording.rate)
+    return _Cut(x, list(_together(chunks)), float((spans[:, 1] - spans[:, 0]).sum()) / rate, heard)
 
 
 def _together(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
@@ -113,17 +117,17 @@ def _part_speech(
                 problem = problem or f"engine: {where}: {outcome}"
             else:
                 found.append((chunk, believed(outcome, config.gate)))
-        segments += _segment(found, begin, rate)
+        segments += _segment(found, begin, rate, cut.voiced)
     return PartSpeech(segments=tuple(segments), speech=round(cut.speech, _DIGITS), problem=problem)
 
 
-def _segment(found: list[tuple[Chunk, Believed]], begin: float, rate: int) -> Iterator[Segment]:
+def _segment(found: list[tuple[Chunk, Believed]], begin: float, rate: int, voice: Voiced) -> Iterator[Segment]:
     """What is said between two pauses; nothing where nothing is."""
     spoken = [(chunk, one) for chunk, one in found if one.recognized.text.strip()]
     if not spoken:
         return
     heard = [_heard(chunk, one.recognized, begin, rate) for chunk, one in spoken]
-    words = join(heard)
+    words = with_the_voice(join(heard), voice, heard[0].begin, heard[-1].end)
     first, last = spoken[0][0], spoken[-1][0]
     scores = [(one.recognized.score, len(one.recognized.words)) for _, one in spoken]
     yield Segment(

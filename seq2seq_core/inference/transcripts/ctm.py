@@ -24,7 +24,7 @@ class CtmTranscripts(TranscriptFormat):
                 f"{word.begin:.3f}",
                 f"{word.end - word.begin:.3f}",
                 "_".join(word.text.split()),
-                *([] if word.score is None else [f"{math.exp(word.score):.4f}"]),
+                *([] if word.score is None else [f"{math.exp(min(0.0, word.score)):.4f}"]),
             ]
             for recording in recordings
             for segment in recording.segments

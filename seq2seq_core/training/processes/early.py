@@ -11,6 +11,8 @@ import signal
 from collections.abc import Iterator, Mapping
 from types import FrameType
 
+from seq2seq_core import log_lines
+
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _WORDS = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
@@ -67,4 +69,4 @@ def told(number: int) -> str:
 def say(line: str) -> None:
     """Write a line to standard error, past all that may be amid writing there; nobody has to read it."""
     with contextlib.suppress(OSError):
-        os.write(2, f"{line}\n".encode(errors="backslashreplace"))
+        os.write(2, f"{log_lines.line(line)}\n".encode(errors="backslashreplace"))

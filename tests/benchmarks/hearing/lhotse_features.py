@@ -1,13 +1,15 @@
 """lhotse: a manifest of speech in, an array of log-mel features a cut and a manifest with ids out, by two jobs.
 
-    python lhotse_features.py MANIFEST TOKENIZER.model OUTPUT
+    python lhotse_features.py MANIFEST TOKENIZER.model OUTPUT [SPEED ...]
 
 Nothing is cleaned or deduplicated.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,7 +20,7 @@ from lhotse import CutSet, Fbank, FbankConfig, Recording, SupervisionSegment
 from lhotse.cut import MonoCut
 from lhotse.features.io import NumpyFilesWriter
 
-JOBS = 2
+JOBS, RATE = 2, 16_000
 
 
 def cuts_of(manifest: Path, tokenizer: sentencepiece.SentencePieceProcessor) -> CutSet:
@@ -41,6 +43,9 @@ def main() -> None:
     torch.set_num_threads(1)
     manifest, model, output = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     cuts = cuts_of(manifest, sentencepiece.SentencePieceProcessor(model_file=model))
+    speeds = [float(word) for word in sys.argv[4:]] or [1.0]
+    forms = [cuts if speed == 1 else cuts.perturb_speed(speed) for speed in speeds]
+    cuts = functools.reduce(operator.add, (form.resample(RATE) for form in forms)).to_eager()
     with ProcessPoolExecutor(JOBS) as executor:
         done = cuts.compute_and_store_features(
             Fbank(FbankConfig(num_mel_bins=80)),

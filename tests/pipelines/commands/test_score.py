@@ -80,3 +80,42 @@ def test_what_is_wrong_is_said(
     if "none.txt" in words:
         assert main(["score", *files[2:], *words]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("bar", "code"),
+    [
+        ({"minimum.bleu": 100, "minimum.chrf": 100, "minimum.exact": 100}, 0),
+        ({"minimum.bleu": 30, "task": "text"}, 0),
+        ({"maximum.wer": 10}, 2),
+        ({"minimum.bleu": 101}, 2),
+        ({"minimum.wer": 10}, 2),
+    ],
+)
+def test_a_bar_for_texts(bar: dict[str, object], code: int, tmp_path: Path) -> None:
+    files = ["--hypotheses", write(tmp_path / "h", "a b c d\n"), "--references", write(tmp_path / "r", "a b c d\n")]
+    words = [word for name, value in bar.items() for word in (f"--{name}", str(value))]
+    assert main(["score", *files, *words]) == code
+
+
+def test_what_misses_the_bar_is_shown_and_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [
+        "--hypotheses",
+        write(tmp_path / "h", "a b c d\nx\n"),
+        "--references",
+        write(tmp_path / "r", "a b c d\ny\n"),
+    ]
+    assert main(["score", *files, "--minimum.exact", "50"]) == 0
+    assert main(["score", *files, "--minimum.exact", "50.1", "--json_output"]) == 4
+    told = capsys.readouterr()
+    assert json.loads(told.out.splitlines()[-1])["exact_match"] == 0.5
+    assert told.err == "seq2seq: exact: not good enough; found 50; expected 50.1 or more\n"
+
+
+def test_a_bar_for_transcripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["--hypotheses", write(tmp_path / "h", "one two\n"), "--references", write(tmp_path / "r", "one three\n")]
+    assert main(["score", "--task", "asr", *files, "--maximum.wer", "50"]) == 0
+    assert main(["score", "--task", "asr", *files, "--maximum.wer", "49"]) == 4
+    assert main(["score", "--task", "asr", *files, "--maximum.wer", "50", "--maximum.cer", "1"]) == 4
+    assert main(["score", "--task", "asr", *files, "--minimum.bleu", "50"]) == 2
+    assert "minimum.bleu is no score of task asr" in capsys.readouterr().err

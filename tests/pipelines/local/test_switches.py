@@ -50,6 +50,30 @@ def test_an_interrupt_waits_for_the_end_of_a_block_that_would_throw_it_away() ->
     assert passed == ["all of it"]
 
 
+def test_an_interrupt_is_heard_where_the_block_has_failed() -> None:
+    def fail() -> None:
+        with stopping.interrupts_wait():
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fail()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_block_in_such_a_block_changes_nothing() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stopping.interrupts_wait():
+        waiting = signal.getsignal(signal.SIGINT)
+        with stopping.interrupts_wait():
+            assert signal.getsignal(signal.SIGINT) is waiting
+        assert signal.getsignal(signal.SIGINT) is waiting
+    assert waiting is not before is signal.getsignal(signal.SIGINT)
+
+
 def test_other_threads_hear_of_none_anyway() -> None:
     def enter() -> None:
         with stopping.interrupts_wait():

@@ -73,3 +73,22 @@ def test_a_field_that_is_nowhere_is_refused_with_those_that_are_there(
 )
 def test_what_some_row_has_is_no_mistake(tmp_path: Path, texts: dict[str, str], values: dict[str, Any]) -> None:
     look(tmp_path, texts, **values)
+
+
+@pytest.mark.parametrize(
+    ("row", "missing"),
+    [
+        ('{"audio_filepth": "a.wav", "text": "x"}', "audio_filepath; found audio_filepth, text"),
+        ('{"audio": "a.wav", "txt": "x"}', "text; found audio, txt"),
+        ('{"audio_filepath": "a.wav", "text": "x"}', ""),
+        ('{"audio": "a.wav", "text": "x"}', ""),
+    ],
+)
+def test_fields_of_speech_manifests(tmp_path: Path, row: str, missing: str) -> None:
+    (tmp_path / "a.jsonl").write_text(f"{row}\n")
+    sources = CorpusConfig(path=str(tmp_path / "a.jsonl"), format="speech_manifest").sources(values=("source",))
+    if not missing:
+        refuse_misspelt(sources, "web")
+        return
+    with pytest.raises(ConfigError, match=re.escape(f"no row has the field {missing}")):
+        refuse_misspelt(sources, "web")

@@ -153,6 +153,27 @@ def test_a_resume_makes_the_order_of_one_epoch(monkeypatch: pytest.MonkeyPatch) 
     assert numbers == [3]
 
 
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_how_long_steps_were_waited_for_is_known(prefetch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = loader_of(columns_of(90), config=LOADER.model_copy(update={"prefetch_batches": prefetch}))
+    made = Loader._made
+
+    def slowly(self: Loader, planned: list[tuple[int, np.ndarray]]) -> Iterator[GlobalStep]:
+        time.sleep(0.2)
+        return made(self, planned)
+
+    monkeypatch.setattr(Loader, "_made", slowly)
+    assert loader.waited() == 0
+    steps = loader.steps()
+    next(steps)
+    waited = loader.waited()
+    assert waited >= 0.2
+    time.sleep(0.3)
+    assert loader.waited() == waited  # who takes the steps did not wait meanwhile
+    steps.close()
+    assert not any(thread.name == "read-ahead" for thread in threading.enumerate())
+
+
 def test_the_fingerprint_names_rows_configuration_and_seed() -> None:
     columns = columns_of(60)
     ours = loader_of(columns).fingerprint

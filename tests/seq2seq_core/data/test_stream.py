@@ -226,6 +226,11 @@ def test_a_configuration_whose_longest_row_does_not_fit_is_refused() -> None:
     with pytest.raises(pydantic.ValidationError):
         StreamConfig(batch_tokens=1000)
     StreamConfig(batch_tokens=104, max_source_tokens=25, max_target_tokens=10)
+    with pytest.raises(ConfigError, match=r"cannot hold a row of max_target_tokens \(25\) and its EOS: .* to 104 or"):
+        build(StreamConfig, {"batch_tokens": 100, "max_target_tokens": 25})
+    unknown = StreamConfig(batch_tokens=104, max_target_tokens=25)  # so is its longest source
+    with pytest.raises(ConfigError, match=r"max_source_tokens \(3000\) or max_target_tokens \(25\).* to 12004 or"):
+        unknown.settled(3000)
 
 
 def test_the_longest_source_is_settled_where_nothing_was_said() -> None:

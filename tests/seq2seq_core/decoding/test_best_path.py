@@ -24,6 +24,10 @@ def test_repetitions_fall_together_unless_a_blank_stands_between_them() -> None:
     assert [row[0].tokens.tolist() for row in found] == [[4, 4, 5], [7], [], [6, 6]]
     assert [row[0].log_probability for row in found] == pytest.approx([-0.06, -0.02, -0.01, -0.05], abs=1e-6)
     assert [row[0].score for row in found] == pytest.approx([-0.01] * 4, abs=1e-6)
+    scores = [row[0].token_scores for row in found]
+    assert [row.tolist() for row in scores if row is not None] == [
+        pytest.approx(expected, abs=1e-6) for expected in ([-0.03, -0.01, -0.02], [-0.02], [], [-0.02, -0.03])
+    ]
     assert all(row[0].finished and row[0].tokens.dtype == "int32" for row in found)
 
 

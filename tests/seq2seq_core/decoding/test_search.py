@@ -114,7 +114,7 @@ def test_greedy_takes_the_most_probable_token_at_every_step(hashed_model: Model)
     options = SearchConfig(beam=1, length_penalty=0.7)
     for source, (hypothesis,) in zip(sentences(20), run(model, sentences(20), options), strict=True):
         expected: list[int] = []
-        total = 0.0
+        total, best = 0.0, list[float]()
         while not expected or (expected[-1] != EOS_ID and len(expected) < options.max_length(len(source))):
             source_BS, lengths_B = pad(TEXT, [source])
             logits_V = model(source_BS, lengths_B, torch.tensor([[BOS_ID, *expected]])).logits_BTV[0, -1]
@@ -122,11 +122,13 @@ def test_greedy_takes_the_most_probable_token_at_every_step(hashed_model: Model)
             scores_V[[PAD_ID, BOS_ID]] = -torch.inf
             expected.append(int(scores_V.argmax()))
             total += float(scores_V.max())
+            best.append(float(scores_V.max()))
         assert hypothesis.finished == (expected[-1] == EOS_ID)
         assert hypothesis.tokens.tolist() == [token for token in expected if token != EOS_ID]
         assert hypothesis.tokens.dtype == np.int32
         assert hypothesis.log_probability == pytest.approx(total, abs=1e-4)
         assert hypothesis.score == pytest.approx(total / len(expected) ** 0.7, abs=1e-4)
+        assert hypothesis.token_scores == pytest.approx(best[: len(hypothesis.tokens)], abs=1e-4)
 
 
 @pytest.mark.parametrize(("beam", "n_best"), [(1, 1), (2, 2), (5, 1), (5, 4)])
@@ -191,6 +193,11 @@ def test_every_hypothesis_has_the_score_that_forward_gives_it(hashed_model: Mode
             expected = log_probability(model, source, tokens)
             assert hypothesis.log_probability == pytest.approx(expected, abs=1e-4)
             assert hypothesis.score == pytest.approx(expected / len(tokens) ** 1.3, abs=1e-4)
+            assert hypothesis.token_scores is not None
+            assert len(hypothesis.token_scores) == len(hypothesis.tokens)
+            half = len(hypothesis.tokens) // 2
+            begun = log_probability(model, source, tokens[:half]) if half else 0.0
+            assert hypothesis.token_scores[:half].sum() == pytest.approx(begun, abs=1e-4)
 
 
 def test_hypotheses_are_distinct_and_best_first(hashed_model: Model) -> None:

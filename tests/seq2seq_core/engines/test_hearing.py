@@ -43,7 +43,8 @@ class Says:
     def _said(self, tokens: Any) -> Hypothesis:
         begins = 2 + 4 * np.arange(len(tokens), dtype=np.int32)
         spans = np.stack([begins, begins + 4], 1) if self._spans else None
-        return Hypothesis(tokens, -1.0, -3.0, self._finished, spans=spans)
+        scores = -0.5 - np.arange(len(tokens)) if self._spans else None
+        return Hypothesis(tokens, -1.0, -3.0, self._finished, spans=spans, token_scores=scores)
 
 
 def recognizer(engine: Says, tokenizer: Tokenizer, audio: Audio | None = None, longest: int | None = None) -> Any:
@@ -60,6 +61,8 @@ def test_tokens_become_words_with_times(tokenizer: Tokenizer, text: str) -> None
     ends = np.cumsum(lengths)
     assert [word.begin for word in found.words] == pytest.approx((0.02 + 0.04 * (ends - lengths)).tolist())
     assert [word.end for word in found.words] == pytest.approx((0.02 + 0.04 * ends).tolist())
+    scores = [-0.5 * n - sum(range(end - n, end)) for n, end in zip(lengths, ends.tolist(), strict=True)]
+    assert [word.score for word in found.words] == pytest.approx(scores)
     assert (found.finished, found.no_speech) == (True, None)
     assert found.score == pytest.approx(-3.0 / (sum(lengths) + 1))
     assert (engine.options[0].align, engine.options[0].beam) == (True, 2)
@@ -69,6 +72,7 @@ def test_times_are_spread_where_an_engine_tells_none(tokenizer: Tokenizer) -> No
     (found,) = recognizer(Says(tokenizer, "one two", spans=False), tokenizer).recognize([SECOND], SearchConfig())
     first, second = found.words
     assert (first.begin, first.end) == (0.0, second.begin)
+    assert first.score is None
     assert second.end == pytest.approx(1.0, abs=0.03)
 
 

@@ -90,6 +90,24 @@ def test_equal_samples_have_equal_keys_whatever_holds_them() -> None:
     assert [len(key) for key in keys] == [16] * 3
 
 
+@pytest.mark.parametrize("more", [{}, {"loudness": -20.0}, {"rate": 8000}])
+def test_flac_that_nothing_changes_is_not_encoded_anew(more: dict[str, Any]) -> None:
+    encoded = sound_file(tone(0.5), 16_000, kind="FLAC", subtype="PCM_16")
+    (held,) = Audio(**more).content(normalized(Audio(**more), values(encoded)).column, None).to_pylist()
+    assert (held == flac.without_tags(encoded, 16_000)) == (not more)
+    assert len(flac.decode(held)) == (4000 if "rate" in more else 8000)
+
+
+def test_rows_are_as_long_as_they_say() -> None:
+    told = [(wav(tone(2.0)), 2.2), (wav(tone(2.0)), 3.0), (wav(tone(2.0)), None), (b"no sound", 3.0)]
+    raw = pa.array([{"bytes": data, "seconds": seconds} for data, seconds in told], AUDIO_VALUE)
+    problems = normalized(Audio(), raw).problems
+    assert sorted((problem.row, problem.rule) for problem in problems) == [
+        (1, "wrong_duration"),
+        (3, "undecodable_audio"),
+    ]
+
+
 def test_a_speaker_is_a_group_where_known() -> None:
     raw = pa.array(
         [

@@ -226,3 +226,12 @@ def test_an_end_is_made_again_where_more_is_asked_for(tiny_training: Values, tmp
     longer = run(tiny_training, tmp_path / "run", **ALONE, limits__max_steps=12)
     assert (longer.state.step, longer.reason) == (12, "max_steps")
     assert longer.state.ended not in (None, short.state.ended)
+
+
+def test_the_end_of_a_run_that_was_moved_stands(
+    tiny_training: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(tiny_training, tmp_path / "run", **ALONE)
+    (tmp_path / "run").rename(tmp_path / "moved")
+    monkeypatch.setattr(Finisher, "_make_end", None)
+    assert run(tiny_training, tmp_path / "moved", **ALONE).state == first.state

@@ -16,7 +16,7 @@ from seq2seq_core.errors import ConfigError
 from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.folder import load_model
 from seq2seq_core.models.registry import build_model
-from seq2seq_core.training.materials import gather_materials
+from seq2seq_core.training.materials import gather_materials, initialize
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.distributed import World
 from tests.points import publish_points
@@ -123,6 +123,17 @@ def test_reports_name_the_loss_of_the_second_head(values: Values, tmp_path: Path
     for row in rows(tmp_path / "two", "train"):
         assert row["loss"] == pytest.approx(0.7 * row["nll"] + 0.3 * row["auxiliary"], rel=1e-6)
         assert row["auxiliary"] > 0
+
+
+def test_numbers_that_mean_something_else_are_refused(
+    values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(values, tmp_path / "first", limits__max_steps=1, validation__metric="loss")
+    gathered = gather_materials(config(values, tmp_path / "second"), torch.device("cpu"))
+    meanings = iter([{"rate": 8000, "mels": 40}, {"rate": 8000, "mels": 80}])  # of the model, and of the dataset
+    monkeypatch.setattr(Points, "meaning", property(lambda _: next(meanings)))
+    with pytest.raises(ConfigError, match=r"reads its source in another way.*found mels 40; expected mels 80"):
+        initialize(gathered, str(tmp_path / "first" / "best"))
 
 
 def test_an_encoder_serves_another_vocabulary_and_decoder(values: Values, tmp_path: Path) -> None:

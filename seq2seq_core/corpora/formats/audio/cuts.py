@@ -5,26 +5,23 @@ What 16 bits can hold stays 16 bits; all else becomes float32, so that nothing i
 
 from __future__ import annotations
 
-import io
 import struct
 from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq_core.audio.decode import Ranges, probe
-from seq2seq_core.audio.problems import problem_of
+from seq2seq_core.audio.decode import Ranges
+from seq2seq_core.audio.problems import WRONG_DURATION, problem_of
 from seq2seq_core.audio.terms import AudioError
 from seq2seq_core.files.lines import TOO_LONG
 from seq2seq_core.files.seal import Stored
 from seq2seq_core.records import Problem
 
-WRONG_DURATION = "wrong_duration"
 MOST_BYTES = 64 << 20
 """More encoded bytes are no utterance."""
 
 _OVERSHOOT_SECONDS = 0.5  # of the end of a range, which is cut off then: what Kaldi's extract-segments allows
-_SLACK_SECONDS, _SLACK_SHARE = 0.5, 0.05
 _BLOCK_SAMPLES = 1 << 18
 _PCM, _FLOAT = 1, 3
 _INT16 = 1 << 15
@@ -75,21 +72,6 @@ class LongFile:
         if len(found) == 1:
             return found[0]
         return np.concatenate(found) if found else np.zeros((0, self._file.info.channels), np.float32)
-
-
-def check_whole(data: bytes, seconds: float | None) -> Problem | None:
-    """What is wrong with a file whose row says how long it is; whether it is audio at all is not asked here."""
-    if seconds is None:
-        return None
-    try:
-        info = probe(io.BytesIO(data))
-    except AudioError:
-        return None
-    found = info.samples / info.rate
-    if abs(found - seconds) <= max(_SLACK_SECONDS, _SLACK_SHARE * found):
-        return None
-    expected = f"{seconds:.2f} s, as its row says, within {_SLACK_SECONDS} s or {_SLACK_SHARE:.0%}"
-    return Problem(0, WRONG_DURATION, f"{found:.2f} s of audio", expected)
 
 
 def too_large(size: int) -> Problem:

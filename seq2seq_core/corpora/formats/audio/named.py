@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import IO, NamedTuple, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from seq2seq_core import storage
 from seq2seq_core.audio.problems import problem_of
@@ -23,7 +24,6 @@ from seq2seq_core.corpora.formats.audio.cuts import (
     MOST_BYTES,
     LongFile,
     Span,
-    check_whole,
     too_large,
 )
 from seq2seq_core.corpora.formats.audio.places import Places
@@ -109,7 +109,7 @@ class Loader:
             lines: Their numbers, for messages.
         """
         if named.held is not None and not named.held.null_count:
-            yield Loaded(0, len(named), _structs(named.held, named.paths, named.speakers), [])
+            yield Loaded(0, len(named), _structs(named, named.held), [])
             return
         start, values, size = 0, list[bytes | Problem](), 0
         for row, value in enumerate(self._values(named)):
@@ -134,7 +134,7 @@ class Loader:
             if found is None:
                 yield from self._cuts(run)
             else:
-                yield from (_checked(found, row.seconds) for row in run.rows)
+                yield from itertools.repeat(found, len(run.rows))
 
     def _whole_of(self, run: _Run) -> bytes | Problem | None:
         """The whole file of some rows; None where they are cut from it."""
@@ -194,10 +194,6 @@ def _rows(named: Named) -> Iterator[_Row]:
     return map(_Row, paths, begins, seconds, held)
 
 
-def _checked(data: bytes | Problem, seconds: float | None) -> bytes | Problem:
-    return (check_whole(data, seconds) or data) if isinstance(data, bytes) else data
-
-
 def _ahead(
     items: Iterable[T], work: Callable[[T], bytes | Problem | None], workers: int
 ) -> Iterator[tuple[T, bytes | Problem | None]]:
@@ -225,9 +221,11 @@ def _batch(named: Named, start: int, values: list[bytes | Problem]) -> Loaded:
     problems = [value._replace(row=row) for row, value in enumerate(values) if isinstance(value, Problem)]
     data = pa.array([value if isinstance(value, bytes) else None for value in values], pa.binary())
     stop = start + len(values)
-    paths, speakers = (column.slice(start, len(values)) for column in (named.paths, named.speakers))
-    return Loaded(start, stop, _structs(data, paths, speakers), problems)
+    return Loaded(start, stop, _structs(named, data, start), problems)
 
 
-def _structs(*columns: pa.Array) -> pa.StructArray:
-    return pa.StructArray.from_arrays(list(columns), fields=list(AUDIO_VALUE))
+def _structs(named: Named, data: pa.BinaryArray, start: int = 0) -> pa.StructArray:
+    """Values of rows from `start` on; one that is cut is as long as its row says already."""
+    seconds = pc.if_else(named.begins.is_null(), named.seconds, pa.scalar(None, pa.float64()))
+    others = (column.slice(start, len(data)) for column in (named.paths, named.speakers, seconds))
+    return pa.StructArray.from_arrays([data, *others], fields=list(AUDIO_VALUE))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.audio.cuts import WRONG_DURATION
+from seq2seq_core.audio.problems import WRONG_DURATION
 from seq2seq_core.corpora.formats.audio.named import PIPED, Named
 from seq2seq_core.corpora.formats.speech.lines import Parse, SpeechLines, Utterances
 from seq2seq_core.corpora.formats.speech.word_lines import first_words

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.corpora.formats.audio.cuts import WRONG_DURATION
+from seq2seq_core.audio.problems import WRONG_DURATION
 from seq2seq_core.corpora.formats.audio.named import Named
-from seq2seq_core.corpora.formats.base.lines import BLANKS
-from seq2seq_core.corpora.formats.base.objects import BLANK, Field, read_objects
+from seq2seq_core.corpora.formats.base.lines import BLANKS, Seen
+from seq2seq_core.corpora.formats.base.objects import BLANK, Field, fields_in, read_objects
 from seq2seq_core.corpora.formats.speech.lines import Parse, SpeechLines, Utterances, drop_rows
 from seq2seq_core.corpora.terms.rows import MISSING_FIELD
 from seq2seq_core.corpora.terms.source import Source
@@ -29,6 +30,11 @@ class SpeechManifest(SpeechLines):
 
     def holds_row(self, lines: Lines, /) -> bool:
         return any(line.strip(BLANKS) for line in lines.text.to_pylist())
+
+    def fields_in(self, line: str, wanted: Sequence[str], /) -> Seen | None:
+        seen = fields_in(line, (*wanted, _OTHER))
+        stands_for = _USUAL in wanted and seen is not None and _OTHER in seen.wanted
+        return seen._replace(wanted=(*seen.wanted, _USUAL)) if seen is not None and stands_for else seen
 
     def parser(self, source: Source, _header: Lines | None, max_line_bytes: int, /) -> Parse:
         path, text = source.fields

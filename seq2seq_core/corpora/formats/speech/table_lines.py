@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core import storage
-from seq2seq_core.corpora.formats.audio.cuts import WRONG_DURATION
+from seq2seq_core.audio.problems import WRONG_DURATION
 from seq2seq_core.corpora.formats.audio.named import Named
 from seq2seq_core.corpora.formats.speech.lines import Utterances
 from seq2seq_core.corpora.terms.rows import MISSING_FIELD

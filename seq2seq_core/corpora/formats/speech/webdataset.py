@@ -260,7 +260,7 @@ class _Batch:
         """The rows, and those that cannot be read."""
         count = len(self.samples)
         lines = pa.array(np.arange(self._first_line, self._first_line + count, dtype=np.int64))
-        columns = zip(*((sample.audio, sample.path, sample.speaker) for sample in self.samples), strict=True)
+        columns = zip(*((sample.audio, sample.path, sample.speaker, None) for sample in self.samples), strict=True)
         arrays = [pa.array(values, kind.type) for values, kind in zip(columns, AUDIO_VALUE, strict=True)]
         audio = pa.StructArray.from_arrays(arrays, fields=list(AUDIO_VALUE))
         texts = pa.array([sample.text for sample in self.samples], pa.string())

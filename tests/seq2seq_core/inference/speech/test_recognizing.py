@@ -65,8 +65,8 @@ def test_every_word_is_heard_at_its_time_at_any_rate(tmp_path: Path, rate: int) 
 def test_speech_with_short_pauses_is_one_segment(tmp_path: Path) -> None:
     said = talk(40, seed=8_000, rate=8_000)
     path = write(tmp_path / "a.flac", said)
-    tight = CONFIG.model_copy(update={"voice": VoiceConfig(method="energy", pad=0.05)})
-    apart = tight.model_copy(update={"chunks": ChunkConfig(pause=0)})
+    apart = CONFIG.model_copy(update={"voice": VoiceConfig(method="energy", pad=0.05)})
+    tight = apart.model_copy(update={"chunks": ChunkConfig(pause=1)})
     found, cut = heard(path, config=tight)["a.flac"], heard(path, config=apart)["a.flac"]
     check(found, said)
     check(cut, said)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from seq2seq_core.audio.terms import AudioError
 from seq2seq_core.corpora.formats.audio import cuts
-from seq2seq_core.corpora.formats.audio.cuts import LongFile, Span, check_whole
+from seq2seq_core.corpora.formats.audio.cuts import LongFile, Span
 from seq2seq_core.records import Problem
-from tests.speech_corpora import RATE, decoded, encoded, samples, soundfile, tone
+from tests.speech_corpora import RATE, decoded, encoded, samples, soundfile
 
 WHOLE = samples(3.0, channels=2)
 FILES = {kind: encoded(WHOLE, kind=kind) for kind in ("WAV", "FLAC")}
@@ -95,17 +95,3 @@ def test_a_file_that_breaks_off(kind: str) -> None:
     data = encoded(np.random.default_rng(0).integers(-9000, 9000, 3 * RATE, np.int16), kind=kind)
     with pytest.raises(AudioError, match="ends too early"):
         LongFile(io.BytesIO(data[: len(data) // 2]))
-
-
-@pytest.mark.parametrize(("said", "is_right"), [(2.0, True), (2.4, True), (1.51, True), (2.6, False), (1.4, False)])
-def test_how_long_a_whole_file_is(said: float, is_right: bool) -> None:
-    found = check_whole(tone(2.0), said)
-    assert (found is None) == is_right
-    if found is not None:
-        expected = f"{said:.2f} s, as its row says, within 0.5 s or 5%"
-        assert found == Problem(0, "wrong_duration", "2.00 s of audio", expected)
-
-
-def test_nothing_is_asked_of_a_file_whose_row_says_nothing_or_that_is_no_audio() -> None:
-    assert check_whole(b"text", None) is None
-    assert check_whole(b"text", 3.0) is None

