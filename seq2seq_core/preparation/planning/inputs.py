@@ -53,7 +53,7 @@ def make_job(
     corpora = [corpus for _, corpus in given]
     names = corpus_names(corpora)
     models = recipe.tokenizer.given or ()
-    named = _files_of_rules([config.model_dump(mode="json") for config in (recipe, *corpora)])
+    named = list(_files_of_rules([config.model_dump(mode="json") for config in (recipe, *corpora)]))
     _refuse_inside([*models, *named], output, {url: storage.identity(url) for url in (*models, *named)})
     inputs = _list_inputs(given, names, output, recipe.value_sides)
     fresh, ways = _without_known(inputs, None if verify_inputs or not output else output)
