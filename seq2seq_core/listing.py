@@ -6,6 +6,8 @@ stands in the output of the run that asks, and what stands in a dataset, run, mo
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import glob
 import logging
 import os
@@ -111,13 +113,38 @@ def _entries(fs: fsspec.AbstractFileSystem, path: str, pattern: str) -> _Entries
     base = posixpath.dirname(path)
     while glob.has_magic(base):
         base = posixpath.dirname(base)
+    if is_local and "**" not in path and base == posixpath.dirname(path):
+        return _of_folder(path, base, pattern)
     if is_local:
         found = [entry for entry in _glob(path, base) if not os.path.isdir(entry)]
     else:
         found = [entry for entry, about in fs.glob(path, detail=True).items() if about["type"] != "directory"]
     if not found:
-        raise StorageError("no such file", where=storage.redact(pattern), advice="Check the path or pattern.")
+        raise _none(pattern)
     return _sorted_out(base, found, is_local=is_local)
+
+
+def _of_folder(path: str, base: str, pattern: str) -> _Entries:
+    """What a pattern names in one local folder, of which thousands of files are told by reading that alone."""
+    name = posixpath.basename(path)
+    matches = re.compile(fnmatch.translate(name)).match
+    files, odd = list[str](), list[str]()
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(base) as entries:
+        for entry in entries:
+            if not matches(entry.name) or (entry.name[0] == "." and name[0] != "."):
+                continue
+            is_link = entry.is_symlink()  # of what it leads to, a circle for one, the entry cannot tell
+            if os.path.isfile(entry.path) if is_link else entry.is_file():
+                files.append(entry.path)
+            elif not (os.path.isdir(entry.path) if is_link else entry.is_dir()):
+                odd.append(entry.path)
+    if not files and not odd:
+        raise _none(pattern)
+    return _Entries(base, files, odd, is_search=True)
+
+
+def _none(pattern: str) -> StorageError:
+    return StorageError("no such file", where=storage.redact(pattern), advice="Check the path or pattern.")
 
 
 def _sorted_out(base: str, paths: Iterable[str], *, is_local: bool) -> _Entries:

@@ -33,6 +33,7 @@ from seq2seq_core.dataset.schema import SPLITS, Split, shard_schema
 from seq2seq_core.dataset.sides import DatasetSide
 from seq2seq_core.dataset.writer import length_histogram, merge_histograms
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.kinds import FOLLOW_FOLDER
 from seq2seq_core.modalities.base import SIDES, Side
 
 REPAIR = "Copy the folder again from where it is whole, or make it anew by the command that wrote it, in a new folder."
@@ -288,7 +289,8 @@ def _of(entry: GenerationEntry) -> str:
 
 
 def _unlisted(root: str, listed: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({*storage.files_below(root)} - set(listed)))
+    below = {path for path in storage.files_below(root) if not path.startswith(f"{FOLLOW_FOLDER}/")}
+    return tuple(sorted(below - set(listed)))
 
 
 def _expect(url: str, what: str, found: object, expected: object) -> None:

@@ -15,7 +15,7 @@ from seq2seq_core import claims, storage
 from seq2seq_core.claims import Claim, Place
 from seq2seq_core.dataset import generations
 from seq2seq_core.dataset.generations import Span
-from seq2seq_core.dataset.manifest import Manifest
+from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import ClaimError, DatasetError
 from seq2seq_core.preparation.compaction import folding, notes
@@ -40,6 +40,8 @@ def compact(root: str, grace_seconds: float) -> Manifest:
         ClaimError: Another run folds it.
         ForeignFileError: A file of somebody else stands where one would go.
     """
+    if not generations.journal(root) and not storage.exists(storage.join(root, MANIFEST_NAME)):
+        raise _none(root)  # before a folder is made for the claim
     with _alone(root):
         manifest = _standing(root)
         if len(manifest.generations) > 1:
@@ -88,11 +90,16 @@ def _too_many(manifest: Manifest, beyond: int | None) -> list[Span]:
 def _standing(root: str) -> Manifest:
     """The dataset as it stands, with no traces of its generations: what those left out is cleared away before."""
     manifest = generations.bring_up_to_date(root)
-    if manifest is None or not (manifest.generations and manifest.dealt):
-        problem = "no dataset stands here" if manifest is None else "the dataset was made by an earlier version"
-        raise DatasetError(problem, where=storage.redact(root), expected="one that `seq2seq prepare` has finished")
+    if manifest is None:
+        raise _none(root)
+    if not (manifest.generations and manifest.dealt):
+        raise _none(root, "the dataset was made by an earlier version")
     remove_leftovers(root, manifest)
     return manifest
+
+
+def _none(root: str, problem: str = "no dataset stands here") -> DatasetError:
+    return DatasetError(problem, where=storage.redact(root), expected="one that `seq2seq prepare` has finished")
 
 
 def _fold(root: str, manifest: Manifest, spans: list[Span]) -> Manifest:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seq2seq_core import storage
+from seq2seq_core.corpora.terms.source import Source
 from seq2seq_core.dataset.manifest import InputEntry, Manifest, SourceEntry
 from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
@@ -62,7 +63,7 @@ class Generation:
 
 def read_of(input_: Input, indexed: IndexedInput) -> Read:
     """An input with its key."""
-    return Read(input_, indexed, _digest([_way(input_), [file.fingerprint for file in indexed.files]]))
+    return Read(input_, indexed, _digest([_way(input_.source), [file.fingerprint for file in indexed.files]]))
 
 
 def source_entry(job: Job, read: Read) -> SourceEntry:
@@ -155,16 +156,16 @@ def chosen_generation(
 
 def origins(urls: Sequence[str]) -> list[str]:
     """The shortest ends of the paths that tell the files apart: names that do not depend on where a corpus lies."""
-    parts = [url.replace("://", "/").rstrip("/").split("/") for url in urls]
-    depth = 1
-    while len({tuple(p[-depth:]) for p in parts}) < len({tuple(p) for p in parts}):
+    paths = [url.replace("://", "/").rstrip("/") for url in urls]
+    count, depth = len({*paths}), 1
+    while len({*(ends := ["/".join(path.rsplit("/", depth)[-depth:]) for path in paths])}) < count:
         depth += 1
-    return ["/".join(p[-depth:]) for p in parts]
+    return ends
 
 
-def _way(input_: Input) -> dict[str, Any]:
+def _way(source: Source) -> dict[str, Any]:
     """How an input is read."""
-    way: dict[str, Any] = input_.source.model_dump(mode="json", exclude={"urls", "audio_root"})
+    way: dict[str, Any] = source.model_dump(mode="json", exclude={"urls", "audio_root"})
     return way
 
 

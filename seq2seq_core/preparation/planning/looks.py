@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from seq2seq_core import looks, storage
 from seq2seq_core.corpora.terms.source import Source
@@ -38,26 +38,26 @@ class WaysOf:
         return self._known[told]
 
 
-def looks_of(sources: Sequence[Source], ways: Sequence[str]) -> list[str]:
+def looks_of(sources: Sequence[Source], ways: Sequence[str], identities: Mapping[str, str]) -> list[str]:
     """What names how each source is read and looks: 32 hexadecimal digits, or "" where that tells nothing.
 
     Args:
         sources: What to look at. Of local files each is asked, of object stores the folders that they stand in.
         ways: How each is read.
+        identities: What each file is known by.
     """
     now = time.time()
     found = looks.looks_of([url for source in sources for url in source.urls])
-    known = dict(zip(found, storage.identities(found), strict=True))
     return [
-        _look(way, [(known[url], found[url]) if url in found else None for url in source.urls], now)
+        _look(way, [(identities[url], found.get(url)) for url in source.urls], now)
         for source, way in zip(sources, ways, strict=True)
     ]
 
 
-def _look(way: str, files: Sequence[tuple[str, Look] | None], now: float) -> str:
-    told = []
-    for file in files:
-        if file is None or (file[1].written or 0.0) > now - _SETTLED_SECONDS:
+def _look(way: str, files: Sequence[tuple[str, Look | None]], now: float) -> str:
+    told = [way]
+    for identity, look in files:
+        if look is None or (look.written or 0.0) > now - _SETTLED_SECONDS:
             return ""
-        told.append([file[0], file[1].bytes, file[1].version])
-    return storage.digest_bytes(json.dumps([way, told]).encode())
+        told += (identity, str(look.bytes), look.version)
+    return storage.digest_bytes("\0".join(told).encode())

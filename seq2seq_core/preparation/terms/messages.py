@@ -72,7 +72,8 @@ class Job(Terms):
     Attributes:
         inputs: What is to be read: all but what the dataset holds and looks as it did then.
         passed: How many inputs that leaves out.
-        ways: How all inputs are read, those left out as well: numbers of corpora, and keys (see `planning.looks`).
+        ways: How all inputs are read, those left out as well, and corpora of which there may be no file this time:
+            numbers of corpora, and keys (see `planning.looks`).
         configuration: The resolved configuration, for the manifest.
         holder: Who does it, for others that meet its traces.
     """

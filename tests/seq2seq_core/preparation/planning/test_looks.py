@@ -104,7 +104,7 @@ def test_ways_are_told_apart_as_they_are_named() -> None:
 
 def test_stores_that_tell_no_version_and_files_that_are_not_there_tell_nothing(tmp_path: Path) -> None:
     source = Source(format="tsv", urls=(str(tmp_path / "missing.tsv"),), fields=())
-    assert looks_of([source], ["x"]) == [""]
+    assert looks_of([source], ["x"], {source.urls[0]: "y"}) == [""]
     listing = {"name": "b/k", "size": 3, "type": "file"}
     assert looks._of_entry(listing) is None
     assert looks._of_entry({**listing, "ETag": '"e"', "LastModified": "2026-01-01"}) == (3, '"e"', None)

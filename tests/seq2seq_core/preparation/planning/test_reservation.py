@@ -182,7 +182,7 @@ def test_a_run_that_was_overtaken_says_so(workshop: Any, landing: Landing, outpu
     plan, units, _, decisions, shards = build_second(workshop, landing, workshop.sentences(150))
     theirs = load_manifest(output)
     entry = theirs.generations[0].model_copy(update={"index": 1, "fingerprint": "f" * 32})
-    theirs = theirs.model_copy(update={"fingerprint": "f" * 32, "generations": (*theirs.generations, entry)})
+    theirs = theirs.model_copy(update={"fingerprint": "f" * 32, "generations": (entry,)})
     storage.publish_text(storage.join(output, generation_path(1)), theirs.model_dump_json())
     with pytest.raises(DatasetError, match=r"another run has added generation 1; found fingerprint f+; expected"):
         finish(plan, units, [decisions.tokenizers], shards)
