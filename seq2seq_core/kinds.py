@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from seq2seq_core import storage
 
 Kind = Literal["dataset", "run", "model", "translation", "transcription"]
-Work = Literal["preparation", "training", "translation", "transcription", "acceptance"]
+Work = Literal["preparation", "compaction", "training", "translation", "transcription", "acceptance"]
 
 CLAIM_FOLDER = ".claim"
 CLAIM_NAME = "claim.json"

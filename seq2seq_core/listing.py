@@ -6,6 +6,8 @@ stands in the output of the run that asks, and what stands in a dataset, run, mo
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import glob
 import logging
 import os
@@ -22,6 +24,7 @@ from fsspec.utils import glob_translate
 from seq2seq_core import storage
 from seq2seq_core.errors import InputError, StorageError
 from seq2seq_core.kinds import RECORDS, kind_of
+from seq2seq_core.local_disk import RealPaths
 
 _SHOWN = 3
 _KINDS = (
@@ -68,11 +71,12 @@ def find_files(pattern: str, output: str | None = None) -> list[Found]:
     fs, path = storage.filesystem(pattern)
     with storage.named(pattern):
         entries = _entries(fs, path, pattern)
+    real = RealPaths()
     files = sorted(
         Found(
             storage.as_url(fs, entry, pattern) if entries.is_search else pattern,
             entry.removeprefix(entries.base).lstrip("/"),
-            _identity(fs, entry),
+            real.of(entry) if isinstance(fs, LocalFileSystem) else str(fs.unstrip_protocol(entry)),
         )
         for entry in entries.paths
     )
@@ -109,13 +113,38 @@ def _entries(fs: fsspec.AbstractFileSystem, path: str, pattern: str) -> _Entries
     base = posixpath.dirname(path)
     while glob.has_magic(base):
         base = posixpath.dirname(base)
+    if is_local and "**" not in path and base == posixpath.dirname(path):
+        return _of_folder(path, base, pattern)
     if is_local:
         found = [entry for entry in _glob(path, base) if not os.path.isdir(entry)]
     else:
         found = [entry for entry, about in fs.glob(path, detail=True).items() if about["type"] != "directory"]
     if not found:
-        raise StorageError("no such file", where=storage.redact(pattern), advice="Check the path or pattern.")
+        raise _none(pattern)
     return _sorted_out(base, found, is_local=is_local)
+
+
+def _of_folder(path: str, base: str, pattern: str) -> _Entries:
+    """What a pattern names in one local folder, of which thousands of files are told by reading that alone."""
+    name = posixpath.basename(path)
+    matches = re.compile(fnmatch.translate(name)).match
+    files, odd = list[str](), list[str]()
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(base) as entries:
+        for entry in entries:
+            if not matches(entry.name) or (entry.name[0] == "." and name[0] != "."):
+                continue
+            is_link = entry.is_symlink()  # of what it leads to, a circle for one, the entry cannot tell
+            if os.path.isfile(entry.path) if is_link else entry.is_file():
+                files.append(entry.path)
+            elif not (os.path.isdir(entry.path) if is_link else entry.is_dir()):
+                odd.append(entry.path)
+    if not files and not odd:
+        raise _none(pattern)
+    return _Entries(base, files, odd, is_search=True)
+
+
+def _none(pattern: str) -> StorageError:
+    return StorageError("no such file", where=storage.redact(pattern), advice="Check the path or pattern.")
 
 
 def _sorted_out(base: str, paths: Iterable[str], *, is_local: bool) -> _Entries:
@@ -180,12 +209,9 @@ def _refuse_odd_name(file: Found) -> None:
 
 def _by_name(file: Found) -> tuple[bool, int, str]:
     """Of names for one file the real one is first, then the shortest."""
-    is_alias = storage.is_local(file.url) and str(storage.local_path(file.url)) != file.identity
+    fs, path = storage.filesystem(file.url)
+    is_alias = isinstance(fs, LocalFileSystem) and path != file.identity
     return is_alias, len(file.below), file.below
-
-
-def _identity(fs: fsspec.AbstractFileSystem, path: str) -> str:
-    return os.path.realpath(path) if isinstance(fs, LocalFileSystem) else str(fs.unstrip_protocol(path))
 
 
 class _Sieve:

@@ -108,6 +108,23 @@ def open_input(path: str, url: str) -> IO[bytes]:
     return io.BufferedReader(_NamedFile(path, "rb", url), _READ_BUFFER_BYTES)
 
 
+class RealPaths:
+    """The real paths of many files, without links: that of a folder that they stand in is found out once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """As `os.path.realpath` has it."""
+        folder, _, name = path.rpartition("/")
+        if not folder or name in ("", ".", ".."):
+            return os.path.realpath(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder).rstrip("/")
+        found = f"{self._folders[folder]}/{name}"
+        return os.path.realpath(found) if os.path.islink(found) else found
+
+
 def read_ranges(path: str, url: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
     """Parts of a file, each from a first byte to the one behind the last; short where the file ends before."""
     with _NamedFile(path, "rb", url) as file, named(url):

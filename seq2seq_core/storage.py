@@ -19,7 +19,7 @@ import operator
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -83,6 +83,12 @@ def identity(url: str) -> str:
         return os.path.realpath(path)
     fs, path = filesystem(url)
     return str(fs.unstrip_protocol(path)).rstrip("/")
+
+
+def identities(urls: Iterable[str]) -> list[str]:
+    """The `identity` of each of many files, now."""
+    real = local_disk.RealPaths()
+    return [identity(url) if (path := _path_of(url)) is None else real.of(path) for url in urls]
 
 
 def as_url(fs: fsspec.AbstractFileSystem, path: str, like: str) -> str:
@@ -208,6 +214,8 @@ def list_folder(url: str) -> list[str]:
         fs, path = filesystem(url)
         path = path.rstrip("/")
         try:
+            if fs is _LOCAL:
+                return sorted(os.listdir(path or "/"))
             entries = [entry.rstrip("/") for entry in cast(list[str], fs.ls(path, detail=False))]
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -335,6 +343,8 @@ def named(url: str) -> Iterator[None]:
 
 def _path_of(url: str) -> str | None:
     """The absolute path of a file of this machine; None for any other."""
+    if url[:1] == "/" and "://" not in url:  # as of thousands of files that were listed
+        return url.rstrip("/") or "/"
     bare = _LOCAL_PREFIX.sub("", url)
     if bare == url and "://" in url:
         return None

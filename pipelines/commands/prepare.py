@@ -29,6 +29,8 @@ from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.modalities.table import modality_of
+from seq2seq_core.preparation.compaction import compact
+from seq2seq_core.preparation.compaction.config import CompactionConfig
 from seq2seq_core.preparation.planning import inputs
 from seq2seq_core.preparation.planning.inputs import Given, Landed
 from seq2seq_core.preparation.planning.watch import clear_totals
@@ -41,7 +43,7 @@ _SMALL_BYTES = 32 << 20
 _MOST_PROCESSES = 16
 WORK = ("seq2seq_core.preparation.steps",)
 """What processes that prepare will need."""
-_CHANGES_NO_RESULT = frozenset({"output", "report"})
+_CHANGES_NO_RESULT = frozenset({"output", "report", "verify_inputs", "compaction"})
 _OF_ONE_CORPUS = (
     "source",
     "target",
@@ -102,6 +104,14 @@ class PrepareConfig(Recipe):
         (), description="sets that are no part of the dataset and whose rows are kept out of training all the same"
     )
     output: Location = Field(description="folder of the dataset")
+    verify_inputs: bool = Field(
+        False,
+        description="read all inputs again; default: only those that are new, or whose size, or version or time of "
+        "writing, is another than when the dataset took them",
+    )
+    compaction: CompactionConfig = Field(
+        CompactionConfig(), description="how a dataset that grows is kept in few generations and files"
+    )
     report: bool = Field(True, description="write report.html into the folder (needs the extra seq2seq[report])")
 
     @pydantic.model_validator(mode="after")
@@ -185,6 +195,7 @@ def run(config: PrepareConfig, beam_arguments: Sequence[str] = ()) -> Manifest:
         while not prepare.run(job, workers, beam_arguments):
             logger.info("%s: looking again for what is new", storage.redact(config.output))
             job = _begin_job(config)
+    compact.keep_few(config.output, config.compaction)
     if config.report:
         from seq2seq_core.report.dataset_page import write_beside
 
@@ -201,7 +212,8 @@ def try_rules(config: DryRunConfig) -> str:
     from seq2seq_core.preparation.trial.dry_run import try_recipe
     from seq2seq_core.report.dry_run import describe_dry_run
 
-    return describe_dry_run(try_recipe(make_job(config), config.sample))
+    every = config.model_copy(update={"verify_inputs": True})  # what a dataset has taken is sampled as well
+    return describe_dry_run(try_recipe(make_job(every), config.sample))
 
 
 def make_job(config: PrepareConfig, landed: Landed | None = None) -> Job:
@@ -217,6 +229,7 @@ def make_job(config: PrepareConfig, landed: Landed | None = None) -> Job:
         given=given,
         shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
         configuration=_resolved(config),
+        verify_inputs=config.verify_inputs,
         landed=landed,
     )
 

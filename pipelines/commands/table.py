@@ -105,6 +105,15 @@ COMMANDS = {
             switches=("verify",),
         ),
         Command(
+            name="compact",
+            summary="Fold the generations of a dataset that has grown into one: the same rows in fewer files.",
+            main="pipelines.commands.compact:main",
+            config="pipelines.commands.compact:CompactConfig",
+            usage="seq2seq compact DATASET [--grace_seconds S]",
+            positional=1,
+            carries_on=True,
+        ),
+        Command(
             name="status",
             summary="Say whether the jobs of some folders are running, finished, stopped or dead, and how far.",
             main="pipelines.commands.status:main",

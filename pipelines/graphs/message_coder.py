@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from apache_beam import coders
 
-from seq2seq_core.preparation.terms import messages
+from seq2seq_core.preparation.terms import known, messages
 from seq2seq_core.preparation.terms.corpus import Message
 
 _KINDS: dict[str, type[Message]] = {
-    name: kind for name, kind in vars(messages).items() if isinstance(kind, type) and issubclass(kind, Message)
+    name: kind
+    for name, kind in (vars(messages) | vars(known)).items()
+    if isinstance(kind, type) and issubclass(kind, Message)
 }
 
 

@@ -71,6 +71,6 @@ def run(job: Job, workers: Workers | None = None, beam_arguments: Sequence[str] 
 def _generations(output: str) -> int:
     """How many generations of the dataset readers see; 0 when there is none, or none that can be read."""
     try:
-        return len(load_manifest(output).generations)
+        return load_manifest(output).newest + 1
     except DatasetError:
         return 0

@@ -15,11 +15,11 @@ from seq2seq_core.listing import find_files
 
 def expand_all(patterns: Iterable[str], output: str | None = None) -> list[str]:
     """All files that some patterns name, outside of the output; a StorageError when one names none."""
-    found = [file.url for pattern in patterns for file in find_files(pattern, output)]
-    by_path = {storage.filesystem(url)[1]: url for url in found}
+    found = [file for pattern in patterns for file in find_files(pattern, output)]
+    by_path = {storage.filesystem(file.url)[1]: file for file in found}
     kept: dict[str, str] = {}
     for path in sorted(by_path):
-        kept.setdefault(storage.identity(by_path[path]), by_path[path])
+        kept.setdefault(by_path[path].identity, by_path[path].url)
     return list(kept.values())
 
 

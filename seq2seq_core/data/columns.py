@@ -106,8 +106,7 @@ class Columns:
         shards = dataset.split(split).shards
         sides, runs = open_shards(dataset, shards, cache or cache_folder())
         source, target = (Column(side, runs) for side in sides)
-        digest = storage.digest_bytes("\n".join(shard.digest for shard in shards).encode())
-        return cls(source, target, digest, dataset.manifest.sides["source"].modality)
+        return cls(source, target, _digest(dataset, split), dataset.manifest.sides["source"].modality)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -120,6 +119,14 @@ class Columns:
     def lengths_of(self, rows: int) -> RowLengths:
         """Those of the first so many rows."""
         return self.lengths if rows == len(self) else SomeLengths(self.lengths, 0, rows)
+
+
+def _digest(dataset: Dataset, split: Split) -> str:
+    """Of a dataset that has grown it stays what it is when generations are folded: rows stand where they stood."""
+    manifest = dataset.manifest
+    shards = [shard.digest for shard in dataset.split(split).shards]
+    named = [manifest.digest, split] if manifest.newest > 0 else shards
+    return storage.digest_bytes("\n".join(named).encode())
 
 
 def _steps(offsets: Rows) -> npt.NDArray[np.int32]:

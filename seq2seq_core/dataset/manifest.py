@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import pydantic
+import pydantic_core
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import FORMAT_VERSION, Split
@@ -20,8 +21,11 @@ from seq2seq_core.modalities.table import USUAL
 MANIFEST_NAME = "dataset.json"
 REPORT_NAME = "report.html"
 """A page about the dataset for people; it is no part of it: written after the manifest, or not at all."""
-NEAR_FOLDER = "near"
-"""Hashes by which later generations find near-duplicates of rows of earlier ones."""
+KNOWN_FOLDER = "known"
+"""Digests by which later generations find rows, inputs and near-duplicates of earlier ones."""
+
+KnownKind = Literal["rows", "bands", "kept"]
+"""What is known of earlier generations: ids of rows; hashes of what they are near to; what stays in whose place."""
 
 
 class _Entry(pydantic.BaseModel):
@@ -45,6 +49,7 @@ class SourceEntry(_Entry):
         origin: What its rows have in the column `origin`.
         key: Names its content and how it is read, whatever it is called.
         files: Its files.
+        look: Names how they looked when they were read (see `planning.looks`); "" where that tells nothing.
     """
 
     corpus: str
@@ -52,6 +57,11 @@ class SourceEntry(_Entry):
     origin: str
     key: str
     files: tuple[InputEntry, ...]
+    look: str = ""
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_no_look(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "look" or value}
 
 
 class TokenizerEntry(_Entry):
@@ -102,6 +112,7 @@ class RejectedEntry(_Entry):
 class CorpusEntry(_Entry):
     """A corpus of the training split; `origins` are the values of the rows' `origin` column that belong to it.
 
+    Those of generations that are folded into one stand in files: see `Dataset.folded_inputs`.
     `weight` says how often an epoch passes over its rows; `tag` is the control piece before each of its sources.
     """
 
@@ -166,18 +177,93 @@ def added(*parts: Mapping[str, float]) -> dict[str, float]:
     return {name: round(sum(part.get(name, 0.0) for part in parts), 3) for name in names}
 
 
+class RunEntry(_Entry):
+    """Sorted entries of fixed width in some files, each of an equal range of keys (see `preparation.known.runs`).
+
+    Attributes:
+        path: What the names of its files begin with, relative to the dataset folder.
+        parts: The number of files.
+        ranges: Into how many equal ranges the keys of each are cut.
+        rows: Entries of all files.
+        bytes: Their size together.
+        digest: xxh3-128 of the digests of all files.
+    """
+
+    path: str
+    parts: pydantic.PositiveInt
+    ranges: pydantic.PositiveInt
+    rows: pydantic.NonNegativeInt
+    bytes: int
+    digest: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(run_part(self.path, index, self.parts) for index in range(self.parts))
+
+
+def run_part(path: str, index: int, parts: int) -> str:
+    """A file of a run."""
+    return f"{path}-{index:05d}-of-{parts:05d}.run"
+
+
+class FoldedInputs(_Entry):
+    """What was read by generations that are folded into one.
+
+    Attributes:
+        path: A file with a line of JSON, a `SourceEntry`, for each source.
+        sources: Their number.
+        bytes: Its size.
+        digest: xxh3-128 of it.
+        names: What the sources are known by: keys, origins and looks.
+    """
+
+    path: str
+    sources: int
+    bytes: int
+    digest: str
+    names: RunEntry
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.path, *self.names.paths)
+
+
 class GenerationEntry(_Entry):
-    """What one run added to a dataset; `fingerprint` names its inputs, the recipe and all generations before it."""
+    """What one run added to a dataset, or several that are folded into one entry.
+
+    Attributes:
+        index: Its number; of several, that of the last.
+        first: The first of several.
+        fingerprint: Names its inputs, the recipe and all generations before it.
+        ledger: Where every row went.
+        inputs: What it read; nothing where that stands in a file.
+        folded: What several have read together.
+        looks: How sources that were seen before look now.
+        digest: Names the data of the dataset with all generations up to this one; "" where that follows from shards.
+    """
 
     index: int
+    first: int | None = None
     fingerprint: str
     ledger: Ledger
     inputs: tuple[SourceEntry, ...]
+    folded: FoldedInputs | None = None
+    looks: tuple[str, ...] = ()
+    digest: str = ""
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_nothing(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unsaid = ("first", "folded", "looks", "digest")
+        return {name: value for name, value in dump(self).items() if name not in unsaid or value not in (None, (), "")}
 
     @property
-    def folder(self) -> str:
-        """Its folder below those of splits and rejected rows; "" for the first generation, which has none."""
-        return generation_folder(self.index, self.fingerprint)
+    def span(self) -> tuple[int, int]:
+        """The first and the last generation it stands for."""
+        return self.index if self.first is None else self.first, self.index
+
+    @property
+    def sources(self) -> int:
+        return len(self.inputs) + (self.folded.sources if self.folded else 0)
 
 
 class Manifest(_Entry):
@@ -189,7 +275,10 @@ class Manifest(_Entry):
             tokenizers, but not the corpora.
         modalities: What each side is, by the table of modalities, with all its settings and what they came to; its
             tokenizer belongs to a side of text.
-        generations: What each run added. Shards, rejects and inputs above stand in their order; the ledger is the sum.
+        generations: What each run added, or several together. Shards, rejects and inputs above stand in their order;
+            the ledger is the sum. Inputs of generations that are folded into one stand in files of their own.
+        dealt: Into how many training shards the first generation was dealt: a part of the recipe's name.
+        known: By what later generations find out what stands here already.
     """
 
     format_version: int = FORMAT_VERSION
@@ -205,6 +294,8 @@ class Manifest(_Entry):
     corpora: tuple[CorpusEntry, ...] = ()
     inputs: tuple[InputEntry, ...]
     generations: tuple[GenerationEntry, ...] = ()
+    dealt: int = 0
+    known: dict[KnownKind, tuple[RunEntry, ...]] = {}
     configuration: dict[str, Any]
     software: dict[str, str]
 
@@ -226,9 +317,33 @@ class Manifest(_Entry):
         vocabularies = {side: entry.vocabulary_size for side, entry in self.tokenizers.items()}
         return sides_of(self.modalities, vocabularies)
 
+    def files(self) -> Iterator[str]:
+        """All files that it names, relative to the dataset folder."""
+        yield from (entry.path for entry in self.tokenizers.values())
+        yield from (shard.path for entry in self.splits.values() for shard in entry.shards)
+        yield from (entry.path for entry in self.rejected)
+        yield from (path for runs in self.known.values() for run in runs for path in run.paths)
+        yield from (path for entry in self.generations if entry.folded for path in entry.folded.paths)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The first and the last generation that each entry stands for."""
+        return [entry.span for entry in self.generations]
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest generation; -1 where nothing is said of generations."""
+        return self.generations[-1].index if self.generations else -1
+
     @property
     def digest(self) -> str:
-        """Names the data itself: shards and tokenizers in order, whatever paths or software made them."""
+        """Names the data itself: tokenizers, and the rows of all generations in order.
+
+        It follows from the shards as they were added, whatever paths or software made them, and stays what it is when
+        generations are folded into one: their rows stand where they stood.
+        """
+        if self.generations and self.generations[-1].digest:
+            return self.generations[-1].digest
         parts = [entry.digest for entry in self.tokenizers.values()]
         parts += [f"{split}:{s.digest}" for split, entry in sorted(self.splits.items()) for s in entry.shards]
         return storage.digest_bytes("\n".join(parts).encode())
@@ -276,7 +391,8 @@ def publish_manifest(root: str, manifest: Manifest) -> None:
 
 def manifest_text(manifest: Manifest) -> str:
     """What stands in the file of a manifest."""
-    return json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    ordered = json.loads(json.dumps(manifest.model_dump(mode="json"), sort_keys=True))
+    return pydantic_core.to_json(ordered, indent=1).decode() + "\n"  # many times as fast as json with an indent
 
 
 def generation_folder(index: int, fingerprint: str) -> str:

@@ -14,8 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.manifest import Manifest, RejectedEntry, ShardEntry, SplitEntry, TokenizerEntry, load_manifest
-from seq2seq_core.dataset.schema import ID_BYTES, Split
+from seq2seq_core.dataset.manifest import (
+    Manifest,
+    RejectedEntry,
+    ShardEntry,
+    SourceEntry,
+    SplitEntry,
+    TokenizerEntry,
+    load_manifest,
+)
+from seq2seq_core.dataset.schema import Split
 from seq2seq_core.errors import DatasetError, StorageError
 from seq2seq_core.modalities.base import Side
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -137,9 +145,11 @@ class Dataset:
             begin: The first row that is asked for.
             end: That after the last one; None: all.
         """
-        by_origin = {origin: corpus.weight for corpus in self.manifest.corpora for origin in corpus.origins}
-        if all(weight == 1 for weight in by_origin.values()):
+        if all(corpus.weight == 1 for corpus in self.manifest.corpora):
             return None
+        by_origin = {origin: corpus.weight for corpus in self.manifest.corpora for origin in corpus.origins}
+        by_corpus = {corpus.name: corpus.weight for corpus in self.manifest.corpora}
+        by_origin |= {entry.origin: by_corpus.get(entry.corpus, 1.0) for entry in self.folded_inputs()}
         values = sorted({1.0, *by_origin.values()})
         codes = {origin: values.index(weight) for origin, weight in by_origin.items()}
         none, usual = np.zeros(0, np.min_scalar_type(len(values) - 1)), values.index(1.0)
@@ -159,6 +169,21 @@ class Dataset:
                 found.append(shard)
             row += shard.rows
         return first, found
+
+    def folded_inputs(self) -> Iterator[SourceEntry]:
+        """What generations have read that are folded into one; of others the manifest says it.
+
+        Raises:
+            DatasetError: A file is missing or damaged.
+        """
+        for folded in (entry.folded for entry in self.manifest.generations if entry.folded is not None):
+            url = storage.join(self.root, folded.path)
+            data = b"".join(_blocks(_opened(url), storage.redact(url)))
+            found = storage.digest_bytes(data)
+            if found != folded.digest:
+                where = storage.redact(url)
+                raise DatasetError("a damaged list of inputs", where=where, found=found, expected=folded.digest)
+            yield from map(SourceEntry.model_validate_json, data.splitlines())
 
     def texts(self, split: Split, side: Side) -> list[str]:
         """The normalised texts of one side of a split in order.
@@ -190,9 +215,7 @@ class Dataset:
 
     def blocks(self, entry: FileEntry) -> Iterator[bytes]:
         """All bytes of a file of the dataset, some at a time; errors as in `read_shard`."""
-        with self.open_file(entry) as file, _reading(storage.redact(storage.join(self.root, entry.path))):
-            while block := file.read(_BLOCK_BYTES):
-                yield block
+        yield from _blocks(self.open_file(entry), storage.redact(storage.join(self.root, entry.path)))
 
     def open_file(self, entry: FileEntry) -> IO[bytes]:
         """The bytes of a file of the dataset; the caller closes it.
@@ -214,21 +237,6 @@ class Dataset:
                 expected=entry.digest,
             )
         return tokenizer
-
-
-def read_ids(url: str) -> pa.Array:
-    """The column `id` of a shard, the only one that is read (fixed-size binary, one element a row).
-
-    Raises:
-        DatasetError: The file is missing or damaged.
-        StorageError: It cannot be opened or read.
-    """
-    where = storage.redact(url)
-    with _opened(url) as file:
-        ids = pa.concat_arrays([t.column("id").combine_chunks() for t in row_groups(file, where, None, ["id"])])
-    if ids.type != pa.binary(ID_BYTES):
-        raise DatasetError("wrong type of column id", where=where, found=ids.type, expected=pa.binary(ID_BYTES))
-    return ids
 
 
 def row_groups(
@@ -269,6 +277,12 @@ def _spread(
     codes = np.array([by_origin.get(origin, usual) for origin in encoded.dictionary.to_pylist()], dtype)
     spread: npt.NDArray[np.unsignedinteger] = codes[encoded.indices.to_numpy()]
     return spread
+
+
+def _blocks(file: IO[bytes], where: str) -> Iterator[bytes]:
+    with file, _reading(where):
+        while block := file.read(_BLOCK_BYTES):
+            yield block
 
 
 def _opened(url: str) -> IO[bytes]:

@@ -15,17 +15,18 @@ import pyarrow.compute as pc
 import xxhash
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.generations import generation_path
+from seq2seq_core.dataset import generations
 from seq2seq_core.dataset.manifest import (
     MANIFEST_NAME,
-    NEAR_FOLDER,
     REPORT_NAME,
+    FoldedInputs,
     GenerationEntry,
     Ledger,
+    Manifest,
+    RunEntry,
     ShardEntry,
     SplitEntry,
     TokenizerEntry,
-    read_manifest,
 )
 from seq2seq_core.dataset.reader import Dataset, FileEntry
 from seq2seq_core.dataset.schema import SPLITS, Split, shard_schema
@@ -39,7 +40,6 @@ REPAIR = "Copy the folder again from where it is whole, or make it anew by the c
 """What to do about a file that is not what its manifest says."""
 
 _NOTES_SHOWN = 5
-_OWN_FOLDERS = (f"{NEAR_FOLDER}/", f"{FOLLOW_FOLDER}/")
 
 _log = logging.getLogger(__name__)
 
@@ -91,18 +91,23 @@ def verify(root: str) -> Verification:
         _check_split(dataset, name, split)
     _check_rejected(dataset)
     _check_ledgers(dataset)
-    committed = _check_generations(dataset)
+    committed, waiting = _check_journal(dataset)
+    known = [run for runs in manifest.known.values() for run in runs]
+    folded = [entry.folded for entry in manifest.generations if entry.folded is not None]
+    sizes += [*(_check_run(dataset, run) for run in known), *(_check_folded(dataset, entry) for entry in folded)]
     shards = [shard for split in manifest.splits.values() for shard in split.shards]
     listed: list[FileEntry] = [*tokenizers.values(), *shards, *manifest.rejected]
     sizes += [*(shard.bytes for shard in shards), *(entry.bytes for entry in manifest.rejected)]
+    others = [*committed, *(path for run in known for path in run.paths)]
+    others += [path for entry in folded for path in entry.paths]
     return Verification(
-        files=len(listed) + len(committed) + 1,
+        files=len(listed) + len(others) + 1,
         bytes=sum(sizes),
         rows=sum(shard.rows for shard in shards),
         source_tokens=sum(shard.source_tokens for shard in shards),
         target_tokens=sum(shard.target_tokens for shard in shards),
         rejected=sum(entry.rows for entry in manifest.rejected),
-        unlisted=_unlisted(root, {MANIFEST_NAME, REPORT_NAME, *committed, *(entry.path for entry in listed)}),
+        unlisted=_unlisted(root, {MANIFEST_NAME, REPORT_NAME, *others, *waiting, *(entry.path for entry in listed)}),
     )
 
 
@@ -230,20 +235,53 @@ def _expect_kept(dataset: Dataset, of: str, rows: dict[Split, int], ledger: Ledg
     _expect(url, f"rows read that were neither kept, duplicates nor rejected{of}", ledger.balance, 0)
 
 
-def _check_generations(dataset: Dataset) -> list[str]:
-    """The manifests as of each generation, where they are, are beginnings of that of the whole; their paths."""
-    whole, present = dataset.manifest, []
-    for entry in whole.generations:
-        url = storage.join(dataset.root, generation_path(entry.index))
-        if storage.exists(url):
-            present.append(generation_path(entry.index))
-            found = read_manifest(url)
-            _expect(url, "fingerprint", found.fingerprint, entry.fingerprint)
-            _expect(url, "number of generations", len(found.generations), entry.index + 1)
-            for name, split in whole.splits.items():
-                expected = tuple(shard for shard in split.shards if shard.generation <= entry.index)
-                _expect(url, f"shards of split {name}", found.splits[name].shards, expected)
-    return present
+def _check_journal(dataset: Dataset) -> tuple[list[str], list[str]]:
+    """The records that the manifest follows from, where they are, say the same; their paths.
+
+    Others are those of generations that are folded by now: they stand a while longer with their files, for readers
+    that have opened the dataset before.
+    """
+    whole, spans = dataset.manifest, generations.journal(dataset.root)
+    standing = [span for span in whole.spans if span in spans]
+    for span, entry in zip(whole.spans, whole.generations, strict=True):
+        if span in standing:
+            _check_record(dataset, generations.read_record(dataset.root, span), entry)
+    waiting: list[str] = []
+    for span in (span for span in spans if span not in standing):
+        record = generations.read_record(dataset.root, span)
+        waiting += [generations.record_path(span), *record.files()]
+    return [generations.record_path(span) for span in standing], waiting
+
+
+def _check_record(dataset: Dataset, record: Manifest, entry: GenerationEntry) -> None:
+    url, (first, last) = storage.join(dataset.root, generations.record_path(entry.span)), entry.span
+    _expect(url, "fingerprint", record.fingerprint, entry.fingerprint)
+    for name, split in dataset.manifest.splits.items():
+        expected = tuple(shard for shard in split.shards if first <= shard.generation <= last)
+        _expect(url, f"shards of split {name}", record.splits[name].shards if name in record.splits else (), expected)
+
+
+def _check_run(dataset: Dataset, run: RunEntry) -> int:
+    """Compare the files of a run with its entry; their size in bytes."""
+    sizes, digests = 0, ""
+    for path in run.paths:
+        url = storage.join(dataset.root, path)
+        if not storage.exists(url):
+            raise DatasetError("a file is missing", where=storage.redact(url), expected="as listed", advice=REPAIR)
+        sizes, digests = sizes + storage.size(url), digests + storage.digest_file(url)
+    url = storage.join(dataset.root, run.path)
+    _expect(url, "bytes", sizes, run.bytes)
+    _expect(url, "digest", storage.digest_bytes(digests.encode()), run.digest)
+    return sizes
+
+
+def _check_folded(dataset: Dataset, folded: FoldedInputs) -> int:
+    """Compare the list of inputs of folded generations with its entry; the size of that and of their names."""
+    url = storage.join(dataset.root, folded.path)
+    data = storage.read_bytes(url)
+    _expect(url, "digest", storage.digest_bytes(data), folded.digest)
+    _expect(url, "sources", data.count(b"\n"), folded.sources)
+    return len(data) + _check_run(dataset, folded.names)
 
 
 def _of(entry: GenerationEntry) -> str:
@@ -251,8 +289,8 @@ def _of(entry: GenerationEntry) -> str:
 
 
 def _unlisted(root: str, listed: Iterable[str]) -> tuple[str, ...]:
-    below = set(storage.files_below(root))
-    return tuple(sorted(path for path in below - set(listed) if not path.startswith(_OWN_FOLDERS)))
+    below = {path for path in storage.files_below(root) if not path.startswith(f"{FOLLOW_FOLDER}/")}
+    return tuple(sorted(below - set(listed)))
 
 
 def _expect(url: str, what: str, found: object, expected: object) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 from seq2seq_core.preparation.building.build import Decisions, build_shard
 from seq2seq_core.preparation.building.tokenizers import make_tokenizers
+from seq2seq_core.preparation.known.merging import merge_part, parts_to_merge
 from seq2seq_core.preparation.planning.planner import index_input, make_plan
-from seq2seq_core.preparation.publishing.publish import finish
+from seq2seq_core.preparation.publishing.publish import KnownReports, finish
 from seq2seq_core.preparation.shuffle.catalogue import catalogue
 from seq2seq_core.preparation.sieves.caps import add_up, count_rows
 from seq2seq_core.preparation.sieves.held_out import index_held_out
@@ -24,6 +25,7 @@ from seq2seq_core.preparation.sieves.near.search import find_buckets, find_edges
 from seq2seq_core.preparation.staging.held_out_sources import collect_sources
 from seq2seq_core.preparation.staging.stage import stage_unit
 from seq2seq_core.preparation.terms.corpus import Message
+from seq2seq_core.preparation.terms.known import MergedPart, MergePart
 from seq2seq_core.preparation.terms.messages import (
     NO_INDEX,
     NO_SOURCES,
@@ -59,7 +61,7 @@ STAGE_HELD_OUT, COLLECT_SOURCES, STAGE_TRAINING = "stage_held_out", "collect_sou
 CATALOGUE, COUNT_ROWS, ADD_UP = "catalogue", "count_rows", "add_up"
 MAKE_TOKENIZERS, INDEX_HELD_OUT = "make_tokenizers", "index_held_out"
 SIGN_SHARDS, FIND_BUCKETS, FIND_EDGES, CONNECT = "sign_shards", "find_buckets", "find_edges", "connect"
-BUILD_SHARDS, PUBLISH = "build_shards", "publish"
+BUILD_SHARDS, MERGE_KNOWN, PUBLISH = "build_shards", "merge_known", "publish"
 
 
 def _always(terms: Terms) -> bool:
@@ -276,13 +278,27 @@ def _rows_built(report: ShardReport) -> Mapping[str, int]:
     return {"rows_kept": report.entry.rows, "rows_duplicate": report.duplicates, "rows_rejected": rejected}
 
 
+def _is_known_later(terms: Terms) -> bool:
+    return terms.recipe.deduplicate != "none" or _searches_near(terms)
+
+
+def _parts_to_merge(plan: Plan) -> list[MergePart]:
+    return [] if plan.head.is_done else parts_to_merge(plan.head.known)
+
+
+def _merge_part(head: Head, part: MergePart, done: Done) -> MergedPart:
+    del done
+    return merge_part(head, part)
+
+
 def _plan_itself(plan: Plan) -> tuple[Plan]:
     return (plan,)
 
 
 def _publish(head: Head, plan: Plan, done: Done) -> Outcome:
     del head
-    return finish(plan, _units(done), done[MAKE_TOKENIZERS], done[BUILD_SHARDS])
+    known = KnownReports(*(done.get(name, ()) for name in (MERGE_KNOWN, FIND_EDGES, CONNECT)))
+    return finish(plan, _units(done), done[MAKE_TOKENIZERS], done[BUILD_SHARDS], known)
 
 
 _STAGED = (STAGE_HELD_OUT, STAGE_TRAINING)
@@ -351,11 +367,12 @@ STEPS = (
         needs=(CATALOGUE, MAKE_TOKENIZERS, INDEX_HELD_OUT, ADD_UP, CONNECT),
         counts=_rows_built,
     ),
+    Step(MERGE_KNOWN, each=_parts_to_merge, work=_merge_part, is_asked_for=_is_known_later),
     Step(
         PUBLISH,
         each=_plan_itself,
         work=_publish,
-        needs=(*_STAGED, MAKE_TOKENIZERS, BUILD_SHARDS),
+        needs=(*_STAGED, MAKE_TOKENIZERS, BUILD_SHARDS, MERGE_KNOWN, FIND_EDGES, CONNECT),
         is_spread=False,
     ),
 )

@@ -77,12 +77,12 @@ def describe_dataset(manifest: Manifest) -> list[str]:
         f"dataset {manifest.digest}: {kept:,} rows kept of {ledger.read:,}; the ledger {balance}",
         *section("ledger", table(steps, ("", "removed", "left"))),
         *section("splits", _splits(manifest)),
-        *section("generations", _generations(manifest) if len(manifest.generations) > 1 else []),
+        *section("generations", _generations(manifest) if manifest.newest > 0 else []),
         *section(
             "tokenizer",
             table([[name, t.vocabulary_size, t.digest] for name, t in tokenizers.items()], ("", "pieces", "xxh3-128")),
         ),
-        *section("inputs", table([[i.url, size(i.bytes), i.fingerprint] for i in manifest.inputs])),
+        *section("inputs", _inputs(manifest)),
         *section("software", _facts(manifest.software)),
     ]
 
@@ -105,9 +105,18 @@ def _generations(manifest: Manifest) -> list[str]:
     rows: list[list[Cell]] = []
     for entry in manifest.generations:
         ledger, rejected = entry.ledger, sum(entry.ledger.rejected.values())
-        counts = (len(entry.inputs), ledger.read, sum(ledger.kept.values()), ledger.duplicates, rejected)
-        rows.append([f"generation {entry.index}", *counts, entry.fingerprint])
+        counts = (entry.sources, ledger.read, sum(ledger.kept.values()), ledger.duplicates, rejected)
+        first, last = entry.span
+        name = f"generation {last}" if first == last else f"generations {first} to {last}"
+        rows.append([name, *counts, entry.fingerprint])
     return table(rows, ("", "inputs", "read", "kept", "duplicates", "rejected", "fingerprint"))
+
+
+def _inputs(manifest: Manifest) -> list[str]:
+    """The files of generations as they were added, and where those stand of generations that are folded into one."""
+    folded = [entry.folded for entry in manifest.generations if entry.folded is not None]
+    elsewhere = [f"  and those of {entry.sources:,} more sources: {entry.path}" for entry in folded]
+    return table([[i.url, size(i.bytes), i.fingerprint] for i in manifest.inputs]) + elsewhere
 
 
 def _dataset(path: str) -> list[str]:

@@ -38,6 +38,7 @@ STEPS = {
         "catalogue",
         "make_tokenizers",
         "build_shards",
+        "merge_known",
         "publish",
     ],
     "translate": [

@@ -21,6 +21,7 @@ from seq2seq_core.modalities.base import Side
 from seq2seq_core.preparation.building.batches import batches_of
 from seq2seq_core.preparation.building.control_pieces import with_tags
 from seq2seq_core.preparation.building.copies import with_copies
+from seq2seq_core.preparation.known.rows import add_rows
 from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.shuffle.gather import gather
 from seq2seq_core.preparation.sieves.caps import within_caps
@@ -87,6 +88,7 @@ def _build(head: Head, partition: Partition, staged: Staged, decisions: Decision
     if tokenizers.source is not None:
         source_model = _load(head.output, tokenizers.source)
         table = with_tags(table, rows.column("corpus").to_numpy(), head.corpora, source_model)
+    known = add_rows(head, partition, table.column("id").combine_chunks())
     sides = head.sides(tokenizers)
     table, copies = with_copies(rows, table, sides) if partition.split == "train" else (table, {})
     entry = write_shard(head.output, layout.shard(head, partition), table, sides, generation=head.generation)
@@ -100,6 +102,7 @@ def _build(head: Head, partition: Partition, staged: Staged, decisions: Decision
         rejected_file=publish_rejects(head, partition, rejected),
         source_lengths=_histogram(table, sides["source"]),
         target_lengths=_histogram(table, sides["target"]),
+        known=known,
     )
 
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from seq2seq_core.dataset.sides import DatasetSide, Sides
 from seq2seq_core.preparation.building.batches import batches_of
-from seq2seq_core.preparation.shuffle.hashing import digests, from_column, pair_digests, to_column
+from seq2seq_core.preparation.shuffle.hashing import digests, pair_digests
+from seq2seq_core.preparation.terms.octets import from_column, to_column
 
 
 def with_copies(rows: pa.Table, table: pa.Table, sides: Sides) -> tuple[pa.Table, dict[str, int]]:

@@ -1,7 +1,8 @@
 """Indexed inputs and the dataset as it stands in; the generation to add, named by its content, out.
 
 An input counts as seen when an earlier generation has read the same content in the same way, whatever the files are
-called now. What a generation holds follows from the recipe, the generations before it and its own inputs alone.
+called now. What a generation holds follows from the recipe, the generations before it and its own inputs alone; into
+how many shards it is dealt follows from its own size.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from seq2seq_core.dataset.manifest import InputEntry, Manifest, SourceEntry
 from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.modalities.table import USUAL
+from seq2seq_core.preparation.planning.looks import way_of
+from seq2seq_core.preparation.planning.seen import name_of_origin, seen
 from seq2seq_core.preparation.planning.sizes import PART_ROWS, default_shards, parts_a_unit, total_bytes
 from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
@@ -44,6 +47,7 @@ class Generation:
         shards: Number of training shards.
         reads: Its inputs; held-out sets given as files belong to generation 0.
         together: How many parts of each of them a unit takes.
+        looks: How inputs look that were seen before.
         left: How many more inputs are new, which another generation will have to add.
     """
 
@@ -53,6 +57,7 @@ class Generation:
     shards: int
     reads: tuple[Read, ...]
     together: tuple[int, ...]
+    looks: tuple[str, ...] = ()
     left: int = 0
 
 
@@ -72,19 +77,21 @@ def source_entry(job: Job, read: Read) -> SourceEntry:
             InputEntry(url=storage.redact(file.url), bytes=file.bytes, fingerprint=file.fingerprint)
             for file in read.indexed.files
         ),
+        look=read.input.look if read.input.role == "train" else "",
     )
 
 
 def shards_of(manifest: Manifest) -> int:
-    """Into how many training shards each generation of a dataset is dealt."""
-    return sum(shard.generation == 0 for shard in manifest.splits["train"].shards)
+    """Into how many training shards the first generation of a dataset was dealt."""
+    return manifest.dealt
 
 
 def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
     """xxh3-128 over all that every generation of a dataset must have in common.
 
     That is the recipe, what the corpora are set to and how they are read, the content of held-out sets, the number of
-    shards and the tokenizers given; neither the corpora's files nor where anything lies or what it is called.
+    shards of the first generation and the tokenizers given; neither the corpora's files nor where anything lies or what
+    it is called.
     """
     recipe = job.recipe.model_dump(mode="json", exclude={"tokenizer": {"model", "source_model", "target_model"}})
     recipe |= {"shards": shards, "unit_rows": job.recipe.unit_rows or PART_ROWS}
@@ -93,8 +100,7 @@ def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
     if recipe["unit_seconds"] is None:
         del recipe["unit_seconds"]
     corpora = [_judging(corpus) for corpus in job.corpora]
-    read_ways = [*((read.input.corpus, read.input.source) for read in reads), *((w.corpus, w.source) for w in job.ways)]
-    ways = sorted({(corpus, json.dumps(_way(source), sort_keys=True)) for corpus, source in read_ways})
+    ways = sorted({*job.ways, *((read.input.corpus, way_of(read.input.source)) for read in reads)})
     held_out = [[read.input.corpus, read.input.role, read.key] for read in reads if read.input.role != "train"]
     settings = [recipe, corpora, ways, job.shares, job.tokenizer_digests]
     return _digest([FORMAT_VERSION, settings, held_out])
@@ -106,13 +112,16 @@ def next_generation(job: Job, reads: Sequence[Read], latest: Manifest | None) ->
     Raises:
         DatasetError: The dataset was made with another configuration or tokenizer.
     """
-    shards = job.recipe.shards or (default_shards(_corpus_bytes(reads)) if latest is None else shards_of(latest))
+    shards = job.recipe.shards or (default_shards(corpus_bytes(reads)) if latest is None else shards_of(latest))
     recipe = recipe_fingerprint(job, reads, shards)
     if latest is None:
-        return _generation(job, recipe, shards, list(reads), latest)
+        return _generation(job, recipe, shards, reads, latest)
     _check_recipe(job, recipe, latest)
-    fresh = _fresh(reads, latest)
-    return _generation(job, recipe, shards, _renamed(fresh, latest), latest) if fresh else None
+    fresh = _fresh(job, reads, latest)
+    if not fresh:
+        return None
+    own = job.recipe.shards or default_shards(corpus_bytes(fresh))
+    return replace(_generation(job, recipe, own, _renamed(job, fresh, latest), latest), looks=_seen_again(reads, fresh))
 
 
 def chosen_generation(
@@ -121,9 +130,16 @@ def chosen_generation(
     """The generation of those inputs that another run has chosen, under the names it gave them.
 
     None when one of them is not among the inputs that are new here. The caller compares fingerprints.
+
+    Args:
+        job: The job.
+        reads: All its inputs.
+        latest: The dataset as it stands.
+        inputs: What the other run adds.
+        shards: Into how many training shards it deals that.
     """
     pool: dict[tuple[str, str], list[Read]] = {}
-    fresh = _fresh(reads, latest)
+    fresh = _fresh(job, reads, latest)
     for read in fresh:
         pool.setdefault((read.input.role, read.key), []).append(read)
     chosen: list[Read] = []
@@ -133,18 +149,18 @@ def chosen_generation(
             return None
         chosen.append(_named(found.pop(0), entry.origin))
     shards = job.recipe.shards or shards
-    recipe = recipe_fingerprint(job, reads, shards)
+    recipe = recipe_fingerprint(job, reads, shards if latest is None else job.recipe.shards or shards_of(latest))
     generation = _generation(job, recipe, shards, chosen, latest)
-    return replace(generation, left=len(fresh) - len(chosen))
+    return replace(generation, looks=_seen_again(reads, fresh), left=len(fresh) - len(chosen))
 
 
 def origins(urls: Sequence[str]) -> list[str]:
     """The shortest ends of the paths that tell the files apart: names that do not depend on where a corpus lies."""
-    parts = [url.replace("://", "/").rstrip("/").split("/") for url in urls]
-    depth = 1
-    while len({tuple(p[-depth:]) for p in parts}) < len({tuple(p) for p in parts}):
+    paths = [url.replace("://", "/").rstrip("/") for url in urls]
+    count, depth = len({*paths}), 1
+    while len({*(ends := ["/".join(path.rsplit("/", depth)[-depth:]) for path in paths])}) < count:
         depth += 1
-    return ["/".join(p[-depth:]) for p in parts]
+    return ends
 
 
 def _way(source: Source) -> dict[str, Any]:
@@ -160,21 +176,28 @@ def _judging(corpus: Corpus) -> dict[str, Any]:
     return values
 
 
-def _fresh(reads: Sequence[Read], latest: Manifest | None) -> list[Read]:
+def _fresh(job: Job, reads: Sequence[Read], latest: Manifest | None) -> list[Read]:
     """The corpora's inputs that no generation has seen; all inputs when there is none."""
     if latest is None:
         return list(reads)
-    seen = {entry.key for generation in latest.generations for entry in generation.inputs if entry.role == "train"}
-    return [read for read in reads if read.input.role == "train" and read.key not in seen]
+    corpora = [read for read in reads if read.input.role == "train"]
+    known = seen(job.output, latest, {read.key for read in corpora})
+    return [read for read in corpora if read.key not in known]
 
 
-def _renamed(fresh: Sequence[Read], latest: Manifest) -> list[Read]:
+def _seen_again(reads: Sequence[Read], fresh: Sequence[Read]) -> tuple[str, ...]:
+    """How those of the corpora's inputs look that have turned out to be known."""
+    new = {read.key for read in fresh}
+    looks = {read.input.look for read in reads if read.input.role == "train" and read.key not in new}
+    return tuple(sorted(looks - {""}))
+
+
+def _renamed(job: Job, fresh: Sequence[Read], latest: Manifest) -> list[Read]:
     """New inputs with names of their own: they depend neither on inputs seen before nor on where those lie now."""
-    number = len(latest.generations)
-    taken = {entry.origin for generation in latest.generations for entry in generation.inputs}
     names = origins([read.input.source.urls[0] for read in fresh])
+    taken = seen(job.output, latest, {name_of_origin(name) for name in names})
     return [
-        _named(read, f"generation-{number:05d}/{name}" if name in taken else name)
+        _named(read, f"generation-{latest.newest + 1:05d}/{name}" if name_of_origin(name) in taken else name)
         for read, name in zip(fresh, names, strict=True)
     ]
 
@@ -192,7 +215,7 @@ def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], lates
     # Where audio is named, cuts may follow from more than what the files with the rows hold.
     cutting += [read.indexed.files[0].starts for read in reads if read.indexed.files[0].data_bytes is not None]
     return Generation(
-        number=0 if latest is None else len(latest.generations),
+        number=0 if latest is None else latest.newest + 1,
         fingerprint=_digest([recipe, before, inputs, *cutting]),
         recipe_fingerprint=recipe,
         shards=shards,
@@ -203,11 +226,11 @@ def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], lates
 
 def _together(job: Job, reads: Sequence[Read]) -> tuple[int, ...]:
     """How many parts of each input a unit takes: one, where the recipe says how large parts are."""
-    total = 0 if job.recipe.unit_rows or job.recipe.unit_seconds else _corpus_bytes(reads)
+    total = 0 if job.recipe.unit_rows or job.recipe.unit_seconds else corpus_bytes(reads)
     return tuple(parts_a_unit(total, read.indexed.files) for read in reads)
 
 
-def _corpus_bytes(reads: Sequence[Read]) -> int:
+def corpus_bytes(reads: Sequence[Read]) -> int:
     """About how many bytes of text the corpora among some inputs hold."""
     return total_bytes(read.indexed.files for read in reads if read.input.role == "train")
 

@@ -14,12 +14,14 @@ from seq2seq_core import storage
 from seq2seq_core.corpora.cutting import cut, index_source
 from seq2seq_core.corpora.terms.index import PART_SECONDS
 from seq2seq_core.dataset import generations
-from seq2seq_core.dataset.manifest import MANIFEST_NAME, Manifest
+from seq2seq_core.dataset.manifest import MANIFEST_NAME, KnownKind, Manifest
 from seq2seq_core.dataset.schema import SPLITS, Split
 from seq2seq_core.errors import DatasetError, InputError
+from seq2seq_core.preparation.known.merging import known_at
 from seq2seq_core.preparation.planning.generation import (
     Generation,
     Read,
+    corpus_bytes,
     next_generation,
     origins,
     read_of,
@@ -30,6 +32,7 @@ from seq2seq_core.preparation.planning.sizes import PART_ROWS
 from seq2seq_core.preparation.planning.traces import refuse_strangers, write_down
 from seq2seq_core.preparation.planning.watch import publish_totals
 from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.known import Cut, Known, cut_of
 from seq2seq_core.preparation.terms.messages import (
     Head,
     IndexedInput,
@@ -41,6 +44,9 @@ from seq2seq_core.preparation.terms.messages import (
     Unit,
 )
 from seq2seq_core.preparation.terms.recipe import Recipe
+
+_ROW_BYTES = 100
+_SELDOM = 16  # of so many rows one has another in its place
 
 
 def index_input(recipe: Recipe, input_: Input) -> IndexedInput:
@@ -69,7 +75,8 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     Readers see the newest generation from here on, should a run have been killed before it could show them.
 
     Raises:
-        DatasetError: The folder holds a dataset of another configuration, or something else.
+        DatasetError: The folder holds a dataset of another configuration, or something else, or a dataset that inputs
+            were passed over for is gone.
         ClaimError: Another run is at work there on something else.
     """
     ordered = sorted(indexed, key=lambda entry: entry.index)
@@ -78,7 +85,7 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     reads = [read_of(input_, entry) for input_, entry in zip(job.inputs, ordered, strict=True)]
     _check_room(job.output)
     while True:
-        latest = _latest(job.output)
+        latest = _latest(job)
         own = next_generation(job, reads, latest)
         if own is None and latest is not None:
             return _nothing_new(job, latest)
@@ -86,7 +93,7 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
             plan = _plan(job, reads, own, latest)
             refuse_strangers(plan.head, latest)
             agreed = claim(job, reads, latest, own)
-            if not storage.exists(storage.join(job.output, generations.generation_path(agreed.number))):
+            if not generations.is_committed(job.output, agreed.number):
                 plan = plan if agreed is own else _plan(job, reads, agreed, latest)
                 write_down(plan.head)
                 _note_rest(job, agreed)
@@ -95,19 +102,24 @@ def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
             withdraw(job.output, agreed)  # it was added and its claim removed, before this run could see either
 
 
-def _latest(output: str) -> Manifest | None:
-    latest = generations.bring_up_to_date(output)
-    if latest is not None and not latest.generations:
+def _latest(job: Job) -> Manifest | None:
+    latest = generations.bring_up_to_date(job.output)
+    where = storage.redact(job.output)
+    if latest is None and job.passed:
         raise DatasetError(
-            "the dataset does not say which inputs it was made of, so it cannot grow",
-            where=storage.redact(output),
+            "the dataset is gone whose inputs were not to be read again", where=where, advice="Run again."
+        )
+    if latest is not None and not (latest.generations and latest.dealt):
+        raise DatasetError(
+            "the dataset was made by an earlier version, so it cannot grow",
+            where=where,
             advice="Choose a new output folder.",
         )
     return latest
 
 
 def _nothing_new(job: Job, latest: Manifest) -> Plan:
-    number, fingerprint = len(latest.generations) - 1, latest.fingerprint
+    number, fingerprint = latest.newest, latest.fingerprint
     head = Head(
         **_terms(job),
         generation=number,
@@ -146,7 +158,7 @@ def _plan(job: Job, reads: Sequence[Read], generation: Generation, latest: Manif
         units=len(units),
         dealt=_dealt(job, generation.shards, is_first=latest is None),
         given=tuple(split for split in SPLITS if split != "train" and split in roles),
-        earlier=() if latest is None else tuple(entry.folder for entry in latest.generations),
+        known=_known(job, generation, latest),
         tokenizers=None
         if latest is None
         else TokenizersReport(source=latest.source_tokenizer, target=latest.target_tokenizer),
@@ -157,7 +169,20 @@ def _plan(job: Job, reads: Sequence[Read], generation: Generation, latest: Manif
         configuration=job.configuration,
         sources=tuple(source_entry(job, read) for read in generation.reads),
         units=tuple(units),
+        looks=generation.looks,
     )
+
+
+def _known(job: Job, generation: Generation, latest: Manifest | None) -> Known:
+    """What is known of earlier generations, and about how much this one adds to it."""
+    number, fingerprint, shards = generation.number, generation.fingerprint, generation.shards
+    rows, near, adds = corpus_bytes(generation.reads) // _ROW_BYTES, job.recipe.near_duplicates, dict[KnownKind, Cut]()
+    if job.recipe.deduplicate != "none":
+        adds["rows"] = cut_of(layout.known_run("rows", number, fingerprint), rows, shards)
+    if near is not None:
+        adds["bands"] = cut_of(layout.known_run("bands", number, fingerprint), rows * near.bands, shards)
+        adds["kept"] = cut_of(layout.known_run("kept", number, fingerprint), rows // _SELDOM, 1)
+    return known_at(number, fingerprint, {} if latest is None else latest.known, adds)
 
 
 def _terms(job: Job) -> dict[str, Any]:

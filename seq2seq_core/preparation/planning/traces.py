@@ -14,6 +14,7 @@ import pydantic
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import REPORT_NAME, Manifest
 from seq2seq_core.errors import StorageError, foreign_file
+from seq2seq_core.preparation.known.merging import files_added
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.corpus import Message
 from seq2seq_core.preparation.terms.messages import Head
@@ -32,14 +33,16 @@ class Traces(Message):
 
 
 def traces_of(head: Head) -> Traces:
-    """All a generation may publish: shards, rejected rows, tokenizers, and the bands of its rows."""
+    """All a generation may publish (shards, rejected rows, tokenizers, what is known of its rows), or put in its place.
+
+    The runs that it merges are among them: they are gone when it stands.
+    """
     partitions = head.partitions
     shards = [layout.shard(head, partition) for partition in partitions]
     shards += [layout.shard_rejects(head, partition) for partition in partitions]
     units = [layout.unit_rejects(head, unit) for unit in range(head.units)]
-    bands = layout.bands_paths(head) if head.recipe.near_duplicates is not None else ()
     tokenizers = layout.TOKENIZERS if head.tokenizers is None else ()
-    files = (*shards, *units, *bands, *tokenizers)
+    files = (*shards, *units, *tokenizers, *files_added(head.known))
     return Traces(generation=head.generation, work=storage.name_of(head.work), files=files)
 
 
@@ -68,7 +71,8 @@ def refuse_strangers(head: Head, latest: Manifest | None) -> None:
         ForeignFileError: One does; the first is named.
     """
     output = head.output
-    ours = {path for traces in all_traces(output) for path in traces.files} | set(files_of(latest))
+    ours = {path for traces in all_traces(output) for path in traces.files}
+    ours |= set() if latest is None else {*latest.files()}
     wanted = set(traces_of(head).files) - ours
     taken = sorted(path for path in present(output, wanted) if path in wanted)
     if latest is None and not is_free_for_page(storage.join(output, REPORT_NAME)):
@@ -100,14 +104,6 @@ def check_page(url: str) -> None:
     storage.check_destination(url)
     if not is_free_for_page(url):
         raise foreign_file(storage.redact(url), "the page")
-
-
-def files_of(manifest: Manifest | None) -> Iterator[str]:
-    """The files a manifest names."""
-    if manifest is not None:
-        yield from (entry.path for entry in manifest.tokenizers.values())
-        yield from (shard.path for entry in manifest.splits.values() for shard in entry.shards)
-        yield from (entry.path for entry in manifest.rejected)
 
 
 def present(output: str, paths: Iterable[str]) -> Iterator[str]:

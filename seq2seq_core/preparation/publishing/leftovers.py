@@ -10,15 +10,14 @@ import posixpath
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
-from seq2seq_core.dataset.manifest import MANIFEST_NAME, NEAR_FOLDER, REPORT_NAME, Manifest
-from seq2seq_core.preparation.planning.traces import Traces, all_traces, files_of, present
+from seq2seq_core.dataset.manifest import MANIFEST_NAME, REPORT_NAME, Manifest
+from seq2seq_core.preparation.planning.traces import Traces, all_traces, present
 from seq2seq_core.preparation.terms import layout
 
 
 def remove_leftovers(output: str, manifest: Manifest) -> None:
     """Remove finished and abandoned work, and files of abandoned generations."""
-    last = len(manifest.generations) - 1
-    kept = {*files_of(manifest), *_bands_of(output, manifest)}
+    last, kept = manifest.newest, set(manifest.files())
     for traces in list(all_traces(output)):
         if traces.generation <= last:
             _remove_files(output, traces, kept)
@@ -40,13 +39,6 @@ def _remove_files(output: str, traces: Traces, kept: set[str]) -> None:
     for folder in sorted({posixpath.dirname(path) for path in traces.files}, reverse=True):
         if not any(path.startswith(f"{folder}/") for path in kept):
             storage.remove_empty_folder(storage.join(output, folder))
-
-
-def _bands_of(output: str, manifest: Manifest) -> set[str]:
-    """The band files of generations that were added: they stay for the next ones, and no manifest names them."""
-    works = _works_of(manifest)
-    files = (path for traces in all_traces(output) if traces.work in works for path in traces.files)
-    return {path for path in files if path.startswith(f"{NEAR_FOLDER}/")}
 
 
 def _works_of(manifest: Manifest) -> set[str]:

@@ -8,12 +8,14 @@ import platform
 import posixpath
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
 from seq2seq_core.dataset.manifest import (
     CorpusEntry,
     GenerationEntry,
+    KnownKind,
     Ledger,
     Manifest,
     SplitEntry,
@@ -25,10 +27,14 @@ from seq2seq_core.dataset.writer import merge_histograms
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.modalities.base import Described, Side
 from seq2seq_core.preparation.building.tokenizers import nothing_left
+from seq2seq_core.preparation.known.merging import runs_after
 from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.publishing.leftovers import remove_leftovers
+from seq2seq_core.preparation.terms.known import KnownPart, MergedPart
 from seq2seq_core.preparation.terms.messages import (
     Accounted,
+    Drops,
+    EdgesReport,
     Head,
     Outcome,
     Plan,
@@ -40,12 +46,31 @@ from seq2seq_core.software import versions
 
 logger = logging.getLogger(__name__)
 
+
+class KnownReports(NamedTuple):
+    """What steps have reported of what later generations are to know, beside the shards."""
+
+    merged: Sequence[MergedPart] = ()
+    edges: Sequence[EdgesReport] = ()
+    drops: Sequence[Drops] = ()
+
+    def added(self, shards: Sequence[ShardReport]) -> dict[KnownKind, list[KnownPart]]:
+        """The files that were added, by kind."""
+        found: dict[KnownKind, Sequence[ShardReport | EdgesReport | Drops]]
+        found = {"rows": shards, "bands": self.edges, "kept": self.drops}
+        return {kind: [r.known for r in reports if r.known is not None] for kind, reports in found.items()}
+
+
 _DEVIATIONS = 6.0
 _SOFTWARE = ("seq2seq", "ftfy", "numpy", "pyarrow", "sentencepiece", "xxhash")
 
 
 def finish(
-    plan: Plan, units: Sequence[UnitReport], tokenizers: Sequence[TokenizersReport], shards: Sequence[ShardReport]
+    plan: Plan,
+    units: Sequence[UnitReport],
+    tokenizers: Sequence[TokenizersReport],
+    shards: Sequence[ShardReport],
+    known: KnownReports = KnownReports(),  # noqa: B008 (frozen)
 ) -> Outcome:
     """Commit the generation, the last step; nothing but clearing up when there is nothing to do.
 
@@ -60,39 +85,66 @@ def finish(
         logger.info("%s is up to date", storage.redact(output))
     else:
         check_claim(plan.head)
-        manifest = _committed(plan.head) or _commit(plan, make_manifest(plan, units, tokenizers, shards))
+        manifest = _committed(plan.head) or _commit(plan.head, make_record(plan, units, tokenizers, shards, known))
         manifest = generations.publish_newest(output, manifest)
     remove_leftovers(output, manifest)
     return Outcome(fingerprint=plan.head.fingerprint, ledger=manifest.ledger)
 
 
-def _commit(plan: Plan, manifest: Manifest) -> Manifest:
-    """Commit; the manifest, or that of a run that did the same and was first."""
-    if generations.commit(plan.head.output, manifest):
-        return manifest
-    return _committed(plan.head) or manifest
+def _commit(head: Head, record: Manifest) -> Manifest:
+    """Commit; the manifest with the generation, or that of a run that did the same and was first."""
+    whole = record
+    if head.generation:
+        before = generations.as_of(head.output, head.generation - 1)
+        record = _following(before, record)
+        whole = generations.joined(before, record)
+    if not generations.commit(head.output, record):
+        return _committed(head) or whole
+    own = head.generation, head.generation
+    if not any(span[0] <= head.generation <= span[1] for span in generations.journal(head.output) if span != own):
+        return whole
+    # There was one of that number, which has been folded with others since, and its record removed.
+    storage.remove(storage.join(head.output, generations.generation_path(head.generation)))
+    raise _overtaken(head, "one that was folded with others")
+
+
+def _following(before: Manifest, record: Manifest) -> Manifest:
+    """A record that says what names the data of the dataset up to it, by that of the dataset before and its own."""
+    (entry,) = record.generations
+    digest = storage.digest_bytes(f"{before.digest}\n{record.digest}".encode())
+    return record.model_copy(update={"generations": (entry.model_copy(update={"digest": digest}),)})
 
 
 def _committed(head: Head) -> Manifest | None:
-    """The generation as a run that did the same has committed it; None when nobody has."""
-    if not storage.exists(storage.join(head.output, generations.generation_path(head.generation))):
+    """The dataset, where a run that did the same has committed the generation; None when nobody has."""
+    if not generations.is_committed(head.output, head.generation):
         return None
-    found = generations.as_of(head.output, head.generation)
+    if not storage.exists(storage.join(head.output, generations.generation_path(head.generation))):
+        raise _overtaken(head, "one that was folded with others")
+    found = generations.read_record(head.output, (head.generation, head.generation))
     if found.fingerprint != head.fingerprint:
-        raise DatasetError(
-            f"another run has added generation {head.generation}",
-            where=storage.redact(head.output),
-            found=f"fingerprint {found.fingerprint}",
-            expected=f"fingerprint {head.fingerprint}",
-            advice="Run again: what is still new becomes the next generation.",
-        )
-    return found
+        raise _overtaken(head, f"fingerprint {found.fingerprint}")
+    return generations.bring_up_to_date(head.output)
 
 
-def make_manifest(
-    plan: Plan, units: Sequence[UnitReport], tokenizers: Sequence[TokenizersReport], shards: Sequence[ShardReport]
+def _overtaken(head: Head, found: str) -> DatasetError:
+    return DatasetError(
+        f"another run has added generation {head.generation}",
+        where=storage.redact(head.output),
+        found=found,
+        expected=f"fingerprint {head.fingerprint}",
+        advice="Run again: what is still new becomes the next generation.",
+    )
+
+
+def make_record(
+    plan: Plan,
+    units: Sequence[UnitReport],
+    tokenizers: Sequence[TokenizersReport],
+    shards: Sequence[ShardReport],
+    known: KnownReports,
 ) -> Manifest:
-    """The manifest as of a generation whose shards are finished; see `finish` for the errors."""
+    """The manifest of a generation alone whose shards are finished; see `finish` for the errors."""
     head = plan.head
     units = sorted(units, key=lambda unit: unit.index)
     by_place = {(shard.partition.split, shard.partition.index): shard for shard in shards}
@@ -106,7 +158,10 @@ def make_manifest(
         raise nothing_left(ledger.read, ledger.rejected)
     _check_sizes(head.output, units, ordered)
     _tell_of_odd_shares(head, ledger)
-    own = Manifest(
+    entry = GenerationEntry(
+        index=head.generation, fingerprint=head.fingerprint, ledger=ledger, inputs=plan.sources, looks=plan.looks
+    )
+    return Manifest(
         fingerprint=head.fingerprint,
         recipe_fingerprint=plan.recipe_fingerprint,
         modalities=_modalities(head, ordered),
@@ -117,13 +172,12 @@ def make_manifest(
         ledger=ledger,
         corpora=_corpora(plan),
         inputs=tuple(file for source in plan.sources for file in source.files),
-        generations=(
-            GenerationEntry(index=head.generation, fingerprint=head.fingerprint, ledger=ledger, inputs=plan.sources),
-        ),
+        generations=(entry,),
+        dealt=head.dealt["train"],
+        known=runs_after(head.known, known.merged, known.added(ordered)),
         configuration=plan.configuration,
         software={"python": platform.python_version()} | versions(_SOFTWARE),
     )
-    return own if head.generation == 0 else _joined(generations.as_of(head.output, head.generation - 1), own)
 
 
 def _tell_of_odd_shares(head: Head, ledger: Ledger) -> None:
@@ -142,32 +196,6 @@ def _modalities(head: Head, shards: Sequence[ShardReport]) -> dict[Side, Describ
     sides = head.recipe.sides
     sides["source"] = sides["source"].settled([shard.sums for shard in shards if shard.sums])
     return {side: modality.described for side, modality in sides.items()}
-
-
-def _joined(before: Manifest, own: Manifest) -> Manifest:
-    """A dataset with one generation more; `own` is the manifest of that one alone."""
-    splits = dict(before.splits)
-    for split, entry in own.splits.items():
-        splits[split] = SplitEntry(
-            shards=(*splits[split].shards, *entry.shards),
-            source_lengths=merge_histograms([splits[split].source_lengths, entry.source_lengths]),
-            target_lengths=merge_histograms([splits[split].target_lengths, entry.target_lengths]),
-        )
-    origins = [sorted({*a.origins, *b.origins}) for a, b in zip(before.corpora, own.corpora, strict=True)]
-    return own.model_copy(
-        update={
-            "modalities": before.modalities,
-            "splits": splits,
-            "rejected": (*before.rejected, *own.rejected),
-            "ledger": before.ledger + own.ledger,
-            "corpora": tuple(
-                corpus.model_copy(update={"origins": tuple(names)})
-                for corpus, names in zip(own.corpora, origins, strict=True)
-            ),
-            "inputs": (*before.inputs, *own.inputs),
-            "generations": (*before.generations, *own.generations),
-        }
-    )
 
 
 def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> Ledger:

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.dataset.reader import read_ids
+from seq2seq_core.preparation.known.rows import are_known
 from seq2seq_core.preparation.shuffle.batch_file import read_batches
 from seq2seq_core.preparation.shuffle.catalogue import PLACES, places_of, ranges_of
-from seq2seq_core.preparation.shuffle.hashing import from_column, hash_order
+from seq2seq_core.preparation.shuffle.hashing import hash_order
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
-from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.corpus import Role
 from seq2seq_core.preparation.terms.messages import Head, Partition, Staged
+from seq2seq_core.preparation.terms.octets import from_column
 
 ORIGIN = pa.field("origin", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 CORPUS = pa.field("corpus", pa.int32(), nullable=False)
@@ -28,7 +28,7 @@ def gather(head: Head, partition: Partition, staged: Staged) -> tuple[pa.Table, 
     ids only the first in corpus order or the one with the best score stays (all, when the recipe says not to
     deduplicate). As shards hold ranges of
     ids, the rows of all shards one after the other are in that order too: the first rows are a uniform sample.
-    Ids that stand in the same shard of an earlier generation are duplicates as well.
+    Ids that stand in an earlier generation are duplicates as well.
     """
     if partition.slot is None:
         return staged_rows(head, staged, partition.split), 0
@@ -37,7 +37,7 @@ def gather(head: Head, partition: Partition, staged: Staged) -> tuple[pa.Table, 
     order, first = hash_order(from_column(table.column("id").combine_chunks()), scores)
     if head.recipe.deduplicate == "none":
         return table.take(pa.array(order)), 0
-    rows = _without_earlier(head, partition, table.take(pa.array(order[first])))
+    rows = _without_earlier(head, table.take(pa.array(order[first])))
     return rows, table.num_rows - rows.num_rows
 
 
@@ -53,12 +53,8 @@ def staged_rows(head: Head, staged: Staged, role: Role, slot: int = 0) -> pa.Tab
     return table.append_column(CORPUS, places.column("corpus").take(spread))
 
 
-def _without_earlier(head: Head, partition: Partition, rows: pa.Table) -> pa.Table:
-    """The rows whose ids no earlier generation has; the ids of one generation are in memory at a time.
-
-    It costs a look at a shard of every earlier generation for each shard, 16 bytes for every row that stands there.
-    """
-    for folder in head.earlier:
-        ids = read_ids(layout.earlier_shard(head, folder, partition))
-        rows = rows.filter(pc.invert(pc.is_in(rows.column("id"), value_set=ids)))
-    return rows
+def _without_earlier(head: Head, rows: pa.Table) -> pa.Table:
+    """The rows whose ids no earlier generation has: it costs a look near each id into each of a few files."""
+    if not head.known.of("rows"):
+        return rows
+    return rows.filter(pc.invert(are_known(head, rows.column("id").combine_chunks())))

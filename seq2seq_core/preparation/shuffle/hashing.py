@@ -7,9 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from seq2seq_core.preparation.shuffle import xxh3
-
-Digests = npt.NDArray[np.uint8]  # rows x 16
-Words = npt.NDArray[np.uint64]
+from seq2seq_core.preparation.terms.octets import Digests, from_column, halves, to_column
 
 
 def digests(column: pa.Array) -> Digests:
@@ -28,30 +26,11 @@ def pair_digests(source: Digests, target: Digests) -> Digests:
     return xxh3.digests_of_32(np.hstack([source, target]))
 
 
-def to_column(octets: npt.NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
-    """Rows of bytes (uint8, rows x n) as an Arrow column."""
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(octets))]
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(octets.shape[1]), len(octets), buffers)
-
-
-def from_column(column: pa.FixedSizeBinaryArray) -> Digests:
-    """The inverse of `to_column`, for a column without nulls: uint8, rows x n."""
-    width = column.type.byte_width
-    octets = np.frombuffer(column.buffers()[1], np.uint8)[column.offset * width :][: len(column) * width]
-    return octets.reshape(-1, width)
-
-
 def hexadecimal(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
     """The bytes of each row as text, two digits a byte; for a column without nulls."""
     octets = from_column(column)
     digits = np.frombuffer(b"0123456789abcdef", np.uint8)[np.stack([octets >> 4, octets & 15], axis=-1)]
     return to_column(digits.reshape(len(octets), 2 * octets.shape[1])).cast(pa.binary()).cast(pa.string())
-
-
-def halves(rows: Digests) -> tuple[Words, Words]:
-    """The first and the last eight bytes of each digest as big-endian numbers."""
-    words = np.ascontiguousarray(rows).view(">u8").astype(np.uint64)
-    return words[:, 0], words[:, 1]
 
 
 def hash_order(

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seq2seq_core.preparation.shuffle.hashing import Digests, digests, fractions, pair_digests, ranges, to_column
+from seq2seq_core.preparation.shuffle.hashing import digests, fractions, pair_digests, ranges
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
 from seq2seq_core.preparation.staging.held_out_sources import held_out_keys, load_sources
 from seq2seq_core.preparation.terms.corpus import Role
 from seq2seq_core.preparation.terms.messages import Head, HeldOutSources
+from seq2seq_core.preparation.terms.octets import Digests, to_column
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.records import Records, reject
 

@@ -12,10 +12,11 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.preparation.shuffle.batch_file import read_batches, read_positions
 from seq2seq_core.preparation.shuffle.catalogue import check_once, positions_of
-from seq2seq_core.preparation.shuffle.hashing import digests, to_column
+from seq2seq_core.preparation.shuffle.hashing import digests
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.messages import NO_SOURCES, HeldOutSources, Plan, UnitReport
+from seq2seq_core.preparation.terms.octets import to_column
 from seq2seq_core.storage import Range
 
 _SCHEMA = pa.schema([pa.field("source", pa.binary(ID_BYTES), nullable=False)])

@@ -11,7 +11,7 @@ import string
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
-from seq2seq_core.dataset.manifest import NEAR_FOLDER, generation_folder
+from seq2seq_core.dataset.manifest import KNOWN_FOLDER, KnownKind, generation_folder
 from seq2seq_core.dataset.schema import SPLITS, shard_name
 from seq2seq_core.kinds import PREPARATION_FOLDER
 from seq2seq_core.preparation.terms.messages import Head, NearPlan, Partition
@@ -42,18 +42,24 @@ def _group(name: str | None, kind: str | None) -> str:
 
 
 WORK_FOLDER = PREPARATION_FOLDER
-REJECTED_FOLDER, TOKENIZER_FOLDER = "rejected", "tokenizer"
-DATASET_FOLDERS = frozenset({*SPLITS, REJECTED_FOLDER, TOKENIZER_FOLDER, generations.FOLDER})
+REJECTED_FOLDER, TOKENIZER_FOLDER, INPUTS_FOLDER = "rejected", "tokenizer", "inputs"
+DATASET_FOLDERS = frozenset(
+    {*SPLITS, REJECTED_FOLDER, TOKENIZER_FOLDER, KNOWN_FOLDER, INPUTS_FOLDER, generations.FOLDER}
+)
 TOKENIZERS = tuple(f"{TOKENIZER_FOLDER}/{side}.model" for side in ("joint", "source", "target"))
 
 CLAIM = Name("claim-{generation:05d}.json")
 CLAIM_NOTE = Name("claim-{generation:05d}.{run}.json")
 TOTALS = Name("progress-{generation:05d}.json")
 REST = Name("rest-{generation:05d}-{run}.json")
+FOLD = Name("fold-{first:05d}-{last:05d}.json")
+COMPACTION_CLAIM = "compaction.json"
 NOTES = (CLAIM, CLAIM_NOTE, TOTALS, REST)
 """What stands in the work folder beside the folders of generations."""
 
+FOLDED = Name("generations-{first:05d}-{last:05d}-{digest}")
 WORK = Name("{generation:05d}-{digest}")
+RUN = Name("{kind}-{generation:05d}-{digest}")
 UNIT = Name("unit-{index:05d}-of-{count:05d}.arrows")
 UNIT_MARKER = Name("unit-{index:05d}-of-{count:05d}.json")
 SHARD_MARKER = Name("{split}-part-{index:05d}-of-{count:05d}.parquet.json")
@@ -61,6 +67,7 @@ TRACES, TOKENIZERS_MARKER = "files.json", "tokenizers.json"
 
 _STAGED, _SHARDS = "staged", "shards"
 _DIGEST_LETTERS = 16
+_SHORT_LETTERS = 8
 
 
 def notes(output: str) -> str:
@@ -144,12 +151,6 @@ def shard(head: Head, partition: Partition) -> str:
     return _own(head, partition.split, name=shard_name(partition.index, partition.count))
 
 
-def earlier_shard(head: Head, generation: str, partition: Partition) -> str:
-    """The same shard of a generation before, by the name of its folder."""
-    name = shard_name(partition.index, partition.count)
-    return storage.join(head.output, partition.split, *_folder(generation), name)
-
-
 def unit_rejects(head: Head, unit: int) -> str:
     """The rows that were set aside of a unit, below the dataset folder."""
     return _own(head, REJECTED_FOLDER, name=shard_name(unit, head.units))
@@ -160,30 +161,49 @@ def shard_rejects(head: Head, partition: Partition) -> str:
     return _own(head, REJECTED_FOLDER, _SHARDS, name=shard_name(partition.index, partition.count))
 
 
-def bands_paths(head: Head) -> list[str]:
-    """The band files of a generation, below the dataset folder."""
-    shards = head.dealt["train"]
-    return [_own(head, NEAR_FOLDER, name=_bands_name(shard, shards)) for shard in range(shards)]
+def known_run(kind: KnownKind, generation: int, fingerprint: str) -> str:
+    """What the files begin with, below the dataset folder, of what a generation adds to what is known."""
+    return storage.join(KNOWN_FOLDER, RUN.of(kind=kind, generation=generation, digest=fingerprint[:_SHORT_LETTERS]))
 
 
-def bands_folder(head: Head) -> str:
-    """The folder of a generation's band files."""
-    return earlier_bands(head.output, generation_folder(head.generation, head.fingerprint))
+def merged_run(kind: KnownKind, generation: int, fingerprint: str) -> str:
+    """The same of earlier runs that become one meanwhile."""
+    return f"{known_run(kind, generation, fingerprint)}-merged"
 
 
-def earlier_bands(output: str, generation: str) -> str:
-    """The same of a generation before, by the name of its folder."""
-    return storage.join(output, NEAR_FOLDER, *_folder(generation))
+def folded_name(first: int, last: int, fingerprint: str) -> str:
+    """What the files and folders are called of generations that are folded into one."""
+    return FOLDED.of(first=first, last=last, digest=fingerprint[:_SHORT_LETTERS])
 
 
-def bands(folder: str, shard: int, shards: int) -> str:
-    """The band file of a shard."""
-    return storage.join(folder, _bands_name(shard, shards))
+def folded_shard(name: str, index: int, count: int) -> str:
+    """A training shard of generations that are folded into one, below the dataset folder."""
+    return storage.join("train", name, shard_name(index, count))
+
+
+def folded_rejects(name: str, index: int, count: int) -> str:
+    """The same of their rejected rows."""
+    return storage.join(REJECTED_FOLDER, name, shard_name(index, count))
+
+
+def folded_inputs(name: str) -> str:
+    """The file that says what they have read."""
+    return storage.join(INPUTS_FOLDER, f"{name}.jsonl")
+
+
+def folded_names(name: str) -> str:
+    """What the files begin with that say by what names that is known."""
+    return storage.join(KNOWN_FOLDER, f"names-{name}")
 
 
 def near_work(head: Head) -> str:
     """The folder of unfinished work on near-duplicates."""
-    return storage.join(head.work, NEAR_FOLDER)
+    return storage.join(head.work, "near")
+
+
+def bands(near: NearPlan, shard: int) -> str:
+    """The band file of a shard."""
+    return storage.join(near.work, "bands", shard_name(shard, near.shards, suffix=".arrow"))
 
 
 def bands_marker(near: NearPlan, shard: int) -> str:
@@ -219,7 +239,3 @@ def _own(head: Head, *folders: str, name: str) -> str:
 def _folder(generation: str) -> tuple[str, ...]:
     """The folder of a generation; the first has none."""
     return (generation,) if generation else ()
-
-
-def _bands_name(shard: int, shards: int) -> str:
-    return shard_name(shard, shards, suffix=".arrow")

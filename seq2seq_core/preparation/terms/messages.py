@@ -15,13 +15,15 @@ from seq2seq_core.dataset.sides import Sides as DatasetSides
 from seq2seq_core.dataset.sides import sides_of
 from seq2seq_core.modalities.base import Side
 from seq2seq_core.preparation.terms.corpus import Corpus, Message, Role
+from seq2seq_core.preparation.terms.known import Known, KnownPart
 from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig, Recipe
 
 
 class Input(Message):
     """One source (a file, or one of each side): its position in corpus order, its corpus, role and short name.
 
-    Inputs of the role `train` are the corpora; those of other roles are given as files.
+    Inputs of the role `train` are the corpora; those of other roles are given as files. `look` names how the files
+    looked before they were read (see `planning.looks`); "" where that tells nothing.
     """
 
     index: int
@@ -29,6 +31,7 @@ class Input(Message):
     role: Role
     origin: str
     source: Source
+    look: str = ""
 
 
 class Terms(Message):
@@ -63,24 +66,21 @@ class Terms(Message):
         return any(corpus.max_rows is not None for corpus in self.corpora)
 
 
-class Way(Message):
-    """How the files of a corpus are read; the source names none of them."""
-
-    corpus: int
-    source: Source
-
-
 class Job(Terms):
     """All that is known before any file is read.
 
     Attributes:
-        ways: How corpora are read of which there may be no file this time.
+        inputs: What is to be read: all but what the dataset holds and looks as it did then.
+        passed: How many inputs that leaves out.
+        ways: How all inputs are read, those left out as well, and corpora of which there may be no file this time:
+            numbers of corpora, and keys (see `planning.looks`).
         configuration: The resolved configuration, for the manifest.
         holder: Who does it, for others that meet its traces.
     """
 
     inputs: tuple[Input, ...]
-    ways: tuple[Way, ...] = ()
+    passed: int = 0
+    ways: tuple[tuple[int, str], ...] = ()
     configuration: dict[str, Any]
     holder: Holder = Field(default_factory=this_process)
 
@@ -142,7 +142,7 @@ class Head(Terms):
         units: Their number.
         dealt: The splits that rows of the corpora are dealt to, in the order of their slots: number of shards of each.
         given: The splits that are given as files; each has one shard.
-        earlier: Folders of the generations before it, below those of the splits.
+        known: What is known of the generations before it, and what it adds to that.
         tokenizers: Those of the dataset, from the second generation on.
         is_done: Nothing is new: there is nothing to do.
     """
@@ -153,7 +153,7 @@ class Head(Terms):
     units: int
     dealt: dict[Split, int]
     given: tuple[Split, ...] = ()
-    earlier: tuple[str, ...] = ()
+    known: Known = Known()
     tokenizers: TokenizersReport | None = None
     is_done: bool = False
 
@@ -193,6 +193,7 @@ class Plan(Message):
         sources: What it adds, with the content of each.
         units: In corpus order. From the second generation on, those of validation and test files have the role
             `benchmark`: they are kept out of training, and stand in the dataset already.
+        looks: How inputs look that stand in the dataset already, by another name or time than now.
     """
 
     head: Head
@@ -200,6 +201,7 @@ class Plan(Message):
     configuration: dict[str, Any]
     sources: tuple[SourceEntry, ...]
     units: tuple[Unit, ...]
+    looks: tuple[str, ...] = ()
 
 
 class Accounted(Message):
@@ -296,6 +298,7 @@ class ShardReport(Accounted):
     sums: tuple[float, ...] = ()
     source_lengths: tuple[int, ...]
     target_lengths: tuple[int, ...]
+    known: KnownPart | None = None
 
 
 class Outcome(Message):
@@ -310,25 +313,22 @@ class NearPlan(Message):
 
     Attributes:
         config: What counts as near.
-        folder: Where the band files of this generation go, and stay for later ones.
+        output: The dataset folder.
         work: Folder of unfinished work.
         shards: Number of shards whose rows are compared.
-        buckets: Number of ranges of hashes that are searched apart. It is the same for all generations; with as many
-            as shards, the work on a bucket grows as that on a shard does.
-        earlier: The folders of the band files of earlier generations, the oldest first. Their rows are never dropped.
+        buckets: Number of ranges of hashes that are searched apart; with as many as shards, the work on a bucket grows
+            as that on a shard does.
+        generation: The rank of this run's rows: those of earlier generations come first, and are never dropped.
+        known: What is known of those, and what this one adds.
     """
 
     config: NearDuplicatesConfig
-    folder: str
+    output: str
     work: str
     shards: int
     buckets: int
-    earlier: tuple[str, ...] = ()
-
-    @property
-    def generation(self) -> int:
-        """The rank of this run's rows: those of earlier generations come first."""
-        return len(self.earlier)
+    generation: int = 0
+    known: Known = Known()
 
 
 class Bucket(Message):
@@ -354,6 +354,7 @@ class EdgesReport(Message):
 
     index: int
     edges: int
+    known: KnownPart | None = None
 
 
 class Drops(Batches):
@@ -361,6 +362,8 @@ class Drops(Batches):
 
     Attributes:
         rows: How many there are.
+        known: The file that says so to later generations.
     """
 
     rows: int
+    known: KnownPart | None = None

@@ -12,10 +12,11 @@ import pyarrow as pa
 from seq2seq_core.dataset.manifest import Ledger
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA
 from seq2seq_core.preparation.publishing.examples import pick_examples
-from seq2seq_core.preparation.shuffle.hashing import Digests, hash_order
+from seq2seq_core.preparation.shuffle.hashing import hash_order
 from seq2seq_core.preparation.staging.cleaning import normalized
 from seq2seq_core.preparation.staging.dealing import digests_of
 from seq2seq_core.preparation.terms.messages import Job
+from seq2seq_core.preparation.terms.octets import Digests
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.preparation.trial.rules import TrialRule, TrialRules, trial_rules
 from seq2seq_core.preparation.trial.sampling import Piece, choose, read_piece

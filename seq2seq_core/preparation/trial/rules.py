@@ -19,13 +19,13 @@ from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.corpora.terms.index import check_some
 from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.modalities.base import Side
-from seq2seq_core.preparation.shuffle.hashing import to_column
 from seq2seq_core.preparation.sieves.held_out import SHARES_NO_NGRAM
 from seq2seq_core.preparation.sieves.ngrams import HELD_OUT_NGRAM, index_of, shared
 from seq2seq_core.preparation.staging.cleaning import clean
 from seq2seq_core.preparation.staging.dealing import HELD_OUT, IN_HELD_OUT_FILES, NOT_HELD_OUT, digests_of
 from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.preparation.terms.messages import Job
+from seq2seq_core.preparation.terms.octets import to_column
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.records import Records
 from seq2seq_core.text.rules.base import Measure, PieceRule

@@ -23,8 +23,9 @@ from seq2seq_core.corpora.terms.source import Part
 from seq2seq_core.files.compression import text_bytes
 from seq2seq_core.files.encodings import UTF8, encoding_of
 from seq2seq_core.files.lines import BLOCK_BYTES, NEWLINE
-from seq2seq_core.preparation.shuffle.hashing import digests, halves
+from seq2seq_core.preparation.shuffle.hashing import digests
 from seq2seq_core.preparation.terms.messages import Input
+from seq2seq_core.preparation.terms.octets import halves
 from seq2seq_core.records import Sifted
 
 _MOST_FILES = 200

@@ -175,7 +175,6 @@ def test_damage_is_found_or_does_no_harm(
         lambda: dataset.read_shard(shard).to_pylist(),
         lambda: dataset.lengths(split),
         lambda: dataset.weights(split),
-        lambda: reader.read_ids(str(path)),
         *([lambda: dataset.texts(split, "target")] if split == "valid" else []),
     ]
     errors: list[DatasetError] = []
@@ -228,7 +227,7 @@ def test_too_many_open_files_are_not_damage(random_dataset: DatasetMaker, monkey
         raise StorageError("the store refuses", where=url, found=OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
 
     monkeypatch.setattr(storage, "open_input", refuses)
-    for call in (lambda: dataset.read_shard(shard), lambda: reader.read_ids(f"{dataset.root}/{shard.path}")):
+    for call in (lambda: dataset.read_shard(shard), lambda: list(dataset.blocks(shard))):
         with pytest.raises(StorageError, match=r"Too many open files$"):
             call()
 
@@ -241,12 +240,6 @@ def test_texts_that_are_not_utf8_are_damage(tmp_path: Path, kind: pa.DataType) -
     pq.write_table(pa.table({"text": column}), path)
     with path.open("rb") as file, pytest.raises(DatasetError, match=r"a damaged Parquet file; found .*UTF8"):
         list(reader.row_groups(file, str(path), None))
-
-
-def test_ids_of_another_type(random_dataset: DatasetMaker, tmp_path: Path) -> None:
-    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "a.parquet")
-    with pytest.raises(DatasetError, match="wrong type of column id; found string; expected fixed_size_binary"):
-        reader.read_ids(str(tmp_path / "a.parquet"))
 
 
 def test_a_wrong_row_count(random_dataset: DatasetMaker) -> None:

@@ -14,7 +14,7 @@ from seq2seq_core import storage
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.errors import DatasetError, ForeignFileError, InputError, StorageError, TokenizerError
 from seq2seq_core.preparation.building import batches, build, tokenizers
-from seq2seq_core.preparation.publishing.publish import make_manifest
+from seq2seq_core.preparation.publishing.publish import KnownReports, make_record
 from seq2seq_core.preparation.shuffle.catalogue import catalogue
 from seq2seq_core.tokenizer.model import Tokenizer
 
@@ -225,7 +225,7 @@ def test_a_lost_or_doubled_report_is_noticed(workshop: Any) -> None:
     decisions = workshop.decide(plan, staged)
     made = decisions.tokenizers
     shards = [build.build_shard(plan.head, partition, staged, decisions) for partition in plan.head.partitions]
-    make_manifest(plan, units, [made], shards)
+    make_record(plan, units, [made], shards, KnownReports())
     for case in (
         (units[1:], [made], shards),
         ([*units, units[0]], [made], shards),
@@ -234,15 +234,15 @@ def test_a_lost_or_doubled_report_is_noticed(workshop: Any) -> None:
         (units, [made], [shards[0], shards[0]]),
     ):
         with pytest.raises(DatasetError, match="missing or there twice"):
-            make_manifest(plan, *case)
+            make_record(plan, *case, KnownReports())
     for wrong in (units[1:], [*units, units[0]], []):
         with pytest.raises(DatasetError, match="a unit is missing or there twice"):
             catalogue(plan, wrong)
     with pytest.raises(DatasetError, match="does not add up"):
-        make_manifest(plan, [units[0].model_copy(update={"read": 7}), units[1]], [made], shards)
+        make_record(plan, [units[0].model_copy(update={"read": 7}), units[1]], [made], shards, KnownReports())
     Path(plan.head.output, shards[0].entry.path).write_bytes(b"of another run")
     with pytest.raises(DatasetError, match="not the one this run wrote"):
-        make_manifest(plan, units, [made], shards)
+        make_record(plan, units, [made], shards, KnownReports())
 
 
 FOREIGN = ("notes.txt", "train/part-00000-of-00007.parquet", "part-00000-of-00001.parquet", "joint.model", "_work/x")

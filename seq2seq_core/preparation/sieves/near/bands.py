@@ -1,14 +1,13 @@
 """A shard's texts in, a file of its band hashes out, from which those of any one bucket can be read alone.
 
 A band file is an Arrow IPC file with one record batch a bucket: a range of hashes, in the order of hash and id. A row
-stands there once for each band. Those of a generation that is being made are read by the ranges of bytes that their
-writers noted, many shards together; those of earlier generations one by one. In memory, an entry's key is 24 bytes
-whose order is that of rank, id and shard.
+stands there once for each band. They are read by the ranges of bytes that their writers noted, many shards together.
+Later generations find the same entries in runs (`known.runs`). In memory, an entry's key is 24 bytes whose order is
+that of rank, id and shard.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -18,19 +17,17 @@ import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import ID_BYTES
-from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.shuffle.hashing import Digests, from_column, halves, to_column
+from seq2seq_core.preparation.known.runs import keys_of
 from seq2seq_core.preparation.sieves.near.connected import Keys
 from seq2seq_core.preparation.sieves.near.minhash import Bands, bands, compared, signatures
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
 from seq2seq_core.preparation.terms.messages import BandsReport, NearPlan
+from seq2seq_core.preparation.terms.octets import Digests, from_column, halves, to_column
 from seq2seq_core.records import text_of
 
-KEY_BYTES = 24
+KEY_BYTES, HASH_BYTES = 24, 8
 _ID = slice(4, 4 + ID_BYTES)
-_VERSION = 1
-_METADATA = b"near_duplicates"
 _BATCH_ROWS = 16_384
 BAND_ENTRIES = pa.schema(
     [pa.field("hash", pa.uint64(), nullable=False), pa.field("id", pa.binary(ID_BYTES), nullable=False)]
@@ -63,31 +60,10 @@ def write_bands(plan: NearPlan, shard: int, texts: Iterable[Texts]) -> BandsRepo
     marker = layout.bands_marker(plan, shard)
     report = read_marker(BandsReport, marker)
     if report is None:
-        path = layout.bands(plan.folder, shard, plan.shards)
-        rows, positions = _write(path, plan, texts)
+        rows, positions = _write(layout.bands(plan, shard), plan, texts)
         report = BandsReport(index=shard, rows=rows, positions=positions)
         publish_marker(marker, report)
     return report
-
-
-def read_bands(path: str, plan: NearPlan, bucket: int, rank: int, shard: int) -> Entries:
-    """The entries of one bucket.
-
-    Raises:
-        DatasetError: The file was made with other settings.
-    """
-    with storage.open_input(path) as file, pa.ipc.open_file(file) as reader:
-        expected = _schema(plan).metadata[_METADATA].decode()
-        found = (reader.schema.metadata or {}).get(_METADATA, b"none").decode()
-        if found != expected:
-            raise DatasetError(
-                "the near-duplicate settings have changed",
-                where=storage.redact(path),
-                found=found,
-                expected=expected,
-                advice="Keep the settings of the first generation, or prepare a new dataset.",
-            )
-        return entries_of(reader.get_batch(bucket), rank, shard)
 
 
 def entries_of(batch: pa.RecordBatch, rank: int, shard: int) -> Entries:
@@ -102,6 +78,18 @@ def make_keys(ids: Digests, rank: int, shard: int) -> Keys:
     keys[:, _ID] = ids
     keys[:, _ID.stop :] = np.frombuffer(shard.to_bytes(4, "big"), np.uint8)
     return keys
+
+
+def to_run(entries: Entries) -> npt.NDArray[np.uint8]:
+    """Entries as later generations find them (`terms.known.WIDTHS`)."""
+    hashes = entries.hashes.astype(">u8").view(np.uint8).reshape(-1, HASH_BYTES)
+    return np.hstack([hashes, entries.keys[:, _ID], entries.keys[:, : _ID.start]])
+
+
+def from_run(found: npt.NDArray[np.uint8]) -> Entries:
+    """The inverse of `to_run`; of which shard a row was is forgotten."""
+    rank, ids = found[:, HASH_BYTES + ID_BYTES :], found[:, HASH_BYTES : HASH_BYTES + ID_BYTES]
+    return Entries(keys_of(found), np.hstack([rank, ids, np.zeros_like(rank)]))
 
 
 def split_keys(keys: Keys) -> tuple[npt.NDArray[np.int64], Digests, npt.NDArray[np.int64]]:
@@ -126,10 +114,10 @@ def _write(path: str, plan: NearPlan, texts: Iterable[Texts]) -> tuple[int, tupl
     every_hash = every_hash[order]
     ends = np.searchsorted(_bucket(every_hash, plan.buckets), np.arange(plan.buckets), side="right")
     positions: list[int] = []
-    with storage.publish(path) as out, pa.ipc.new_file(out, _schema(plan)) as sink:
+    with storage.publish(path) as out, pa.ipc.new_file(out, BAND_ENTRIES) as sink:
         for begin, end in zip([0, *ends[:-1]], ends, strict=True):
             part = to_column(every_id[order[begin:end] // plan.config.bands])
-            batch = pa.record_batch([pa.array(every_hash[begin:end]), part], schema=_schema(plan))
+            batch = pa.record_batch([pa.array(every_hash[begin:end]), part], schema=BAND_ENTRIES)
             sink.write_batch(batch)
             # The schema is written with the first batch, so where that begins is told by its size.
             positions = positions or [out.tell() - pa.ipc.get_record_batch_size(batch)]
@@ -140,8 +128,3 @@ def _write(path: str, plan: NearPlan, texts: Iterable[Texts]) -> tuple[int, tupl
 def _bucket(hashes: npt.NDArray[np.uint64], buckets: int) -> npt.NDArray[np.uint64]:
     """Which of equal ranges each hash falls into: later ones hold larger hashes."""
     return (hashes >> np.uint64(32)) * np.uint64(buckets) >> np.uint64(32)
-
-
-def _schema(plan: NearPlan) -> pa.Schema:
-    settings = {"version": _VERSION, "buckets": plan.buckets, **plan.config.model_dump(mode="json")}
-    return BAND_ENTRIES.with_metadata({_METADATA: json.dumps(settings, sort_keys=True)})

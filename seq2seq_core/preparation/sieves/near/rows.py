@@ -25,11 +25,12 @@ def near_plan(head: Head) -> NearPlan:
     shards = head.dealt["train"]
     return NearPlan(
         config=head.recipe.near_duplicates or NearDuplicatesConfig(),
-        folder=layout.bands_folder(head),
+        output=head.output,
         work=layout.near_work(head),
         shards=shards,
         buckets=shards,
-        earlier=tuple(layout.earlier_bands(head.output, generation) for generation in head.earlier),
+        generation=head.generation,
+        known=head.known,
     )
 
 

@@ -4,11 +4,13 @@ Where the entries of a bucket stand in all band files of the generation is writt
 bucket is told of one file, and asks for the bytes it needs of many shards together.
 
 Rows that share a band are alike, and so are rows that are alike to the same row. Of all rows that hang together so,
-one stays: the one of the oldest generation, and in a generation the one with the smallest id.
+one stays: the one of the oldest generation, and in a generation the one with the smallest id. Of earlier generations
+only the entries near a row of this one are looked at, and then which rows stay in the place of those (`aliases`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -18,20 +20,24 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.preparation.known.runs import find, in_order, write_part
 from seq2seq_core.preparation.shuffle.batch_file import read_batch, read_batches, write_batches
-from seq2seq_core.preparation.shuffle.hashing import from_column, to_column
+from seq2seq_core.preparation.sieves.near.aliases import add_aliases, with_aliases
 from seq2seq_core.preparation.sieves.near.bands import (
     BAND_ENTRIES,
     KEY_BYTES,
     Entries,
     entries_of,
-    read_bands,
+    from_run,
     split_keys,
+    to_run,
 )
 from seq2seq_core.preparation.sieves.near.connected import Keys, components
 from seq2seq_core.preparation.terms import layout
+from seq2seq_core.preparation.terms.known import WIDTHS, KnownPart
 from seq2seq_core.preparation.terms.markers import publish_marker, read_marker
 from seq2seq_core.preparation.terms.messages import BandsReport, Buckets, Drops, EdgesReport, NearPlan
+from seq2seq_core.preparation.terms.octets import from_column, halves, to_column
 from seq2seq_core.storage import Range
 
 _RUN_ENTRIES = 1 << 21
@@ -63,10 +69,12 @@ def find_edges(plan: NearPlan, bucket: int, places: Buckets, run_entries: int = 
     """Write the edges of a bucket, unless its marker says that this has been done.
 
     Of rows that share a band, each is tied to the first one, so a group of any size has fewer edges than rows. Entries
-    are read in runs of bounded size, and of each run only the first row of each hash goes on to the next.
+    are taken in runs of bounded size, and of each run only the first row of each hash goes on to the next. In memory
+    are the entries of the bucket: as many as a shard has rows, times the bands. For later generations they are
+    published in the order of their hashes.
 
     Raises:
-        DatasetError: A band file of an earlier generation was made with other settings, or one of this is damaged.
+        DatasetError: A band file, or one with the entries of earlier generations, is damaged.
     """
     marker = layout.edges_marker(plan, bucket)
     report = read_marker(EdgesReport, marker)
@@ -85,7 +93,7 @@ def write_drops(plan: NearPlan, edges: Sequence[EdgesReport], run_edges: int = _
         DatasetError: The edges of a bucket are missing or there twice.
     """
     _check_once("edges of buckets", [report.index for report in edges], plan.buckets, plan)
-    members, kept = _connect(plan, run_edges)
+    members, kept = with_aliases(plan, *_connect(plan, run_edges))
     rank, ids, shards = split_keys(members)
     gone = (rank == plan.generation) & (members != kept).any(axis=1)
     _, kept_ids, _ = split_keys(kept)
@@ -97,7 +105,8 @@ def write_drops(plan: NearPlan, edges: Sequence[EdgesReport], run_edges: int = _
             rows = order[begin:end]
             columns = [to_column(ids[rows]), to_column(kept_ids[rows])]
             out.add(pa.record_batch(columns, schema=DROPPED))
-    return Drops(path=url, positions=out.positions_at, rows=len(order))
+    known = add_aliases(plan, members, kept)
+    return Drops(path=url, positions=out.positions_at, rows=len(order), known=known)
 
 
 def kept_instead(ids: pa.FixedSizeBinaryArray, drops: Drops, shard: int) -> pa.FixedSizeBinaryArray:
@@ -110,11 +119,20 @@ def kept_instead(ids: pa.FixedSizeBinaryArray, drops: Drops, shard: int) -> pa.F
 
 def _write_edges(plan: NearPlan, bucket: int, places: Buckets, run_entries: int) -> EdgesReport:
     path, count = layout.edges(plan, bucket), 0
+    own = list(_own(plan, bucket, places))
     with storage.publish(path) as out, pa.ipc.new_file(out, _EDGES) as sink:
-        for left, right in _edges(_runs(_entries(plan, bucket, places), run_entries)):
+        for left, right in _edges(_runs(itertools.chain(_earlier(plan, own), own), run_entries)):
             sink.write_batch(pa.record_batch([to_column(left), to_column(right)], schema=_EDGES))
             count += len(left)
-    return EdgesReport(index=bucket, edges=count)
+    return EdgesReport(index=bucket, edges=count, known=_add_bands(plan, bucket, own))
+
+
+def _add_bands(plan: NearPlan, bucket: int, own: Sequence[Entries]) -> KnownPart | None:
+    """Publish the entries of a bucket, for later generations; None where nobody asks for them."""
+    cut = plan.known.adds.get("bands")
+    nothing = np.zeros((0, WIDTHS["bands"]), np.uint8)
+    entries = in_order(np.concatenate([nothing, *map(to_run, own)]))
+    return None if cut is None else write_part(plan.output, cut, bucket, entries)
 
 
 def _runs(entries: Iterable[Entries], run_entries: int) -> Iterator[list[Entries]]:
@@ -130,11 +148,23 @@ def _runs(entries: Iterable[Entries], run_entries: int) -> Iterator[list[Entries
     yield run
 
 
-def _entries(plan: NearPlan, bucket: int, places: Buckets) -> Iterator[Entries]:
-    """The entries of a bucket in the order of generation and shard."""
-    for rank, folder in enumerate(plan.earlier):
-        for shard in range(plan.shards):
-            yield read_bands(layout.bands(folder, shard, plan.shards), plan, bucket, rank, 0)
+def _earlier(plan: NearPlan, own: Sequence[Entries]) -> Iterator[Entries]:
+    """The entries of earlier generations that share a hash with one of this, the oldest row of each hash first."""
+    runs = plan.known.of("bands")
+    hashes = np.unique(np.concatenate([np.zeros(0, np.uint64), *(entries.hashes for entries in own)]))
+    if runs and len(hashes):
+        pieces = [from_run(find(plan.output, run, WIDTHS["bands"], hashes)) for run in runs]
+        alike = [np.isin(piece.hashes, hashes) for piece in pieces]
+        found = [Entries(piece.hashes[rows], piece.keys[rows]) for piece, rows in zip(pieces, alike, strict=True)]
+        every = Entries(np.concatenate([f.hashes for f in found]), np.concatenate([f.keys for f in found]))
+        rank, ids, _ = split_keys(every.keys)
+        high, low = halves(ids)
+        order = np.lexsort((low, high, rank, every.hashes))
+        yield Entries(every.hashes[order], every.keys[order])
+
+
+def _own(plan: NearPlan, bucket: int, places: Buckets) -> Iterator[Entries]:
+    """The entries of a bucket of this generation, shard by shard."""
     shard = 0
     for ranges in _together(_ranges(plan, bucket, places)):
         for batch in read_batches(ranges, BAND_ENTRIES):
@@ -147,7 +177,7 @@ def _ranges(plan: NearPlan, bucket: int, places: Buckets) -> Iterator[Range]:
     found = read_batch(places.path, places.positions, bucket, _PLACES)
     if found is not None:
         ends = zip(*(found.column(name).to_pylist() for name in ("begin", "end")), strict=True)
-        yield from (Range(layout.bands(plan.folder, shard, plan.shards), *pair) for shard, pair in enumerate(ends))
+        yield from (Range(layout.bands(plan, shard), *pair) for shard, pair in enumerate(ends))
 
 
 def _together(ranges: Iterable[Range]) -> Iterator[list[Range]]:
@@ -208,7 +238,7 @@ def _check_once(what: str, found: Sequence[int], count: int, plan: NearPlan) -> 
     if sorted(found) != list(range(count)):
         raise DatasetError(
             f"some {what} are missing or there twice",
-            where=storage.redact(plan.folder),
+            where=storage.redact(plan.output),
             found=sorted(found),
             expected=f"each of {count} once",
         )

@@ -22,13 +22,14 @@ from seq2seq_core.preparation.planning.generation import (
     origins,
     read_of,
     recipe_fingerprint,
-    shards_of,
     source_entry,
 )
+from seq2seq_core.preparation.planning.sizes import default_shards
 from seq2seq_core.preparation.terms.messages import IndexedInput, Input, Job
 from seq2seq_core.preparation.terms.recipe import Recipe
 
 NOTHING = Ledger(read=0, kept={}, duplicates=0, rejected={})
+FILE_BYTES = 9 << 20
 FILES = st.lists(st.tuples(st.text("abc/", min_size=1, max_size=4), st.integers(0, 6)), max_size=6)
 
 
@@ -43,7 +44,7 @@ def job() -> Job:
 def read(name: str, content: int, index: int) -> Read:
     url = f"/in/{index}{name}.tsv"
     source = Source(format="tsv", urls=(url,), fields=("1", "2"))
-    file = FileIndex(url=url, bytes=9 << 20, fingerprint=f"{content:032x}", lines=1, cuts=(0, 1), starts=(0, 1))
+    file = FileIndex(url=url, bytes=FILE_BYTES, fingerprint=f"{content:032x}", lines=1, cuts=(0, 1), starts=(0, 1))
     input_ = Input(index=index, corpus=0, role="train", origin=f"{index}{name}", source=source)
     return read_of(input_, IndexedInput(index=index, files=(file,)))
 
@@ -66,6 +67,7 @@ def committed(latest: Manifest | None, generation: Generation) -> Manifest:
         splits={
             "train": SplitEntry(shards=(*before, *[shard] * generation.shards), source_lengths=(), target_lengths=())
         },
+        dealt=generation.shards if latest is None else latest.dealt,
         rejected=(),
         ledger=NOTHING,
         inputs=(),
@@ -88,7 +90,7 @@ def test_every_content_is_added_once_however_it_lands(landings: list[list[tuple[
             continue
         assert found is not None
         assert [one.indexed.files[0].fingerprint for one in found.reads] == [f"{c:032x}" for c in fresh]
-        assert latest is None or found.shards == shards_of(latest)
+        assert found.shards == default_shards(len(fresh) * FILE_BYTES)
         assert found.left == 0
         seen |= set(fresh)
         latest = committed(latest, found)

@@ -8,16 +8,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.preparation.shuffle.hashing import (
-    digests,
-    fractions,
-    from_column,
-    hash_order,
-    hexadecimal,
-    pair_digests,
-    ranges,
-    to_column,
-)
+from seq2seq_core.preparation.shuffle.hashing import digests, fractions, hash_order, hexadecimal, pair_digests, ranges
+from seq2seq_core.preparation.terms.octets import from_column, to_column
 
 TEXTS = st.lists(st.text(max_size=5), max_size=30)
 

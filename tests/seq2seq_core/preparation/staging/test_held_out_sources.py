@@ -9,10 +9,11 @@ import pytest
 
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.shuffle.hashing import digests, to_column
+from seq2seq_core.preparation.shuffle.hashing import digests
 from seq2seq_core.preparation.staging.held_out_sources import collect_sources, load_sources
 from seq2seq_core.preparation.staging.stage import stage_unit
 from seq2seq_core.preparation.terms.messages import NO_SOURCES, Plan, UnitReport
+from seq2seq_core.preparation.terms.octets import to_column
 
 
 def staged(plan: Plan) -> list[UnitReport]:

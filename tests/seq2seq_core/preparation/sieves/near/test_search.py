@@ -5,19 +5,33 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from types import SimpleNamespace
+from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import KnownKind, RunEntry
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.preparation.shuffle.hashing import digests, pair_digests, ranges, to_column
-from seq2seq_core.preparation.sieves.near.bands import Texts, make_keys, read_bands, split_keys, texts_of, write_bands
+from seq2seq_core.preparation.known.merging import known_at, merge_part, parts_to_merge, runs_after
+from seq2seq_core.preparation.shuffle.hashing import digests, pair_digests, ranges
+from seq2seq_core.preparation.sieves.near.bands import (
+    Texts,
+    entries_of,
+    from_run,
+    make_keys,
+    split_keys,
+    texts_of,
+    to_run,
+    write_bands,
+)
 from seq2seq_core.preparation.sieves.near.minhash import bands, compared, signatures
 from seq2seq_core.preparation.sieves.near.search import find_buckets, find_edges, kept_instead, write_drops
-from seq2seq_core.preparation.terms.messages import Drops, NearPlan
+from seq2seq_core.preparation.terms.known import Cut
+from seq2seq_core.preparation.terms.messages import Drops, EdgesReport, NearPlan
+from seq2seq_core.preparation.terms.octets import to_column
 from seq2seq_core.preparation.terms.recipe import NearDuplicatesConfig
 
 WORDS = [
@@ -37,6 +51,16 @@ WORDS = [
     "green",
     "and",
 ]
+Runs = dict[KnownKind, tuple[RunEntry, ...]]
+
+
+class Found(NamedTuple):
+    """What a search has come to."""
+
+    edges: list[EdgesReport]
+    drops: Drops
+
+
 CONFIG = NearDuplicatesConfig(bands=6, rows=4, shingle_length=4)
 
 
@@ -74,12 +98,34 @@ class Shards:
             yield Texts(*(column.slice(begin, rows) for column in texts))
 
 
-def plan_of(folder: Path, shards: Shards, **values: Any) -> NearPlan:
+def plan_of(folder: Path, shards: Shards, *, generation: int = 0, runs: Runs | None = None, **values: Any) -> NearPlan:
+    """The search of a generation; it adds to what is known, in the folder above its own."""
+    root, buckets = folder.parent, values.get("buckets", shards.count)
+    adds: dict[KnownKind, Cut] = {
+        "bands": Cut(path=f"known/bands-{folder.name}", parts=buckets, ranges=3),
+        "kept": Cut(path=f"known/kept-{folder.name}", parts=1, ranges=2),
+    }
+    known = known_at(generation, f"{folder.name:0<8}", runs or {}, adds)
     defaults: dict[str, Any] = {"config": CONFIG, "shards": shards.count, "buckets": shards.count}
-    return NearPlan(folder=str(folder / "near"), work=str(folder / "work"), **(defaults | values))
+    places = {"output": str(root), "work": str(folder / "work"), "generation": generation, "known": known}
+    return NearPlan(**(defaults | places | values))
+
+
+def known_after(plan: NearPlan, found: Found) -> Runs:
+    """What later generations are told, when merging is done as well."""
+    head = SimpleNamespace(output=plan.output, known=plan.known)
+    merged = [merge_part(cast(Any, head), part) for part in parts_to_merge(plan.known)]
+    edges = [report.known for report in found.edges if report.known is not None]
+    kept = [found.drops.known] if found.drops.known is not None else []
+    return runs_after(plan.known, merged, {"bands": edges, "kept": kept})
 
 
 def run(plan: NearPlan, shards: Shards, limit: int = 1 << 20, seed: int = 0) -> Drops:
+    """The end of all steps."""
+    return run_all(plan, shards, limit, seed).drops
+
+
+def run_all(plan: NearPlan, shards: Shards, limit: int = 1 << 20, seed: int = 0) -> Found:
     """All steps, each in an order of its own."""
     draw = random.Random(seed)
     order = draw.sample(range(plan.shards), plan.shards)
@@ -87,7 +133,7 @@ def run(plan: NearPlan, shards: Shards, limit: int = 1 << 20, seed: int = 0) -> 
     order = draw.sample(range(plan.buckets), plan.buckets)
     places = find_buckets(plan, reports)
     edges = [find_edges(plan, bucket, places, limit) for bucket in order]
-    return write_drops(plan, edges, limit)
+    return Found(edges, write_drops(plan, edges, limit))
 
 
 def drops(found: Drops, shards: Shards) -> dict[bytes, bytes]:
@@ -131,21 +177,25 @@ def test_what_a_plain_search_finds_whatever_the_cut(tmp_path: Path, shards: int,
 
 @pytest.mark.parametrize("limit", [1, 1 << 20])
 def test_later_generations_are_compared_with_all_earlier_ones_which_always_stay(tmp_path: Path, limit: int) -> None:
-    pairs = sentences(150, seed=2)
-    generations = [Shards(pairs[begin : begin + 50], 3) for begin in (0, 50, 100)]
-    earlier: list[str] = []
+    """Whatever the shards of each are, and though runs are merged in between."""
+    pairs = sentences(250, seed=2)
+    generations = [Shards(pairs[begin : begin + 50], 1 + begin // 50 % 3) for begin in range(0, 250, 50)]
+    runs: Runs = {}
     for number, shards in enumerate(generations):
-        plan = plan_of(tmp_path / str(number), shards, earlier=tuple(earlier))
-        assert drops(run(plan, shards, limit), shards) == plain_drops(generations[: number + 1])
-        earlier.append(plan.folder)
-    assert plan.generation == 2
+        plan = plan_of(tmp_path / str(number), shards, generation=number, runs=runs)
+        found = run_all(plan, shards, limit)
+        assert drops(found.drops, shards) == plain_drops(generations[: number + 1])
+        runs = known_after(plan, found)
+    assert len(runs["bands"]) == 2  # one of four generations and one
 
 
 def test_the_kept_row_was_not_dropped_before(tmp_path: Path) -> None:
     pairs = sentences(120, seed=3)
     first, second = Shards(pairs[:80], 2), Shards(pairs[80:], 2)
-    gone = drops(run(plan_of(tmp_path / "0", first), first), first)
-    plan = plan_of(tmp_path / "1", second, earlier=(str(tmp_path / "0" / "near"),))
+    plan = plan_of(tmp_path / "0", first)
+    found = run_all(plan, first)
+    gone = drops(found.drops, first)
+    plan = plan_of(tmp_path / "1", second, generation=1, runs=known_after(plan, found))
     kept = set(drops(run(plan, second), second).values())
     assert not kept & set(gone)
     assert kept & {id_.tobytes() for id_ in first.ids}
@@ -192,18 +242,6 @@ def test_no_rows_at_all_and_exact_copies_of_one_id(tmp_path: Path) -> None:
     assert drops(run(plan_of(tmp_path / "copies", copies), copies), copies) == {}
 
 
-def test_other_settings_than_those_of_earlier_generations_are_refused(tmp_path: Path) -> None:
-    shards = Shards(sentences(10, seed=5), 1)
-    first = plan_of(tmp_path / "0", shards)
-    run(first, shards)
-    earlier = (first.folder,)
-    other = CONFIG.model_copy(update={"seed": 1})
-    with pytest.raises(DatasetError, match=r"settings have changed.*\"seed\": 0.*\"seed\": 1"):
-        run(plan_of(tmp_path / "1", shards, config=other, earlier=earlier), shards)
-    with pytest.raises(DatasetError, match=r"\"buckets\": 1.*\"buckets\": 2"):
-        run(plan_of(tmp_path / "2", shards, buckets=2, earlier=earlier), shards)
-
-
 def test_missing_or_double_reports_are_refused(tmp_path: Path) -> None:
     shards = Shards(sentences(10, seed=6), 2)
     plan = plan_of(tmp_path, shards)
@@ -221,14 +259,19 @@ def test_a_band_file_holds_every_band_of_every_row_in_its_bucket(tmp_path: Path)
     shards = Shards(sentences(30, seed=7), 1)
     plan = plan_of(tmp_path, shards, buckets=4)
     report = write_bands(plan, 0, shards.read(0))
-    path = f"{plan.folder}/part-00000-of-00001.arrow"
+    path = f"{plan.work}/bands/part-00000-of-00001.arrow"
     assert (report.index, report.rows, report.positions[-1] < storage.size(path)) == (0, 30, True)
-    parts = [read_bands(path, plan, bucket, rank=1, shard=9) for bucket in range(4)]
+    with pa.ipc.open_file(path) as reader:
+        parts = [entries_of(reader.get_batch(bucket), rank=1, shard=9) for bucket in range(4)]
     found = [
         (value, *(field.tolist() for field in key))
         for part in parts
         for value, *key in zip(part.hashes.tolist(), *split_keys(part.keys), strict=True)
     ]
+    for part in parts:
+        back = from_run(to_run(part))
+        assert (back.hashes == part.hashes).all()
+        assert (back.keys[:, :20] == part.keys[:, :20]).all()
     signed = signatures(compared(*shards.whole[1:], CONFIG), CONFIG)
     expected = sorted(
         (value, 1, id_.tolist(), 9)
