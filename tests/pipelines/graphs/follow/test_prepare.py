@@ -21,6 +21,7 @@ zones/Once zones/Look
 index_inputs/Needed index_inputs/List index_inputs/Spread index_inputs/Do
 plan/Needed plan/List plan/Do
 stage_training/Needed stage_training/List stage_training/Spread stage_training/Do
+merge_known/Needed merge_known/List merge_known/Spread merge_known/Do
 catalogue/Needed catalogue/List catalogue/Do
 make_tokenizers/Needed make_tokenizers/List make_tokenizers/Do
 build_shards/Needed build_shards/List build_shards/Spread build_shards/Do
