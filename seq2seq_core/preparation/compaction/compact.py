@@ -74,7 +74,7 @@ def keep_few(root: str, config: CompactionConfig) -> Manifest | None:
 
 def _clear(root: str, manifest: Manifest, grace_seconds: float) -> None:
     """Remove what folds were begun with and never finished, and what finished ones have left."""
-    notes.clear(root, manifest)
+    notes.clear(root, manifest, grace_seconds)
     remove_superseded(root, manifest, grace_seconds)
 
 

@@ -54,6 +54,8 @@ TOTALS = Name("progress-{generation:05d}.json")
 REST = Name("rest-{generation:05d}-{run}.json")
 FOLD = Name("fold-{first:05d}-{last:05d}.json")
 COMPACTION_CLAIM = "compaction.json"
+COMPACTION_NOTES = (Name(COMPACTION_CLAIM), Name("compaction.{run}.json"), FOLD)
+"""What runs that fold generations write in the work folder."""
 NOTES = (CLAIM, CLAIM_NOTE, TOTALS, REST)
 """What stands in the work folder beside the folders of generations."""
 

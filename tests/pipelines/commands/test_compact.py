@@ -13,6 +13,7 @@ from pipelines import cli
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.dataset.verify import verify
+from seq2seq_core.preparation.compaction.compact import compact
 from seq2seq_core.preparation.planning.inputs import make_job
 from seq2seq_core.preparation.steps import run_inline
 from seq2seq_core.preparation.terms.recipe import Recipe
@@ -132,4 +133,5 @@ def test_killed_at_every_write_a_reader_has_the_same_rows(grown: str) -> None:
     assert ended.returncode == 0, ended.stderr[-4000:]
     assert json.loads(ended.stdout)["kills"] > LEAST_KILLS
     assert load_manifest(grown).spans == [(0, GENERATIONS - 1)]
+    compact(grown, grace_seconds=0)
     assert verify(grown).unlisted == ()

@@ -92,7 +92,9 @@ def test_no_other_file_spells_a_path() -> None:
         for text in spelt
         if path.name != "layout.py" and any(text in line for line in code_of(path))
     ]
-    assert set(found) == {(f"planning/{name}.py", '"shards"') for name in ("generation", "watch")}  # a setting, a noun
+    nouns = {(f"{name}.py", '"shards"') for name in ("planning/generation", "planning/watch", "compaction/folding")}
+    kinds = ("terms/known", "planning/planner", "publishing/publish", "sieves/near/search")
+    assert set(found) == nouns | {(f"{name}.py", '"bands"') for name in kinds}  # what is known, of which kind
 
 
 def code_of(path: Path) -> list[str]:
