@@ -18,8 +18,8 @@ from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.errors import DatasetError, Seq2SeqError
 from seq2seq_core.landing.lookout import digest_of, record_of
 from seq2seq_core.landing.terms import Batch, BatchRecord, FileRecord, Landed
-from seq2seq_core.preparation.planning.planner import index_input
 from seq2seq_core.preparation.planning.watch import clear_totals
+from seq2seq_core.preparation.steps import INDEX_INPUTS, run_inline
 from seq2seq_core.preparation.terms.messages import Job
 
 _log = logging.getLogger(__name__)
@@ -54,9 +54,8 @@ def problem_of(config: PrepareConfig, landed: Landed) -> str | None:
     """Why a file cannot be read by itself; None where it can."""
     try:
         job = prepare.make_job(config, _by_corpus([landed]))
-        for input_ in job.inputs:
-            if input_.role == "train":
-                index_input(job.recipe, input_)
+        inputs = tuple(input_ for input_ in job.inputs if input_.role == "train")
+        run_inline(job.model_copy(update={"inputs": inputs}), last=INDEX_INPUTS)
     except Seq2SeqError as error:
         return str(error)
     return None
