@@ -73,6 +73,13 @@ COMMANDS = {
             notes=f"{_FOLLOW.format('transcribe')}\n{_ENGINE}",
         ),
         Command(
+            name="export",
+            summary="Write a model in the form of another engine: smaller, and free of torch.",
+            main="pipelines.commands.export:main",
+            config="pipelines.commands.export:ExportConfig",
+            usage="seq2seq export --model FOLDER --output FOLDER [--to ctranslate2] [--quantization int8]",
+        ),
+        Command(
             name="score",
             summary="BLEU and chrF, or WER and CER (--task asr), with signatures.",
             main="pipelines.commands.score:main",

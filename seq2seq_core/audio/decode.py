@@ -14,10 +14,9 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq_core.audio import flac
-from seq2seq_core.audio.containers import headers
-from seq2seq_core.audio.containers.libav import LibavSource
-from seq2seq_core.audio.containers.mpeg import MpegSource, id3_length
+from seq2seq_core.audio import flac, headers
+from seq2seq_core.audio.libav import LibavSource
+from seq2seq_core.audio.mpeg import MpegSource, id3_length
 from seq2seq_core.audio.source import Info, Source, truncated
 from seq2seq_core.audio.spliced import read_at
 from seq2seq_core.audio.terms import AudioError, Signal

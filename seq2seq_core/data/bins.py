@@ -7,6 +7,7 @@ The width of a row is the larger of its source and target length with EOS. `k` r
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,27 @@ class RowLengths(Protocol):
 
     def between(self, begin: int, end: int) -> Lengths:
         """Those of the rows from one number on up to another."""
+
+
+@dataclass(frozen=True)
+class SomeLengths:
+    """The lengths of the rows from one number on up to another, which are counted from 0 on."""
+
+    lengths: RowLengths
+    begin: int
+    end: int
+
+    @property
+    def rows(self) -> int:
+        return self.end - self.begin
+
+    def of(self, rows: Rows) -> Lengths:
+        """Those of some rows."""
+        return self.lengths.of(rows + self.begin)
+
+    def between(self, begin: int, end: int) -> Lengths:
+        """Those of the rows from one number on up to another."""
+        return self.lengths.between(self.begin + begin, self.begin + end)
 
 
 def widths_of(lengths: Lengths) -> npt.NDArray[np.int32]:

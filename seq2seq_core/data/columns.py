@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2seq_core import storage
+from seq2seq_core.data.bins import RowLengths, SomeLengths
 from seq2seq_core.data.cache_folder import cache_folder
 from seq2seq_core.data.column_cache import Flat, open_shards
 from seq2seq_core.data.column_layout import Rows, Runs
@@ -115,6 +116,10 @@ class Columns:
     def lengths(self) -> ColumnLengths:
         """Positions of every row; the same as `Dataset.lengths`, without reading Parquet."""
         return ColumnLengths(self.source, self.target)
+
+    def lengths_of(self, rows: int) -> RowLengths:
+        """Those of the first so many rows."""
+        return self.lengths if rows == len(self) else SomeLengths(self.lengths, 0, rows)
 
 
 def _steps(offsets: Rows) -> npt.NDArray[np.int32]:

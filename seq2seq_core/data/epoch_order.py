@@ -116,11 +116,6 @@ class EpochOrder:
     cuts: Rows
     order: Rows
 
-    def rows_of(self, bins: slice) -> Rows:
-        """The rows of some bins."""
-        pieces = [self.rows[self.cuts[b] : self.cuts[b + 1]] for b in self.order[bins]]
-        return np.concatenate(pieces).astype(np.int64)
-
 
 @dataclass(frozen=True)
 class Survey:
@@ -144,10 +139,20 @@ class OrderMaker:
 
     A row of weight w stands floor(w) times in every epoch, and once more in a share w - floor(w) of them, drawn anew
     for each epoch.
+
+    Args:
+        lengths: Tokens of the rows.
+        config: How rows become bins.
+        seed: Of every random choice.
+        weights: How often an epoch has each row; None: every row once.
+        entry: Another number makes other random choices, for rows that join an epoch under way.
     """
 
-    def __init__(self, lengths: RowLengths, config: StreamConfig, seed: int, weights: Weights | None) -> None:
+    def __init__(
+        self, lengths: RowLengths, config: StreamConfig, seed: int, weights: Weights | None, entry: int = 0
+    ) -> None:
         self._lengths, self._config, self._seed, self._weights = lengths, config, seed, weights
+        self._entry = entry
         self._by_length = LengthOrder(config.max_width)
 
     def survey(self, prefix: bytes) -> Survey:
@@ -169,8 +174,7 @@ class OrderMaker:
 
     def make(self, number: int, put: Callable[[RowNumbers], None]) -> tuple[Rows, Rows]:
         """Give the rows of an epoch to `put`, window after window; where bins begin and end, and their order."""
-        # The raw bits of Philox are fixed by its definition; NumPy may change what its distributions make of them.
-        bits = np.random.Philox(key=np.array([self._seed, number], np.uint64))
+        bits = random_bits(self._seed, number, self._entry)
         keys, kept = self._read()
         drawn = kept if self._weights is None else self._drawn(bits, kept)
         permutation = _shuffled(bits, len(drawn))
@@ -182,7 +186,7 @@ class OrderMaker:
             put(window[order])
             cuts.append(begin + cut(self._by_length.widths(window_keys[order]), self._config.bin_tokens))
         edges = np.concatenate(cuts)
-        return edges, _low(_shuffled(bits, len(edges) - 1))
+        return edges, random_order(bits, len(edges) - 1)
 
     def _chunks(self) -> Iterator[tuple[int, Lengths]]:
         """The lengths of all rows, some at a time, and the number of the first of them."""
@@ -233,6 +237,19 @@ def check_rows(what: str, rows: float) -> None:
 def check_epoch(rows: float) -> None:
     """Refuse weights by which an epoch has too many rows."""
     check_rows(_EPOCH, rows)
+
+
+def random_bits(seed: int, epoch: int, entry: int = 0, use: int = 0) -> np.random.Philox:
+    """Random bits for an epoch, and in it for each entry of rows and each use of them others, wherever one looks.
+
+    The raw bits of Philox are fixed by its definition; NumPy may change what its distributions make of them.
+    """
+    return np.random.Philox(key=np.array([seed, epoch], np.uint64), counter=np.array([0, 0, use, entry], np.uint64))
+
+
+def random_order(bits: np.random.Philox, count: int) -> Rows:
+    """A random permutation of 0 .. count - 1."""
+    return _low(_shuffled(bits, count))
 
 
 def _shuffled(bits: np.random.Philox, count: int) -> npt.NDArray[np.uint64]:

@@ -20,8 +20,8 @@ from seq2seq_core.data.batch import Batch, collate
 from seq2seq_core.data.bins import by_length, micro_batches
 from seq2seq_core.data.column_layout import Rows
 from seq2seq_core.data.columns import Columns
-from seq2seq_core.data.stream import BatchStream, EpochStart, rank_rows
-from seq2seq_core.dataset.reader import Lengths
+from seq2seq_core.data.stream import BatchStream, EpochStart, Part, rank_rows
+from seq2seq_core.dataset.reader import Lengths, Weights
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.modalities.base import Ragged
 
@@ -120,6 +120,33 @@ class Loader:
     def fingerprint(self) -> str:
         """Names rows, configuration and seed: positions in one stream mean nothing in another."""
         return storage.digest_bytes(f"{self._columns.digest}\n{self._stream.fingerprint}".encode())
+
+    @property
+    def parts(self) -> list[Part]:
+        """The rows of the stream, as they entered."""
+        return self._stream.parts
+
+    def survey(self, columns: Columns, rows: int, weights: Weights | None) -> Part:
+        """Look at rows that are to enter, beside the reading of steps.
+
+        Args:
+            columns: All rows, beginning with those that have entered.
+            rows: The number of those that have entered, and these.
+            weights: How often an epoch has each of these; None: every row once.
+
+        Raises:
+            TrainingError: There are more than the stream can tell apart.
+        """
+        return self._stream.survey(columns.lengths, (self._stream.rows, rows), weights)
+
+    def continues(self, columns: Columns) -> bool:
+        """Whether columns begin with the rows that have entered, as far as their lengths tell."""
+        return len(columns) >= self._stream.rows and self._stream.continues(columns.lengths)
+
+    def enter(self, columns: Columns, part: Part, position: int, epoch: int) -> None:
+        """Let rows enter before the step at a position (see `BatchStream.enter`); steps that are read are void."""
+        self._stream.enter(part, columns.lengths, position, epoch)
+        self._columns = columns
 
     def steps(self, position: int = 0, known: EpochStart | None = None) -> Generator[GlobalStep]:
         """Endless steps from a position on. Closing the generator ends the background thread.

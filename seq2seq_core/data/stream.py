@@ -1,8 +1,12 @@
 """Row lengths, a configuration and a seed in; the stream of global batches, batch by batch at any position, out.
 
 A few bins of an epoch together (see `epoch_order`) are one global batch. The stream is a function of (lengths,
-configuration, seed, position): the number of processes and their memory decide who computes what, never what is
-computed.
+configuration, seed, position) and of where rows *entered* that were not there from the beginning: the number of
+processes and their memory decide who computes what, never what is computed.
+
+Rows enter at a position, and in an epoch: they join it where it has begun (see `mixture`), and are rows like all
+others from the next one on. What is told of entries (position, epoch, how many rows there are then) is all that it
+takes to make the same stream again.
 """
 
 from __future__ import annotations
@@ -11,17 +15,27 @@ import bisect
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from seq2seq_core import storage
-from seq2seq_core.data.bins import RowLengths, by_length
+from seq2seq_core.data.bins import RowLengths, SomeLengths, by_length
 from seq2seq_core.data.column_layout import Rows
-from seq2seq_core.data.epoch_order import EpochOrder, OrderMaker, RowNumbers, StreamConfig, check_epoch, check_rows
+from seq2seq_core.data.epoch_order import (
+    EpochOrder,
+    OrderMaker,
+    RowNumbers,
+    StreamConfig,
+    Survey,
+    check_epoch,
+    check_rows,
+    random_bits,
+)
+from seq2seq_core.data.mixture import Mixture, Stretch
 from seq2seq_core.data.order_files import OrderFiles
-from seq2seq_core.dataset.reader import Weights
+from seq2seq_core.dataset.reader import Weights, joined_weights
 from seq2seq_core.errors import TrainingError
 
 T = TypeVar("T", bound=np.generic)
@@ -32,6 +46,8 @@ STREAM_VERSION = 1
 SHARED_ROWS = 1 << 20
 """Rows from which on an order is worth a file; those of fewer are made in less than a second."""
 
+_MIXING = 1  # the use of random bits by which those who join are spread
+
 
 @dataclass(frozen=True, order=True)
 class EpochStart:
@@ -39,6 +55,51 @@ class EpochStart:
 
     epoch: int
     position: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that enter a stream together, and what the look at them has found.
+
+    Attributes:
+        rows: How many rows there are before them, and with them.
+        weights: How often an epoch has each of them; None: every row once.
+        survey: What their lengths and weights say.
+    """
+
+    rows: tuple[int, int]
+    weights: Weights | None
+    survey: Survey
+
+    @property
+    def name(self) -> str:
+        """Names the lengths and weights of the rows, the configuration and the seed."""
+        return storage.digest_bytes(f"{self.survey.lengths_digest}\n{self.survey.fingerprint}".encode())
+
+
+class _Entry(NamedTuple):
+    """Where a part enters: `epoch` is the first that has its rows."""
+
+    position: int
+    epoch: int
+    part: Part
+
+
+@dataclass
+class _Epoch:
+    """An epoch, as far as entries are known; `entries` says how many of them are in it."""
+
+    start: EpochStart
+    stretches: list[Stretch]
+    entries: int
+
+    @property
+    def end(self) -> int:
+        return self.stretches[-1].end
+
+    def batch(self, position: int) -> Rows:
+        place = bisect.bisect_right(self.stretches, position, key=lambda stretch: stretch.begin)
+        return self.stretches[place - 1].batch(position)
 
 
 class BatchStream:
@@ -50,8 +111,7 @@ class BatchStream:
     Attributes:
         lengths: Tokens of every row, without BOS and EOS.
         config: How rows become global batches.
-        dropped_rows: Rows that are longer than the configuration allows; they are in no batch.
-        fingerprint: Names the stream as far as configuration, seed and weights decide it.
+        fingerprint: Names the stream as far as configuration, seed and weights of the first rows decide it.
 
     Args:
         lengths: Tokens of every row.
@@ -72,30 +132,75 @@ class BatchStream:
         weights: Weights | None = None,
         cache: Path | None = None,
     ) -> None:
-        check_rows("the split", lengths.rows)
-        config = config.settled()
-        self.lengths, self.config = lengths, config
-        self._maker = OrderMaker(lengths, config, seed, weights)
-        found = self._maker.survey(f"{STREAM_VERSION}\n{seed}\n{config.model_dump_json()}".encode())
-        check_epoch(found.rows_per_epoch)
-        self.dropped_rows = lengths.rows - found.rows
-        self.fingerprint = found.fingerprint
-        if not found.rows:
+        self.lengths, self.config = lengths, config.settled()
+        self._seed, self._cache = seed, cache
+        self._lock = threading.Lock()
+        first = self.survey(lengths, (0, lengths.rows), weights)
+        self._entries = [_Entry(0, 0, first)]
+        self._starts = [EpochStart(0, 0)]
+        self._current: _Epoch | None = None
+        self.fingerprint = first.survey.fingerprint
+        if not first.survey.rows:
             raise TrainingError(
                 "no row is left to train on",
                 found=f"{self.dropped_rows} rows, all with more than {self.config.max_source_tokens} source or "
-                f"{config.max_target_tokens} target tokens",
+                f"{self.config.max_target_tokens} target tokens",
                 advice="Raise max_source_tokens and max_target_tokens, or check what preparation kept.",
             )
-        name = storage.digest_bytes(f"{found.lengths_digest}\n{self.fingerprint}".encode())
-        is_shared = cache is not None and found.rows_per_epoch >= SHARED_ROWS
-        self._files = OrderFiles(cache, name) if cache is not None and is_shared else None
-        self._lock = threading.Lock()
-        self._starts = [EpochStart(0, 0)]
-        self._current: tuple[int, EpochOrder] | None = None
+
+    @property
+    def parts(self) -> list[Part]:
+        """What has entered, in order."""
+        return [entry.part for entry in self._entries]
+
+    @property
+    def rows(self) -> int:
+        """Rows that have entered, those that are left out as well."""
+        return self._entries[-1].part.rows[1]
+
+    @property
+    def dropped_rows(self) -> int:
+        """Rows that are longer than the configuration allows; they are in no batch."""
+        return self.rows - sum(part.survey.rows for part in self.parts)
+
+    def survey(self, lengths: RowLengths, rows: tuple[int, int], weights: Weights | None) -> Part:
+        """Look at rows that are to enter: those from one number on up to another, of the lengths of all of them.
+
+        Raises:
+            TrainingError: There are more rows than `MOST_ROWS`.
+        """
+        check_rows("the split", rows[1])
+        maker = OrderMaker(SomeLengths(lengths, *rows), self.config, self._seed, weights)
+        found = maker.survey(f"{STREAM_VERSION}\n{self._seed}\n{self.config.model_dump_json()}".encode())
+        check_epoch(found.rows_per_epoch)
+        return Part(rows, weights, found)
+
+    def continues(self, lengths: RowLengths) -> bool:
+        """Whether lengths begin with those of the rows that have entered; each of them is looked at."""
+        surveys = ((part, self.survey(lengths, part.rows, part.weights)) for part in self.parts)
+        return all(part.name == other.name for part, other in surveys)
+
+    def enter(self, part: Part, lengths: RowLengths, position: int, epoch: int) -> None:
+        """Let rows enter before the batch at a position.
+
+        Args:
+            part: The rows; they follow on those that are here.
+            lengths: Those of all rows, these and all before them.
+            position: The batches before it stay as they are.
+            epoch: That of the batch before the position, or the following one where the position is its first.
+        """
+        check_epoch(sum(one.survey.rows_per_epoch for one in (*self.parts, part)))
+        with self._lock:
+            if (epoch, position) < (self._entries[-1].epoch, self._entries[-1].position):
+                raise ValueError(f"rows enter at {position} in epoch {epoch}, after others that did so later")
+            self.lengths = lengths
+            self._entries.append(_Entry(position, epoch, part))
+            self._starts = [start for start in self._starts if start.epoch <= epoch]
+            if self._current and (self._current.start.epoch != epoch or self._current.start.position >= position):
+                self._current = None
 
     def know(self, start: EpochStart) -> None:
-        """Learn where an epoch starts, from a stream of the same lengths, fingerprint and weights."""
+        """Learn where an epoch starts, from a stream of the same entries, lengths, fingerprint and weights."""
         with self._lock:
             self._add(start)
 
@@ -107,10 +212,9 @@ class BatchStream:
     def batch(self, position: int) -> Rows:
         """The rows of the global batch at a position (from 0), ordered by length."""
         with self._lock:
-            start, end = self._located(position)
-            order = self._order(start.epoch)
-        edges = _even_edges(len(order.order), end - start.position, position - start.position)
-        rows = order.rows_of(slice(*edges))
+            start, _ = self._located(position)
+            epoch = self._epoch(start)
+        rows = epoch.batch(position)
         return rows[by_length(self.lengths.of(rows))]
 
     def _located(self, position: int) -> tuple[EpochStart, int]:
@@ -120,27 +224,53 @@ class BatchStream:
             start, following = self._starts[place - 1], self._starts[place : place + 1]
             if following and following[0].epoch == start.epoch + 1:
                 return start, following[0].position
-            bins = len(self._order(start.epoch).order)
-            self._add(EpochStart(start.epoch + 1, start.position - (-bins // self.config.bins_per_batch)))
+            self._add(EpochStart(start.epoch + 1, self._epoch(start).end))
 
     def _add(self, start: EpochStart) -> None:
         if start not in self._starts:
             bisect.insort(self._starts, start)
 
-    def _order(self, number: int) -> EpochOrder:
-        if self._current is None or self._current[0] != number:
+    def _epoch(self, start: EpochStart) -> _Epoch:
+        if self._current is None or self._current.start != start:
             self._current = None
-            self._current = number, self._shared(number) or self._made(number)
-        return self._current[1]
+            self._current = self._begun(start)
+        return self._grown(self._current)
 
-    def _shared(self, number: int) -> EpochOrder | None:
-        if self._files is None:
-            return None
-        return self._files.order(number, lambda put: self._maker.make(number, put))
+    def _begun(self, start: EpochStart) -> _Epoch:
+        """An epoch with the rows that are there when it begins."""
+        count = sum((entry.epoch, entry.position) <= (start.epoch, start.position) for entry in self._entries)
+        parts = self.parts[:count]
+        name = parts[0].name if count == 1 else storage.digest_bytes("\n".join(part.name for part in parts).encode())
+        weights = joined_weights([(part.weights, part.rows[1] - part.rows[0]) for part in parts])
+        order = self._order(start.epoch, parts, weights, name)
+        stretch = Stretch.of(start.position, Mixture.of(order), self.config.bins_per_batch)
+        return _Epoch(start, [stretch], count)
 
-    def _made(self, number: int) -> EpochOrder:
+    def _grown(self, epoch: _Epoch) -> _Epoch:
+        """The epoch with those rows in it that entered since it was made."""
+        number = epoch.start.epoch
+        for index, entry in enumerate(self._entries[epoch.entries :], start=epoch.entries):
+            if entry.epoch != number:
+                break
+            if entry.part.survey.rows:
+                name = storage.digest_bytes(f"{entry.part.name}\n{index}".encode())
+                order = self._order(number, [entry.part], entry.part.weights, name, index)
+                bits = random_bits(self._seed, number, index, _MIXING)
+                last, first_row, bins = epoch.stretches[-1], entry.part.rows[0], self.config.bins_per_batch
+                epoch.stretches.append(last.joined(entry.position, order, first_row, bits, bins))
+            epoch.entries = index + 1
+        return epoch
+
+    def _order(self, number: int, parts: list[Part], weights: Weights | None, name: str, entry: int = 0) -> EpochOrder:
+        """The order of the rows of some parts in an epoch; processes of a machine share that of many."""
+        lengths = SomeLengths(self.lengths, parts[0].rows[0], parts[-1].rows[1])
+        maker = OrderMaker(lengths, self.config, self._seed, weights, entry)
+        if self._cache is not None and sum(part.survey.rows_per_epoch for part in parts) >= SHARED_ROWS:
+            shared = OrderFiles(self._cache, name).order(number, lambda put: maker.make(number, put))
+            if shared is not None:
+                return shared
         rows: list[RowNumbers] = []
-        cuts, order = self._maker.make(number, rows.append)
+        cuts, order = maker.make(number, rows.append)
         return EpochOrder(np.concatenate(rows), cuts, order)
 
 
@@ -150,8 +280,3 @@ def rank_rows(values: npt.NDArray[T], rank: int, world: int) -> npt.NDArray[T]:
     So the lengths of all processes' rows are alike.
     """
     return values[rank::world]
-
-
-def _even_edges(count: int, parts: int, index: int) -> tuple[int, int]:
-    """Begin and end of part `index` of `count` things cut into parts that differ by one at most."""
-    return index * count // parts, (index + 1) * count // parts

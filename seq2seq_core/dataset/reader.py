@@ -49,6 +49,24 @@ class Weights(NamedTuple):
         return weights
 
 
+def joined_weights(parts: Sequence[tuple[Weights | None, int]]) -> Weights | None:
+    """The weights of rows that follow one another: of each part, and its rows; None where every row counts once."""
+    given = [weights for weights, _ in parts if weights is not None]
+    if not given:
+        return None
+    if len(parts) == 1:
+        return given[0]
+    values = np.unique(np.concatenate([np.ones(1), *(weights.values for weights in given)]))
+    kind = np.min_scalar_type(len(values) - 1)
+    pieces = [
+        np.full(rows, np.searchsorted(values, 1.0), kind)
+        if weights is None
+        else np.searchsorted(values, weights.values).astype(kind)[weights.codes]
+        for weights, rows in parts
+    ]
+    return Weights(values, np.concatenate(pieces))
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A published dataset folder. Only files its manifest names are ever read.
@@ -111,17 +129,36 @@ class Dataset:
         source, target = (np.concatenate([none, *side]) for side in zip((none, none), *pieces, strict=True))
         return Lengths(source, target)
 
-    def weights(self, split: Split) -> Weights | None:
-        """How often an epoch passes over each row of a split, as its corpus says; None when all do so once."""
+    def weights(self, split: Split, begin: int = 0, end: int | None = None) -> Weights | None:
+        """How often an epoch passes over each row of a split, as its corpus says; None when all do so once.
+
+        Args:
+            split: Which one.
+            begin: The first row that is asked for.
+            end: That after the last one; None: all.
+        """
         by_origin = {origin: corpus.weight for corpus in self.manifest.corpora for origin in corpus.origins}
         if all(weight == 1 for weight in by_origin.values()):
             return None
         values = sorted({1.0, *by_origin.values()})
         codes = {origin: values.index(weight) for origin, weight in by_origin.items()}
         none, usual = np.zeros(0, np.min_scalar_type(len(values) - 1)), values.index(1.0)
-        tables = self._tables(split, ["origin"])
+        first, shards = self._shards_between(split, begin, end)
+        tables = (table for shard in shards for table in self.row_groups(shard, ["origin"]))
         pieces = [_spread(c, codes, usual, none.dtype) for table in tables for c in table.column("origin").chunks]
-        return Weights(np.array(values, np.float64), np.concatenate([none, *pieces]))
+        found = np.concatenate([none, *pieces])[begin - first : None if end is None else end - first]
+        return None if (found == usual).all() else Weights(np.array(values, np.float64), found)
+
+    def _shards_between(self, split: Split, begin: int, end: int | None) -> tuple[int, list[ShardEntry]]:
+        """The shards that have some rows of a split, and the number of the first row of them."""
+        first, found = begin, list[ShardEntry]()
+        row = 0
+        for shard in self.split(split).shards:
+            if row + shard.rows > begin and (end is None or row < end):
+                first = first if found else row
+                found.append(shard)
+            row += shard.rows
+        return first, found
 
     def texts(self, split: Split, side: Side) -> list[str]:
         """The normalised texts of one side of a split in order.

@@ -21,6 +21,7 @@ import pydantic
 from pydantic import AfterValidator, Field, model_serializer, model_validator
 
 from seq2seq_core import storage
+from seq2seq_core.dataset.segment import Segment
 from seq2seq_core.errors import DatasetError, ModelError, StorageError
 from seq2seq_core.modalities.base import Described, EncoderInput, Modality, Side
 from seq2seq_core.modalities.table import USUAL, modality_of
@@ -74,6 +75,8 @@ class Lineage(_Entry):
         averaged_steps: Steps of the checkpoints whose weights were averaged; empty when none were.
         dataset_digest: `Manifest.digest` of the dataset.
         dataset: URL of the dataset, without credentials.
+        segments: What was learned from, and since which step, where the dataset grew meanwhile; `dataset_digest` is
+            that of the first.
         metrics: Validation results by name.
         configuration: The resolved training configuration.
         software: Versions by package name.
@@ -84,9 +87,15 @@ class Lineage(_Entry):
     averaged_steps: tuple[Count, ...] = ()
     dataset_digest: str
     dataset: str
+    segments: tuple[Segment, ...] = ()
     metrics: dict[str, float] = {}
     configuration: dict[str, Any] = {}
     software: dict[str, str] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_no_segments(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Of a dataset that stayed as it was no more is said than before there were any others."""
+        return {name: value for name, value in dump(self).items() if name != "segments" or value}
 
     @property
     def told(self) -> dict[str, Any]:
@@ -210,6 +219,15 @@ def read_files(root: str, select: Callable[[ModelCard], Iterable[FileEntry]]) ->
             if card == before:
                 raise
             _log.info("%s was replaced while it was being read", storage.redact(root))
+
+
+def is_own(root: str) -> bool:
+    """Whether a folder seems to hold a model of this project, whole or damaged."""
+    data = storage.read_if_there(storage.join(root, CONFIG_NAME))
+    try:
+        return data is not None and "format_version" in _AnyCard.model_validate_json(data).model_fields_set
+    except pydantic.ValidationError:
+        return False
 
 
 def read_config(root: str) -> ModelCard:

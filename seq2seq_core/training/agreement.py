@@ -6,7 +6,7 @@ Nothing here lets a process wait for another that has left: whatever ends the wo
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -58,6 +58,11 @@ def on_main(world: World, work: Callable[[], T]) -> T:
     """Do some work on the main process alone; what it gives, on all. Errors are those of `together`."""
     found: T = world.agree(together(world, lambda: work() if world.is_main else None))
     return found
+
+
+def any_of(world: World, flags: Sequence[bool]) -> list[bool]:
+    """Which of some flags any process has raised."""
+    return [raised > 0 for raised in world.sum(torch.tensor(flags, dtype=torch.float64)).tolist()]
 
 
 def check_alike(world: World, facts: Mapping[str, Any], problem: str, where: str, advice: str) -> None:

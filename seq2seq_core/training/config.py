@@ -24,12 +24,25 @@ from seq2seq_core.training.validate import ValidationConfig
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
+    **dict.fromkeys(("follow", "following", "replay"), True),
     "validation": {"every_steps", "every_epochs", "patience", "max_batch_tokens"},
 }
 """Keys that may change between a run and its resumption: they decide how far, where and how it is watched."""
 
 _NAMED_WHERE_UNUSUAL = {"initialize_parts": "all"}
 """Keys that are younger than some runs, which go on all the same."""
+
+
+class FollowingConfig(Config):
+    """When a run that follows its dataset looks for a new generation, and how long it waits for one."""
+
+    look_seconds: float = Field(10.0, gt=0, le=86_400, description="pause between two looks at the dataset")
+    idle_minutes: float | None = Field(
+        None,
+        ge=0,
+        le=1e9,
+        description="when limits.max_epochs are done, end after so many minutes without a new generation; null: never",
+    )
 
 
 class TrainConfig(Config):
@@ -66,6 +79,13 @@ class TrainConfig(Config):
     )
     resume: Literal["auto", "never"] = Field(
         "auto", description="auto: carry on where the output folder has checkpoints; never: refuse such a folder"
+    )
+    follow: bool = Field(False, description="let new generations of the dataset enter between two steps, as they come")
+    following: FollowingConfig = Field(FollowingConfig(), description="how the dataset is followed")
+    replay: Location | None = Field(
+        None,
+        description="run folder, or model of a run that followed this dataset: the same generations enter at the same "
+        "steps",
     )
     initialize_from: Location | None = Field(
         None, description="model folder whose weights training starts with; vocabularies and shape must be the same"

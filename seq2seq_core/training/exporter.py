@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import Manifest
+from seq2seq_core.dataset.segment import Segment
 from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import save_model
 from seq2seq_core.models.publishing import check_room
@@ -26,9 +27,15 @@ MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
 
 
 class Exporter:
-    """Writes model folders into a run folder; only the main process does."""
+    """Writes model folders into a run folder; only the main process does.
 
-    def __init__(self, config: TrainConfig, materials: Materials) -> None:
+    Args:
+        config: The run.
+        materials: The dataset as it was opened, and the model.
+        segments: What the run learns from; more may come later.
+    """
+
+    def __init__(self, config: TrainConfig, materials: Materials, segments: Sequence[Segment]) -> None:
         """Find out, before any work, what the models will say and whether there is room for them.
 
         Raises:
@@ -37,6 +44,7 @@ class Exporter:
         """
         self._config = config
         self._materials = materials
+        self._segments = segments
         manifest = materials.dataset.manifest
         self._source_text = source_text(manifest, config.data.most_source_tokens, config.normalize)
         for name in MODEL_NAMES:
@@ -50,12 +58,15 @@ class Exporter:
         averaged_steps: Sequence[int] = (),
     ) -> None:
         """Publish the model's present weights; `validation` is what they reached."""
+        segments = tuple(one for one in self._segments if one.step < max(step, 1))
+        longest = min(segments[-1].longest_source, self._config.data.most_source_tokens) or None
         lineage = Lineage(
             run=storage.name_of(self._config.output),
             step=step,
             averaged_steps=tuple(averaged_steps),
-            dataset_digest=self._materials.dataset.manifest.digest,
+            dataset_digest=segments[0].dataset,
             dataset=storage.redact(self._config.dataset),
+            segments=segments if len(segments) > 1 else (),
             metrics=_metrics(validation),
             configuration=self._config.model_dump(mode="json"),
             software=_software(),
@@ -68,7 +79,7 @@ class Exporter:
             dataset.tokenizer("source") if "source" in dataset.manifest.tokenizers else None,
             dataset.target_tokenizer,
             lineage,
-            self._source_text,
+            self._source_text.model_copy(update={"longest": longest}),
             dataset.manifest.sides["source"].modality,
         )
 

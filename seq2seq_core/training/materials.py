@@ -1,4 +1,4 @@
-"""A configuration in; the dataset and a freshly initialised model on the right device out."""
+"""A configuration and a dataset in; both with a freshly initialised model on the right device out."""
 
 from __future__ import annotations
 
@@ -28,19 +28,18 @@ class Materials:
     config: TrainConfig
 
 
-def gather_materials(config: TrainConfig, device: torch.device) -> Materials:
-    """Open the dataset and build the model; the seed alone decides its initial weights.
+def gather_materials(config: TrainConfig, device: torch.device, dataset: Dataset) -> Materials:
+    """Build the model for a dataset; the seed alone decides its initial weights.
 
     Raises:
-        DatasetError: The dataset is missing or damaged, or a tokenizer is not the one it was made with.
+        DatasetError: A tokenizer is not the one the dataset was made with.
         ConfigError: The model's shape does not fit the dataset.
     """
-    dataset = Dataset.open(config.dataset)
     if storage.exists(storage.join(config.output, MANIFEST_NAME)):
         raise ConfigError(
             "the run folder is a dataset folder", where="output", found=config.output, advice="Name another folder."
         )
-    config = _settled(config, dataset)
+    config = settled(config, dataset)
     vocabulary = dataset.target_tokenizer.vocabulary_size
     torch.manual_seed(config.seed)
     model = build_model(config.model, dataset.manifest.sides["source"].encoder_input, vocabulary)
@@ -54,7 +53,7 @@ def gather_materials(config: TrainConfig, device: torch.device) -> Materials:
     return Materials(dataset, model.to(device), config)
 
 
-def _settled(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+def settled(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """The configuration with what models of such sources are judged by, and trained on, where it names none."""
     modality = dataset.manifest.sides["source"].modality
     validation = config.validation.model_copy(update={"metric": config.validation.metric or modality.metric})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,17 @@ from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.loader import Loader
 from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.dataset.reader import Dataset
-from seq2seq_core.training.agreement import check_alike, together
+from seq2seq_core.dataset.segment import Segment, digest_as_of
+from seq2seq_core.training.agreement import check_alike, on_main, together
+from seq2seq_core.training.beginning import Beginning, find_beginning
 from seq2seq_core.training.config import TrainConfig, flat, identity
 from seq2seq_core.training.exporter import Exporter
+from seq2seq_core.training.following.reaching import reached
 from seq2seq_core.training.materials import Materials, gather_materials
 from seq2seq_core.training.ownership import STREAM
 from seq2seq_core.training.processes.distributed import World
 
-_OF_THE_MACHINE = {"dataset", "output", "loader", "device", "tensorboard"}
+_OF_THE_MACHINE = {"dataset", "output", "loader", "device", "tensorboard", "replay"}
 """Keys that may differ between the processes of a run: paths of a machine, and what nobody else depends on."""
 
 logger = logging.getLogger(__name__)
@@ -29,7 +33,8 @@ logger = logging.getLogger(__name__)
 class Opened:
     """What one process works with; `identity` is what the run's course depends on, the same on all.
 
-    In `config` nothing is left open that the dataset decides.
+    In `config` nothing is left open that the dataset decides. `segments` is what is learned from: the first one here,
+    and then what enters.
     """
 
     config: TrainConfig
@@ -37,6 +42,7 @@ class Opened:
     exporter: Exporter
     loader: Loader
     identity: dict[str, Any]
+    segments: list[Segment]
 
 
 def open_run(config: TrainConfig, world: World) -> Opened:
@@ -44,11 +50,19 @@ def open_run(config: TrainConfig, world: World) -> Opened:
 
     Raises:
         DatasetError, ConfigError: See `gather_materials`; or the processes have different datasets or configurations.
+        CheckpointError: The lineage of the run, or of the one that is replayed, is damaged.
     """
-    opened = together(world, lambda: _opened(config, world))
+    beginning: Beginning = on_main(world, lambda: find_beginning(config))
+    opened = together(world, lambda: _opened(config, world, beginning))
+    stream = world.agree(opened.identity[STREAM])  # another process may have seen more rows behind the first ones
+    opened = dataclasses.replace(opened, identity={**opened.identity, STREAM: stream})
     check_alike(
         world,
-        {**opened.identity, **dict(flat(config.model_dump(mode="json", exclude=_OF_THE_MACHINE)))},
+        {
+            **opened.identity,
+            "rows": opened.segments[0].order,
+            **dict(flat(config.model_dump(mode="json", exclude=_OF_THE_MACHINE))),
+        },
         "the processes do not train the same",
         storage.redact(config.output),
         "Start all of them with the same command, on the same dataset.",
@@ -56,18 +70,26 @@ def open_run(config: TrainConfig, world: World) -> Opened:
     return opened
 
 
-def _opened(config: TrainConfig, world: World) -> Opened:
-    materials = gather_materials(config, world.device)
+def _opened(config: TrainConfig, world: World, beginning: Beginning) -> Opened:
+    first = beginning.segment
+    dataset = reached(config.dataset, first.rows)
+    materials = gather_materials(config, world.device, dataset)
     config = materials.config
-    exporter = Exporter(config, materials)
-    loader = _opened_loader(config, materials.dataset, world)
-    fixed = {**identity(config, materials.dataset.manifest.digest), STREAM: loader.fingerprint}
-    return Opened(config, materials, exporter, loader, fixed)
+    loader = _opened_loader(config, dataset, world, first.rows)
+    order = loader.parts[0].name
+    is_known = first.order in ("", order)
+    stream = beginning.stream if beginning.stream is not None and is_known else loader.fingerprint
+    data = digest_as_of(dataset.root, dataset.manifest, first.generation) or first.dataset
+    segments = [first.model_copy(update={"order": order})]
+    exporter = Exporter(config, materials, segments)
+    return Opened(config, materials, exporter, loader, {**identity(config, data), STREAM: stream}, segments)
 
 
-def _opened_loader(config: TrainConfig, dataset: Dataset, world: World) -> Loader:
+def _opened_loader(config: TrainConfig, dataset: Dataset, world: World, rows: int) -> Loader:
+    """The loader of the first so many rows; those that came later enter where they are let in."""
     columns = Columns.open(dataset, "train")
-    stream = BatchStream(columns.lengths, config.data, config.seed, dataset.weights("train"), cache_folder())
+    weights = dataset.weights("train", 0, rows)
+    stream = BatchStream(columns.lengths_of(rows), config.data, config.seed, weights, cache_folder())
     if stream.dropped_rows and world.is_main:
         logger.info("%d training rows are longer than data.max_*_tokens and left out", stream.dropped_rows)
     pin = world.device.type == "cuda"

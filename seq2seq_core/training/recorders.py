@@ -22,6 +22,7 @@ from seq2seq_core import log_lines, storage
 from seq2seq_core.errors import StorageError
 from seq2seq_core.metrics.measures import MEASURES
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation, perplexity, to_json
+from seq2seq_core.training.clock import Clock
 
 METRICS_NAME = "metrics.jsonl"
 
@@ -56,6 +57,26 @@ class TrainReport(pydantic.BaseModel):
     seconds_left: float | None
     skipped: int
     tokens: int = 0
+
+
+def report_of(state: RunState, rate: float, clock: Clock, *, has_auxiliary: bool) -> TrainReport:
+    """What there is to tell of the window that is over; `rate` is the learning rate of its last step."""
+    window = state.window
+    return TrainReport(
+        step=state.step,
+        position=state.position,
+        epoch=state.epoch,
+        loss=window.loss / window.tokens,
+        nll=window.nll / window.tokens,
+        auxiliary=window.auxiliary / window.tokens if has_auxiliary else None,
+        learning_rate=rate,
+        gradient_norm=window.gradient_norm / window.steps,
+        tokens_per_second=clock.tokens_per_second(window.tokens),
+        seconds=clock.seconds(),
+        seconds_left=clock.seconds_left(state.step),
+        skipped=state.skipped,
+        tokens=clock.own_tokens(window.tokens),
+    )
 
 
 class Recorder(Protocol):

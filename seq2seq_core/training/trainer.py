@@ -5,6 +5,7 @@ output/config.yaml        the resolved configuration
        tensorboard/       the same as curves
        checkpoints/       see `training.checkpoint`
        best/ last/        model folders; best/ is there from the first validation on
+       lineage.json       what is learned from, and since which step
        .claim/            whose the folder is, while a run is at work
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,20 +23,23 @@ from seq2seq_core.config import to_yaml
 from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
-from seq2seq_core.training.agreement import LeftError, Stopped, together
+from seq2seq_core.training.advance import advanced
+from seq2seq_core.training.agreement import LeftError, Stopped, any_of, together
 from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Retention
 from seq2seq_core.training.checkpoints.identity import identity_digest
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation, Window
+from seq2seq_core.training.clock import Clock
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.finish import Final, Finisher
+from seq2seq_core.training.follower import Follower, Signs
 from seq2seq_core.training.opening import Opened, open_run
 from seq2seq_core.training.optimization.optimizer import build_optimizer, set_learning_rate, state_tensors
 from seq2seq_core.training.optimization.schedule import rate_factor
-from seq2seq_core.training.optimization.step import Stepper, StepResult
+from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.ownership import CONFIG_NAME, Ownership, owned
 from seq2seq_core.training.processes.distributed import World, joined
 from seq2seq_core.training.processes.stop import STOP_SIGNALS, StopFlag
-from seq2seq_core.training.recorders import Recorder, TrainReport, build_recorders
+from seq2seq_core.training.recorders import Recorder, build_recorders, report_of
 from seq2seq_core.training.resume import begin
 from seq2seq_core.training.telling import Told, telling_recorders
 from seq2seq_core.training.validate import FAILURES, build_validator
@@ -42,6 +47,7 @@ from seq2seq_core.training.validate import FAILURES, build_validator
 Reason = Literal["max_steps", "max_epochs", "max_minutes", "patience", "signal"]
 
 _MOST_TRIES = 2
+_MEET_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
 
@@ -120,12 +126,15 @@ class Trainer:
         self._recorders = together(world, self._opened_recorders)
         self._failure: Seq2SeqError | None = None
         self._fails = False
-        self._saved_step = self._first_step = self._state.step
+        self._saved_step = self._state.step
         self._stopped_by: int | None = None
-        self._earlier_seconds = self._state.seconds
-        self._began = self._window_began = time.monotonic()
-        self._tokens_before = self._state.window.tokens  # of a window that was begun before this process
-        self._time_is_up: bool = world.agree(self._is_late())
+        follower = Follower(
+            config, world, self._dataset, opened.loader, opened.segments, opened.identity, ownership.check
+        )
+        self._follower, self._state = follower, follower.carried_on(self._state)
+        window = self._state.window
+        self._clock = Clock(config.limits, self._state.step, self._state.seconds, window.tokens)
+        self._time_is_up: bool = world.agree(self._clock.is_late())
 
     def run(self) -> TrainResult:
         """Train to an end, then make the final models, unless a signal ended it."""
@@ -143,7 +152,8 @@ class Trainer:
         return TrainResult(self._config.output, self._state, reason, None, final)
 
     def close(self) -> None:
-        """End what writes in the background."""
+        """End what reads and writes in the background."""
+        self._follower.close()
         try:
             for recorder in self._recorders:
                 recorder.close()
@@ -180,12 +190,21 @@ class Trainer:
         return [*recorders, *telling_recorders(self._state.step, steps, told)]
 
     def _train(self) -> Reason:
-        with contextlib.closing(self._opened.loader.steps(self._state.position, self._state.start)) as batches:
-            for batch in batches:
-                reason = self._between(batch)
-                if reason is not None:
-                    return reason
-                self._step(batch)
+        reason = None
+        while reason is None:
+            with contextlib.closing(self._opened.loader.steps(self._state.position, self._state.start)) as batches:
+                reason = self._until_rows_enter(batches)
+            if reason is None:
+                self._state = self._follower.entered(self._state)
+        return reason
+
+    def _until_rows_enter(self, batches: Iterator[GlobalStep]) -> Reason | None:
+        """Train until new rows enter; why to stop, if so."""
+        for batch in batches:
+            reason = self._between(batch)
+            if reason is not None or self._follower.is_due(self._state.step):
+                return reason
+            self._step(batch)
         raise TrainingError("the stream of batches ended", where=storage.redact(self._config.dataset))
 
     def _between(self, following: GlobalStep) -> Reason | None:
@@ -195,30 +214,62 @@ class Trainer:
         """
         if self._fails:
             self._settle()
-        self._state = self._state.model_copy(update={"start": following.start})
         reason = self._reason_to_stop(following)
+        is_used_up = reason == "max_epochs" and self._follower.may_enter(self._state.step)
+        if not is_used_up:
+            self._state = self._state.model_copy(update={"start": following.start})
         is_due = reason != "signal" and self._validation_is_due(following, ends=reason is not None)
         by_step = self._state.step % self._config.checkpoints.every_steps == 0
         if self._state.step != self._saved_step and (reason is not None or is_due or by_step):
             self._save()
         if is_due and not self._validate():
             return "signal"
-        return reason or self._lost_patience()
+        return (self._lost_patience() or self._wait()) if is_used_up else reason or self._lost_patience()
+
+    def _wait(self) -> Reason | None:
+        """Return when new rows enter, now that all others are used up; or why to stop."""
+        began, step = time.monotonic(), self._state.step
+        told, most = False, self._config.following.idle_minutes
+        while not self._follower.is_due(step):
+            if not told:
+                logger.info("all rows are used up after step %d; waiting for a new generation", step)
+            told = True
+            time.sleep(_MEET_SECONDS)
+            is_over = most is not None and time.monotonic() - began >= 60 * most
+            *flags, is_idle = any_of(self._world, [*self._flags(), self._world.is_main and is_over])
+            self._hear(flags)
+            if self._fails:
+                self._settle()
+            if self._stopped_by is not None:
+                return "signal"
+            if self._time_is_up or is_idle:
+                return "max_minutes" if self._time_is_up else "max_epochs"
+        self._clock.leave_out(began)
+        return None
 
     def _step(self, batch: GlobalStep) -> None:
         step = self._state.step + 1
         rate = self._config.optimizer.learning_rate * rate_factor(self._config.schedule, step)
         set_learning_rate(self._optimizer, rate)
-        fails = self._failure is not None or self._checkpoints.has_failed
-        mine = [self._world.is_main and self._is_late(), fails, *(self._stop.received == s for s in STOP_SIGNALS)]
-        result = self._stepper.run(step, batch.micro_batches, batch.target_tokens, mine)
-        self._time_is_up, self._fails, *signals = result.flags
-        self._stopped_by = next((s for s, seen in zip(STOP_SIGNALS, signals, strict=True) if seen), None)
-        self._state = self._advanced(batch, result)
+        result = self._stepper.run(step, batch.micro_batches, batch.target_tokens, self._flags())
+        self._hear(result.flags)
+        self._state = advanced(self._state, batch, result, self._config.max_skipped_in_a_row)
         for recorder in self._recorders:
             recorder.step(step)
         if step % self._config.report_every_steps == 0:
             self._report(rate)
+
+    def _flags(self) -> list[bool]:
+        """What this process has to say to the others."""
+        fails = self._failure is not None or self._checkpoints.has_failed
+        signals = (self._stop.received == s for s in STOP_SIGNALS)
+        return [self._world.is_main and self._clock.is_late(), fails, *self._follower.signs(), *signals]
+
+    def _hear(self, flags: Sequence[bool]) -> None:
+        """Take what any process has had to say."""
+        self._time_is_up, self._fails, news, busy, *signals = flags
+        self._follower.hear(Signs(news, busy))
+        self._stopped_by = next((s for s, seen in zip(STOP_SIGNALS, signals, strict=True) if seen), None)
 
     def _settle(self) -> None:
         """Return when all that the main process writes is written; what it ran into is raised on every process."""
@@ -228,32 +279,6 @@ class Trainer:
         if self._failure is not None:
             raise self._failure
         self._checkpoints.wait()
-
-    def _advanced(self, batch: GlobalStep, result: StepResult) -> RunState:
-        """The state after a step.
-
-        Raises:
-            TrainingError: Too many steps in a row had no update.
-        """
-        state, tokens = self._state, batch.target_tokens
-        place = {"step": state.step + 1, "position": batch.position + 1, "epoch": batch.epoch}
-        now = {**place, "failed_validations": (), "ended": None}
-        if result.updated:
-            window = state.window.plus(result.loss, result.nll, result.gradient_norm, tokens, result.auxiliary)
-            return state.model_copy(update={**now, "window": window, "skipped_in_a_row": 0})
-        in_a_row, most = state.skipped_in_a_row + 1, self._config.max_skipped_in_a_row
-        found = f"loss {result.loss / tokens:.4g} a token, gradient norm {result.gradient_norm:.4g}"
-        logger.warning("step %d is skipped, its values are not finite: %s", now["step"], found)
-        if in_a_row > most:
-            raise TrainingError(
-                f"{in_a_row} steps in a row gave non-finite losses or gradients",
-                where=f"step {now['step']}",
-                found=found,
-                expected=f"at most {most} in a row",
-                advice="Lower optimizer.learning_rate, lengthen schedule.warmup_steps, or set precision to float32.",
-            )
-        skips = {"skipped": state.skipped + 1, "skipped_in_a_row": in_a_row}
-        return state.model_copy(update={**now, **skips})
 
     def _reason_to_stop(self, following: GlobalStep) -> Reason | None:
         limits = self._config.limits
@@ -303,15 +328,15 @@ class Trainer:
             raise self._failed(error) from error
         validations = (*self._state.validations, validation)
         self._state = self._state.model_copy(update={"validations": validations, "failed_validations": ()})
-        self._state = self._state.model_copy(update={"seconds": self._seconds()})
+        self._state = self._state.model_copy(update={"seconds": self._clock.seconds()})
         together(self._world, lambda: self._publish_validation(validation))
-        self._window_began += time.monotonic() - began
+        self._clock.leave_out(began)
         return True
 
     def _publish_validation(self, validation: Validation) -> None:
         """Rows and model first, then the marker: whoever is killed in between validates again, and writes the same."""
         for recorder in self._recorders:
-            recorder.validation(validation, self._seconds())
+            recorder.validation(validation, self._clock.seconds())
         if not self._world.is_main:
             return
         if self._state.best(self._config.validation.judge) is validation:
@@ -336,7 +361,7 @@ class Trainer:
         )
 
     def _save(self) -> None:
-        self._state = self._state.model_copy(update={"seconds": self._seconds()})
+        self._state = self._state.model_copy(update={"seconds": self._clock.seconds()})
         self._saved_step = self._state.step
         together(self._world, self._write)
 
@@ -354,45 +379,13 @@ class Trainer:
         return Retention(config.keep_last, config.keep_best, scores)
 
     def _report(self, rate: float) -> None:
-        state, window, now = self._state, self._state.window, time.monotonic()
-        if self._recorders and window.steps:
-            report = TrainReport(
-                step=state.step,
-                position=state.position,
-                epoch=state.epoch,
-                loss=window.loss / window.tokens,
-                nll=window.nll / window.tokens,
-                auxiliary=window.auxiliary / window.tokens if self._model.auxiliary_weight else None,
-                learning_rate=rate,
-                gradient_norm=window.gradient_norm / window.steps,
-                tokens_per_second=(window.tokens - self._tokens_before) / (now - self._window_began),
-                seconds=self._seconds(),
-                seconds_left=self._seconds_left(),
-                skipped=state.skipped,
-                tokens=window.tokens - self._tokens_before,
-            )
+        state = self._state
+        if self._recorders and state.window.steps:
+            report = report_of(state, rate, self._clock, has_auxiliary=bool(self._model.auxiliary_weight))
             try:
                 for recorder in self._recorders:
                     recorder.report(report)
             except Seq2SeqError as error:
                 self._failure = error  # the others hear of it with the next step
         self._state = state.model_copy(update={"window": Window()})
-        self._window_began, self._tokens_before = now, 0
-
-    def _seconds(self) -> float:
-        """Time trained, over all resumptions."""
-        return self._earlier_seconds + time.monotonic() - self._began
-
-    def _is_late(self) -> bool:
-        minutes = self._config.limits.max_minutes
-        return minutes is not None and self._seconds() >= 60 * minutes
-
-    def _seconds_left(self) -> float | None:
-        """Until the nearest limit at the pace so far; None where only epochs are limited."""
-        limits, steps = self._config.limits, self._state.step - self._first_step
-        left = []
-        if limits.max_steps is not None and steps:
-            left.append((time.monotonic() - self._began) / steps * (limits.max_steps - self._state.step))
-        if limits.max_minutes is not None:
-            left.append(max(60 * limits.max_minutes - self._seconds(), 0.0))
-        return min(left, default=None)
+        self._clock.begin_window()

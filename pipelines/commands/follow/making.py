@@ -18,8 +18,8 @@ from seq2seq_core.dataset.manifest import Manifest, load_manifest
 from seq2seq_core.errors import DatasetError, Seq2SeqError
 from seq2seq_core.landing.lookout import digest_of, record_of
 from seq2seq_core.landing.terms import Batch, BatchRecord, FileRecord, Landed
+from seq2seq_core.preparation.planning.planner import try_inputs
 from seq2seq_core.preparation.planning.watch import clear_totals
-from seq2seq_core.preparation.steps import INDEX_INPUTS, run_inline
 from seq2seq_core.preparation.terms.messages import Job
 
 _log = logging.getLogger(__name__)
@@ -53,9 +53,7 @@ def job_of(config: PrepareConfig, files: Sequence[Landed]) -> Job:
 def problem_of(config: PrepareConfig, landed: Landed) -> str | None:
     """Why a file cannot be read by itself; None where it can."""
     try:
-        job = prepare.make_job(config, _by_corpus([landed]))
-        inputs = tuple(input_ for input_ in job.inputs if input_.role == "train")
-        run_inline(job.model_copy(update={"inputs": inputs}), last=INDEX_INPUTS)
+        try_inputs(prepare.make_job(config, _by_corpus([landed])))
     except Seq2SeqError as error:
         return str(error)
     return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from seq2seq_core.engines.recognition import Recognizer
 from seq2seq_core.inference.commit import UnitEntry, commit
 from seq2seq_core.inference.speech.config import TranscriberConfig, load_recognizer
-from seq2seq_core.inference.speech.hearing.recognizing import PartSpeech, recognize
+from seq2seq_core.inference.speech.recognizing import PartSpeech, recognize
 from seq2seq_core.inference.speech.terms import SpeechUnit
 
 

@@ -12,8 +12,8 @@ from seq2seq_core.errors import InputError
 from seq2seq_core.inference.commit import OnError, UnitEntry, commit, find_finished
 from seq2seq_core.inference.folder import marker_path
 from seq2seq_core.inference.manifest import TranscribedInput
-from seq2seq_core.inference.speech.hearing.recognizing import PartSpeech
 from seq2seq_core.inference.speech.reading import check_unchanged, is_held_whole
+from seq2seq_core.inference.speech.recognizing import PartSpeech
 from seq2seq_core.inference.speech.terms import Place, Recording, Transcript
 from seq2seq_core.inference.transcripts.table import FORMATS
 from seq2seq_core.inference.transcripts.terms import Segment, Spoken

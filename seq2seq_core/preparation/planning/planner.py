@@ -56,6 +56,13 @@ def index_input(recipe: Recipe, input_: Input) -> IndexedInput:
     return IndexedInput(index=input_.index, files=files)
 
 
+def try_inputs(job: Job) -> None:
+    """Read what is for training once, for the errors of `index_input` alone."""
+    for input_ in job.inputs:
+        if input_.role == "train":
+            index_input(job.recipe, input_)
+
+
 def make_plan(job: Job, indexed: Iterable[IndexedInput]) -> Plan:
     """See which inputs are new, claim them as the next generation, cut them into units and deal out the shards.
 

@@ -10,6 +10,7 @@ from typing import Any
 import pydantic
 
 from seq2seq_core.data.stream import EpochStart
+from seq2seq_core.dataset.segment import Segment
 from seq2seq_core.errors import Seq2SeqError
 from seq2seq_core.metrics.measures import MEASURES, RECOGNITION, SCORES, MeasureName
 
@@ -100,6 +101,7 @@ class RunState(_Record):
         position: The next global batch in the data's stream.
         epoch: The pass over the data, from 0, that the latest batch belongs to.
         start: Where the epoch starts that the next batch belongs to; None in checkpoints of earlier versions.
+        segments: What is learned from, and since which step; nothing in checkpoints of earlier versions.
         seconds: Time trained over all resumptions, validation included.
         skipped, skipped_in_a_row: Steps without an update, in all and up to now without a good one between.
         failed_validations: `validation.max_batch_tokens` of each try to validate this step that failed.
@@ -110,6 +112,7 @@ class RunState(_Record):
     position: int = 0
     epoch: int = 0
     start: EpochStart | None = None
+    segments: tuple[Segment, ...] = ()
     seconds: float = 0.0
     skipped: int = 0
     skipped_in_a_row: int = 0

@@ -80,6 +80,20 @@ def test_weights_never_spread_names_over_rows(random_dataset: DatasetMaker) -> N
     assert weights.codes.dtype == np.uint8
 
 
+def test_weights_of_some_rows_are_those_of_their_shards(random_dataset: DatasetMaker) -> None:
+    dataset = with_corpora(random_dataset((40, 0, 25)), {"corpus-0.en": 2.0, "corpus-1.en": 0.5})
+    whole = dataset.weights("train")
+    assert whole is not None
+    expected = whole.of(np.arange(65)).tolist()
+    for begin, end in ((0, 65), (0, 40), (40, 65), (10, 50), (64, 65), (3, 4)):
+        some = dataset.weights("train", begin, end)
+        found = [1.0] * (end - begin) if some is None else some.of(np.arange(end - begin)).tolist()
+        assert found == expected[begin:end]
+    assert expected[2] == 1.0
+    assert dataset.weights("train", 2, 3) is None
+    assert dataset.weights("train", 65) is None
+
+
 def with_corpora(dataset: Dataset, weights: dict[str, float], more: tuple[ShardEntry, ...] = ()) -> Dataset:
     """The dataset with one corpus for each origin, and more training shards."""
     languages = {"source_language": None, "target_language": None, "tag": None}

@@ -70,10 +70,11 @@ def test_what_is_not_said_follows_from_the_source(values: Values, tmp_path: Path
     monkeypatch.setattr(Points, "longest", 77)
     monkeypatch.setattr(Points, "metric", "wer")
     data = {"batch_tokens": 4096, "max_target_tokens": 32}
-    found = gather_materials(config({**values, "data": data}, tmp_path), torch.device("cpu")).config
+    dataset = Dataset.open(values["dataset"])
+    found = gather_materials(config({**values, "data": data}, tmp_path), torch.device("cpu"), dataset).config
     assert found.data.max_source_tokens == 77
     assert found.validation.metric == "wer"
-    said = gather_materials(config(values, tmp_path, data__max_source_tokens=9), torch.device("cpu")).config
+    said = gather_materials(config(values, tmp_path, data__max_source_tokens=9), torch.device("cpu"), dataset).config
     assert said.data.max_source_tokens == 9
 
 
@@ -129,7 +130,8 @@ def test_numbers_that_mean_something_else_are_refused(
     values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(values, tmp_path / "first", limits__max_steps=1, validation__metric="loss")
-    gathered = gather_materials(config(values, tmp_path / "second"), torch.device("cpu"))
+    second = config(values, tmp_path / "second")
+    gathered = gather_materials(second, torch.device("cpu"), Dataset.open(second.dataset))
     meanings = iter([{"rate": 8000, "mels": 40}, {"rate": 8000, "mels": 80}])  # of the model, and of the dataset
     monkeypatch.setattr(Points, "meaning", property(lambda _: next(meanings)))
     with pytest.raises(ConfigError, match=r"reads its source in another way.*found mels 40; expected mels 80"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seq2seq_core.audio.energy import frame_levels
 from seq2seq_core.engines.recognition import Word
-from seq2seq_core.inference.speech.hearing.onsets import Voiced, voiced, with_the_voice
+from seq2seq_core.inference.speech.words.onsets import Voiced, voiced, with_the_voice
 
 RATE = 16_000
 

@@ -20,7 +20,7 @@ from seq2seq_core.inference.speech.chunks import ChunkConfig
 from seq2seq_core.inference.speech.config import TranscriberConfig
 from seq2seq_core.inference.speech.examining import examine
 from seq2seq_core.inference.speech.gathering import gather
-from seq2seq_core.inference.speech.hearing.recognizing import PartSpeech, recognize
+from seq2seq_core.inference.speech.recognizing import PartSpeech, recognize
 from seq2seq_core.inference.speech.terms import AudioFile
 from tests.tone_speech import Talk, talk, write
 
