@@ -9,7 +9,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRA
 PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: install demo demo-speech test test-slow test-engines test-stores test-deploy test-extras docs docs-check lint format clean
+.PHONY: install demo demo-speech test test-slow test-follow test-engines test-stores test-deploy test-extras docs docs-check lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -24,10 +24,13 @@ demo-speech: $(VENV)/installed  ## the same of speech: sentences spoken by espea
 	$(BIN)/seq2seq demo-speech --output demo-speech
 
 test: $(VENV)/installed  ## the whole suite
-	$(PYTEST) -m "not slow and not engines and not stores and not extras" --numprocesses $(WORKERS)
+	$(PYTEST) -m "not slow and not engines and not stores and not extras and not follow" --numprocesses $(WORKERS)
 
 test-slow: $(VENV)/installed  ## the tests that take minutes
 	$(PYTEST) -m slow
+
+test-follow: $(VENV)/installed  ## what follows landing zones, killed at every moment; on engines and stores where variables name them
+	$(PYTEST) -m follow
 
 test-engines: $(VENV)/installed  ## the same bytes on Prism, Flink and Spark (see docs/engines.md for the variables that name them)
 	$(PYTEST) -m engines

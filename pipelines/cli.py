@@ -101,7 +101,7 @@ def _dispatch(words: list[str], *, is_alone: bool) -> int:
         raise ConfigError(f"unknown command {words[0]!r}", expected=f"one of {', '.join(COMMANDS)}")
     before_engine = words[1 : words.index("--")] if "--" in words else words[1:]
     if "-h" in before_engine or "--help" in before_engine:
-        terminal.say(_help(command))
+        terminal.say(_help(command, before_engine))
         return 0
     return command.start(read_call(command, words[1:]))
 
@@ -140,7 +140,7 @@ def _overview() -> str:
     )
 
 
-def _help(command: Command) -> str:
+def _help(command: Command, words: Sequence[str]) -> str:
     """Usage, notes and every key with its type, default and meaning."""
     from seq2seq_core import config as configuration
     from seq2seq_core.monitoring import asked
@@ -152,7 +152,7 @@ def _help(command: Command) -> str:
     for name, value, meaning in asked.USAGE[: 1 + command.is_watched]:
         lines += [f"  {name}  ({value})", f"        {meaning}"]
     lines += ["", "keys:", "  --config FILE", "        a YAML file with any of the keys below; options win over it"]
-    for key in configuration.keys(command.keys):
+    for key in configuration.keys(command.keys_of(words)):
         lines.append(f"  --{key.name}  ({key.type_name}; {_default(key)})")
         inside = f"; keys of each, as --{key.name}.0.KEY: {', '.join(key.inside)}" if key.inside else ""
         text = f"{key.description}{inside}"

@@ -18,6 +18,8 @@ Work = Literal["preparation", "training", "translation", "transcription", "accep
 CLAIM_FOLDER = ".claim"
 CLAIM_NAME = "claim.json"
 PREPARATION_FOLDER = "_work"
+FOLLOW_FOLDER = ".follow"
+"""What is known of landing zones stands there, below the output of whoever follows them."""
 _PREPARATION = re.compile(r"claim-.*|progress-\d{5,}\.json|\d{5,}-[0-9a-f]{16}")
 _LONGEST_ROW = 1 << 16
 _UNITS, _PLAN, _HEARD = ".units", "plan.json", ".units/.speech/"

@@ -40,6 +40,11 @@ class Process:
         return self._process.poll() is None
 
     @property
+    def number(self) -> int:
+        """Of the process, on this machine."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         return self._log.read_text(errors="replace")
 

@@ -12,6 +12,7 @@ from seq2seq_core.errors import ConfigError
 from seq2seq_core.options import take_config_file
 
 STANDARD_INPUT = "-"
+FOLLOW = "--follow"
 _BOOLEANS = frozenset({"true", "false", "yes", "no", "on", "off"})
 
 
@@ -45,6 +46,8 @@ class Command:
         carries_on: Whether the same words, after an interrupt, go on from what is finished.
         is_watched: Whether there are metrics to serve meanwhile.
         unless: Words with which they do not.
+        follows: Where the function is that takes a Call with `--follow`, and where the class of its keys; None for a
+            command that follows nothing.
     """
 
     name: str
@@ -57,12 +60,14 @@ class Command:
     carries_on: bool = False
     is_watched: bool = False
     unless: tuple[str, ...] = ()
+    follows: tuple[str, str] | None = None
     takes_engine_options: bool = False
     notes: str = ""
 
     def start(self, call: Call) -> int:
         """Do it; the exit code."""
-        code: int = pkgutil.resolve_name(self.main)(call)
+        main = self.main if self.follows is None or FOLLOW not in call.options else self.follows[0]
+        code: int = pkgutil.resolve_name(main)(call)
         return code
 
     @property
@@ -70,6 +75,16 @@ class Command:
         """The class of its keys."""
         kind: type[Config] = pkgutil.resolve_name(self.config)
         return kind
+
+    @property
+    def follow_keys(self) -> type[Config] | None:
+        """The class of its keys beside `--follow`; None for a command that follows nothing."""
+        kind: type[Config] | None = None if self.follows is None else pkgutil.resolve_name(self.follows[1])
+        return kind
+
+    def keys_of(self, words: Sequence[str]) -> type[Config]:
+        """The class of the keys that it takes beside some words."""
+        return (self.follow_keys if FOLLOW in words else None) or self.keys
 
     def goes_on(self, words: Sequence[str]) -> bool:
         """Whether the same words go on from what is finished."""

@@ -42,6 +42,16 @@ def is_here(beam_arguments: Sequence[str]) -> bool:
     return options.run_in_this_thread(options.parse(beam_arguments))
 
 
+def is_local(beam_arguments: Sequence[str]) -> bool:
+    """Whether Beam's runner is the local one, be it with workers of its own; it does not stream."""
+    if not beam_arguments:
+        return True
+    with stopping.interrupts_wait():
+        from pipelines.graphs import options
+
+    return options.is_local(options.parse(beam_arguments))
+
+
 def is_described(graph: str, job: Callable[[], object], beam_arguments: Sequence[str]) -> bool:
     """Whether Beam's options ask for the description of a job alone, which has been made then.
 

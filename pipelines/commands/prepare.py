@@ -30,7 +30,7 @@ from seq2seq_core.dataset.schema import Split
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.modalities.table import modality_of
 from seq2seq_core.preparation.planning import inputs
-from seq2seq_core.preparation.planning.inputs import Given
+from seq2seq_core.preparation.planning.inputs import Given, Landed
 from seq2seq_core.preparation.planning.watch import clear_totals
 from seq2seq_core.preparation.terms.messages import Job
 from seq2seq_core.preparation.terms.recipe import Recipe
@@ -39,7 +39,8 @@ from seq2seq_core.terminal import say
 _DRY_RUN = ("--dry-run", "--dry_run")
 _SMALL_BYTES = 32 << 20
 _MOST_PROCESSES = 16
-_WORK = ("seq2seq_core.preparation.steps",)
+WORK = ("seq2seq_core.preparation.steps",)
+"""What processes that prepare will need."""
 _CHANGES_NO_RESULT = frozenset({"output", "report"})
 _OF_ONE_CORPUS = (
     "source",
@@ -203,8 +204,8 @@ def try_rules(config: DryRunConfig) -> str:
     return describe_dry_run(try_recipe(make_job(config), config.sample))
 
 
-def make_job(config: PrepareConfig) -> Job:
-    """What the configuration comes to; see `planning.inputs.make_job` for the errors."""
+def make_job(config: PrepareConfig, landed: Landed | None = None) -> Job:
+    """What the configuration comes to; see `planning.inputs.make_job` for `landed` and the errors."""
     held_out: dict[Split, HeldOutConfig | None] = {"valid": config.validation, "test": config.test}
     given: list[Given] = [("train", corpus) for corpus in config.training_corpora]
     given += [(split, held) for split, held in held_out.items() if held is not None and held.share is None]
@@ -216,6 +217,7 @@ def make_job(config: PrepareConfig) -> Job:
         given=given,
         shares={split: held.share for split, held in held_out.items() if held is not None and held.share is not None},
         configuration=_resolved(config),
+        landed=landed,
     )
 
 
@@ -245,7 +247,7 @@ def _workers(job: Job, beam_arguments: Sequence[str]) -> contextlib.AbstractCont
     """A process a core, where it is worth it."""
     urls = [url for input_ in job.inputs for url in input_.source.urls]
     small = _SMALL_BYTES // max(modality.effort for modality in job.recipe.sides.values())
-    work = here.Work(urls, job.output, small, _WORK)
+    work = here.Work(urls, job.output, small, WORK)
     return here.workers(work, min(usable_cores(), _MOST_PROCESSES), beam_arguments)
 
 

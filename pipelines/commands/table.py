@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.commands.call import STANDARD_INPUT, Command
 
+_FOLLOW = "--follow never ends: files are taken as they land; its keys: seq2seq {} --follow --help."
 _ENGINE = "Options of Beam stand after --, for instance: -- --runner=FlinkRunner --parallelism=8"
 
 COMMANDS = {
@@ -14,6 +15,7 @@ COMMANDS = {
             summary="Clean, deduplicate, split, tokenize and shard raw text to a dataset folder.",
             main="pipelines.commands.prepare:main",
             config="pipelines.commands.prepare:PrepareConfig",
+            follows=("pipelines.commands.follow.prepare:main", "pipelines.commands.follow.prepare:FollowPrepareConfig"),
             usage="seq2seq prepare [--config FILE] [--dry-run [--sample N]] [--key value ...] [-- BEAM OPTIONS]",
             takes_engine_options=True,
             carries_on=True,
@@ -24,7 +26,7 @@ COMMANDS = {
             "--dry-run writes nothing: it tries the rules on a sample (--sample N, default 10000 rows) and "
             "prints what they reject.\n"
             "--strict is short for --on_error fail: the first row that cannot be read ends the run.\n"
-            f"{_ENGINE}",
+            f"{_FOLLOW.format('prepare')}\n{_ENGINE}",
         ),
         Command(
             name="train",
@@ -42,25 +44,40 @@ COMMANDS = {
             summary="Translate documents in bulk, resumably; `translate -` filters lines from stdin to stdout.",
             main="pipelines.commands.translate:main",
             config="pipelines.commands.translate:TranslateConfig",
+            follows=(
+                "pipelines.commands.follow.translate:main",
+                "pipelines.commands.follow.translate:FollowTranslateConfig",
+            ),
             usage="seq2seq translate [-] --model FOLDER [--input FILES --output FOLDER] [-- BEAM OPTIONS]",
             positional=1,
             takes_engine_options=True,
             carries_on=True,
             is_watched=True,
             unless=(STANDARD_INPUT,),
-            notes=_ENGINE,
+            notes=f"{_FOLLOW.format('translate')}\n{_ENGINE}",
         ),
         Command(
             name="transcribe",
             summary="Transcribe recordings in bulk, resumably: texts, subtitles, words with times.",
             main="pipelines.commands.transcribe:main",
             config="pipelines.commands.transcribe:TranscribeConfig",
+            follows=(
+                "pipelines.commands.follow.transcribe:main",
+                "pipelines.commands.follow.transcribe:FollowTranscribeConfig",
+            ),
             usage="seq2seq transcribe --model FOLDER --input FILES --output FOLDER [--format NAME ...] "
             "[-- BEAM OPTIONS]",
             takes_engine_options=True,
             carries_on=True,
             is_watched=True,
-            notes=_ENGINE,
+            notes=f"{_FOLLOW.format('transcribe')}\n{_ENGINE}",
+        ),
+        Command(
+            name="export",
+            summary="Write a model in the form of another engine: smaller, and free of torch.",
+            main="pipelines.commands.export:main",
+            config="pipelines.commands.export:ExportConfig",
+            usage="seq2seq export --model FOLDER --output FOLDER [--to ctranslate2] [--quantization int8]",
         ),
         Command(
             name="score",

@@ -7,9 +7,10 @@ a row in the ledger under `failures/`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import pydantic
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from pipelines.commands import here
 from pipelines.commands.call import STANDARD_INPUT, Call
+from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
@@ -28,13 +30,16 @@ from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
 from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
 from seq2seq_core.inference.job import TranslationJob
-from seq2seq_core.inference.manifest import Provenance, describe_model, doubts_of
-from seq2seq_core.inference.translator_config import TranslatorConfig
+from seq2seq_core.inference.manifest import Provenance, doubts_of
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
+from seq2seq_core.machine import usable_cores
 from seq2seq_core.software import versions
 from seq2seq_core.terminal import binary, say
 
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
 _CHANGES_NO_RESULT = frozenset({"output"})
+_SMALL_BYTES = 1 << 16
+_WORK = ("seq2seq_core.inference.work",)
 _SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
 _WITH_FIELDS = ", ".join(described.called for described in FORMATS.values() if described.has_fields)
 
@@ -130,18 +135,22 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
 
     Args:
         config: What to do.
-        beam_arguments: Beam's own options; the runner is the local one unless they name another.
+        beam_arguments: Beam's own options; the runner is the local one unless they name another. They also say how many
+            workers do it: where they do not, each core gets a process, and a GPU one.
 
     Raises:
         IncompleteError: All is written, but some records could not be translated.
         ClaimError: Another translation is at work in the output folder.
         Seq2SeqError: See `make_job`, and `seq2seq_core.errors` for what workers meet.
     """
+    is_here = here.is_here(beam_arguments)
     job = make_job(config)  # what is wrong there is told before Beam is imported, which takes long
-    with stopping.interrupts_wait():
-        from pipelines.graphs import translate as graph
+    with _workers(job, beam_arguments) if is_here else contextlib.nullcontext() as workers:
+        with stopping.interrupts_wait():
+            from pipelines.graphs import translate as graph
 
-    output, skipped = graph.run(job, beam_arguments)
+        shared = None if workers is HERE else workers  # this thread is Beam's own, too
+        output, skipped = graph.run(_sharing_cores(job, shared), shared, beam_arguments)
     if output.failed:
         raise IncompleteError(
             f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
@@ -167,6 +176,7 @@ def make_job(config: TranslateConfig) -> TranslationJob:
     Raises:
         Seq2SeqError: No such input, two inputs of one output, no model.
     """
+    config = config.resolved
     return TranslationJob(
         output=config.output,
         files=tuple(_find_files(config)),
@@ -180,7 +190,7 @@ def make_job(config: TranslateConfig) -> TranslationJob:
 
 def provenance_of(config: TranslateConfig) -> Provenance:
     """The model, and the digest of all that shapes every output; a ModelError when there is no model."""
-    model = describe_model(config.model)
+    model = describe_model(config)
     fields = [config.text_field, config.output_field, config.include]
     identity = json.dumps([model.digest, config.identity(), fields], sort_keys=True)
     return Provenance(
@@ -189,6 +199,22 @@ def provenance_of(config: TranslateConfig) -> Provenance:
         configuration=configuration.redacted(config, without=_CHANGES_NO_RESULT),
         software=versions((*_SOFTWARE, *config.engine.software)),
     )
+
+
+def _workers(job: TranslationJob, beam_arguments: Sequence[str]) -> contextlib.AbstractContextManager[Workers]:
+    """A process a core, or one where the engine has a GPU."""
+    work = here.Work([file.url for file in job.files], job.output, _SMALL_BYTES, _WORK)
+    return here.workers(work, job.translator.engine.processes(usable_cores()), beam_arguments)
+
+
+def _sharing_cores(job: TranslationJob, workers: Workers | None) -> TranslationJob:
+    """The cores of this machine, shared out among processes that stand side by side on it."""
+    if workers is None:
+        return job
+    engine = job.translator.engine
+    cores = usable_cores()
+    shared = engine.on_cores(max(1, cores // engine.processes(cores)))
+    return replace(job, translator=job.translator.model_copy(update={"engine": shared}))
 
 
 def _find_files(config: TranslateConfig) -> list[InputFile]:

@@ -46,30 +46,31 @@ class DoStep(beam.PTransform):  # type: ignore[misc]
         )
 
 
-class _Doing(beam.DoFn):  # type: ignore[misc]
+class Doing(beam.DoFn):  # type: ignore[misc]
     """The parts of a step that can be sent to where it is done."""
 
     def __init__(self, step: Step) -> None:
         super().__init__()
-        self._each, self._work, self._counts = step.each, step.work, step.counts
-        self._nothing: dict[str, Sequence[Message]] = dict.fromkeys(step.needs, ())
+        self.each, self.work, self._counts = step.each, step.work, step.counts
+        self.nothing: dict[str, Sequence[Message]] = dict.fromkeys(step.needs, ())
 
-    def _counted(self, report: Message) -> Message:
+    def counted(self, report: Message) -> Message:
+        """A report, as it is, after what it counts is counted."""
         for name, count in self._counts(report).items():
             Metrics.counter("prepare", name).inc(count)
         return report
 
 
-class _DoOne(_Doing):
+class _DoOne(Doing):
     """For one element of many."""
 
     @beam.typehints.no_annotations  # type: ignore[untyped-decorator]  # Beam does not know what `**` means
     def process(self, element: Message, head: Terms, **done: Sequence[Message]) -> Iterator[Message]:
         """See beam.DoFn."""
-        yield self._counted(self._work(head, element, self._nothing | done))
+        yield self.counted(self.work(head, element, self.nothing | done))
 
 
-class _DoAll(_Doing):
+class _DoAll(Doing):
     """For all elements, which some workers share."""
 
     def __init__(self, step: Step, workers: Workers) -> None:
@@ -79,6 +80,6 @@ class _DoAll(_Doing):
     @beam.typehints.no_annotations  # type: ignore[untyped-decorator]  # the same
     def process(self, whole: Job | Plan, **done: Sequence[Message]) -> Iterator[Message]:
         """See beam.DoFn."""
-        head, given = told(whole), self._nothing | done
-        calls = ((head, element, given) for element in self._each(whole))
-        yield from map(self._counted, self._workers.map(self._work, calls))
+        head, given = told(whole), self.nothing | done
+        calls = ((head, element, given) for element in self.each(whole))
+        yield from map(self.counted, self._workers.map(self.work, calls))

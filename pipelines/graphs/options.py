@@ -57,11 +57,16 @@ def parse(arguments: Sequence[str]) -> PipelineOptions:
     return PipelineOptions(flags)
 
 
+def is_local(options: PipelineOptions) -> bool:
+    """Whether the runner is the local one."""
+    return bool(options.view_as(StandardOptions).runner == LOCAL_RUNNER)
+
+
 def run_in_this_thread(options: PipelineOptions) -> bool:
     """Whether the runner is the local one and has neither workers beside this thread nor replays: all is done here."""
     local = options.view_as(DirectOptions)
     return (
-        bool(options.view_as(StandardOptions).runner == LOCAL_RUNNER)
+        is_local(options)
         and (local.direct_running_mode, local.direct_num_workers) == ("in_memory", 1)
         and not local.direct_runner_bundle_repeat
     )

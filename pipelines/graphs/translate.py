@@ -7,7 +7,7 @@ committed within one step after the other of the same worker.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -16,8 +16,9 @@ from apache_beam.metrics import Metrics
 from pipelines.graphs import failures, options
 from pipelines.graphs.hints import model_hints
 from pipelines.graphs.translate_units import TranslateUnits
-from pipelines.graphs.units import SkipFinished, engine_for, skipped
+from pipelines.graphs.units import ForEach, SkipFinished, engine_for, skipped
 from pipelines.local.watch import watching
+from pipelines.local.workers import Workers
 from seq2seq_core import storage
 from seq2seq_core.claims import held
 from seq2seq_core.documents.fields import Fields
@@ -29,8 +30,10 @@ from seq2seq_core.inference.folder import PIECE_FOLDER
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Output, Provenance, load_output
 from seq2seq_core.inference.opening import open_output
+from seq2seq_core.inference.translator_config import TranslatorConfig
 from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation
 from seq2seq_core.inference.watch import UnitWatch, forget_units
+from seq2seq_core.inference.work import Hand, work
 
 _COUNTERS = "translate"
 
@@ -45,24 +48,37 @@ class Translation:
     output: beam.PCollection[Output]
 
 
-def build(root: beam.Pipeline, job: TranslationJob) -> Translation:
-    """The graph, unrun."""
-    engine = engine_for(job.translator.engine, root.options)
-    translator = job.translator.model_copy(update={"engine": engine})
+def build(root: beam.Pipeline, job: TranslationJob, workers: Workers | None = None) -> Translation:
+    """The graph, unrun.
+
+    Args:
+        root: Where the graph begins.
+        job: What to do.
+        workers: Who translates, on this machine; None: the workers of the engine.
+    """
     files = root | "List inputs" >> beam.Create(job.files, reshuffle=False)
     inputs = files | "Count inputs" >> CountInputs(job.size, job.fields)
     units = inputs | "Open output" >> OpenOutput(job.output, job.provenance.fingerprint, job.fields)
     to_do, finished = units | "Skip finished" >> SkipFinished(job.output)
     laid_out = to_do | "Lay out" >> LayOut(storage.join(job.output, PIECE_FOLDER))
-    translate = TranslateUnits(translator, job.provenance.model.digest, job.fields)
-    translated = laid_out | "Translate units" >> translate.with_resource_hints(**model_hints(root.options))
-    committed = translated | "Commit units" >> CommitUnits(job.output, job.fields, job.on_error)
+    committed = laid_out | "Translate units" >> _translating(job, workers, root)
     entries = (finished, committed) | "All entries" >> beam.Flatten()
     output = entries | "Close output" >> CloseOutput(job.output, job.provenance, inputs)
     return Translation(inputs, finished, committed, output)
 
 
-def run(job: TranslationJob, beam_arguments: Sequence[str] = ()) -> tuple[Output, int]:
+def _translating(job: TranslationJob, workers: Workers | None, root: beam.Pipeline) -> beam.PTransform:
+    """PCollection[DocumentUnit] -> PCollection[UnitEntry]."""
+    digest = job.provenance.model.digest
+    if workers is not None:
+        hand = Hand(job.translator, digest, job.output, job.fields, job.on_error)
+        return ForEach(work, hand, kind=UnitEntry, workers=workers)
+    engine = engine_for(job.translator.engine, root.options)
+    hints = model_hints(root.options)
+    return TranslateAndCommit(job, job.translator.model_copy(update={"engine": engine}), hints)
+
+
+def run(job: TranslationJob, workers: Workers | None = None, beam_arguments: Sequence[str] = ()) -> tuple[Output, int]:
     """Run it, alone in the folder; the manifest, and the number of units that were finished before.
 
     Raises:
@@ -70,7 +86,7 @@ def run(job: TranslationJob, beam_arguments: Sequence[str] = ()) -> tuple[Output
         Seq2SeqError: See `seq2seq_core.errors` for what workers meet.
     """
     pipeline = beam.Pipeline(options=options.parse(beam_arguments))
-    build(pipeline, job)
+    build(pipeline, job, workers)
     with held(job.output, job.fingerprint, "translation") as claim:
         forget_units(job.output)
         with watching(UnitWatch(job.output), claim.tell):
@@ -154,6 +170,20 @@ def _lay_out(keyed: tuple[str, Iterable[DocumentUnit]], folder: str) -> Iterator
     file = units[0].file
     parts = format_of(file).lay_out(file, [unit.part for unit in units], folder)
     return (dataclasses.replace(unit, part=part) for unit, part in zip(units, parts, strict=True))
+
+
+class TranslateAndCommit(beam.PTransform):  # type: ignore[misc]
+    """PCollection[DocumentUnit] -> PCollection[UnitEntry], by the workers of the engine."""
+
+    def __init__(self, job: TranslationJob, translator: TranslatorConfig, hints: Mapping[str, str]) -> None:
+        super().__init__()
+        self._job, self._translator, self._hints = job, translator, hints
+
+    def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[UnitEntry]:
+        job = self._job
+        translate = TranslateUnits(self._translator, job.provenance.model.digest, job.fields)
+        translated = units | "Translate" >> translate.with_resource_hints(**self._hints)
+        return translated | "Commit" >> CommitUnits(job.output, job.fields, job.on_error)
 
 
 class CommitUnits(beam.PTransform):  # type: ignore[misc]

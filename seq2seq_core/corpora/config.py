@@ -147,6 +147,11 @@ class CorpusConfig(Config):
         return tuple(name for name in _NAMING if getattr(self, name) is not None)
 
     @property
+    def given_patterns(self) -> tuple[tuple[str, ...], ...]:
+        """The patterns of each side; of one, where a file holds both."""
+        return tuple(_patterns(getattr(self, name)) for name in self._given)
+
+    @property
     def is_text_alone(self) -> bool:
         """Whether there is no source side."""
         return self.text is not None or self.text_field is not None
@@ -172,12 +177,18 @@ class CorpusConfig(Config):
         """What the source is where nobody says so, by the format: a name of the table of modalities."""
         return FORMATS[self.resolved_format(output)].source_modality
 
-    def sources(self, output: str | None = None, values: tuple[str, ...] = ()) -> list[Source]:
+    def sources(
+        self,
+        output: str | None = None,
+        values: tuple[str, ...] = (),
+        given: Sequence[tuple[str, ...]] | None = None,
+    ) -> list[Source]:
         """The files, sorted by name, but for those in the output of a run; see `listing` for what else is passed over.
 
         Args:
             output: Of the run, if it has one.
             values: The sides that are no text, and read as values of whatever type they have.
+            given: The files of each source, in the place of those that the patterns name.
 
         Raises:
             StorageError, InputError: There are none, or the sides do not pair up.
@@ -203,9 +214,10 @@ class CorpusConfig(Config):
                 values=values,
                 audio_root=self.audio_root,
             )
-            for urls in self._urls(format_, output)
+            for urls in (self._urls(format_, output) if given is None else given)
         ]
-        self._refuse_empty(format_, sources)
+        if given is None:
+            self._refuse_empty(format_, sources)
         return sources
 
     def _check_audio(self, format_: Format, values: tuple[str, ...]) -> None:

@@ -32,12 +32,14 @@ from seq2seq_core.dataset.schema import SPLITS, Split, shard_schema
 from seq2seq_core.dataset.sides import DatasetSide
 from seq2seq_core.dataset.writer import length_histogram, merge_histograms
 from seq2seq_core.errors import DatasetError
+from seq2seq_core.kinds import FOLLOW_FOLDER
 from seq2seq_core.modalities.base import SIDES, Side
 
 REPAIR = "Copy the folder again from where it is whole, or make it anew by the command that wrote it, in a new folder."
 """What to do about a file that is not what its manifest says."""
 
 _NOTES_SHOWN = 5
+_OWN_FOLDERS = (f"{NEAR_FOLDER}/", f"{FOLLOW_FOLDER}/")
 
 _log = logging.getLogger(__name__)
 
@@ -250,7 +252,7 @@ def _of(entry: GenerationEntry) -> str:
 
 def _unlisted(root: str, listed: Iterable[str]) -> tuple[str, ...]:
     below = set(storage.files_below(root))
-    return tuple(sorted(path for path in below - set(listed) if not path.startswith(f"{NEAR_FOLDER}/")))
+    return tuple(sorted(path for path in below - set(listed) if not path.startswith(_OWN_FOLDERS)))
 
 
 def _expect(url: str, what: str, found: object, expected: object) -> None:

@@ -17,7 +17,7 @@ _USUAL_CTC_WEIGHT = 0.3  # Watanabe et al. 2017
 _LATER = frozenset(
     {
         *("ctc_weight", "ctc_candidates", "length_reward", "min_length_ratio", "no_repeat_ngram", "ngram_repeats"),
-        "align",
+        *("align", "coverage_penalty", "repetition_penalty"),
     }
 )
 """Keys that came when translations had been made already."""
@@ -61,6 +61,15 @@ class SearchConfig(Config):
     )
     ngram_repeats: int = Field(0, ge=0, le=1000, description="how often no_repeat_ngram lets them come again")
     align: bool = Field(False, description="return where in the source each output token lies")
+    coverage_penalty: float = Field(
+        0.0, ge=0, le=100, description="what counts against an output that leaves parts of the source unattended"
+    )
+    repetition_penalty: float = Field(
+        1.0,
+        ge=1,
+        le=100,
+        description="a token that came before is so many times less likely, in its logit; 1: as likely",
+    )
 
     @model_validator(mode="after")
     def _n_best_fits(self) -> SearchConfig:

@@ -50,6 +50,7 @@ def search(
     """
     if not len(lengths_B):
         return []
+    _check(options)
     options = options.settled(has_frame_scores=model.auxiliary_weight > 0)
     with torch.inference_mode():
         memory = model.encode(source_BS, lengths_B)
@@ -77,6 +78,17 @@ def steps_of(options: SearchConfig, processing: Sequence[Processing] = ()) -> li
     if options.ctc_weight:
         steps.append(CtcScoring(options.ctc_weight, options.candidates))
     return steps
+
+
+def _check(options: SearchConfig) -> None:
+    for name in ("coverage_penalty", "repetition_penalty"):
+        if getattr(options, name) != SearchConfig.model_fields[name].default:
+            raise ConfigError(
+                "this search does not have it",
+                where=f"search.{name}",
+                found=getattr(options, name),
+                advice="Leave it out, or say --engine.kind ctranslate2.",
+            )
 
 
 def _best_path(model: Seq2Seq, memory: Memory, processing: Sequence[Processing]) -> list[list[Hypothesis]]:

@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from seq2seq_core.audio.terms import Samples
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
-from seq2seq_core.engines.interface import Engine
+from seq2seq_core.engines.interface import Engine, PieceTokenizer
 from seq2seq_core.engines.recognition import SILENCE, Recognized, Word
 from seq2seq_core.modalities.sound import Sound
-from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.tokenizer.words import MARK
 
 USUAL_LONGEST = 30.0
@@ -23,7 +22,9 @@ USUAL_LONGEST = 30.0
 class ModelRecognizer:
     """An engine for frames, and what lies before and behind it."""
 
-    def __init__(self, engine: Engine, sound: Sound, tokenizer: Tokenizer, digest: str, longest: int | None) -> None:
+    def __init__(
+        self, engine: Engine, sound: Sound, tokenizer: PieceTokenizer, digest: str, longest: int | None
+    ) -> None:
         """Put the parts together; `longest` is the number of frames that the model was trained on."""
         self._engine, self._sound, self._tokenizer = engine, sound, tokenizer
         self._frame_seconds = sound.shift / sound.rate

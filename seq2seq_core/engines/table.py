@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from seq2seq_core.choices import OneOf, by_name
+from seq2seq_core.engines.auto import AutoEngineConfig
+from seq2seq_core.engines.ctranslate2_engine import CTranslate2EngineConfig
 from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.engines.interface import EngineConfig
 from seq2seq_core.engines.torch_engine import TorchEngineConfig
@@ -13,6 +15,8 @@ from seq2seq_core.engines.whisper import WhisperEngineConfig
 ENGINES: dict[str, type[EngineConfig]] = by_name(
     "kind",
     TorchEngineConfig,
+    CTranslate2EngineConfig,
+    AutoEngineConfig,
     EchoEngineConfig,
     WhisperEngineConfig,
 )

@@ -18,7 +18,7 @@ from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.machine import has_gpu
 from seq2seq_core.modalities.base import Modality
 from seq2seq_core.modalities.sound import Sound
-from seq2seq_core.models.card import read_card, read_config
+from seq2seq_core.models.card import is_own, read_card, read_config
 
 if TYPE_CHECKING:
     import torch
@@ -112,6 +112,12 @@ class TorchEngineConfig(EngineConfig):
         processing = [self.fusion.load(loaded, at, dtype)] if self.fusion else []
         engine = TorchEngine(model, loaded.modality, most, generate, processing)
         return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text, loaded.modality)
+
+    @classmethod
+    def speed(cls, model_root: str, search: SearchConfig) -> int | None:
+        """See `EngineConfig.speed`: every model of this project, and no other."""
+        del search
+        return 1 if is_own(model_root) else None
 
     def describe_recognizer(self, model_root: str) -> SpeechModel:
         """See `EngineConfig.describe_recognizer`."""

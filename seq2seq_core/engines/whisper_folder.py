@@ -10,25 +10,22 @@ window out. No CTranslate2.
 from __future__ import annotations
 
 import json
-import struct
 from typing import Annotated, NamedTuple
 
 import pydantic
 from pydantic import Field
 
 from seq2seq_core import storage
+from seq2seq_core.engines.converted.model_file import WEIGHTS, kind_of
 from seq2seq_core.engines.whisper_mel import RATE
 from seq2seq_core.errors import ModelError
 
-WEIGHTS = "model.bin"
 START, END, NO_TIMES = "<|startoftranscript|>", "<|endoftext|>", "<|notimestamps|>"
 
 _CONFIG, _FEATURES = "config.json", "preprocessor_config.json"
 _VOCABULARIES = ("vocabulary.json", "vocabulary.txt")
 _SHAPING = (WEIGHTS, _CONFIG, _FEATURES, *_VOCABULARIES)
 _KIND = "WhisperSpec"
-_HEADER = struct.Struct("<IH")  # version of the format, length of the name that follows
-_LONGEST_NAME = 100
 _USUAL_SECONDS = 30
 _CONVERT = (
     "Convert a Whisper model: ct2-transformers-converter --model FOLDER --output_dir CONVERTED "
@@ -63,7 +60,7 @@ class WhisperFolder(NamedTuple):
 
 def is_whisper(root: str) -> bool:
     """Whether a folder holds such a model."""
-    return WEIGHTS in storage.sizes_in(root) and _kind_of(root) == _KIND
+    return kind_of(root) == _KIND
 
 
 def read_folder(root: str) -> WhisperFolder:
@@ -98,22 +95,10 @@ def _check_kind(root: str, there: dict[str, int]) -> None:
             found=f"no {WEIGHTS}",
             advice=f"{_CONVERT} A model of this project needs no engine named.",
         )
-    kind = _kind_of(root)
+    kind = kind_of(root)
     if kind != _KIND:
         found = kind or f"a {WEIGHTS} of another program"
         raise ModelError("this is no Whisper model", where=where, found=found, expected=_KIND, advice=_CONVERT)
-
-
-def _kind_of(root: str) -> str | None:
-    """The kind of model that the weights begin with; None where they are not CTranslate2's."""
-    with storage.open_input(storage.join(root, WEIGHTS)) as file:
-        header = file.read(_HEADER.size)
-        if len(header) < _HEADER.size:
-            return None
-        _, length = _HEADER.unpack(header)
-        name = file.read(min(length, _LONGEST_NAME))
-    text = name[:-1].decode("ascii", "replace")
-    return text if name.endswith(b"\0") and text.isidentifier() else None
 
 
 class _Features(pydantic.BaseModel):

@@ -26,7 +26,10 @@ _STATE = 2 * SHIFT  # samples that a state of the encoder stands for
 _NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
 _LEAST_PROBABILITY = 1e-10
 _LONG_PROMPT, _SHORT_PROMPT = 4, 2  # with and without language and task
-_UNKNOWN = ("attention", "ctc_weight", "length_reward", "min_length_ratio", "ngram_repeats")
+_UNKNOWN = (
+    *("attention", "ctc_weight", "length_reward", "min_length_ratio", "ngram_repeats"),
+    *("coverage_penalty", "repetition_penalty"),
+)
 """Keys of a search that CTranslate2's does not have."""
 
 

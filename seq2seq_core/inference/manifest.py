@@ -11,7 +11,6 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, unreadable_record
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.folder import OUTPUT_NAME
-from seq2seq_core.models.card import check_reads_text, read_card
 
 FORMAT_VERSION = 1
 
@@ -191,17 +190,6 @@ def _load(root: str, kind: type[M], called: str, command: str) -> M:
     except pydantic.ValidationError as error:
         found = str(error).splitlines()[0]
         raise unreadable_record(DatasetError, "the manifest", storage.redact(url), found) from None
-
-
-def describe_model(root: str) -> ModelEntry:
-    """Digest and lineage of a model folder, without loading its weights.
-
-    Raises:
-        ModelError: There is no finished model, or none that reads texts.
-    """
-    card, lineage = read_card(root)
-    check_reads_text(root, card)
-    return ModelEntry(url=storage.redact(root), digest=card.digest, lineage=lineage.told)
 
 
 def publish_output(root: str, output: AnyOutput) -> None:

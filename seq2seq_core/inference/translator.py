@@ -12,13 +12,12 @@ import pyarrow as pa
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.loops import find_loops
 from seq2seq_core.documents.prediction import Prediction
-from seq2seq_core.engines.interface import Engine, TokenIds
+from seq2seq_core.engines.interface import Engine, PieceTokenizer, TokenIds
 from seq2seq_core.inference.isolation import isolated
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import uses_spaces
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.text.segment import SegmentConfig, Segmented, segment
-from seq2seq_core.tokenizer.model import Tokenizer
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +37,8 @@ class Translator:
     def __init__(
         self,
         engine: Engine,
-        source_tokenizer: Tokenizer,
-        target_tokenizer: Tokenizer,
+        source_tokenizer: PieceTokenizer,
+        target_tokenizer: PieceTokenizer,
         search: SearchConfig,
         segmentation: SegmentConfig,
         normalization: NormalizeConfig = _USUAL_NORMALIZATION,
@@ -157,7 +156,7 @@ class Translator:
 class _Encoded:
     """Piece ids by text; every text is normalised and encoded once."""
 
-    def __init__(self, tokenizer: Tokenizer, normalization: NormalizeConfig, prefix: TokenIds) -> None:
+    def __init__(self, tokenizer: PieceTokenizer, normalization: NormalizeConfig, prefix: TokenIds) -> None:
         self._tokenizer = tokenizer
         self._normalization = normalization
         self._prefix = prefix

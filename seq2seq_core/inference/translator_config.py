@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -10,13 +10,15 @@ from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines import table as engines
-from seq2seq_core.engines.table import AnyEngine
+from seq2seq_core.engines.interface import Languages
+from seq2seq_core.engines.table import ENGINES, AnyEngine
 from seq2seq_core.errors import ModelError
+from seq2seq_core.inference.manifest import ModelEntry
 from seq2seq_core.inference.translator import Translator
+from seq2seq_core.text.languages import is_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
-from seq2seq_core.tokenizer.tags import prefix_of
 
 
 class TranslatorConfig(Config):
@@ -28,6 +30,9 @@ class TranslatorConfig(Config):
     normalize: NormalizeConfig | None = Field(
         None, description="how segments are normalised; default: as the model's training data was"
     )
+    source_language: str | None = Field(
+        None, description="the language of the texts, for models of many languages that have to be told it"
+    )
     target_language: str | None = Field(
         None, description="the language asked of a multilingual model, whose data was tagged with it"
     )
@@ -36,7 +41,43 @@ class TranslatorConfig(Config):
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
         options = self.model_dump(mode="json", include={"segmentation", "normalize", "target_language"})
+        if self.source_language is not None:  # it came later: what was made before need not be made again
+            options["source_language"] = self.source_language
         return {**options, "search": self.search.identity(), "engine": self.engine.identity()}
+
+    @property
+    def resolved(self) -> Self:
+        """The same with the engine that is meant; see `EngineConfig.chosen` for the error."""
+        engine = self.engine.chosen(ENGINES.values(), self.model, self.search)
+        return self if engine is self.engine else self.model_copy(update={"engine": engine})
+
+
+def describe_model(config: TranslatorConfig) -> ModelEntry:
+    """Digest and lineage of a model, without loading its weights.
+
+    Raises:
+        ModelError: There is no finished model, or none that reads texts.
+        ConfigError: The engine cannot run it.
+    """
+    try:
+        found = config.engine.describe(config.model)
+    except ModelError as error:
+        raise _other_engine(config, error) or error from None
+    return ModelEntry(url=storage.redact(config.model), digest=found.digest, lineage=found.lineage)
+
+
+def _other_engine(config: TranslatorConfig, error: ModelError) -> ModelError | None:
+    """What to tell where another engine would run the model."""
+    fitting = (name for name, kind in ENGINES.items() if not kind.hears and kind.is_for(config.model))
+    name = next(fitting, config.engine.kind)
+    if name == config.engine.kind:
+        return None
+    return ModelError(
+        "the model is for another engine",
+        where=storage.redact(config.model),
+        found=f"engine.kind {config.engine.kind}: {error.problem}",
+        advice=f"Say --engine.kind {name}.",
+    )
 
 
 def load_translator(config: TranslatorConfig, digest: str | None = None) -> Translator:
@@ -50,6 +91,7 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         ModelError: The folder is missing, unfinished or damaged, or holds another model than it must.
         ConfigError: There is no such device.
     """
+    config = config.resolved
     loaded = config.engine.load(config.model)
     if digest is not None and loaded.model_digest != digest:
         raise ModelError(
@@ -59,23 +101,31 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
             expected=digest,
             advice="Run the same command again.",
         )
+    languages = Languages(config.source_language, config.target_language)
+    engine, prefix = loaded.speaking(languages, storage.redact(config.model))
     return Translator(
-        loaded.engine,
+        engine,
         loaded.source_tokenizer,
         loaded.target_tokenizer,
         config.search,
-        _fitting(config.segmentation, loaded.source_text),
+        _fitting(config.segmentation, loaded.source_text, _code(config.source_language)),
         config.normalize or loaded.source_text.normalize,
-        prefix_of(loaded.source_tokenizer, config.target_language, storage.redact(config.model)),
-        config.target_language or loaded.source_text.target_language,
+        prefix,
+        _code(config.target_language) or loaded.source_text.target_language,
     )
 
 
-def _fitting(segmentation: SegmentConfig, text: SourceText) -> SegmentConfig:
+def _code(language: str | None) -> str | None:
+    """The code of ISO 639 that a model's own stands for (deu-Latn for deu_Latn), where it is one."""
+    code = (language or "").replace("_", "-")
+    return code if is_language(code) else None
+
+
+def _fitting(segmentation: SegmentConfig, text: SourceText, language: str | None = None) -> SegmentConfig:
     """Segments no longer than what the model has seen and in its language, where nothing else is set."""
     return segmentation.model_copy(
         update={
             "max_segment_pieces": segmentation.max_segment_pieces or text.longest,
-            "language": segmentation.language or text.source_language,
+            "language": segmentation.language or language or text.source_language,
         }
     )

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from seq2seq_core.audio import flac, pcm
+from seq2seq_core.audio import flac
+from seq2seq_core.modalities import pcm
 
 
 def _never(data: bytes, rate: int) -> None:

@@ -221,6 +221,15 @@ def read_files(root: str, select: Callable[[ModelCard], Iterable[FileEntry]]) ->
             _log.info("%s was replaced while it was being read", storage.redact(root))
 
 
+def is_own(root: str) -> bool:
+    """Whether a folder seems to hold a model of this project, whole or damaged."""
+    data = storage.read_if_there(storage.join(root, CONFIG_NAME))
+    try:
+        return data is not None and "format_version" in _AnyCard.model_validate_json(data).model_fields_set
+    except pydantic.ValidationError:
+        return False
+
+
 def read_config(root: str) -> ModelCard:
     """`config.json` alone; see `read_card` for the errors."""
     url = storage.join(root, CONFIG_NAME)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.config import Config
 from seq2seq_core.modalities.base import EncoderInput
+from seq2seq_core.models.blueprint import Blueprint
 
 
 @dataclass(frozen=True)
@@ -139,3 +140,8 @@ class ArchitectureConfig(Config):
     @abstractmethod
     def build(self, source: EncoderInput, target_vocabulary: int) -> Seq2Seq:
         """A freshly initialised model in training mode; a ConfigError when what it is given does not fit."""
+
+    @property
+    def blueprint(self) -> Blueprint | None:
+        """How it is built, for engines with a Transformer of their own; None where it is no such Transformer."""
+        return None

@@ -11,12 +11,14 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from seq2seq_core.modalities.base import EncoderInput
+from seq2seq_core.models.blueprint import Blueprint, named_weights
 from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory
 from seq2seq_core.models.layers.embeddings import Embeddings, TieEmbeddings
 from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
 from seq2seq_core.models.layers.rows import length_mask
 from seq2seq_core.models.layers.sublayers import Activation, DecoderLayer, EncoderLayer, Norm
 from seq2seq_core.models.transformer_decoder import TransformerDecoder
+from seq2seq_core.tokenizer.vocabulary import BOS_ID, PAD_ID
 
 
 class TransformerConfig(ArchitectureConfig):
@@ -70,6 +72,29 @@ class TransformerConfig(ArchitectureConfig):
         """See `ArchitectureConfig.dimensions`."""
         widths = {"width": self.width, "feed_forward_width": self.feed_forward_width, "heads": self.heads}
         return widths | ({"max_positions": self.max_positions} if self.positions == "learned" else {})
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """See `ArchitectureConfig.blueprint`."""
+        layers = (self.encoder_layers, self.decoder_layers)
+        is_pre, is_learned = self.norm == "pre", self.positions == "learned"
+        source = "target" if self.tie_embeddings == "all" else "source"
+        output = "output" if self.tie_embeddings == "none" else "target"
+        return Blueprint(
+            *layers,
+            heads=self.heads,
+            pre_norm=is_pre,
+            activation=self.activation,
+            weights=named_weights(
+                layers,
+                final_norms=is_pre,
+                learned_positions=is_learned,
+                source=f"embeddings.{source}",
+                output=f"embeddings.{output}",
+            ),
+            learned_positions=self.max_positions if is_learned else None,
+            forbidden=(PAD_ID, BOS_ID),
+        )
 
     def build(self, source: EncoderInput, target_vocabulary: int) -> Transformer:
         """A freshly initialised model; see `Embeddings` for the ConfigError."""

@@ -47,7 +47,6 @@ STEPS = {
         "Skip finished",
         "Lay out",
         "Translate units",
-        "Commit units",
         "All entries",
         "Close output",
     ],

@@ -57,7 +57,7 @@ def test_pages_are_short_and_name_extras_that_are_there(page: Page) -> None:
 @pytest.mark.parametrize("block", SHELL, ids=lambda block: block.where)
 def test_commands_are_taken(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert block.language == "sh"
-    for name in ("prepare", "translate"):
+    for name in ("prepare", "train", "translate"):
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(needed(name, {})))
     monkeypatch.chdir(tmp_path)
     called = commands_of(block.text)

@@ -30,7 +30,8 @@ _NEEDED: Mapping[str, Mapping[str, object]] = {
 
 
 KEYS = {name: command.keys for name, command in COMMANDS.items()}
-"""The keys of every command."""
+KEYS |= {f"{name} --follow": keys for name, command in COMMANDS.items() if (keys := command.follow_keys) is not None}
+"""The keys of every command, and of those that follow landing zones."""
 
 
 class _Read(BaseException):

@@ -88,6 +88,9 @@ def page() -> str:
     for name, command in COMMANDS.items():
         writer.parts += [f"## {name}\n", f"{command.summary}\n", f"```text\n{command.usage}\n```\n"]
         writer.command(name, KEYS[name])
+        if (following := f"{name} --follow") in KEYS:
+            writer.parts += [f"## {following}\n", "Takes files as they land: [follow.md](follow.md).\n"]
+            writer.command(following, KEYS[following])
     return "\n".join([_HEAD, f"Commands: {', '.join(f'[{name}](#{name})' for name in COMMANDS)}.\n", *writer.parts])
 
 

@@ -40,6 +40,8 @@ _OF_OTHERS = frozenset(
             "environment_type",
         ),
         *("environment_config", "job_endpoint", "long", "job_port", "artifact_port", "expansion_port"),
+        *("checkpointing_interval", "max_bundle_time_mills", "add_opens"),
+        *("number_of_execution_retries", "execution_retry_delay"),
         "spark_master_url",
         "model_accelerator",  # of ours, among those of Beam
     }

@@ -29,7 +29,7 @@ ROWS = {row[0]: row[1:] for table in PAGE.tables if table.rows[0] == _HEAD for r
 
 _EVERYDAY = frozenset(
     {
-        *("text", "audio", "json", "torch", "identical", "transformer"),
+        *("text", "audio", "auto", "json", "torch", "identical", "transformer"),
         *("words", "characters", "tokens", "numbers", "script", "language", "seconds"),
     }
 )

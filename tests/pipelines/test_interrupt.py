@@ -33,7 +33,7 @@ import atexit, logging, os, threading, time
 def break_down():
     raise ConnectionError("the job server is gone")
 
-def work(words):
+def work(words, is_alone):
     atexit.register(print, "the job server is stopped")
     try:
         os.kill(os.getpid(), int(sys.argv[1]))

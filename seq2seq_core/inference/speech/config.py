@@ -18,7 +18,7 @@ from seq2seq_core.engines.table import ENGINES, AnyEngine
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.inference.manifest import ModelEntry
 from seq2seq_core.inference.speech.chunks import ChunkConfig
-from seq2seq_core.inference.speech.gates import GateConfig
+from seq2seq_core.inference.speech.words.gates import GateConfig
 
 
 class TranscriberConfig(Config):

@@ -16,11 +16,11 @@ from seq2seq_core.inference.isolation import isolated
 from seq2seq_core.inference.speech.chunks import Chunk, cut_span, heard_together
 from seq2seq_core.inference.speech.config import TranscriberConfig
 from seq2seq_core.inference.speech.examining import told
-from seq2seq_core.inference.speech.gates import Believed, believed
-from seq2seq_core.inference.speech.joining import Heard, join
-from seq2seq_core.inference.speech.onsets import Voiced, voiced, with_the_voice
 from seq2seq_core.inference.speech.reading import read_part
 from seq2seq_core.inference.speech.terms import Part, SpeechUnit
+from seq2seq_core.inference.speech.words.gates import Believed, believed
+from seq2seq_core.inference.speech.words.joining import Heard, join
+from seq2seq_core.inference.speech.words.onsets import Voiced, voiced, with_the_voice
 from seq2seq_core.inference.transcripts.terms import Segment
 
 _DIGITS = 3

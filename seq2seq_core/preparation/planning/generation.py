@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seq2seq_core import storage
+from seq2seq_core.corpora.terms.source import Source
 from seq2seq_core.dataset.manifest import InputEntry, Manifest, SourceEntry
 from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
@@ -57,7 +58,7 @@ class Generation:
 
 def read_of(input_: Input, indexed: IndexedInput) -> Read:
     """An input with its key."""
-    return Read(input_, indexed, _digest([_way(input_), [file.fingerprint for file in indexed.files]]))
+    return Read(input_, indexed, _digest([_way(input_.source), [file.fingerprint for file in indexed.files]]))
 
 
 def source_entry(job: Job, read: Read) -> SourceEntry:
@@ -92,7 +93,8 @@ def recipe_fingerprint(job: Job, reads: Sequence[Read], shards: int) -> str:
     if recipe["unit_seconds"] is None:
         del recipe["unit_seconds"]
     corpora = [_judging(corpus) for corpus in job.corpora]
-    ways = sorted({(read.input.corpus, json.dumps(_way(read.input), sort_keys=True)) for read in reads})
+    read_ways = [*((read.input.corpus, read.input.source) for read in reads), *((w.corpus, w.source) for w in job.ways)]
+    ways = sorted({(corpus, json.dumps(_way(source), sort_keys=True)) for corpus, source in read_ways})
     held_out = [[read.input.corpus, read.input.role, read.key] for read in reads if read.input.role != "train"]
     settings = [recipe, corpora, ways, job.shares, job.tokenizer_digests]
     return _digest([FORMAT_VERSION, settings, held_out])
@@ -145,9 +147,9 @@ def origins(urls: Sequence[str]) -> list[str]:
     return ["/".join(p[-depth:]) for p in parts]
 
 
-def _way(input_: Input) -> dict[str, Any]:
+def _way(source: Source) -> dict[str, Any]:
     """How an input is read."""
-    way: dict[str, Any] = input_.source.model_dump(mode="json", exclude={"urls", "audio_root"})
+    way: dict[str, Any] = source.model_dump(mode="json", exclude={"urls", "audio_root"})
     return way
 
 

@@ -63,15 +63,24 @@ class Terms(Message):
         return any(corpus.max_rows is not None for corpus in self.corpora)
 
 
+class Way(Message):
+    """How the files of a corpus are read; the source names none of them."""
+
+    corpus: int
+    source: Source
+
+
 class Job(Terms):
     """All that is known before any file is read.
 
     Attributes:
+        ways: How corpora are read of which there may be no file this time.
         configuration: The resolved configuration, for the manifest.
         holder: Who does it, for others that meet its traces.
     """
 
     inputs: tuple[Input, ...]
+    ways: tuple[Way, ...] = ()
     configuration: dict[str, Any]
     holder: Holder = Field(default_factory=this_process)
 

@@ -12,7 +12,7 @@ import yaml
 from seq2seq_core import storage
 from seq2seq_core.claims import Note
 from seq2seq_core.errors import CheckpointError, unreadable_record
-from seq2seq_core.models.card import CONFIG_NAME, read_card
+from seq2seq_core.models.card import CONFIG_NAME, read_card, read_config
 from seq2seq_core.progress import Progress
 from seq2seq_core.report.inspection import CHECKPOINT_NAME, CHECKPOINTS
 from seq2seq_core.report.status.terms import Fact, Job, every, only_work
@@ -39,17 +39,26 @@ def look_at_run(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
     saved, report = _saved(path), _last_report(path)
     step = max(saved.step if saved else 0, int(report.get("step", 0)))
     skipped = max(saved.skipped if saved else 0, int(report.get("skipped", 0)))
+    is_finished = saved is not None and _has_ended(path, saved)
     begins = f"carries on from step {saved.step:,}" if saved else "begins again, as there is no checkpoint yet"
     return Job(
         work=only_work(notes, "training"),
         notes=every(notes),
-        is_finished=saved is not None and _has_ended(path, saved),
+        is_finished=is_finished,
         progress=lambda: Progress("", "", 0, 0, "steps", step, _most_steps(path), step, 0.0),
         facts={**_facts(report, saved), "skipped steps": skipped} if skipped else _facts(report, saved),
-        done=f"Next: seq2seq translate --model {storage.redact(storage.join(path, 'best'))} --input FILES "
-        "--output FOLDER",
+        done=_next(path) if is_finished else "",
         ended=f"Run the same command again: it {begins}.",
     )
+
+
+def _next(path: str) -> str:
+    """What can be done with the model; only one that reads text has a tokenizer for its source."""
+    best = storage.join(path, "best")
+    if not storage.exists(storage.join(best, CONFIG_NAME)):
+        return f"No model stands in {storage.redact(best)} any more."
+    command = "translate" if read_config(best).source_tokenizer else "transcribe"
+    return f"Next: seq2seq {command} --model {storage.redact(best)} --input FILES --output FOLDER"
 
 
 def _facts(report: Mapping[str, Any], saved: _State | None) -> dict[str, Fact]:

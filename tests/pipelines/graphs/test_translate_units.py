@@ -17,9 +17,8 @@ from seq2seq_core.documents.inputs import find_inputs
 from seq2seq_core.documents.ranges import InputFile, RecordRange, UnitSize
 from seq2seq_core.documents.table import format_of
 from seq2seq_core.errors import ModelError
-from seq2seq_core.inference.manifest import describe_model
 from seq2seq_core.inference.translator import Translator
-from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
 from seq2seq_core.inference.unit import DocumentUnit, UnitContent, units_of
 
 UNIT = DocumentUnit(InputFile("a.txt", "a", ".txt", "text"), RecordRange(0, 4, 0, 9), 0, 1, "f")
@@ -35,7 +34,7 @@ def test_units_are_read_and_translated(echo_model: str, tmp_path: Path) -> None:
     (file,) = find_inputs([str(tmp_path / "a.txt")], None, "elsewhere")
     fields = Fields("text", "translation")
     units = units_of(format_of(file).count(file, UnitSize(2, 1 << 20), fields), "job")
-    digest = describe_model(echo_model).digest
+    digest = describe_model(config(echo_model)).digest
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
         found = pipeline | beam.Create(units) | TranslateUnits(config(echo_model), digest, fields)
         told = found | beam.Map(lambda done: (done.unit.index, [output.text for output in done.predictions]))
@@ -43,7 +42,7 @@ def test_units_are_read_and_translated(echo_model: str, tmp_path: Path) -> None:
 
 
 def test_a_unit_is_one_example(echo_model: str) -> None:
-    handler = UnitHandler(config(echo_model), describe_model(echo_model).digest)
+    handler = UnitHandler(config(echo_model), describe_model(config(echo_model)).digest)
     assert handler.with_no_batching().should_skip_batching()
     assert len(LOADED) == 4
     assert handler.get_num_bytes(LOADED) == 6

@@ -6,7 +6,8 @@ import pytest
 
 from seq2seq_core.errors import DatasetError, ModelError
 from seq2seq_core.inference.folder import OUTPUT_NAME
-from seq2seq_core.inference.manifest import describe_model, load_output
+from seq2seq_core.inference.manifest import load_output
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
 from seq2seq_core.models.card import read_card
 from seq2seq_core.tokenizer.training import TokenizerConfig, train
 from tests.model_folders import write_model_folder
@@ -27,14 +28,14 @@ def test_a_model_is_described_by_its_digest_and_where_it_comes_from(tmp_path: Pa
         iter(["a small cat sat.", "the dog ran fast!"] * 5), TokenizerConfig(vocabulary_size=310, type="bpe")
     )
     write_model_folder(tmp_path, tokenizer, step=3)
-    found = describe_model(str(tmp_path))
+    found = describe_model(TranslatorConfig(model=str(tmp_path)))
     assert found.digest == read_card(str(tmp_path))[0].digest
     assert found.lineage == {"run": "r", "step": 3, "averaged_steps": [3], "dataset": "d", "dataset_digest": "x"}
 
 
 def test_folders_without_a_model_or_with_a_damaged_one(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no finished model stands here; found no config\.json"):
-        describe_model(str(tmp_path))
+        describe_model(TranslatorConfig(model=str(tmp_path)))
     for text, problem in {
         "{": "the file is damaged",
         "[]": "the file is damaged",
@@ -44,4 +45,4 @@ def test_folders_without_a_model_or_with_a_damaged_one(tmp_path: Path) -> None:
     }.items():
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(ModelError, match=problem):
-            describe_model(str(tmp_path))
+            describe_model(TranslatorConfig(model=str(tmp_path)))

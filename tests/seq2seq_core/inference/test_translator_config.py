@@ -8,8 +8,7 @@ import pytest
 from seq2seq_core import config as configuration
 from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.errors import ModelError
-from seq2seq_core.inference.manifest import describe_model
-from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
@@ -47,7 +46,7 @@ def test_where_and_how_fast_an_engine_runs_is_no_part_of_the_identity(
 
 def test_a_translator_of_the_model_that_was_described(model: Path) -> None:
     config = TranslatorConfig(model=str(model), engine=EchoEngineConfig())
-    digest = describe_model(str(model)).digest
+    digest = describe_model(config).digest
     assert load_translator(config, digest).translate(["the  cat"])[0].text == "the cat"
     keep = config.model_copy(update={"normalize": NormalizeConfig(unicode="none", whitespace=False)})
     assert load_translator(keep).translate(["the  cat"])[0].text == "the  cat"

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.audio import pcm
+from seq2seq_core.modalities import pcm
 
 _Samples = st.lists(st.integers(-32768, 32767), max_size=20)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.engines.recognition import Word
-from seq2seq_core.inference.speech.joining import Heard, join
+from seq2seq_core.inference.speech.words.joining import Heard, join
 
 SURE = 0.4
 """So near to the middle of what two chunks share, both hear well."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.engines.recognition import Recognized, Word
-from seq2seq_core.inference.speech.gates import Believed, GateConfig, believed, without_repetitions
+from seq2seq_core.inference.speech.words.gates import Believed, GateConfig, believed, without_repetitions
 
 GATE = GateConfig()
 

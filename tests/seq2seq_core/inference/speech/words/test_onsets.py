@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seq2seq_core.audio.energy import frame_levels
 from seq2seq_core.engines.recognition import Word
-from seq2seq_core.inference.speech.onsets import Voiced, voiced, with_the_voice
+from seq2seq_core.inference.speech.words.onsets import Voiced, voiced, with_the_voice
 
 RATE = 16_000
 
@@ -47,6 +47,11 @@ def test_a_late_word_begins_with_its_voice_and_ends_with_it() -> None:
 
 def test_a_word_said_just_behind_its_voice_begins_with_it() -> None:
     assert times(with_the_voice([Word("one", 0.8, 0.84)], heard((0.4, 0.7), (2.0, 3.0)), 0.2, 3.2)) == [(0.4, 0.84)]
+
+
+def test_a_word_said_just_before_its_voice_begins_with_it() -> None:
+    words = [Word("one", 0.3, 0.5), Word("two", 0.9, 0.94)]
+    assert times(with_the_voice(words, heard((0.3, 0.6), (1.0, 1.4)), 0.0, 1.6)) == [(0.3, 0.6), (1.0, 1.4)]
 
 
 def test_words_without_a_pause_keep_their_times() -> None:

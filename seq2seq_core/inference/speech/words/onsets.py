@@ -53,7 +53,7 @@ def with_the_voice(words: Sequence[Word], heard: Voiced, begin: float, end: floa
 
     Words that stand before all voices share the time from the first voice to the next word, and those behind all of
     them the time from the word before to the last voice, by the lengths of their texts. Then the words beside a pause
-    grow as far as the voice reaches; none reaches into another.
+    begin and end with the voice; none reaches into another.
 
     Args:
         words: With times in seconds of the recording, which never go back.
@@ -102,18 +102,23 @@ def _grown(words: Sequence[Word], heard: Voiced, begin: float, end: float) -> It
     reach = begin
     for place, word in enumerate(words):
         latest = words[place + 1].begin if place + 1 < len(words) else end
-        first, last = _begin(word.begin, heard, reach), _end(word.end, heard, latest)
-        reach = max(last, word.end)
-        yield word._replace(begin=round(min(first, word.begin), _DIGITS), end=round(reach, _DIGITS))
+        first = _begin(word.begin, heard, reach, latest)
+        reach = max(first, word.end, _end(max(first, word.end), heard, latest))
+        yield word._replace(begin=round(first, _DIGITS), end=round(reach, _DIGITS))
 
 
-def _begin(time: float, heard: Voiced, earliest: float) -> float:
-    """Where the voice begins that is heard at a time, or was just before; the time itself where that is not known."""
-    place = int(np.searchsorted(heard.begins, time, "right")) - 1
-    if place < 0 or time - heard.ends[place] > _BEHIND_SECONDS:
-        return time
-    begin = float(heard.begins[place])
-    return begin if begin >= earliest and time - begin <= _FARTHEST_SECONDS else time
+def _begin(time: float, heard: Voiced, earliest: float, latest: float) -> float:
+    """Where the voice begins that is heard at a time, or was just before, or will be: the nearest of these that no
+    other word has; the time itself where there is none.
+    """
+    place = int(np.searchsorted(heard.begins, time, "right"))
+    candidates = []
+    if place and time - heard.ends[place - 1] <= _BEHIND_SECONDS and heard.begins[place - 1] >= earliest:
+        candidates.append(float(heard.begins[place - 1]))
+    if place < len(heard.begins) and heard.begins[place] < latest:
+        candidates.append(float(heard.begins[place]))
+    nearest = min(candidates, key=lambda begin: abs(time - begin), default=time)
+    return nearest if abs(time - nearest) <= _FARTHEST_SECONDS else time
 
 
 def _end(time: float, heard: Voiced, latest: float) -> float:

@@ -1,0 +1,202 @@
+"""Piece ids in, hypotheses out, by a Transformer on CTranslate2.
+
+The library knows one limit of length for all sources of a batch, ours depends on each source alone. So a batch gets the
+largest limit of its sources, and a source whose search came to its own goes once more, with those of the same limit.
+Where a search ended is seen from its hypotheses: it goes on until there are as many as the beam is wide, so one of
+those that end it is among the best of so many.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.engines.converted.search import check, library_options, limits
+
+if TYPE_CHECKING:
+    import ctranslate2
+
+TokenIds = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a model is given besides a text.
+
+    Attributes:
+        before: Ids in front of every source.
+        after: Ids behind it.
+        first: Ids that every output begins with, which are no part of the text.
+        starts: Whether the first of these is what the decoder starts with, where others have a token for all.
+    """
+
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+    first: tuple[int, ...] = ()
+    starts: bool = False
+
+    @property
+    def repeated(self) -> int:
+        """How many of `first` the library repeats in what it gives back."""
+        return len(self.first) - self.starts
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens by id, of both sides, and the two that the engine knows by name.
+
+    Attributes:
+        source: Tokens of sources.
+        target: Tokens of outputs.
+        end: The token behind every output.
+    """
+
+    source: Sequence[str]
+    target: Sequence[str]
+    end: str
+    ids: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", {token: number for number, token in enumerate(self.target)})
+
+
+class _Job(NamedTuple):
+    """A source with its limits, and its place among all."""
+
+    place: int
+    tokens: list[str]
+    fewest: int
+    most: int
+
+
+class ConvertedEngine:
+    """A model on CTranslate2; see `Engine`."""
+
+    def __init__(
+        self,
+        translator: ctranslate2.Translator,
+        vocabulary: Vocabulary,
+        frame: Frame,
+        longest_output: int | None,
+        max_batch_tokens: int,
+    ) -> None:
+        """Take over a loaded model.
+
+        Args:
+            translator: The model.
+            vocabulary: Its tokens.
+            frame: What it is given besides texts.
+            longest_output: Most tokens of an output, the end included, that it can say.
+            max_batch_tokens: Padded tokens of a batch of sources.
+        """
+        self._translator, self._vocabulary, self._frame = translator, vocabulary, frame
+        self._longest = longest_output
+        self._most = max_batch_tokens
+
+    def generate(self, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
+        """See `Engine.generate`; of an empty source nothing is said.
+
+        Raises:
+            ConfigError: The options ask for what CTranslate2 does not have.
+        """
+        check(options)
+        jobs = [self._job(place, ids, options) for place, ids in enumerate(sequences) if len(ids)]
+        # In a batch the library mixes up what outputs of different sources leave unattended.
+        most = 1 if options.coverage_penalty else self._most
+        found = self._run(_batches(jobs, most), options)
+        late = [job for job in jobs if _ended(found[job.place]) - self._frame.repeated >= job.most]
+        found |= self._run(_batches(late, most, by_limit=True), options)
+        if len(jobs) < len(sequences):
+            self._try_out(options)
+        return [
+            self._hypotheses(found[place], options) if place in found else [_nothing(options)]
+            for place in range(len(sequences))
+        ]
+
+    def _job(self, place: int, ids: TokenIds, options: SearchConfig) -> _Job:
+        names = self._vocabulary.source
+        tokens = [names[i] for i in (*self._frame.before, *ids.tolist(), *self._frame.after)]
+        room = self._longest - len(self._frame.first) if self._longest else None
+        return _Job(place, tokens, *limits(options, len(ids), room))
+
+    def _run(self, batches: Iterable[list[_Job]], options: SearchConfig) -> dict[int, Any]:
+        """The library's results by the places of the sources; batches run side by side where it has threads."""
+        how = library_options(options)
+        waiting = [(batch, self._begin(batch, how)) for batch in batches]
+        return {
+            job.place: result.result() for batch, results in waiting for job, result in zip(batch, results, strict=True)
+        }
+
+    def _begin(self, batch: list[_Job], how: dict[str, Any]) -> Any:
+        first = [self._vocabulary.target[i] for i in self._frame.first]
+        return self._translator.translate_batch(
+            [job.tokens for job in batch],
+            [first] * len(batch) if first else None,
+            max_decoding_length=max(job.most for job in batch) + self._frame.repeated,
+            min_decoding_length=max(job.fewest for job in batch) + self._frame.repeated,
+            asynchronous=True,
+            **how,
+        )
+
+    def _try_out(self, options: SearchConfig) -> None:
+        """Let the library do something: for an empty source it does nothing, and would never fail."""
+        job = _Job(
+            0, [self._vocabulary.source[i] for i in self._frame.after] * 2 or [self._vocabulary.source[-1]], 0, 1
+        )
+        self._begin([job], library_options(options))[0].result()
+
+    def _hypotheses(self, result: Any, options: SearchConfig) -> list[Hypothesis]:
+        """Those of the library that may be, ended ones first, best first, `n_best` of them."""
+        attention = result.attention or [None] * len(result.hypotheses)
+        made = [
+            self._hypothesis(tokens, score, weights, options)
+            for tokens, score, weights in zip(result.hypotheses, result.scores, attention, strict=True)
+        ]
+        made.sort(key=lambda one: (not one.finished, -one.score))
+        return made[: options.n_best]
+
+    def _hypothesis(self, tokens: list[str], score: float, attention: Any, options: SearchConfig) -> Hypothesis:
+        ids = self._vocabulary.ids
+        finished = bool(tokens) and tokens[-1] == self._vocabulary.end
+        begin = self._frame.repeated
+        text = tokens[begin : len(tokens) - finished]
+        total = score * len(tokens) ** options.length_penalty  # which the library divides by the length of all tokens
+        return Hypothesis(
+            tokens=np.fromiter((ids[token] for token in text), np.int32, len(text)),
+            score=total / max(1, len(text) + finished) ** options.length_penalty,
+            log_probability=total,
+            finished=finished,
+            attention=np.asarray(attention, np.float32)[begin:] if options.attention else None,
+        )
+
+
+def _ended(result: Any) -> int:
+    """The step at which a search ended."""
+    return max(map(len, result.hypotheses), default=0)
+
+
+def _batches(jobs: Sequence[_Job], most: int, *, by_limit: bool = False) -> Iterator[list[_Job]]:
+    """Sources of about one length, the longest first, with so many padded tokens at most; or of one limit alone.
+
+    The fewest tokens of an output are the same for a whole batch.
+    """
+    kinds: dict[tuple[int, int], list[_Job]] = defaultdict(list)
+    for job in sorted(jobs, key=lambda job: len(job.tokens), reverse=True):
+        kinds[job.fewest, job.most if by_limit else 0].append(job)
+    for alike in kinds.values():
+        begin = 0
+        while begin < len(alike):
+            count = max(1, most // len(alike[begin].tokens))
+            yield alike[begin : begin + count]
+            begin += count
+
+
+def _nothing(options: SearchConfig) -> Hypothesis:
+    attention = np.zeros((1, 1), np.float32) if options.attention else None
+    return Hypothesis(np.zeros(0, np.int32), 0.0, 0.0, finished=True, attention=attention)

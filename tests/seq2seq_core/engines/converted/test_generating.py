@@ -1,0 +1,72 @@
+"""Sources are put in batches, each once; what a search may not do stops it, and no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq_core.decoding.hypothesis import SearchConfig
+from seq2seq_core.engines.converted.generating import ConvertedEngine, Frame, Vocabulary, _batches, _Job
+from seq2seq_core.engines.converted.search import limits
+
+LIMITS = st.tuples(st.integers(0, 3), st.integers(4, 9))
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), LIMITS), max_size=60), st.integers(1, 200), st.booleans())
+def test_batches_hold_every_source_once(sources: list[Any], most: int, by_limit: bool) -> None:
+    jobs = [_Job(place, ["a"] * length, *bounds) for place, (length, bounds) in enumerate(sources)]
+    batches = [*_batches(jobs, most, by_limit=by_limit)]
+    assert sorted(job.place for batch in batches for job in batch) == [*range(len(jobs))]
+    for batch in batches:
+        lengths = [len(job.tokens) for job in batch]
+        assert lengths == sorted(lengths, reverse=True)
+        assert len(batch) == 1 or max(lengths) * len(batch) <= most
+        assert len({job.fewest for job in batch}) == 1
+        assert not by_limit or len({job.most for job in batch}) == 1
+
+
+@given(st.integers(0, 300), st.one_of(st.none(), st.integers(2, 50)), st.floats(0, 2), st.floats(2, 3))
+def test_limits_follow_the_source_alone(length: int, longest: int | None, least: float, ratio: float) -> None:
+    options = SearchConfig(min_length_ratio=least, max_length_ratio=ratio)
+    fewest, most = limits(options, length, longest)
+    assert 0 <= fewest < most <= options.max_length(length)
+    assert longest is None or most <= longest
+    assert fewest in (int(least * length), most - 1)
+
+
+class FakeLibrary:
+    """Says each source again, up to the limit; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def translate_batch(self, sources: list[list[str]], first: Any, **how: Any) -> Any:
+        self.calls.append({"sources": len(sources), **how})
+        return [Said(source, (first or [[]])[0], how["max_decoding_length"]) for source in sources]
+
+
+class Said:
+    attention: list[Any] = []
+
+    def __init__(self, source: list[str], first: list[str], most: int) -> None:
+        whole = [*first, *source]
+        self.hypotheses, self.scores = [whole[:most]], [-0.5]
+
+    def result(self) -> Said:
+        return self
+
+
+def test_a_source_that_comes_to_its_limit_goes_again_with_its_like() -> None:
+    library: Any = FakeLibrary()
+    vocabulary = Vocabulary(["<unk>", "</s>", "a", "b"], ["<unk>", "</s>", "a", "b"], "</s>")
+    engine = ConvertedEngine(library, vocabulary, Frame(after=(1,), first=(3,)), None, 1000)
+    options = SearchConfig(beam=1, max_length_ratio=0.5, max_length_extra=2)
+    short, long = np.array([2], np.int32), np.full(9, 2, np.int32)
+    found = engine.generate([short, long, long], options)
+    assert [one.tokens.tolist() for (one,) in found] == [[2], [2] * 6, [2] * 6]
+    assert [one.finished for (one,) in found] == [True, False, False]
+    assert [call["sources"] for call in library.calls] == [3, 2, 1]
+    assert [call["max_decoding_length"] for call in library.calls] == [7, 7, 3]
