@@ -105,6 +105,11 @@ class Follower:
         busy = self._arrival is not None and not self._arrival.done()
         return Signs(found is not None and found.rows > self.segments[-1].rows, busy)
 
+    @property
+    def expects_rows(self) -> bool:
+        """Whether rows were seen that have not entered, as far as this process knows."""
+        return self._target is not None or self.signs().news
+
     def hear(self, signs: Signs) -> None:
         """Take what any process had to say with the last step."""
         self._heard = signs

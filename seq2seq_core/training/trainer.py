@@ -235,7 +235,7 @@ class Trainer:
                 logger.info("all rows are used up after step %d; waiting for a new generation", step)
             told = True
             time.sleep(_MEET_SECONDS)
-            is_over = most is not None and time.monotonic() - began >= 60 * most
+            is_over = most is not None and time.monotonic() - began >= 60 * most and not self._follower.expects_rows
             *flags, is_idle = any_of(self._world, [*self._flags(), self._world.is_main and is_over])
             self._hear(flags)
             if self._fails:

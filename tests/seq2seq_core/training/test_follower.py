@@ -163,14 +163,15 @@ def test_who_has_used_up_all_rows_waits_for_more(growing: GrowingRows, values: V
     tokens = at({3: seen(growing, 90)})
     limited = {**values, **FOLLOWING, "limits": {"max_epochs": 1}, "report_every_steps": 1}
 
-    def waited(growing: GrowingRows) -> None:
+    def waited() -> None:
         """Stands for a preparation that ends while the run waits."""
-        steps = len(tokens)
-        time.sleep(0.5)
-        if len(tokens) == steps:
-            growing.grow(60)
+        steps = -1
+        while steps < 1 or steps != len(tokens) or len(segments(tmp_path / "run")) < 2:
+            steps = len(tokens)
+            time.sleep(1)
+        growing.grow(60)
 
-    later = threading.Timer(3.0, waited, (growing,))
+    later = threading.Thread(target=waited)
     later.start()
     limited["following"] = {"look_seconds": 0.02, "idle_minutes": 0.1}
     result = run(limited, tmp_path / "run")

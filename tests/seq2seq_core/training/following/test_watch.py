@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq_core import storage
 from seq2seq_core.training.following.watch import Watch
 from tests.growing_rows import GrowingRows
 
@@ -21,14 +22,14 @@ def until(condition: Callable[[], bool]) -> None:
 def test_what_stands_there_is_seen_also_after_it_could_not_be_read(
     tiny_dataset: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    growing, manifest = GrowingRows(tiny_dataset, tmp_path / "dataset"), tmp_path / "dataset" / "dataset.json"
+    growing, manifest = GrowingRows(tiny_dataset, tmp_path / "dataset"), str(tmp_path / "dataset" / "dataset.json")
     caplog.set_level(logging.WARNING)
     watch = Watch(growing.root, 0.01)
     until(lambda: watch.found is not None and watch.found.rows == 400)
-    whole = manifest.read_bytes()
-    manifest.write_bytes(b"{")
+    whole = storage.read_bytes(manifest)
+    storage.publish_bytes(manifest, b"{")
     until(lambda: bool(caplog.records))
-    manifest.write_bytes(whole)
+    storage.publish_bytes(manifest, whole)
     growing.grow(7)
     until(lambda: watch.found is not None and (watch.found.rows, watch.found.generation) == (407, 1))
     watch.close()
