@@ -22,7 +22,7 @@ class ExportConfig(Config):
 
     model: Location = Field(description="model folder, a path or URL; one of Hugging Face, too")
     output: Location = Field(description="folder of the exported model, a path or URL")
-    to: str = Field(next(iter(_EXPORTERS)), description=f"the engine: {', '.join(_EXPORTERS)}")
+    to: str = Field(next(iter(_EXPORTERS)), min_length=1, description=f"the engine: {', '.join(_EXPORTERS)}")
     quantization: Literal["float32", "float16", "bfloat16", "int16", "int8"] = Field(
         "float32", description="of the weights; int8 is the smallest"
     )
