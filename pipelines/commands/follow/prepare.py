@@ -46,6 +46,7 @@ from seq2seq_core.landing.planner import Pace
 from seq2seq_core.landing.terms import Batch, FileRecord, Landed
 from seq2seq_core.landing.zone import Zone
 from seq2seq_core.machine import usable_cores
+from seq2seq_core.preparation.compaction.compact import keep_few
 from seq2seq_core.preparation.planning.reservation import take_rest
 from seq2seq_core.preparation.terms.messages import Job, Terms
 
@@ -175,6 +176,7 @@ def begin(config: FollowPrepareConfig, batch: Batch) -> Job | None:
     if not files:
         ledger.close(*taken(batch, [], NOTHING))
         return None
+    keep_few(config.output, config.compaction)
     return job_of(config, files)
 
 
@@ -280,6 +282,7 @@ class Maker:
         if not files:
             return NOTHING
         output = self._config.output
+        keep_few(output, self._config.compaction)  # of what stood before: what is added now is told by itself
         before = newest(manifest_of(output))
         workers = self._workers(files)
         while not self._prepared(job_of(self._config, files), workers):
