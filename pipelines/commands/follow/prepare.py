@@ -46,7 +46,7 @@ from seq2seq_core.landing.planner import Pace
 from seq2seq_core.landing.terms import Batch, FileRecord, Landed
 from seq2seq_core.landing.zone import Zone
 from seq2seq_core.machine import usable_cores
-from seq2seq_core.preparation.compaction import compact
+from seq2seq_core.preparation.compaction.compact import keep_few
 from seq2seq_core.preparation.planning.reservation import take_rest
 from seq2seq_core.preparation.terms.messages import Job, Terms
 
@@ -176,6 +176,7 @@ def begin(config: FollowPrepareConfig, batch: Batch) -> Job | None:
     if not files:
         ledger.close(*taken(batch, [], NOTHING))
         return None
+    keep_few(config.output, config.compaction)
     return job_of(config, files)
 
 
@@ -189,7 +190,6 @@ def close(config: FollowPrepareConfig, batch: Batch, job: Job) -> None:
     if take_rest(config.output, job.run):
         files = read
     Ledger(config.output).close(*taken(batch, files, last if read else NOTHING))
-    compact.keep_few(config.output, config.compaction)
 
 
 def _follow_here(config: FollowPrepareConfig, beam_arguments: Sequence[str]) -> None:
@@ -282,17 +282,16 @@ class Maker:
         if not files:
             return NOTHING
         output = self._config.output
+        keep_few(output, self._config.compaction)  # of what stood before: what is added now is told by itself
         before = newest(manifest_of(output))
         workers = self._workers(files)
         while not self._prepared(job_of(self._config, files), workers):
             _log.info("%s: looking again for what is new", storage.redact(output))
-        made = made_since(before, load_manifest(output))
-        compact.keep_few(output, self._config.compaction)
         if self._config.report:
             from seq2seq_core.report.dataset_page import write_beside
 
             write_beside(output)
-        return made
+        return made_since(before, load_manifest(output))
 
     def _workers(self, files: Sequence[Landed]) -> Workers | None:
         """This thread for what is small, a process a core from the first large batch on."""
