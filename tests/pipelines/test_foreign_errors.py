@@ -382,7 +382,7 @@ class SurpriseError(Exception):
 
 @pytest.mark.parametrize("error", [TypeError("3 is no text"), AssertionError(), SurpriseError("x")])
 def test_a_mistake_in_the_program_shows_where_it_is(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def break_down(words: list[str]) -> int:
+    def break_down(words: list[str], *, is_alone: bool) -> int:
         raise error
 
     monkeypatch.setattr(cli, "_dispatch", break_down)
@@ -403,7 +403,7 @@ def test_a_traceback_on_demand(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_interrupt_promises_only_what_is_so(command: Call, world: World, call: Any, monkeypatch: Any) -> None:
-    def interrupt(words: list[str]) -> int:
+    def interrupt(words: list[str], *, is_alone: bool) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "_dispatch", interrupt)

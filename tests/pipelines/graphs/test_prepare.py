@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import shutil
 import signal
@@ -45,7 +46,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train = [*train, *train[:5], *[("same", "same")] * 3, *[(source, "other words") for source, _ in valid[:2]]]
     for name, pairs in (("train", train), ("valid", valid)):
         for suffix, side in (("en", 0), ("de", 1)):
-            (folder / f"{name}.{suffix}").write_text("".join(f"{pair[side]}\n" for pair in pairs))
+            path = folder / f"{name}.{suffix}"
+            path.write_text("".join(f"{pair[side]}\n" for pair in pairs))
+            os.utime(path, (0, 0))  # how a file that was just written looks is not written down
     return folder
 
 
@@ -332,6 +335,7 @@ def test_a_file_that_is_replaced_while_it_is_prepared_is_an_error_and_the_next_r
         new = path.with_suffix(".new")
         new.write_bytes(path.read_bytes().replace(b"a", b"e"))
         assert new.stat().st_size == path.stat().st_size
+        os.utime(new, (1, 1))  # how a file that was just written looks is not written down
         new.rename(path)
         return plan
 
