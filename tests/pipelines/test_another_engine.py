@@ -134,4 +134,5 @@ def test_its_name_and_keys_stand_in_the_help_and_in_errors(capsys: pytest.Captur
     words = ["--model", "m", "--input", "x", "--output", "o", "--engine.kind", "tory"]
     assert main(["translate", *words]) == 2
     told = capsys.readouterr().err
-    assert "engine.kind: there is none of this name, only 'torch', 'ctranslate2', 'auto', 'echo', 'whisper' or 'toy'" in told
+    names = "'torch', 'ctranslate2', 'auto', 'echo', 'whisper' or 'toy'"
+    assert f"engine.kind: there is none of this name, only {names}" in told
