@@ -62,7 +62,8 @@ def _is_claimed_for(work: Work) -> Callable[[str, str], bool]:
     """Whether a run has claimed the folder for such work, be it at work or killed."""
 
     def look(url: str, name: str) -> bool:
-        values = _read(storage.join(url, name, CLAIM_NAME))
+        claimed = storage.join(url, name, CLAIM_FOLDER) if name == FOLLOW_FOLDER else storage.join(url, name)
+        values = _read(storage.join(claimed, CLAIM_NAME))
         return isinstance(values, dict) and values.get("work") == work
 
     return look
@@ -122,5 +123,8 @@ _TELLTALES = (
     _Telltale("run", "checkpoints", _has_checkpoints),
     _Telltale("run", CLAIM_FOLDER, _is_claimed_for("training")),
     _Telltale("run", "metrics.jsonl", _is_begun),
+    _Telltale("dataset", FOLLOW_FOLDER, _is_claimed_for("preparation")),
+    _Telltale("transcription", FOLLOW_FOLDER, _is_claimed_for("transcription")),
+    _Telltale("translation", FOLLOW_FOLDER, _is_claimed_for("translation")),
     _Telltale("model", "config.json", _has_keys("format_version", "architecture", "weights", "lineage")),
 )

@@ -7,9 +7,10 @@ import datetime as dt
 from seq2seq_core import claims, storage
 from seq2seq_core.claims import Note
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.kinds import CLAIM_FOLDER, PREPARATION_FOLDER, Kind
+from seq2seq_core.kinds import CLAIM_FOLDER, FOLLOW_FOLDER, PREPARATION_FOLDER, Kind
 from seq2seq_core.report.inspection import kind_at
 from seq2seq_core.report.status.dataset import look_at_dataset
+from seq2seq_core.report.status.following import with_lag
 from seq2seq_core.report.status.run import look_at_run
 from seq2seq_core.report.status.terms import Look, Status, status_of
 from seq2seq_core.report.status.transcription import look_at_transcription
@@ -22,7 +23,12 @@ LOOKS: dict[Kind, Look] = {
     "transcription": look_at_transcription,
 }
 
-CLAIMS = (CLAIM_FOLDER, PREPARATION_FOLDER, f"{CLAIM_FOLDER}/turn/{CLAIM_FOLDER}")
+CLAIMS = (
+    CLAIM_FOLDER,
+    PREPARATION_FOLDER,
+    f"{CLAIM_FOLDER}/turn/{CLAIM_FOLDER}",
+    f"{FOLLOW_FOLDER}/{CLAIM_FOLDER}",
+)
 """Where claims stand in any of them."""
 
 
@@ -47,4 +53,5 @@ def look_at(path: str) -> Status:
     for folder in CLAIMS:
         for work, found in claims.standing(storage.join(path, folder)).items():
             notes.setdefault(work, []).extend(found)
-    return status_of(path, kind, look(path, notes), dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    return with_lag(status_of(path, kind, look(path, notes), now), path, now)

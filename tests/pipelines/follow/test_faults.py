@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.follow, pytest.mark.timeout(3600)]
 
 KILLS, FILES = river.amount("kills", 20), river.amount("files", 2000)
 SECONDS = river.amount("seconds", 600)
+_START_SECONDS = 300  # so long a slow machine may take to start it once more, and an engine
 
 
 def moments(kills: int) -> list[float]:
@@ -65,7 +66,7 @@ def test_the_local_loop_killed(store: Store, tmp_path: Path) -> None:
     process = river.killed_again_and_again(start, kill, moments(kills))
     try:
         feeder.join()
-        river.await_all(output, FILES, SECONDS)
+        river.await_all(output, FILES, max(SECONDS, _START_SECONDS))
     finally:
         process.stop()
         reader.end()
@@ -135,7 +136,7 @@ def test_an_unbounded_job_on_two_hosts_of_which_one_is_killed(hosts: Hosts, tmp_
     process = river.killed_again_and_again(start, kill, moments(KILLS))
     try:
         feeder.join()
-        river.await_all(output, FILES, 2 * SECONDS)
+        river.await_all(output, FILES, max(2 * SECONDS, _START_SECONDS))
     finally:
         process.stop()
         reader.end()

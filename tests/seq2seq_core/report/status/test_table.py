@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import time
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from seq2seq_core import claims, storage
 from seq2seq_core.errors import ClaimError, DatasetError, Seq2SeqError, StorageError
-from seq2seq_core.kinds import Kind
+from seq2seq_core.kinds import Kind, Work
+from seq2seq_core.landing.ledger import publish_lag
+from seq2seq_core.landing.terms import Lag as Waits
 from seq2seq_core.progress import Lag, Progress
 from seq2seq_core.report.status.lines import as_json, line
 from seq2seq_core.report.status.table import LOOKS, look_at
@@ -110,6 +113,20 @@ def test_what_a_run_says_with_its_signs_of_life_is_shown_with_its_lag(yard: Any)
     values = json.loads(as_json(status))
     assert values["progress"]["lag"] == {"files": 3, "rows": 120, "oldest_seconds": 61.0}
     assert (values["progress"]["per_second"], values["progress"]["seconds_left"]) == (5.0, 2.0)
+
+
+@pytest.mark.parametrize(("kind", "work"), [("dataset", "preparation"), ("translation", "translation")])
+def test_what_waits_in_landing_zones_is_told_by_the_folder_alone(yard: Any, kind: str, work: Work) -> None:
+    with claims.held(f"{yard.url}/.follow", "f", work):
+        status = look_at(yard.url)
+        assert (status.kind, status.work, status.state, status.progress) == (kind, work, "running", None)
+        publish_lag(yard.url, Waits(files=3, bytes=9000, rows=120, oldest=time.time() - 200, at=0.0))
+        assert "3 files, 120 rows wait, the oldest for 3:2" in line(look_at(yard.url))
+    yard.dataset()
+    status = look_at(yard.url)
+    assert (status.kind, status.state, status.progress.lag.files) == ("dataset", "finished", 3)
+    publish_lag(yard.url, Waits(files=0, bytes=0, rows=0, oldest=None, at=0.0))
+    assert "nothing waits" in line(look_at(yard.url))
 
 
 def test_units_and_their_failures_are_counted_where_nobody_says_it(yard: Any) -> None:
