@@ -69,6 +69,7 @@ def make_job(
     models = recipe.tokenizer.given or ()
     named = list(_files_of_rules([config.model_dump(mode="json") for config in (recipe, *corpora)]))
     _refuse_inside([*models, *named], output, {url: storage.identity(url) for url in (*models, *named)})
+    resolved = tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(given, names, strict=True))
     listed = _list_sources(given, output, recipe.value_sides, landed)
     fresh, ways = _without_known(
         listed, _looked_over(listed, names, output), output if landed is None and not verify_inputs else ""
@@ -78,7 +79,7 @@ def make_job(
     return Job(
         output=output,
         recipe=recipe,
-        corpora=tuple(resolve(corpus, role, name, recipe) for (role, corpus), name in zip(given, names, strict=True)),
+        corpora=resolved,
         shares=dict(shares),
         inputs=fresh,
         passed=len(listed) - len(fresh),
