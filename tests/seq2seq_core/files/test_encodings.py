@@ -117,7 +117,7 @@ def test_zero_bytes_here_and_there_are_no_other_encoding(lines: list[str], zeros
     octets = bytearray("\n".join(lines).encode(encoding, "ignore"))
     for place in zeros:
         octets.insert(place % (len(octets) + 1), 0)
-    assume(len(octets) > 8 + 3 * len(zeros))
+    assume(len(octets) > 8 + 12 * len(zeros))  # a few bytes with as many zeros may be anything
     assert encoding_of_head(bytes(octets[:4096]), "c.txt") == UTF8
     for_each_line = "\n".join(f"\0{line}" for line in lines)
     assert len(for_each_line) < 20 or encoding_of_head(for_each_line.encode()[:4096], "c.txt") == UTF8

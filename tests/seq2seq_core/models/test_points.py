@@ -16,8 +16,7 @@ from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.engines.interface import EngineConfig
 from seq2seq_core.engines.torch_engine import TorchEngineConfig
 from seq2seq_core.errors import ConfigError, ModelError
-from seq2seq_core.inference.manifest import describe_model
-from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
 from seq2seq_core.modalities.base import Vectors
 from seq2seq_core.models.card import Lineage, read_card, verify_model
 from seq2seq_core.models.folder import load_model, save_model
@@ -130,7 +129,7 @@ def test_it_translates_no_texts_and_says_so(tokenizer: Tokenizer, tmp_path: Path
     with pytest.raises(ModelError, match="the source of this model is no text, and only texts are translated"):
         load_translator(TranslatorConfig(model=root, engine=engine))
     with pytest.raises(ModelError, match=f"^{root}: .*is no text.*found source_modality points"):
-        describe_model(root)
+        describe_model(TranslatorConfig(model=root, engine=engine))
 
 
 def test_no_source_tokenizer_takes_no_room(tokenizer: Tokenizer, tmp_path: Path) -> None:
