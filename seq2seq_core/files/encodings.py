@@ -239,7 +239,7 @@ def _is_utf16(pairs: npt.NDArray[np.uint8], head: bytes, encoding: str) -> bool:
     """Whether the pairs (the lower byte first) are those of text.
 
     Of nearly all scripts every second byte is below 0x20. Text of the others (Chinese, Korean) is hardly ever UTF-8,
-    and has line ends, few letters of ASCII and no private characters.
+    and has line ends, few letters and spaces of ASCII and no private characters.
     """
     low, high = pairs[:, 0], pairs[:, 1]
     if not np.any(high == 0) or not np.all(pairs.any(axis=1)):
@@ -247,8 +247,8 @@ def _is_utf16(pairs: npt.NDArray[np.uint8], head: bytes, encoding: str) -> bool:
     if np.mean(high < 0x20) >= _LEAST_LOW:
         return True
     ends = int(np.count_nonzero((low == 0x0A) & (high == 0)))
-    ascii_letters = np.count_nonzero(((pairs | 0x20) >= 0x61) & ((pairs | 0x20) <= 0x7A))
-    if not ends or 2 * ends < head.count(b"\n") or ascii_letters > _MOST_ASCII * pairs.size or _decodes(head, UTF8):
+    of_ascii = np.count_nonzero((((pairs | 0x20) >= 0x61) & ((pairs | 0x20) <= 0x7A)) | (pairs == 0x20))
+    if not ends or 2 * ends < head.count(b"\n") or of_ascii > _MOST_ASCII * pairs.size or _decodes(head, UTF8):
         return False
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     return sum(map(_is_odd, text)) <= _MOST_ODD * len(text)
