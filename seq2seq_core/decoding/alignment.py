@@ -94,15 +94,6 @@ def align(
     return spans
 
 
-def attended(hypothesis: Hypothesis) -> npt.NDArray[np.int32]:
-    """The encoder position that each token of a hypothesis with attention looks at most (int32); of equal ones the
-    first.
-    """
-    if hypothesis.attention is None or not len(hypothesis.tokens):
-        return np.zeros(len(hypothesis.tokens), np.int32)
-    return hypothesis.attention[: len(hypothesis.tokens)].argmax(1).astype(np.int32)
-
-
 def _chunks(found: Sequence[Sequence[Hypothesis]], frames: int) -> Iterator[tuple[int, Sequence[Sequence[Hypothesis]]]]:
     """Sentences in runs whose trellis is not too large, and which of all is the first."""
     states = 2 * max((len(one.tokens) for row in found for one in row), default=0) + 1

@@ -46,8 +46,8 @@ class Best(NamedTuple):
         scores_A2W = self.scores_A2W.masked_fill(is_end_A2W, -torch.inf)
         if self.missing_A2W is None:
             return Live(*scores_A2W.topk(width))
-        first_AW = is_end_A2W.byte().argsort(1, stable=True)[:, :width]
-        scores_AW, order_AW = scores_A2W.gather(1, first_AW).sort(1, descending=True, stable=True)
+        first_AW = is_end_A2W.byte().argsort(dim=1, stable=True)[:, :width]
+        scores_AW, order_AW = scores_A2W.gather(1, first_AW).sort(dim=1, descending=True, stable=True)
         return Live(scores_AW, first_AW.gather(1, order_AW))
 
 
@@ -72,12 +72,12 @@ def best_of(scores_NK: Tensor, ids_NK: Tensor, width: int, leading: Leading | No
 
 def _dealt(scores_AM: Tensor, held_AM: Tensor) -> Tensor:
     """The places of all candidates (int64, A x M) in the order in which they come in."""
-    by_score_AM = scores_AM.argsort(1, descending=True, stable=True)
-    by_held_AM = by_score_AM.gather(1, held_AM.gather(1, by_score_AM).argsort(1, descending=True, stable=True))
+    by_score_AM = scores_AM.argsort(dim=1, descending=True, stable=True)
+    by_held_AM = by_score_AM.gather(1, held_AM.gather(1, by_score_AM).argsort(dim=1, descending=True, stable=True))
     ordered_AM = held_AM.gather(1, by_held_AM)
     places_M = torch.arange(scores_AM.shape[1], device=scores_AM.device)
     is_first_AM = torch.ones_like(ordered_AM, dtype=torch.bool)
     is_first_AM[:, 1:] = ordered_AM[:, 1:] != ordered_AM[:, :-1]
     ranks_AM = places_M - (is_first_AM * places_M).cummax(1).values
     cannot_AM = scores_AM.gather(1, by_held_AM) == -torch.inf
-    return by_held_AM.gather(1, ranks_AM.masked_fill_(cannot_AM, len(places_M)).argsort(1, stable=True))
+    return by_held_AM.gather(1, ranks_AM.masked_fill_(cannot_AM, len(places_M)).argsort(dim=1, stable=True))

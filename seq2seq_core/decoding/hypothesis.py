@@ -23,7 +23,7 @@ _LATER = frozenset(
     {
         *("ctc_weight", "ctc_candidates", "length_reward", "min_length_ratio", "no_repeat_ngram", "ngram_repeats"),
         *("align", "alignment", "coverage_penalty", "repetition_penalty"),
-        *("sample", "temperature", "top_k", "top_p", "seed"),
+        *("sample", "temperature", "top_k", "top_p", "seed", "token_scores"),
     }
 )
 """Keys that came when translations had been made already."""
@@ -72,6 +72,7 @@ class SearchConfig(Config):
     alignment: bool = Field(
         False, description="return the one source position that each output token attends to most; of text"
     )
+    token_scores: bool = Field(False, description="return the log probability of each output token")
     coverage_penalty: float = Field(
         0.0, ge=0, le=100, description="what counts against an output that leaves parts of the source unattended"
     )
@@ -184,7 +185,9 @@ class Hypothesis:
             position (of text: each source piece and then EOS); None unless asked for.
         spans: int32, tokens x 2: the source positions [begin, end) of each token, sorted, within the source; None
             unless asked for.
-        token_scores: float64, one for each token: its share of `log_probability`; None where nobody tells.
+        token_scores: float64, one for each token: its share of `log_probability`; None where an engine does not tell
+            by itself, and `SearchConfig.token_scores` is not set. An engine whose search does not know it asks the
+            model, without what changes its scores.
         alignment: int32, one for each token: the encoder position that it attends to most; None unless asked for.
     """
 
@@ -196,3 +199,10 @@ class Hypothesis:
     spans: npt.NDArray[np.int32] | None = None
     token_scores: npt.NDArray[np.float64] | None = None
     alignment: npt.NDArray[np.int32] | None = None
+
+
+def attended(attention: npt.NDArray[np.float32] | None, tokens: int) -> npt.NDArray[np.int32]:
+    """The position that each of so many tokens looks at most (int32); of equal ones the first."""
+    if attention is None or not tokens:
+        return np.zeros(tokens, np.int32)
+    return attention[:tokens].argmax(1).astype(np.int32)

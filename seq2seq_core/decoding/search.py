@@ -9,12 +9,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from seq2seq_core.decoding.alignment import align, attended
+from seq2seq_core.decoding.alignment import align
 from seq2seq_core.decoding.beam import beam_search
 from seq2seq_core.decoding.best_path import best_path
 from seq2seq_core.decoding.demands import Demand, check_demands
 from seq2seq_core.decoding.greedy import greedy_search
-from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig, attended
 from seq2seq_core.decoding.sampling import Draw, Keys, keys_of
 from seq2seq_core.decoding.steps.ctc import CtcScoring, frame_scores
 from seq2seq_core.decoding.steps.demanded import Phrases, Prefixes
@@ -146,7 +146,7 @@ def _placed(
             replace(
                 one,
                 spans=next(spans) if options.align else None,
-                alignment=attended(one) if options.alignment else None,
+                alignment=attended(one.attention, len(one.tokens)) if options.alignment else None,
                 attention=one.attention if options.attention else None,
             )
             for one in hypotheses
