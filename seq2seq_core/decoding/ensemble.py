@@ -54,6 +54,7 @@ class Ensemble(Seq2Seq):
         self.max_length = min((most for model in models if (most := model.max_length) is not None), default=None)
         self.subsampling = first.subsampling
         self.auxiliary_weight = min(model.auxiliary_weight for model in models)
+        self.train(first.training)
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> EnsembleMemory:
         """See `Seq2Seq.encode`."""

@@ -40,8 +40,7 @@ def score_targets(
         max_batch_tokens: Most padded positions of a batch, sources and targets together.
 
     Returns:
-        Natural log probabilities (float64) of the tokens of each target and of EOS behind it; PAD and BOS cannot be
-        said, as in a search.
+        Natural log probabilities (float64) of the tokens of each target and of EOS behind it.
 
     Raises:
         ModelError: The model's output is not a number, or does not reach so far.
@@ -62,7 +61,6 @@ def score_targets(
 def _score(model: Seq2Seq, source_BS: Tensor, lengths_B: Tensor, wanted_BT: Tensor) -> Tensor:
     given_BT = functional.pad(wanted_BT[:, :-1], (1, 0), value=BOS_ID)
     logits_BTV = model(source_BS, lengths_B, given_BT).logits_BTV.float()
-    logits_BTV[:, :, [PAD_ID, BOS_ID]] = -torch.inf
     chosen_BT = logits_BTV.gather(2, wanted_BT.unsqueeze(2)).squeeze(2)
     scores_BT: Tensor = chosen_BT - logits_BTV.logsumexp(2)
     return scores_BT
