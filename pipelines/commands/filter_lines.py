@@ -28,10 +28,11 @@ class FilterConfig(TranslatorConfig):
     @pydantic.model_validator(mode="after")
     def _one_output_a_line(self) -> Self:
         search = self.search
-        if search.n_best > 1 or search.attention or search.align:
+        if search.keeps_attention or (search.n_best > 1 and self.choose == "score"):
             raise ValueError(
-                f"a line has one output, no attention and no spans, but search.n_best is {search.n_best}, "
-                f"search.attention {search.attention} and search.align {search.align}"
+                f"a line has one output, no attention and no alignment, but search.n_best is {search.n_best}, "
+                f"search.attention {search.attention}, search.align {search.align} and search.alignment "
+                f"{search.alignment}"
             )
         return self
 

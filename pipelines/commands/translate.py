@@ -74,12 +74,12 @@ class TranslateConfig(TranslatorConfig):
 
     @pydantic.model_validator(mode="after")
     def _asks_for_what_it_keeps(self) -> Self:
-        if self.search.n_best > 1 and "n_best" not in self.include:
+        if self.search.n_best > 1 and "n_best" not in self.include and self.choose == "score":
             raise ValueError(f"search.n_best is {self.search.n_best}, but include is {self.include}: add n_best to it")
         if self.search.attention:
             raise ValueError("search.attention is true, but no output format keeps attention")
-        if self.search.align:
-            raise ValueError("search.align is true, but no output format keeps spans")
+        if self.search.align or self.search.alignment:
+            raise ValueError("search.align or search.alignment is true, but no output format keeps it")
         if len(set(self.include)) < len(self.include):
             raise ValueError(f"include names a field twice: {', '.join(self.include)}")
         return self

@@ -77,6 +77,7 @@ class TorchEngineConfig(EngineConfig):
 
     software = ("torch",)
     hears: ClassVar[bool] = True
+    has_phrases: ClassVar[bool] = True
     shapes_nothing = frozenset({"device", "threads", "max_batch_tokens"})
 
     kind: Literal["torch"] = Field("torch", description="torch: every model, on CPU and GPU")

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+import pyarrow as pa
+import pydantic
 from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines import table as engines
-from seq2seq_core.engines.interface import Languages
+from seq2seq_core.engines.interface import Engine, Languages, LoadedEngine
 from seq2seq_core.engines.table import ENGINES, AnyEngine
-from seq2seq_core.errors import ModelError
+from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.inference.asking.choosing import AgreeingEngine
+from seq2seq_core.inference.asking.config import DemandsConfig
+from seq2seq_core.inference.asking.demanding import DemandingEngine
+from seq2seq_core.inference.asking.glossary import Glossary, read_glossary
 from seq2seq_core.inference.manifest import ModelEntry
 from seq2seq_core.inference.translator import Translator
-from seq2seq_core.text.languages import is_language
-from seq2seq_core.text.normalize import NormalizeConfig
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.languages import is_language, uses_spaces
+from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
+
+
+_FEWEST_TO_AGREE = 2
 
 
 class TranslatorConfig(Config):
@@ -37,18 +47,51 @@ class TranslatorConfig(Config):
         None, description="the language asked of a multilingual model, whose data was tagged with it"
     )
     engine: AnyEngine = Field(engines.DEFAULT, description="what runs the model")
+    demands: DemandsConfig = Field(DemandsConfig(), description="what outputs have to hold")
+    choose: Literal["score", "agreement"] = Field(
+        "score",
+        description="of search.n_best hypotheses score: the best; agreement: the one that the others are most like by "
+        "chrF (minimum Bayes risk)",
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _can_choose_and_demand(self) -> Self:
+        if self.choose == "agreement" and self.search.n_best <= _FEWEST_TO_AGREE:
+            raise ValueError(f"choose is agreement, but search.n_best is {self.search.n_best}: set it to 3 or more")
+        if self.demands.glossary and (self.search.beam == 1 or self.search.sample):
+            raise ValueError("demands.glossary needs a beam search: set search.beam to 2 or more, search.sample to false")
+        return self
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
         options = self.model_dump(mode="json", include={"segmentation", "normalize", "target_language"})
         if self.source_language is not None:  # it came later: what was made before need not be made again
             options["source_language"] = self.source_language
+        options |= self.asked()
         return {**options, "search": self.search.identity(), "engine": self.engine.identity()}
+
+    def asked(self) -> dict[str, Any]:
+        """What of the options shapes an output beside the model and its search, as plain values."""
+        demands = self.demands.identity()
+        chosen = {} if self.choose == "score" else {"choose": self.choose}
+        return ({"demands": demands} if demands else {}) | chosen
 
     @property
     def resolved(self) -> Self:
-        """The same with the engine that is meant; see `EngineConfig.chosen` for the error."""
-        engine = self.engine.chosen(ENGINES.values(), self.model, self.search)
+        """The same with the engine that is meant; see `EngineConfig.chosen` for the error.
+
+        Raises:
+            ConfigError: The engine cannot have phrases in its outputs, and there is a glossary.
+        """
+        able = [engine for engine in ENGINES.values() if engine.has_phrases or not self.demands.glossary]
+        engine = self.engine.chosen(able, self.model, self.search)
+        if self.demands.glossary and not engine.has_phrases:
+            raise ConfigError(
+                "this engine does not have it",
+                where="demands.glossary",
+                found=f"engine.kind {engine.kind}",
+                advice=f"Leave it out, or say --engine.kind {able[0].model_fields['kind'].default}.",
+            )
         return self if engine is self.engine else self.model_copy(update={"engine": engine})
 
 
@@ -103,6 +146,7 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         )
     languages = Languages(config.source_language, config.target_language)
     engine, prefix = loaded.speaking(languages, storage.redact(config.model))
+    engine = _asking(config, engine, loaded, len(prefix))
     return Translator(
         engine,
         loaded.source_tokenizer,
@@ -113,6 +157,25 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         prefix,
         _code(config.target_language) or loaded.source_text.target_language,
     )
+
+
+def _asking(config: TranslatorConfig, engine: Engine, loaded: LoadedEngine, tags: int) -> Engine:
+    """The engine with what is asked of its outputs."""
+    demands, normalization = config.demands, config.normalize or loaded.source_text.normalize
+    if demands.prefix or demands.glossary:
+        glossary = None
+        if demands.glossary:
+            language = _code(config.source_language) or loaded.source_text.source_language
+            entries = read_glossary(demands.glossary, lambda texts: _normalized(texts, normalization))
+            glossary = Glossary(entries, spaced=uses_spaces(language))
+        tokenizers = loaded.source_tokenizer, loaded.target_tokenizer
+        engine = DemandingEngine(engine, *tokenizers, demands.prefix, glossary, tags)
+    return AgreeingEngine(engine, loaded.target_tokenizer) if config.choose == "agreement" else engine
+
+
+def _normalized(texts: list[str], how: NormalizeConfig) -> list[str]:
+    found: list[str] = normalize(TextColumn(pa.array(texts, pa.string())), how).column.to_pylist()
+    return found
 
 
 def _code(language: str | None) -> str | None:
