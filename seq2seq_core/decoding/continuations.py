@@ -65,7 +65,7 @@ def best_of(scores_NK: Tensor, ids_NK: Tensor, width: int, leading: Leading | No
         held_AM = leading.held(ids_NK).view_as(scores_AM)
         places_A2W = _dealt(scores_AM, held_AM)[:, :count]
         scores_A2W = scores_AM.gather(1, places_A2W)
-        missing_A2W = leading.all_N[::width].unsqueeze(1) - held_AM.gather(1, places_A2W)
+        missing_A2W = leading.total()[::width].unsqueeze(1) - held_AM.gather(1, places_A2W)
     tokens_A2W = ids_NK.view_as(scores_AM).gather(1, places_A2W)
     return Best(scores_A2W, tokens_A2W, places_A2W.div(candidates, rounding_mode="floor"), missing_A2W)
 

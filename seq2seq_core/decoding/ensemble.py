@@ -78,7 +78,9 @@ class Ensemble(Seq2Seq):
             raise TypeError(f"a state of Ensemble.start is needed, not {type(state).__name__}")
         steps = [model.step(tokens_N, part) for model, part in zip(self._models(), state.parts, strict=True)]
         attention_NS = torch.stack([step.attention_NS.float() for step in steps]).mean(0)
-        return Step(_mean([step.logits_NV for step in steps]), attention_NS, EnsembleState(tuple(s.state for s in steps)))
+        return Step(
+            _mean([step.logits_NV for step in steps]), attention_NS, EnsembleState(tuple(s.state for s in steps))
+        )
 
     def frame_scores(self, memory: Memory) -> Tensor | None:
         """See `Seq2Seq.frame_scores`; None where one of the models has none."""

@@ -47,8 +47,10 @@ def greedy_search(
         if len(kept) < len(going_A):
             sentences_A, limits_A, tokens_A = sentences_A[kept], limits_A[kept], tokens_A[kept]
             state = state.reorder(kept)
-            for each in (scoring, coverage, *([draw] if draw else [])):
-                each.reorder(kept)
+            scoring.reorder(kept)
+            coverage.reorder(kept)
+            if draw is not None:
+                draw.reorder(kept)
     return trace.hypotheses(memory.mask_BS.sum(1).tolist())
 
 

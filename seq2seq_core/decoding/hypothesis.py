@@ -205,4 +205,5 @@ def attended(attention: npt.NDArray[np.float32] | None, tokens: int) -> npt.NDAr
     """The position that each of so many tokens looks at most (int32); of equal ones the first."""
     if attention is None or not tokens:
         return np.zeros(tokens, np.int32)
-    return attention[:tokens].argmax(1).astype(np.int32)
+    places: npt.NDArray[np.int32] = attention[:tokens].argmax(1).astype(np.int32)
+    return places

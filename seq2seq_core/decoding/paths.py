@@ -148,7 +148,9 @@ class _History:
         ends = self._ends(where[0], self.parents_RW[where], self.tokens_RW[where], totals_H, changes_H, power)
         return replace(ends, class_H=1 + self.missing_RW[where])
 
-    def _ends(self, at: Ints, parent_H: Ints, token_H: Ints, totals_H: Floats, changes_H: Floats, power: float) -> _Ends:
+    def _ends(
+        self, at: Ints, parent_H: Ints, token_H: Ints, totals_H: Floats, changes_H: Floats, power: float
+    ) -> _Ends:
         turn_H = self.turn_R[at]
         scores_H = totals_H / (turn_H + 1.0) ** power + changes_H
         return _Ends(self.sentence_R[at], turn_H, parent_H, token_H, totals_H, scores_H, np.zeros_like(turn_H))

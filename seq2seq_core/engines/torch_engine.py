@@ -237,7 +237,9 @@ class TorchEngine:
             ConfigError: The options ask for what the model does not have.
         """
         most, processing = self._max_batch_tokens, self._processing
-        return self._generate(self._model, self._modality, sequences, options, most, processing=processing, demands=demands)
+        return self._generate(
+            self._model, self._modality, sequences, options, most, processing=processing, demands=demands
+        )
 
     def score(self, sequences: Sequence[Source], targets: Sequence[TokenIds]) -> list[npt.NDArray[np.float64]]:
         """See `Engine.score`.

@@ -27,7 +27,6 @@ from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
 
-
 _FEWEST_TO_AGREE = 2
 
 
@@ -59,7 +58,9 @@ class TranslatorConfig(Config):
         if self.choose == "agreement" and self.search.n_best <= _FEWEST_TO_AGREE:
             raise ValueError(f"choose is agreement, but search.n_best is {self.search.n_best}: set it to 3 or more")
         if self.demands.glossary and (self.search.beam == 1 or self.search.sample):
-            raise ValueError("demands.glossary needs a beam search: set search.beam to 2 or more, search.sample to false")
+            raise ValueError(
+                "demands.glossary needs a beam search: set search.beam to 2 or more, search.sample to false"
+            )
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _asking(config: TranslatorConfig, engine: Engine, loaded: LoadedEngine, tags
         if demands.glossary:
             language = _code(config.source_language) or loaded.source_text.source_language
             entries = read_glossary(demands.glossary, lambda texts: _normalized(texts, normalization))
-            glossary = Glossary(entries, spaced=uses_spaces(language))
+            glossary = Glossary(entries, spaced=uses_spaces(language) is not False)
         tokenizers = loaded.source_tokenizer, loaded.target_tokenizer
         engine = DemandingEngine(engine, *tokenizers, demands.prefix, glossary, tags)
     return AgreeingEngine(engine, loaded.target_tokenizer) if config.choose == "agreement" else engine

@@ -115,9 +115,8 @@ class PhraseProgress:
         partly_NKP = _longest(is_begun_NKPL).masked_fill(is_there_NKP, 0)
         return (is_there_NKP * self._lengths_NP.unsqueeze(1)).sum(2) + partly_NKP.amax(2)
 
-    @property
-    def all_N(self) -> Tensor:
-        """How many tokens the phrases of each row have (int64)."""
+    def total(self) -> Tensor:
+        """How many tokens the phrases of each row have (int64, N)."""
         return self._lengths_NP.sum(1)
 
     def _after(self, ids_NK: Tensor) -> Tensor:

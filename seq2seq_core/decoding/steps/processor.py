@@ -76,9 +76,8 @@ class Leading(StepProcessor, Protocol):
         """How much of what it must have each row has with one more token (int64, N x K)."""
         ...
 
-    @property
-    def all_N(self) -> Tensor:
-        """How much of it there is (int64)."""
+    def total(self) -> Tensor:
+        """How much of it there is (int64, N)."""
         ...
 
 
@@ -118,7 +117,9 @@ class Scoring:
             return best_next(logits_NV, count)
         scores_NV = self.all_next(logits_NV, tokens_N)
         scores_NK, ids_NK = largest(scores_NV, min(count, scores_NV.shape[1]))
-        return (scores_NK, ids_NK) if self.leading is None else _with(self.leading.wanted(), scores_NV, scores_NK, ids_NK)
+        return (
+            (scores_NK, ids_NK) if self.leading is None else _with(self.leading.wanted(), scores_NV, scores_NK, ids_NK)
+        )
 
     def all_next(self, logits_NV: Tensor, tokens_N: Tensor) -> Tensor:
         """The scores of all tokens (float32, N x V); see `best_next`."""

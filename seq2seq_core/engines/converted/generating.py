@@ -155,7 +155,9 @@ class ConvertedEngine:
                 scores[job.place] = np.asarray(result.result().log_probs, np.float64)[-count:]
         return scores
 
-    def _with_token_scores(self, sequences: Sequence[TokenIds], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+    def _with_token_scores(
+        self, sequences: Sequence[TokenIds], found: list[list[Hypothesis]]
+    ) -> list[list[Hypothesis]]:
         """The same with what the model gives each token, which the library's search does not tell."""
         rows = [(source, one.tokens) for source, row in zip(sequences, found, strict=True) for one in row]
         scores = iter(self.score([source for source, _ in rows], [tokens for _, tokens in rows]))

@@ -10,7 +10,7 @@ from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.errors import ConfigError
 
 _UNKNOWN = ("ctc_weight", "ctc_candidates", "length_reward", "ngram_repeats", "align", "sample")
-"""Keys of a search that CTranslate2's does not have. It draws samples, but by one sequence of numbers for all sources."""
+"""Keys of a search that CTranslate2's does not have: it draws samples, but by one row of numbers for all sources."""
 
 _STEADY = 1.01
 """A patience that asks for as many ended hypotheses as 1 does, and keeps the library from stopping sooner."""

@@ -17,17 +17,17 @@ class AgreeingEngine:
 
     def __init__(self, engine: Engine, target: PieceTokenizer) -> None:
         """Take over an engine; `target` is its model's tokenizer."""
-        self._engine, self._target = engine, target
+        from seq2seq_core.metrics.risk import by_agreement
+
+        self._engine, self._target, self._order = engine, target, by_agreement
 
     def generate(
         self, sequences: Sequence[Source], options: SearchConfig, demands: Sequence[Demand] = ()
     ) -> list[list[Hypothesis]]:
         """See `Engine.generate`; finished hypotheses stay before cut ones."""
-        from seq2seq_core.metrics.risk import by_agreement
-
         found = self._engine.generate(sequences, options, *([demands] if demands else []))
         texts = iter(self._target.decode([one.tokens for row in found for one in row]))
-        ordered = [by_agreement([next(texts) for _ in row]) for row in found]
+        ordered = [self._order([next(texts) for _ in row]) for row in found]
         return [
             sorted((row[place] for place in order), key=lambda one: not one.finished)
             for row, order in zip(found, ordered, strict=True)

@@ -39,9 +39,7 @@ def drawn(scores_V: list[float], times: int = 4000, **how: Any) -> dict[int, flo
 
 def test_a_source_draws_the_same_in_any_batch(hashed_model: Model) -> None:
     model, sources = hashed_model(vocabulary=20), sentences(9)
-    options = SearchConfig(
-        sample=True, n_best=3, seed=7, temperature=1.3, top_k=9, top_p=0.9, max_length_extra=5
-    )
+    options = SearchConfig(sample=True, n_best=3, seed=7, temperature=1.3, top_k=9, top_p=0.9, max_length_extra=5)
     together = generate(model, TEXT, sources, options, 10_000)
     assert said(generate(model, TEXT, sources[::-1], options, 60)[::-1]) == said(together)
     assert said([generate(model, TEXT, [source], options, 1)[0] for source in sources]) == said(together)
@@ -51,7 +49,10 @@ def test_a_source_draws_the_same_in_any_batch(hashed_model: Model) -> None:
 
 def test_another_seed_draws_others(hashed_model: Model) -> None:
     model, sources = hashed_model(vocabulary=20), sentences(5)
-    found = [said(generate(model, TEXT, sources, SearchConfig(sample=True, seed=seed, max_length_extra=5), 10_000)) for seed in (0, 1)]
+    found = [
+        said(generate(model, TEXT, sources, SearchConfig(sample=True, seed=seed, max_length_extra=5), 10_000))
+        for seed in (0, 1)
+    ]
     assert found[0] != found[1]
 
 

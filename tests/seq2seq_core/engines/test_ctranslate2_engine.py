@@ -166,7 +166,14 @@ def test_an_empty_source_and_none(one_root: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("length_reward", 1.0), ("ctc_weight", 0.3), ("ctc_candidates", 5), ("align", True), ("ngram_repeats", 1), ("sample", True)],
+    [
+        ("length_reward", 1.0),
+        ("ctc_weight", 0.3),
+        ("ctc_candidates", 5),
+        ("align", True),
+        ("ngram_repeats", 1),
+        ("sample", True),
+    ],
 )
 def test_what_the_search_does_not_have_is_refused_by_name(one_root: str, key: str, value: Any) -> None:
     besides = {"length_penalty": 0.0} if key == "length_reward" else {}
