@@ -61,7 +61,7 @@ class CorpusConfig(Config):
         None, description="as source_field, a number: of duplicates the one with the highest may be kept"
     )
     min_score: float | None = Field(
-        None, allow_inf_nan=False, description="rows whose score_field is lower are rejected (low_score); null: none"
+        None, ge=-1e12, le=1e12, description="rows whose score_field is lower are rejected (low_score); null: none"
     )
     split: str | None = Field(
         None,

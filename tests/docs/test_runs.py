@@ -23,6 +23,7 @@ NEEDS = {
     "docs/train.md": ("data",),
     "docs/translate.md": ("data", "runs"),
     "docs/models.md": ("data", "runs"),
+    "docs/decoding.md": ("data", "runs"),
     "docs/transcribe.md": ("data", "runs"),
     "docs/commands.md": ("data", "runs", "out"),
     "docs/operate.md": ("data", "runs"),
