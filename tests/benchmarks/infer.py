@@ -64,7 +64,9 @@ def main() -> None:
         texts = list(dict.fromkeys(line.strip() for line in lines))[: arguments.segments]
     contenders = [each for each in (*ALONE, *OURS, *OTHERS) if arguments.only in each.name]
     with tempfile.TemporaryDirectory() as place:
-        _run(ALONE[0], arguments.model, texts[:FEW], 1, Path(place))  # converts the model, which is no start of anybody's
+        _run(
+            ALONE[0], arguments.model, texts[:FEW], 1, Path(place)
+        )  # converts the model, which is no start of anybody's
         for beam in arguments.beams:
             print(f"\nbeam {beam}: {len(texts):,} segments of {arguments.texts.name}")
             print(f"{'':52}{'segments/s':>11}{'tokens/s':>10}{'peak MB':>9}{'start s':>9}")
