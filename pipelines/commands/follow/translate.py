@@ -65,7 +65,7 @@ def run(config: FollowTranslateConfig, beam_arguments: Sequence[str] = ()) -> No
     zones = [Zone((patterns,), names, config.output) for patterns in (config.interactive, config.input)]
     ledger = Ledger(config.output)
     lookout = Lookout(zones, config.landing, ledger)
-    with alone(config.output, "translation"):
+    with alone(ledger, "translation"):
         place = Place(config.output, config.on_error)
         desk = Desk(place, config.landing, ledger, lookout, Translating(config).begin)
         follow(desk.step, config.landing.look_seconds, config.idle_seconds)
