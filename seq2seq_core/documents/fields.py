@@ -24,6 +24,19 @@ _TYPES: dict[Extra, pa.DataType] = {
 
 
 @dataclass(frozen=True)
+class Handling:
+    """What is read of documents that have more than one kind of text, or hold translations already.
+
+    Attributes:
+        attributes: Attributes of HTML whose values are texts.
+        replace: Whether translations that stand there already are made anew.
+    """
+
+    attributes: tuple[str, ...] = ()
+    replace: bool = False
+
+
+@dataclass(frozen=True)
 class Fields:
     """`text` is read; `output` is added, and after it `output_score` and so on.
 
@@ -33,6 +46,7 @@ class Fields:
     text: str
     output: str
     extra: tuple[Extra, ...] = ()
+    handling: Handling = Handling()
 
     @property
     def added(self) -> list[str]:
