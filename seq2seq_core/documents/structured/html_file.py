@@ -7,7 +7,6 @@ What a browser shows as it is written (`pre`), code, scripts, styles, and what i
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from seq2seq_core.documents.fields import Handling
 from seq2seq_core.documents.structured.markup import (
     Token,
     attributes,
-    references,
+    gather,
     spelled,
     spelled_value,
     tokens,
@@ -24,14 +23,18 @@ from seq2seq_core.documents.structured.markup import (
 from seq2seq_core.documents.structured.slots import Edit, Gatherer, Slot, edited, edits
 from seq2seq_core.documents.structured.whole import Document, WholeFormat, decoded
 
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_UNREAD = frozenset("script style textarea xmp iframe noembed noframes".split())
-_INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark math q rp rt ruby s samp small "
-    "span strike strong sub sup svg time tt u var wbr".split()
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_VOID = _names("area base br col embed hr img input link meta param source track wbr")
+_UNREAD = _names("script style textarea xmp iframe noembed noframes")
+_INLINE = _names(
+    "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark math q rp rt ruby s samp"
+    " small span strike strong sub sup svg time tt u var wbr"
 )
-_KEPT = frozenset("code kbd math pre samp svg tt var".split())
-_LINE_ENDS = re.compile(r"[ \t\f]*[\r\n]\s*")
+_KEPT = _names("code kbd math pre samp svg tt var")
 _VALUE = "value"
 
 
@@ -87,14 +90,14 @@ def _slots(raw: str, wanted: Sequence[str]) -> list[Slot]:
     for token, end in _kept_together(raw):
         name = token.name.lower()
         if token.kind == "text":
-            _read(texts, token.start, end)
+            gather(texts, token.start, end)
         elif token.kind == "other" or name in _INLINE:
             texts.tag(token.start, end)
         else:
             texts.close()
         if token.end == end and token.kind in ("open", "empty"):
             for place in _values(raw, token, wanted):
-                _read(values, *place)
+                gather(values, *place)
                 values.close(_VALUE)
     texts.close()
     return sorted((*texts.slots, *values.slots), key=lambda slot: slot.start)
@@ -133,16 +136,3 @@ def _values(raw: str, token: Token, wanted: Sequence[str]) -> list[tuple[int, in
         return []
     found = attributes(raw, token)
     return [found[name] for name in wanted if name in found]
-
-
-def _read(gatherer: Gatherer, start: int, end: int) -> None:
-    """Text between two places: as it is, references as what they mean, line ends as spaces."""
-    pieces = [(*place, None) for place in (found.span() for found in _LINE_ENDS.finditer(gatherer.raw, start, end))]
-    for begin, stop, reading in sorted([*pieces, *references(gatherer.raw, start, end)], key=lambda piece: piece[0]):
-        gatherer.text(start, begin)
-        if reading is None:
-            gatherer.line_end(begin, stop)
-        else:
-            gatherer.spelled(begin, stop, reading)
-        start = stop
-    gatherer.text(start, end)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _DEFINITION = re.compile(r":[ \t]+")
 _HEADING, _CELL = "heading", "cell"
 _SPECIAL = re.compile(r"[\\`*_\[\]<>~&|]|(?<![^\x0b])[#+=:-]|#(?=$|\x0b)")
-_NUMBERED = re.compile(r"(?<![^\x0b])([0-9]{1,9})([.)])")
+_NUMBERED = re.compile(r"(?<![^\x0b])([0-9]{1,9})([.)])(?=\s|$)")
 _SPACE = re.compile(r"\s+")
 
 
@@ -65,7 +65,7 @@ class _Page:
     def spell(self, slot: Slot, answer: str) -> str:
         """An answer in the place of a slot; escapes stand in it where it would not be read as what it is."""
         if self._reads_back(slot, answer):
-            return slot.spelled(answer, _cell_text if slot.kind == _CELL else str)
+            return slot.spelled(answer, _PLAIN[slot.kind])
         return slot.spelled(answer, _escaped)
 
     def _reads_back(self, slot: Slot, answer: str) -> bool:
@@ -109,6 +109,13 @@ def _escaped(part: str) -> str:
     return _NUMBERED.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", part))
 
 
+_PLAIN: dict[str, Callable[[str], str]] = {
+    "": lambda part: _NUMBERED.sub(r"\1\\\2", part),  # whether it begins a list depends on what stands around it
+    _HEADING: str,
+    _CELL: _cell_text,
+}
+
+
 def _letters(text: str) -> str:
     return _SPACE.sub("", MARKS.sub("", text))
 
@@ -144,7 +151,8 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[_Block]:
         is_cell = before is not None and before.type in ("th_open", "td_open")
         is_heading = before is not None and before.type == "heading_open" and before.markup.startswith("#")
         kind = _CELL if is_cell else _HEADING if is_heading else ""
-        yield _Block(token.content, *token.map, kind, cell)
+        first, last = token.map or (0, 0)
+        yield _Block(token.content, first, last, kind, cell)
         cell += is_cell
 
 

@@ -52,7 +52,8 @@ class Inline:
     """The parser, with rules that note where they find something."""
 
     def __init__(self) -> None:
-        from markdown_it import MarkdownIt, rules_inline as rules
+        from markdown_it import MarkdownIt
+        from markdown_it import rules_inline as rules
 
         self._parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
         # The texts of blocks are read one by one, and delimiters must stay apart for their places to be known.

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from seq2seq_core.documents.structured.slots import Gatherer
+
 Kind = Literal["text", "open", "close", "empty", "other"]
 
 _TOKEN = re.compile(
@@ -25,6 +27,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?""")
+_LINE_ENDS = re.compile(r"[ \t\f]*[\r\n]\s*")
 _REFERENCE = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);?")
 _XML_REFERENCE = re.compile(r"&(?:#[0-9]+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);")
 
@@ -76,7 +79,7 @@ def tokens(raw: str, unread: Collection[str] = ()) -> Iterator[Token]:
 
 
 def attributes(raw: str, tag: Token) -> dict[str, tuple[int, int]]:
-    """Where the values of the attributes of a tag stand, by their names in small letters; the first of a name counts."""
+    """Where the values of attributes of a tag stand, by their names in small letters; the first of a name counts."""
     places: dict[str, tuple[int, int]] = {}
     for found in _ATTRIBUTE.finditer(raw, tag.start + 1 + len(tag.name), tag.end - 1):
         value = next((group for group in (2, 3, 4) if found[group] is not None), None)
@@ -91,11 +94,26 @@ def value_of(raw: str, tag: Token, name: str) -> str | None:
     return None if place is None else html.unescape(raw[place[0] : place[1]])
 
 
-def references(raw: str, start: int, end: int, *, is_xml: bool = False) -> Iterator[tuple[int, int, str]]:
+def gather(gatherer: Gatherer, start: int, end: int, *, is_xml: bool = False) -> None:
+    """Text between two places: as it is, character references as what they mean, line ends as spaces."""
+    raw = gatherer.raw
+    pieces = [(*found.span(), "") for found in _LINE_ENDS.finditer(raw, start, end)]
+    pieces += _references(raw, start, end, _XML_REFERENCE if is_xml else _REFERENCE)
+    for begin, stop, reading in sorted(pieces):
+        gatherer.text(start, begin)
+        if reading:
+            gatherer.spelled(begin, stop, reading)
+        else:
+            gatherer.line_end(begin, stop)
+        start = stop
+    gatherer.text(start, end)
+
+
+def _references(raw: str, start: int, end: int, pattern: re.Pattern[str]) -> Iterator[tuple[int, int, str]]:
     """Begin, end and reading of the character references between two places; those that are none are left out."""
-    for found in (_XML_REFERENCE if is_xml else _REFERENCE).finditer(raw, start, end):
+    for found in pattern.finditer(raw, start, end):
         reading = html.unescape(found[0])
-        if reading != found[0]:
+        if reading and reading != found[0]:
             yield found.start(), found.end(), reading
 
 

@@ -1,4 +1,4 @@
-"""Pieces of a file in, slots out: the places where its text stands, each as one line with marks for the markup in it."""
+"""Pieces of a file in, slots out: the places where its text stands, each as a line with marks for the markup in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 
 from seq2seq_core.text.marks import MARKS, MOST_MARKS, SOFT_BREAK, filled, keeps_marks, mark
 
-_NO_TEXT = re.compile(f"{MARKS.pattern}|\ufeff")
+_ADDRESS = r"""\b(?:https?|ftp)://[^\s<>"']*[^\s<>"'.,:;!?)\]}]|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"""
+NO_TEXT = re.compile(f"{MARKS.pattern}|\ufeff|{_ADDRESS}")
+"""What would be taken for a mark, a byte order mark, an address: no words, wherever they stand."""
+PLACEHOLDERS = re.compile(
+    NO_TEXT.pattern
+    + r"|%(?:\([\w.]+\)|[0-9]+\$)?[-+#0]*[0-9]*(?:\.[0-9]+)?(?:hh?|ll?|[Lzjt])?[diouxXeEfFgGcrsaA@](?![A-Za-z])|%%"
+    r"|\$?\{\{?[\w .:,!-]*\}?\}|</?[A-Za-z][^<>]*>"
+)
+"""And what programs put something in the place of, or take for markup."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +72,13 @@ class Gatherer:
     """Gathers pieces, which follow one another in the file, and makes a slot of them where a text ends."""
 
     raw: str
+    no_text: re.Pattern[str] = NO_TEXT
     slots: list[Slot] = field(default_factory=list)
     _pieces: list[_Piece] = field(default_factory=list)
 
     def text(self, start: int, end: int) -> None:
-        """Text that is written as it is; characters that would be taken for marks, and byte order marks, are markup."""
-        for found in _NO_TEXT.finditer(self.raw, start, end):
+        """Text that is written as it is; what is no text in it is markup."""
+        for found in self.no_text.finditer(self.raw, start, end):
             self._add(start, found.start(), self.raw[start : found.start()].replace(SOFT_BREAK, " "))
             self.tag(*found.span())
             start = found.end()
@@ -86,6 +95,10 @@ class Gatherer:
         """Markup inside a text."""
         if start < end:
             self._pieces.append(_Piece(start, end, None))
+
+    def hidden(self, start: int, end: int) -> None:
+        """Markup without a meaning: it goes where its text gets an answer."""
+        self._add(start, end, "")
 
     def line_end(self, start: int, end: int) -> None:
         """A line end that is no more than a space."""
@@ -118,6 +131,13 @@ class Gatherer:
     def _add(self, start: int, end: int, shown: str) -> None:
         if start < end:
             self._pieces.append(_Piece(start, end, shown))
+
+
+def marked(text: str, spell: Callable[[str], str]) -> tuple[str, tuple[str, ...]]:
+    """A string of a program with marks, and what they stand for, as it is spelled."""
+    tags = [spell(found[0]) for found in PLACEHOLDERS.finditer(text)]
+    numbers = iter(range(len(tags)))
+    return PLACEHOLDERS.sub(lambda _: mark(next(numbers)), text), tuple(tags)
 
 
 @dataclass(frozen=True)

@@ -100,15 +100,19 @@ class WholeFormat(DocumentFormat):
 
     def _parse(self, data: bytes, fields: Fields) -> Content[Document]:
         try:
-            if len(data) > MAX_RECORD_BYTES:
-                raise UnreadableError(f"longer than {MAX_RECORD_BYTES >> 20} MiB")  # noqa: TRY301
-            document = self.open(data, fields.handling)
+            document = self.open(_short(data), fields.handling)
         except UnreadableError as error:
             whole = b"" if len(data) > MAX_RECORD_BYTES else data
             failure = RecordFailure(0, str(error), excerpt(data))
             return Content([None], [failure], _Unread(whole))
         tags = {record: (slot.tags, slot.line_end) for record, slot in enumerate(document.slots)}
         return Content([slot.text for slot in document.slots], [], document, is_prose=True, tags=tags)
+
+
+def _short(data: bytes) -> bytes:
+    if len(data) > MAX_RECORD_BYTES:
+        raise UnreadableError(f"longer than {MAX_RECORD_BYTES >> 20} MiB")
+    return data
 
 
 def decoded(data: bytes) -> str:
