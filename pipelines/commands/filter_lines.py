@@ -9,8 +9,8 @@ from typing import IO, Self
 import pydantic
 
 from seq2seq_core.documents.content import MAX_RECORD_BYTES, Content
+from seq2seq_core.documents.formats.text import parse_text, render_text
 from seq2seq_core.documents.prediction import Prediction
-from seq2seq_core.documents.text import parse_text, render_text
 from seq2seq_core.errors import IncompleteError, StorageError
 from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
 from seq2seq_core.inference.unit import Translates

@@ -23,9 +23,9 @@ from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
 from seq2seq_core.documents.fields import Extra, Fields
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.table import FORMATS, FormatName, format_of
 from seq2seq_core.documents.ranges import InputFile, UnitSize
-from seq2seq_core.documents.table import FORMATS, FormatName, format_of
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
 from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES

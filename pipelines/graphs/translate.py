@@ -22,8 +22,8 @@ from pipelines.local.workers import Workers
 from seq2seq_core import storage
 from seq2seq_core.claims import held
 from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.inference.closing import close_output
 from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit
 from seq2seq_core.inference.folder import PIECE_FOLDER

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from seq2seq_core import storage
-from seq2seq_core.documents.table import format_of
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.inference.closing import close_output
 from seq2seq_core.inference.commit import commit_unit, find_finished
 from seq2seq_core.inference.folder import PIECE_FOLDER

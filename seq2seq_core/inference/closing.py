@@ -29,7 +29,8 @@ def close_output(
     confirm(root, output)
     publish_output(root, output)
     stems = {(counted.file.name, counted.file.suffix) for counted in inputs}
-    sweep(root, lambda path: stem_of(path) in stems, {unit.path for unit in output.units})
+    kept = {unit.path for unit in output.units}
+    sweep(root, lambda path: path in kept or stem_of(path) in stems, kept)
     clear_pieces(storage.join(root, PIECE_FOLDER))
     return output
 

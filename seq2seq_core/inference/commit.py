@@ -11,7 +11,7 @@ import pydantic
 from seq2seq_core import storage
 from seq2seq_core.documents.content import RecordFailure
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.table import format_of
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.folder import failures_path, marker_path
 from seq2seq_core.inference.unit import UnitTranslation

@@ -15,9 +15,9 @@ from seq2seq_core import storage
 from seq2seq_core.dataset.schema import shard_name
 from seq2seq_core.documents.content import Content, RecordFailure, excerpt
 from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.inference.folder import failures_path, marker_path
 
 UNIT_VERSION = 2
@@ -42,6 +42,8 @@ class DocumentUnit:
     @property
     def path(self) -> str:
         """Its output, relative to the output folder."""
+        if format_of(self.file).is_whole:
+            return self.file.name + self.file.suffix
         return shard_name(self.index, self.count, self.file.name, self.file.suffix)
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.corpora.formats.table import FORMATS as CORPUS_FORMATS
-from seq2seq_core.documents.table import FORMATS as DOCUMENT_FORMATS
+from seq2seq_core.documents.formats.table import FORMATS as DOCUMENT_FORMATS
 from seq2seq_core.engines.table import ENGINES
 from seq2seq_core.inference.transcripts.table import FORMATS as TRANSCRIPT_FORMATS
 from seq2seq_core.modalities.table import MODALITIES
@@ -29,7 +29,7 @@ ROWS = {row[0]: row[1:] for table in PAGE.tables if table.rows[0] == _HEAD for r
 
 _EVERYDAY = frozenset(
     {
-        *("text", "audio", "auto", "json", "torch", "identical", "transformer"),
+        *("text", "audio", "auto", "json", "html", "plain", "torch", "identical", "transformer"),
         *("words", "characters", "tokens", "numbers", "script", "language", "seconds"),
     }
 )

@@ -26,10 +26,10 @@ from pipelines.graphs.translate import (
     engine_for,
 )
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.engines.torch_engine import TorchEngineConfig
 from seq2seq_core.inference.commit import UnitEntry, commit, commit_unit, find_finished

@@ -6,8 +6,8 @@ import posixpath
 from collections.abc import Collection, Sequence
 
 from seq2seq_core import storage
+from seq2seq_core.documents.formats.table import FORMATS, name_by_suffix
 from seq2seq_core.documents.ranges import InputFile
-from seq2seq_core.documents.table import FORMATS, name_by_suffix
 from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.files.compression import without_codec
 from seq2seq_core.listing import find_files

@@ -5,15 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from seq2seq_core.documents.format import DocumentFormat
-from seq2seq_core.documents.jsonl import JsonlFormat
-from seq2seq_core.documents.parquet import ParquetFormat
+from seq2seq_core.documents.formats.docx import DocxFormat
+from seq2seq_core.documents.formats.html_file import HtmlFormat
+from seq2seq_core.documents.formats.jsonl import JsonlFormat
+from seq2seq_core.documents.formats.markdown import MarkdownFormat
+from seq2seq_core.documents.formats.parquet import ParquetFormat
+from seq2seq_core.documents.formats.plain import PlainFormat
+from seq2seq_core.documents.formats.po import PoFormat
+from seq2seq_core.documents.formats.srt import SrtFormat
+from seq2seq_core.documents.formats.text import TextFormat
+from seq2seq_core.documents.formats.vtt import VttFormat
+from seq2seq_core.documents.formats.xliff import XliffFormat
 from seq2seq_core.documents.ranges import InputFile
-from seq2seq_core.documents.text import TextFormat
 
 FORMATS: dict[str, DocumentFormat] = {
     "text": TextFormat(),
     "jsonl": JsonlFormat(),
     "parquet": ParquetFormat(),
+    "plain": PlainFormat(),
+    "markdown": MarkdownFormat(),
+    "html": HtmlFormat(),
+    "docx": DocxFormat(),
+    "xliff": XliffFormat(),
+    "po": PoFormat(),
+    "srt": SrtFormat(),
+    "vtt": VttFormat(),
 }
 
 if TYPE_CHECKING:
