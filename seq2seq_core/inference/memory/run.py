@@ -111,7 +111,7 @@ def write(root: str, name: str, tables: Iterable[pa.Table]) -> Run | None:
 
 
 def merge(root: str, name: str, runs: Sequence[Run]) -> Run | None:
-    """Publish a run of all rows of some, in their order, a key of several as often; memory holds a part of the index."""
+    """Publish a run of all rows of some, in their order; memory holds a part of the index, and a table."""
     rows = _write_rows(root, name, (table for run in runs for table in _tables(root, run)))
     cut = _cut(name, rows)
     begins = np.cumsum([0, *(run.rows for run in runs)]).tolist()
