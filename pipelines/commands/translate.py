@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -31,13 +32,16 @@ from seq2seq_core.inference.commit import OnError
 from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Provenance, doubts_of
-from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
+from seq2seq_core.inference.memory import settling
+from seq2seq_core.inference.memory.given import index
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, given_by
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.software import versions
 from seq2seq_core.terminal import binary, say
 
+_log = logging.getLogger(__name__)
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
-_CHANGES_NO_RESULT = frozenset({"output"})
+_CHANGES_NO_RESULT = frozenset({"output", "memory"})
 _SMALL_BYTES = 1 << 16
 _WORK = ("seq2seq_core.inference.work",)
 _SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
@@ -150,7 +154,8 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
             from pipelines.graphs import translate as graph
 
         shared = None if workers is HERE else workers  # this thread is Beam's own, too
-        output, skipped = graph.run(_sharing_cores(job, shared), shared, beam_arguments)
+        with _remembering(config.memory.url):
+            output, skipped = graph.run(_sharing_cores(job, shared), shared, beam_arguments)
     if output.failed:
         raise IncompleteError(
             f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
@@ -170,6 +175,16 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
     )
 
 
+@contextlib.contextmanager
+def _remembering(memory: str | None) -> Iterator[None]:
+    """Put what a memory has become in order when the block ends well, and say what it is."""
+    before = settling.count(memory) if memory else 0
+    yield
+    if memory:
+        settling.settle(memory)
+        _log.info("%s", settling.told(memory, before))
+
+
 def make_job(config: TranslateConfig) -> TranslationJob:
     """List the files and look at the model: all that can be wrong before any work starts.
 
@@ -177,6 +192,9 @@ def make_job(config: TranslateConfig) -> TranslationJob:
         Seq2SeqError: No such input, two inputs of one output, no model.
     """
     config = config.resolved
+    given = given_by(config)
+    if given is not None:
+        index(given)
     return TranslationJob(
         output=config.output,
         files=tuple(_find_files(config)),
@@ -196,6 +214,7 @@ def provenance_of(config: TranslateConfig) -> Provenance:
     return Provenance(
         fingerprint=storage.digest_bytes(identity.encode()),
         model=model,
+        given=given.files if (given := given_by(config)) else (),
         configuration=configuration.redacted(config, without=_CHANGES_NO_RESULT),
         software=versions((*_SOFTWARE, *config.engine.software)),
     )
@@ -228,6 +247,11 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
             found=f"include = {', '.join(config.include)}",
             advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",
         )
+    memory = config.memory.url
+    inside = next((file for file in files if memory and storage.is_within(file.url, memory)), None)
+    if inside is not None:
+        advice = "Choose a folder outside the inputs."
+        raise ConfigError("an input stands in the memory", where=inside.where, found=memory, advice=advice)
     return files
 
 

@@ -12,7 +12,7 @@ from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.fields import parts_of
 
-Extra = Literal["score", "n_best", "finished", "segments"]
+Extra = Literal["score", "n_best", "finished", "segments", "given"]
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
 
 _TYPES: dict[Extra, pa.DataType] = {
@@ -20,6 +20,7 @@ _TYPES: dict[Extra, pa.DataType] = {
     "n_best": pa.list_(pa.struct([("text", pa.string()), ("score", pa.float64())])),
     "finished": pa.bool_(),
     "segments": pa.int32(),
+    "given": pa.int32(),
 }
 
 

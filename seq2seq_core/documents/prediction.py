@@ -19,6 +19,9 @@ class Prediction:
         finished: False when the length limit cut the output of a segment.
         looping: Whether the output of a segment repeats itself, as its source does not; see `find_loops`.
         error: Why the record failed; None when it did not.
+        flags: The rules that find the output of a segment doubtful.
+        given: Segments whose translation was given, so that no model was asked.
+        second: Segments whose output is that of a second pass.
     """
 
     text: str = ""
@@ -28,6 +31,9 @@ class Prediction:
     finished: bool = True
     error: str | None = None
     looping: bool = False
+    flags: tuple[str, ...] = ()
+    given: int = 0
+    second: int = 0
 
     @property
     def cut(self) -> bool:

@@ -47,6 +47,7 @@ def reconcile(inputs: Sequence[CountedInput], provenance: Provenance, finished: 
     return Output(
         fingerprint=fingerprint(units.values()),
         model=provenance.model,
+        given=provenance.given,
         records_in=sum(counted.records for counted in inputs),
         records_out=sum(entry.records for entry in entries),
         failed=sum(entry.failed for entry in entries),

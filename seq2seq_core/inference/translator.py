@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,9 @@ from seq2seq_core.decoding.loops import find_loops
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.engines.interface import Engine, PieceTokenizer, TokenIds
 from seq2seq_core.inference.isolation import isolated
+from seq2seq_core.inference.memory.given import Gives
+from seq2seq_core.inference.memory.memory import Memory, Outcome
+from seq2seq_core.inference.quality.terms import Answer, Revises
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import uses_spaces
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
@@ -27,12 +31,30 @@ _NO_PREFIX: TokenIds = np.zeros(0, np.int32)
 
 _T = TypeVar("_T")
 
-_Outcome = list[Hypothesis] | str
-"""What the engine made of a segment, or why it failed."""
+_NOTHING = Answer(("",))
+"""Of what normalisation leaves nothing of there is no work for a model."""
+
+
+class Aids(NamedTuple):
+    """What stands between a Translator and its engine.
+
+    Attributes:
+        memory: Answers of the model that are kept.
+        given: Translations that go before the model's.
+        revises: Looks at the answers.
+    """
+
+    memory: Memory | None = None
+    given: Gives | None = None
+    revises: Revises | None = None
 
 
 class Translator:
-    """An engine between text and text."""
+    """An engine between text and text.
+
+    Attributes:
+        aids: What stands between them besides.
+    """
 
     def __init__(
         self,
@@ -65,8 +87,15 @@ class Translator:
         self._normalization = normalization
         self._prefix = prefix
         self._spaced = uses_spaces(target_language)
+        self.aids = Aids()
         if segmentation.mode == "document" and segmentation.language is None:
             _log.info("the source language is not known: sentences end as in English (segmentation.language)")
+
+    def aided(self, aids: Aids) -> Self:
+        """The same with other aids."""
+        other = copy.copy(self)
+        other.aids = aids
+        return other
 
     def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
         """Translate thousands of texts in one call; equal segments go through the model once.
@@ -93,58 +122,79 @@ class Translator:
             predictions[i] = prediction
         return predictions
 
+    def answers(self, segments: Sequence[str]) -> dict[str, Answer]:
+        """What becomes of each segment, which is translated whole; see `translate` for the errors."""
+        encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
+        encoded.lengths(segments)
+        return self._answers(segments, encoded)
+
     def _translate(self, texts: list[str]) -> list[Prediction]:
         encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
         records = segment(texts, self._segmentation, encoded.lengths)
-        # What normalisation leaves nothing of is no work for a model.
-        sequences = {text: encoded[text] for record in records for text in record.segments if encoded.has(text)}
+        segments = list(dict.fromkeys(text for record in records for text in record.segments))
+        answers = self._answers(segments, encoded)
+        if self.aids.revises is not None:
+            answers = self.aids.revises.revised(answers)
+        return [self._assemble(record, answers, encoded) for record in records]
+
+    def _answers(self, segments: Sequence[str], encoded: _Encoded) -> dict[str, Answer]:
+        given = self.aids.given.find(segments) if self.aids.given is not None else {}
+        answers = {text: Answer((output,), is_given=True) for text, output in given.items()}
+        sequences = {text: encoded[text] for text in segments if text not in given and encoded.has(text)}
         outcomes = dict(zip(sequences, self._generate(list(sequences.values())), strict=True))
         decoded, looping = self._decode(outcomes), _looping(outcomes, sequences)
-        return [self._assemble(record, outcomes, decoded, encoded, looping) for record in records]
+        for text, outcome in outcomes.items():
+            if isinstance(outcome, str):
+                answers[text] = Answer((), error=outcome)
+            else:
+                answers[text] = Answer(tuple(decoded[text]) or ("",), tuple(outcome), text in looping)
+        return {text: answers.get(text, _NOTHING) for text in segments}
 
-    def _generate(self, sequences: list[TokenIds]) -> list[_Outcome]:
+    def _generate(self, sequences: list[TokenIds]) -> list[Outcome]:
+        """Run the engine on what is not kept."""
+        memory = self.aids.memory
+        if memory is None:
+            return self._run(sequences)
+        sources = [sequence.tobytes() for sequence in sequences]
+        return memory.recall(sources, self._search, lambda some: self._run([sequences[place] for place in some]))
+
+    def _run(self, sequences: list[TokenIds]) -> list[Outcome]:
         """Run the engine; when it raises, find the sequences it raises for."""
         return isolated(
             lambda some: self._engine.generate(some, self._search), sequences, np.zeros(0, np.int32), "segments"
         )
 
-    def _decode(self, outcomes: Mapping[str, _Outcome]) -> dict[str, list[str]]:
+    def _decode(self, outcomes: Mapping[str, Outcome]) -> dict[str, list[str]]:
         """The n best outputs of each segment that did not fail, as text on one line."""
         done = {text: outcome for text, outcome in outcomes.items() if not isinstance(outcome, str)}
         outputs = self._target_tokenizer.decode([hypothesis.tokens for found in done.values() for hypothesis in found])
         texts = iter([output.replace("\n", " ") for output in outputs])
         return {text: [next(texts) for _ in found] for text, found in done.items()}
 
-    def _assemble(
-        self,
-        record: Segmented,
-        outcomes: Mapping[str, _Outcome],
-        decoded: Mapping[str, list[str]],
-        encoded: _Encoded,
-        looping: Collection[str],
-    ) -> Prediction:
+    def _assemble(self, record: Segmented, answers: Mapping[str, Answer], encoded: _Encoded) -> Prediction:
         """Join the outputs of a record's segments."""
-        found: list[list[Hypothesis]] = []
-        for number, text in enumerate(record.segments, 1):
-            outcome = outcomes.get(text, [])
-            if isinstance(outcome, str):
-                where = f"segment {number} of {len(record.segments)} ({text[:_SHOWN_CHARACTERS]!r})"
-                return Prediction(segments=len(record.segments), error=f"{where}: {outcome}")
-            found.append(outcome)
-        if not any(found):
-            return Prediction(text=record.join([""] * len(found)), segments=len(found))
-        n_best = []
+        found = [answers[text] for text in record.segments]
+        for number, (text, answer) in enumerate(zip(record.segments, found, strict=True), 1):
+            if answer.error is not None:
+                where = f"segment {number} of {len(found)} ({text[:_SHOWN_CHARACTERS]!r})"
+                return Prediction(segments=len(found), error=f"{where}: {answer.error}")
         sources = [encoded.normalized(text) for text in record.segments]
-        for rank in range(max(map(len, found))):
-            outputs = [_at(decoded.get(text, [""]), rank) for text in record.segments]
-            joined = record.join(outputs, self._spaced, sources)
-            n_best.append((joined, self._score([_at(row, rank) for row in found if row])))
+        n_best = []
+        for rank in range(max((len(answer.texts) for answer in found), default=1)):
+            joined = record.join([_at(answer.texts, rank) for answer in found], self._spaced, sources)
+            hypotheses = [_at(answer.hypotheses, rank) for answer in found if answer.hypotheses]
+            n_best.append((joined, self._score(hypotheses) if hypotheses else None))
+        text, score = n_best[0]
         return Prediction(
-            *n_best[0],
-            n_best=tuple(n_best),
+            text,
+            score,
+            n_best=tuple((other, value) for other, value in n_best if value is not None),
             segments=len(found),
-            finished=all(row[0].finished for row in found if row),
-            looping=any(text in looping for text in record.segments),
+            finished=all(answer.finished for answer in found),
+            looping=any(answer.looping for answer in found),
+            flags=tuple(dict.fromkeys(flag for answer in found for flag in answer.flags)),
+            given=sum(answer.is_given for answer in found),
+            second=sum(answer.is_second for answer in found),
         )
 
     def _score(self, hypotheses: list[Hypothesis]) -> float:
@@ -191,7 +241,7 @@ def _unreadable(text: str) -> str | None:
     return None
 
 
-def _looping(outcomes: Mapping[str, _Outcome], sequences: Mapping[str, TokenIds]) -> set[str]:
+def _looping(outcomes: Mapping[str, Outcome], sequences: Mapping[str, TokenIds]) -> set[str]:
     """The segments whose best output has fallen into a loop."""
     best = {text: found[0].tokens for text, found in outcomes.items() if found and not isinstance(found, str)}
     loops = find_loops([*best.values()], [sequences[text] for text in best])

@@ -14,7 +14,11 @@ from seq2seq_core.engines.interface import Languages
 from seq2seq_core.engines.table import ENGINES, AnyEngine
 from seq2seq_core.errors import ModelError
 from seq2seq_core.inference.manifest import ModelEntry
-from seq2seq_core.inference.translator import Translator
+from seq2seq_core.inference.memory.config import MemoryConfig
+from seq2seq_core.inference.memory.given import Given, Place, place_of
+from seq2seq_core.inference.memory.memory import Memory
+from seq2seq_core.inference.translator import Aids, Translator
+from seq2seq_core.models.card import is_own, read_config
 from seq2seq_core.text.languages import is_language
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
@@ -37,12 +41,15 @@ class TranslatorConfig(Config):
         None, description="the language asked of a multilingual model, whose data was tagged with it"
     )
     engine: AnyEngine = Field(engines.DEFAULT, description="what runs the model")
+    memory: MemoryConfig = Field(MemoryConfig(), description="answers that need not be asked of the model")
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
         options = self.model_dump(mode="json", include={"segmentation", "normalize", "target_language"})
         if self.source_language is not None:  # it came later: what was made before need not be made again
             options["source_language"] = self.source_language
+        if given := given_by(self):
+            options["given"] = given.about
         return {**options, "search": self.search.identity(), "engine": self.engine.identity()}
 
     @property
@@ -64,6 +71,18 @@ def describe_model(config: TranslatorConfig) -> ModelEntry:
     except ModelError as error:
         raise _other_engine(config, error) or error from None
     return ModelEntry(url=storage.redact(config.model), digest=found.digest, lineage=found.lineage)
+
+
+def given_by(config: TranslatorConfig) -> Place | None:
+    """The files of translations that go before the model; None where there are none.
+
+    Raises:
+        ConfigError: Nobody tells the languages of the texts.
+        StorageError: A file is missing.
+    """
+    text = read_config(config.model).source_text if config.memory.tmx and is_own(config.model) else SourceText()
+    source = config.segmentation.language or _code(config.source_language) or text.source_language
+    return place_of(config.memory, (source, _code(config.target_language) or text.target_language))
 
 
 def _other_engine(config: TranslatorConfig, error: ModelError) -> ModelError | None:
@@ -112,6 +131,19 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         config.normalize or loaded.source_text.normalize,
         prefix,
         _code(config.target_language) or loaded.source_text.target_language,
+    ).aided(_aids(config, loaded.model_digest))
+
+
+def _aids(config: TranslatorConfig, digest: str) -> Aids:
+    maker = {
+        "model": digest,
+        "engine": config.engine.identity(),
+        "languages": [config.source_language, config.target_language],
+    }
+    place = given_by(config)
+    return Aids(
+        memory=Memory(config.memory.url, maker) if config.memory.url else None,
+        given=Given(place) if place else None,
     )
 
 

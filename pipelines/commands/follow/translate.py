@@ -21,6 +21,7 @@ from seq2seq_core.errors import ConfigError
 from seq2seq_core.inference.answering import answer
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Output
+from seq2seq_core.inference.memory.settling import settle
 from seq2seq_core.inference.translator import Translator
 from seq2seq_core.inference.translator_config import load_translator
 from seq2seq_core.landing.ledger import Ledger
@@ -67,6 +68,8 @@ def run(config: FollowTranslateConfig, beam_arguments: Sequence[str] = ()) -> No
     lookout = Lookout(zones, config.landing, ledger)
     with alone(config.output, "translation"):
         place = Place(config.output, config.on_error)
+        if config.memory.url:
+            settle(config.memory.url)
         desk = Desk(place, config.landing, ledger, lookout, Translating(config).begin)
         follow(desk.step, config.landing.look_seconds, config.idle_seconds)
 
