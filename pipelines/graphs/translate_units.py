@@ -41,12 +41,12 @@ class SharedTranslator:
         self._loaded: Translator | None = None
         self._loading = threading.Lock()
 
-    def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
+    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
         """See `Translator.translate`."""
         with self._loading:
             if self._loaded is None:
                 self._loaded = load_translator(self._config, self._digest)
-        return self._loaded.translate(texts)
+        return self._loaded.translate(texts, is_prose=is_prose)
 
 
 class UnitHandler(ModelHandler[UnitContent, UnitTranslation, SharedTranslator]):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.fields import parts_of
 
-Extra = Literal["score", "n_best", "finished", "segments", "given"]
+Extra = Literal["score", "n_best", "finished", "segments", "given", "overlong", "parted"]
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
 
 _TYPES: dict[Extra, pa.DataType] = {
@@ -21,6 +21,8 @@ _TYPES: dict[Extra, pa.DataType] = {
     "finished": pa.bool_(),
     "segments": pa.int32(),
     "given": pa.int32(),
+    "overlong": pa.bool_(),
+    "parted": pa.bool_(),
 }
 
 

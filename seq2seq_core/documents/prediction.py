@@ -18,6 +18,8 @@ class Prediction:
         segments: Number of segments the record was cut into.
         finished: False when the length limit cut the output of a segment.
         looping: Whether the output of a segment repeats itself, as its source does not; see `find_loops`.
+        overlong: Whether a sentence was too long for the model, and was cut.
+        parted: Whether a sentence was translated in parts, as its output would have lost some of its markup.
         error: Why the record failed; None when it did not.
         flags: The rules that find the output of a segment doubtful.
         given: Segments whose translation was given, so that no model was asked.
@@ -31,6 +33,8 @@ class Prediction:
     finished: bool = True
     error: str | None = None
     looping: bool = False
+    overlong: bool = False
+    parted: bool = False
     flags: tuple[str, ...] = ()
     given: int = 0
     second: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -20,8 +21,11 @@ from seq2seq_core.inference.memory.memory import Memory, Outcome
 from seq2seq_core.inference.quality.terms import Answer, Revises
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import uses_spaces
+from seq2seq_core.text.marks import can_be_read, has_marks, numbered, restored
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
+from seq2seq_core.text.parting import parted, without_edges
 from seq2seq_core.text.segment import SegmentConfig, Segmented, segment
+from seq2seq_core.text.wordless import is_wordless
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +35,8 @@ _NO_PREFIX: TokenIds = np.zeros(0, np.int32)
 
 _T = TypeVar("_T")
 
+_LOST_MARKS = "the output has lost some of the markup"
+_LOST = Answer((), error=_LOST_MARKS)
 _NOTHING = Answer(("",))
 """Of what normalisation leaves nothing of there is no work for a model."""
 
@@ -97,11 +103,15 @@ class Translator:
         other.aids = aids
         return other
 
-    def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
+    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
         """Translate thousands of texts in one call; equal segments go through the model once.
 
         A missing text gets an empty prediction and a blank one itself, and one that fails a prediction with the reason
         in `error`; the others are as if it had not been there.
+
+        Args:
+            texts: With marks for markup, where they have some; see `text.marks`.
+            is_prose: Whether they are paragraphs, rather than segments.
 
         Raises:
             Seq2SeqError: The engine fails even on an empty sequence: it, not a record, is broken.
@@ -117,7 +127,7 @@ class Translator:
                     predictions[i] = Prediction(error=reason)
             elif text:
                 predictions[i] = Prediction(text)
-        found = self._translate(list(usable.values()))
+        found = self._translate(list(usable.values()), is_prose=is_prose)
         for i, prediction in zip(usable, found, strict=True):
             predictions[i] = prediction
         return predictions
@@ -125,30 +135,54 @@ class Translator:
     def answers(self, segments: Sequence[str]) -> dict[str, Answer]:
         """What becomes of each segment, which is translated whole; see `translate` for the errors."""
         encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
-        encoded.lengths(segments)
         return self._answers(segments, encoded)
 
-    def _translate(self, texts: list[str]) -> list[Prediction]:
+    def _translate(self, texts: list[str], *, is_prose: bool) -> list[Prediction]:
         encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
-        records = segment(texts, self._segmentation, encoded.lengths)
-        segments = list(dict.fromkeys(text for record in records for text in record.segments))
-        answers = self._answers(segments, encoded)
+        records = segment(texts, self._segmentation.fitting(is_prose=is_prose), encoded.lengths)
+        records = whole = [without_edges(record) for record in records]
+        answers = self._answers(_segments(records), encoded)
+        lost = {text for text, answer in answers.items() if answer.error == _LOST_MARKS}
+        if lost:
+            records = [parted(record, lost) for record in whole]
+            answers |= self._answers([text for text in _segments(records) if text not in answers], encoded)
         if self.aids.revises is not None:
             answers = self.aids.revises.revised(answers)
-        return [self._assemble(record, answers, encoded) for record in records]
+        return [
+            replace(self._assemble(record, answers, encoded), overlong=record.is_cut, parted=record is not before)
+            for record, before in zip(records, whole, strict=True)
+        ]
 
     def _answers(self, segments: Sequence[str], encoded: _Encoded) -> dict[str, Answer]:
+        encoded.learn(segments)
+        answers = self._without_model(segments)
+        answers |= self._by_model([text for text in segments if text not in answers and encoded.has(text)], encoded)
+        return {text: answers.get(text, _NOTHING) for text in segments}
+
+    def _without_model(self, segments: Sequence[str]) -> dict[str, Answer]:
+        """Segments whose translation is given, that have nothing to translate, or whose marks no model could read."""
         given = self.aids.given.find(segments) if self.aids.given is not None else {}
         answers = {text: Answer((output,), is_given=True) for text, output in given.items()}
-        sequences = {text: encoded[text] for text in segments if text not in given and encoded.has(text)}
+        for text in segments:
+            if text in given:
+                continue
+            if self._segmentation.copy_wordless and is_wordless(text):
+                answers[text] = Answer((text,))
+            elif has_marks(text) and not self._reads_numbers():
+                answers[text] = _LOST
+        return answers
+
+    def _reads_numbers(self) -> bool:
+        """Whether numbers may stand for marks."""
+        if self._segmentation.markup == "apart":
+            return False
+        return all(map(_spells_numbers, (self._source_tokenizer, self._target_tokenizer)))
+
+    def _by_model(self, segments: Sequence[str], encoded: _Encoded) -> dict[str, Answer]:
+        sequences = {text: encoded[text] for text in segments}
         outcomes = dict(zip(sequences, self._generate(list(sequences.values())), strict=True))
         decoded, looping = self._decode(outcomes), _looping(outcomes, sequences)
-        for text, outcome in outcomes.items():
-            if isinstance(outcome, str):
-                answers[text] = Answer((), error=outcome)
-            else:
-                answers[text] = Answer(tuple(decoded[text]) or ("",), tuple(outcome), text in looping)
-        return {text: answers.get(text, _NOTHING) for text in segments}
+        return {text: _answer(text, found, decoded.get(text, ()), text in looping) for text, found in outcomes.items()}
 
     def _generate(self, sequences: list[TokenIds]) -> list[Outcome]:
         """Run the engine on what is not kept."""
@@ -178,7 +212,8 @@ class Translator:
             if answer.error is not None:
                 where = f"segment {number} of {len(found)} ({text[:_SHOWN_CHARACTERS]!r})"
                 return Prediction(segments=len(found), error=f"{where}: {answer.error}")
-        sources = [encoded.normalized(text) for text in record.segments]
+        pairs = zip(record.segments, found, strict=True)
+        sources = [text if answer.texts == (text,) else encoded.normalized(text) for text, answer in pairs]
         n_best = []
         for rank in range(max((len(answer.texts) for answer in found), default=1)):
             joined = record.join([_at(answer.texts, rank) for answer in found], self._spaced, sources)
@@ -215,10 +250,15 @@ class _Encoded:
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Encode texts; their lengths in pieces, with the prefix."""
-        normalized = normalize(TextColumn(pa.array(texts, pa.string())), self._normalization).column.to_pylist()
+        read = pa.array(map(numbered, texts), pa.string())
+        normalized = normalize(TextColumn(read), self._normalization).column.to_pylist()
         self._known.update(zip(texts, self._tokenizer.encode(normalized), strict=True))
         self._normalized.update(zip(texts, normalized, strict=True))
         return [len(self._prefix) + len(self._known[text]) for text in texts]
+
+    def learn(self, texts: Sequence[str]) -> None:
+        """Encode what is not known yet."""
+        self.lengths([text for text in texts if text not in self._known])
 
     def __getitem__(self, text: str) -> TokenIds:
         return np.concatenate([self._prefix, self._known[text]])
@@ -230,6 +270,27 @@ class _Encoded:
     def has(self, text: str) -> bool:
         """Whether normalisation leaves anything of a text."""
         return len(self._known[text]) > 0
+
+
+def _spells_numbers(tokenizer: PieceTokenizer) -> bool:
+    return can_be_read(lambda text: tokenizer.decode(tokenizer.encode([text]))[0])
+
+
+def _segments(records: Sequence[Segmented]) -> list[str]:
+    """All segments, each once."""
+    return list(dict.fromkeys(text for record in records for text in record.segments))
+
+
+def _answer(text: str, outcome: Outcome, outputs: Sequence[str], is_looping: bool) -> Answer:
+    """What became of a segment: those of its outputs that have kept its marks."""
+    if isinstance(outcome, str):
+        return Answer((), error=outcome)
+    whole = [restored(output, text) for output in outputs]
+    kept = [(output, found) for output, found in zip(whole, outcome, strict=True) if output is not None]
+    if outputs and not kept:
+        return _LOST
+    texts, hypotheses = tuple(output for output, _ in kept), tuple(found for _, found in kept)
+    return Answer(texts or ("",), hypotheses, is_looping)
 
 
 def _unreadable(text: str) -> str | None:

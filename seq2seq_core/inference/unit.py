@@ -20,7 +20,7 @@ from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
 from seq2seq_core.inference.folder import failures_path, marker_path
 
-UNIT_VERSION = 2
+UNIT_VERSION = 3
 """Part of every fingerprint: to be raised when the same input and options would give other bytes."""
 
 
@@ -107,7 +107,7 @@ def _fingerprint(counted: CountedInput, part: RecordRange, provenance: str) -> s
 class Translates(Protocol):
     """What a unit needs of a Translator."""
 
-    def translate(self, texts: Sequence[str | None]) -> list[Prediction]: ...
+    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]: ...
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,8 @@ def translate_unit(loaded: UnitContent, translator: Translates) -> UnitTranslati
     wanted = [(record, text) for record, text in enumerate(content.texts) if text is not None]
     predictions: list[Prediction | None] = [None] * len(content)
     failures = list(content.failures)
-    for (record, text), prediction in zip(wanted, translator.translate([text for _, text in wanted]), strict=True):
+    found = translator.translate([text for _, text in wanted], is_prose=content.is_prose)
+    for (record, text), prediction in zip(wanted, found, strict=True):
         if prediction.error is None:
             predictions[record] = prediction
         else:

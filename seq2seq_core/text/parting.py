@@ -21,6 +21,8 @@ def without_edges(record: Segmented) -> Segmented:
 
 def parted(record: Segmented, these: Container[str]) -> Segmented:
     """The same text with some of its segments cut at their marks, which stay whatever becomes of the parts."""
+    if not any(segment in these for segment in record.segments):
+        return record
     return _recut(record, lambda segment: _MARKS_AND_SPACE.split(segment) if segment in these else [segment])
 
 

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -54,6 +54,10 @@ class SegmentConfig(Config):
         True,
         description="copy segments without words (numbers, URLs, mail addresses, code) instead of translating them",
     )
+
+    def fitting(self, *, is_prose: bool) -> Self:
+        """The same for paragraphs or for segments, where it is not said which they are."""
+        return self if self.mode != "auto" else self.model_copy(update={"mode": "document" if is_prose else "line"})
 
     @field_validator("language")
     @classmethod
