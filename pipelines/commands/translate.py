@@ -11,7 +11,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Literal, Self
 
 import pydantic
@@ -23,9 +23,10 @@ from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
-from seq2seq_core.documents.fields import Extra, Fields
-from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.fields import Extra, Fields, Handling
+from seq2seq_core.documents.formats.inputs import find_inputs, refuse_collisions
 from seq2seq_core.documents.formats.table import FORMATS, FormatName, format_of
+from seq2seq_core.documents.outputs.table import OUTPUTS, OutputName, written_as
 from seq2seq_core.documents.ranges import InputFile, UnitSize
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
@@ -68,6 +69,16 @@ class TranslateConfig(TranslatorConfig):
     include: tuple[Extra, ...] = Field(
         (), description=f"{_WITH_FIELDS}: more fields to add, named OUTPUT_FIELD_score and so on"
     )
+    output_format: Literal["same"] | OutputName = Field(
+        "same", description="same: that of the input; others have a row a record, and what else the input held is left"
+    )
+    languages: tuple[str, str] | None = Field(
+        None, description="TMX: the languages of texts and translations; default: source_language, target_language"
+    )
+    html_attributes: tuple[str, ...] = Field(
+        (), description="HTML: attributes whose values are translated, too, such as alt and title"
+    )
+    existing: Literal["keep", "replace"] = Field("keep", description="XLIFF, PO: translations that stand there already")
     on_error: OnError = Field(
         "keep", description="a record that cannot be translated: keep its place and go on, or fail: end the run"
     )
@@ -78,7 +89,9 @@ class TranslateConfig(TranslatorConfig):
 
     @pydantic.model_validator(mode="after")
     def _asks_for_what_it_keeps(self) -> Self:
-        if self.search.n_best > 1 and "n_best" not in self.include:
+        output = OUTPUTS.get(self.output_format)
+        keeps_n_best = "n_best" in self.include or (output is not None and output.keeps_n_best)
+        if self.search.n_best > 1 and not keeps_n_best:
             raise ValueError(f"search.n_best is {self.search.n_best}, but include is {self.include}: add n_best to it")
         if self.search.attention:
             raise ValueError("search.attention is true, but no output format keeps attention")
@@ -91,7 +104,12 @@ class TranslateConfig(TranslatorConfig):
     @property
     def fields(self) -> Fields:
         """The fields that are read and added."""
-        return Fields(self.text_field, self.output_field, self.include)
+        return Fields(self.text_field, self.output_field, self.include, self._handling)
+
+    @property
+    def _handling(self) -> Handling:
+        source, target = self.languages or (self.source_language, self.target_language)
+        return Handling(self.html_attributes, self.existing == "replace", (source or "und", target or "und"))
 
     @property
     def unit_size(self) -> UnitSize:
@@ -209,7 +227,13 @@ def make_job(config: TranslateConfig) -> TranslationJob:
 def provenance_of(config: TranslateConfig) -> Provenance:
     """The model, and the digest of all that shapes every output; a ModelError when there is no model."""
     model = describe_model(config)
-    fields = [config.text_field, config.output_field, config.include]
+    fields = [
+        config.text_field,
+        config.output_field,
+        config.include,
+        config.output_format,
+        astuple(config.fields.handling),
+    ]
     identity = json.dumps([model.digest, config.identity(), fields], sort_keys=True)
     return Provenance(
         fingerprint=storage.digest_bytes(identity.encode()),
@@ -239,10 +263,14 @@ def _sharing_cores(job: TranslationJob, workers: Workers | None) -> TranslationJ
 def _find_files(config: TranslateConfig) -> list[InputFile]:
     format_name = config.format if config.format in FORMATS else None
     files = find_inputs(config.input, format_name, config.output, KEPT_NAMES)
-    bare = next((file for file in files if not format_of(file).has_fields), None)
+    output = OUTPUTS.get(config.output_format)
+    if output is not None:
+        files = [written_as(file, config.output_format) for file in files]
+        refuse_collisions([(file.name, file.suffix, file.where) for file in files], KEPT_NAMES)
+    bare = next((file for file in files if not (output or format_of(file)).has_fields), None)
     if bare is not None and config.include:
         raise ConfigError(
-            f"a {format_of(bare).called} file has no place for more fields",
+            f"a {(output or format_of(bare)).called} file has no place for more fields",
             where=bare.where,
             found=f"include = {', '.join(config.include)}",
             advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",

@@ -33,10 +33,12 @@ class Handling:
     Attributes:
         attributes: Attributes of HTML whose values are texts.
         replace: Whether translations that stand there already are made anew.
+        languages: Of the texts and of the translations, for outputs that name them.
     """
 
     attributes: tuple[str, ...] = ()
     replace: bool = False
+    languages: tuple[str, str] = ("und", "und")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 
@@ -38,6 +39,10 @@ class Prediction:
     flags: tuple[str, ...] = ()
     given: int = 0
     second: int = 0
+
+    def with_texts(self, text: str, n_best: tuple[tuple[str, float], ...]) -> Prediction:
+        """The same with its outputs written otherwise."""
+        return dataclasses.replace(self, text=text, n_best=n_best)
 
     @property
     def cut(self) -> bool:

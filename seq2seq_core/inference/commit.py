@@ -12,6 +12,7 @@ from seq2seq_core import storage
 from seq2seq_core.documents.content import RecordFailure
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.formats.table import format_of
+from seq2seq_core.documents.outputs.table import rendered
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.folder import failures_path, marker_path
 from seq2seq_core.inference.unit import UnitTranslation
@@ -110,7 +111,7 @@ def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error
             found=repr(first.excerpt),
             advice="Repair it, or keep its place and go on (--on_error keep).",
         )
-    data = format_of(unit.file).render(unit.file, translated.content, translated.predictions, fields)
+    data = rendered(unit.file, unit.part, translated.content, translated.predictions, fields)
     outputs = [prediction for prediction in translated.predictions if prediction is not None]
     return commit(
         root,

@@ -23,8 +23,10 @@ class PlainFormat(WholeFormat):
         del handling
         raw = decoded(data)
         gatherer = Gatherer(raw)
-        for paragraph in _paragraphs(raw):
-            _gather(gatherer, paragraph)
+        paragraphs = list(_paragraphs(raw))
+        least = _usual_width(paragraphs) // 2
+        for paragraph in paragraphs:
+            _gather(gatherer, paragraph, least)
         return TextDocument(raw, gatherer.slots, _spell)
 
 
@@ -45,17 +47,28 @@ def _paragraphs(raw: str) -> Iterator[list[re.Match[str]]]:
         yield lines
 
 
-def _gather(gatherer: Gatherer, lines: list[re.Match[str]]) -> None:
-    """A line ends in a space where the first word of the next would have made it the longest: it was wrapped there."""
-    width = max(len(line[1].rstrip()) for line in lines)
+def _usual_width(paragraphs: list[list[re.Match[str]]]) -> int:
+    """The length that nine of ten lines do not exceed which others of their paragraphs follow."""
+    lengths = sorted(len(line[1].rstrip()) for lines in paragraphs for line in lines[:-1])
+    return lengths[len(lengths) * 9 // 10] if lengths else 0
+
+
+def _gather(gatherer: Gatherer, lines: list[re.Match[str]], least: int) -> None:
+    """A line ends in a space where the first word of the next would have made it the longest: it was wrapped there.
+
+    Lines of a paragraph that are all short, those of an address or a poem, were not wrapped.
+    """
+    width = max(least, *(len(line[1].rstrip()) for line in lines))
+    start = lines[0].start(1)
     for line, following in zip(lines, [*lines[1:], None], strict=True):
-        gatherer.text(*line.span(1))
+        gatherer.text(start, line.end(1))
         if following is None:
             break
         word = following[1].split(maxsplit=1)[0]
         if len(line[1].rstrip()) + 1 + len(word) > width and not _ITEM.match(following[1]):
-            indent = len(following[1]) - len(following[1].lstrip())
-            gatherer.line_end(line.end(1), following.start(1) + indent)
+            start = following.end(1) - len(following[1].lstrip())
+            gatherer.line_end(line.end(1), start)
         else:
+            start = following.start(1)
             gatherer.close()
     gatherer.close()

@@ -14,7 +14,7 @@ from seq2seq_core.text.marks import SOFT_BREAK
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _TIMES = "-->"
-_SPEAKER = re.compile(r"\s*(?:<[^>]*>)?\s*[-\u2010-\u2015]\s?\S")
+_SPEAKER = re.compile(r"\s*(?:<[^>]*>)?\s*[-\u2010-\u2015]\s?(?=\S)")
 
 
 def texts_of_cues(gatherer: Gatherer, markup: re.Pattern[str], gather: Callable[[Gatherer, int, int], None]) -> None:
@@ -27,12 +27,14 @@ def texts_of_cues(gatherer: Gatherer, markup: re.Pattern[str], gather: Callable[
     """
     for lines in _cues(gatherer.raw):
         for place, line in enumerate(lines):
-            if place and _SPEAKER.match(line[1]):
+            speaker, start = _SPEAKER.match(gatherer.raw, *line.span(1)), line.start(1)
+            if speaker is not None:
                 gatherer.close()
+                gatherer.tag(*speaker.span())
+                start = speaker.end()
             elif place:
-                gatherer.line_end(lines[place - 1].end(1), line.start(1))
-            start = line.start(1)
-            for found in markup.finditer(gatherer.raw, *line.span(1)):
+                gatherer.line_end(lines[place - 1].end(1), start)
+            for found in markup.finditer(gatherer.raw, start, line.end(1)):
                 gather(gatherer, start, found.start())
                 gatherer.tag(*found.span())
                 start = found.end()
@@ -41,8 +43,10 @@ def texts_of_cues(gatherer: Gatherer, markup: re.Pattern[str], gather: Callable[
 
 
 def on_lines(slot: Slot, answer: str) -> str:
-    """An answer on as many lines as its source, of about the same length."""
+    """An answer on as many lines as its source, which are of about the same length where it has lost some."""
     wanted = slot.text.count(SOFT_BREAK) + 1
+    if answer.count(SOFT_BREAK) + 1 == wanted:
+        return answer
     text = answer.replace(SOFT_BREAK, " ")
     width = max(1, len(text) // wanted)
     while len(lines := textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)) > wanted:
