@@ -59,8 +59,13 @@ def numbered(text: str) -> str:
 def restored(output: str, source: str) -> str | None:
     """An output with the marks of its source for their numbers; None where one is missing, twice, or out of order.
 
-    White space beside a mark is that of the source.
+    White space beside a mark is that of the source. An output that says what a model has read is the source, with the
+    line ends in it.
     """
+    if not has_marks(source) and SOFT_BREAK not in source:
+        return output
+    if output.split() == numbered(source).split():
+        return source
     if not has_marks(source):
         return output
     first = _first_number(source)

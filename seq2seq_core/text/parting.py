@@ -48,6 +48,7 @@ def _recut(record: Segmented, cut: Callable[[str], list[str]]) -> Segmented:
                 segments.append(piece)
                 gaps.append("")
         gaps[-1] += following
-        if place in record.inside and not gaps[-1]:
+        if place in record.inside:
             inside.add(len(segments))
+    inside = {place for place in inside if 0 < place < len(segments) and not gaps[place]}
     return dataclasses.replace(record, segments=tuple(segments), gaps=tuple(gaps), inside=frozenset(inside))

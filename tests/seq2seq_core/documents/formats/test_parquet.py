@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from seq2seq_core import storage
 from seq2seq_core.documents import content as content_module
-from seq2seq_core.documents import faithful, parquet, row_groups
+from seq2seq_core.documents import faithful, row_groups
 from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.formats import parquet
 from seq2seq_core.documents.formats.inputs import find_inputs
 from seq2seq_core.documents.formats.parquet import count_rows, read_rows, render_rows
 from seq2seq_core.documents.prediction import Prediction
