@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from xml.sax import saxutils
 
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.outputs.base import OutputFormat, Row
+from seq2seq_core.documents.structured.markup import spelled
 
-_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <tmx version="1.4">
 <header creationtool="seq2seq" creationtoolversion="1" segtype="block" o-tmf="seq2seq" adminlang="en" \
@@ -28,13 +27,9 @@ class TmxUnits(OutputFormat):
     def render(self, rows: Sequence[Row], fields: Fields) -> bytes:
         source, target = map(saxutils.quoteattr, fields.handling.languages)
         units = [
-            f'<tu tuid="{row.record}"><tuv xml:lang={source}><seg>{_escaped(row.text)}</seg></tuv>'
-            f"<tuv xml:lang={target}><seg>{_escaped(row.prediction.text)}</seg></tuv></tu>\n"
+            f'<tu tuid="{row.record}"><tuv xml:lang={source}><seg>{spelled(row.text)}</seg></tuv>'
+            f"<tuv xml:lang={target}><seg>{spelled(row.prediction.text)}</seg></tuv></tu>\n"
             for row in rows
             if row.text and row.text.strip() and row.prediction is not None and row.prediction.text
         ]
         return "".join((_HEAD.format(source=source), *units, _TAIL)).encode("utf-8")
-
-
-def _escaped(text: str) -> str:
-    return saxutils.escape(_NOT_IN_XML.sub("\ufffd", text))
