@@ -43,6 +43,7 @@ from seq2seq_core.terminal import binary, say
 _log = logging.getLogger(__name__)
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
 _CHANGES_NO_RESULT = frozenset({"output", "memory"})
+_UNKNOWN = "und"
 _SMALL_BYTES = 1 << 16
 _WORK = ("seq2seq_core.inference.work",)
 _SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
@@ -108,8 +109,11 @@ class TranslateConfig(TranslatorConfig):
 
     @property
     def _handling(self) -> Handling:
-        source, target = self.languages or (self.source_language, self.target_language)
-        return Handling(self.html_attributes, self.existing == "replace", (source or "und", target or "und"))
+        output = OUTPUTS.get(self.output_format)
+        names_languages = output is not None and output.names_languages
+        known = (self.languages or (self.source_language, self.target_language)) if names_languages else ()
+        source, target = (language or _UNKNOWN for language in known or (None, None))
+        return Handling(self.html_attributes, self.existing == "replace", (source, target))
 
     @property
     def unit_size(self) -> UnitSize:
@@ -227,13 +231,11 @@ def make_job(config: TranslateConfig) -> TranslationJob:
 def provenance_of(config: TranslateConfig) -> Provenance:
     """The model, and the digest of all that shapes every output; a ModelError when there is no model."""
     model = describe_model(config)
-    fields = [
-        config.text_field,
-        config.output_field,
-        config.include,
-        config.output_format,
-        astuple(config.fields.handling),
-    ]
+    fields: list[object] = [config.text_field, config.output_field, config.include]
+    if config.fields.handling != Handling():
+        fields.append(astuple(config.fields.handling))
+    if config.output_format in OUTPUTS:
+        fields.append(config.output_format)
     identity = json.dumps([model.digest, config.identity(), fields], sort_keys=True)
     return Provenance(
         fingerprint=storage.digest_bytes(identity.encode()),

@@ -40,7 +40,7 @@ _CORPORA, _DOCUMENTS, _TRANSCRIPTS = (
 )
 _OTHER_ROOMS = {
     "a corpus format": (_DOCUMENTS, _TRANSCRIPTS),
-    "a document format": (_CORPORA, _TRANSCRIPTS),
+    "a document format": (_CORPORA, _TRANSCRIPTS, f"{_DOCUMENTS}outputs/"),
     "a transcript format": (_CORPORA, _DOCUMENTS),
 }
 """Formats of these rooms have the same names."""

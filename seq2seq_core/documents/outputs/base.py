@@ -42,6 +42,7 @@ class OutputFormat(abc.ABC):
         suffix: What its files end in.
         has_fields: Whether a row has a place for more than one output.
         keeps_n_best: Whether it holds as many outputs as there are, without being asked for them.
+        names_languages: Whether it says which languages texts and outputs are in.
         may_be_packed: Whether it is compressed where the input was.
     """
 
@@ -49,6 +50,7 @@ class OutputFormat(abc.ABC):
     suffix: ClassVar[str]
     has_fields: ClassVar[bool] = False
     keeps_n_best: ClassVar[bool] = False
+    names_languages: ClassVar[bool] = False
     may_be_packed: ClassVar[bool] = True
 
     @abc.abstractmethod

@@ -23,6 +23,7 @@ class TmxUnits(OutputFormat):
 
     called = "TMX"
     suffix = ".tmx"
+    names_languages = True
 
     def render(self, rows: Sequence[Row], fields: Fields) -> bytes:
         source, target = map(saxutils.quoteattr, fields.handling.languages)

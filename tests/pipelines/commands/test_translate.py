@@ -382,7 +382,7 @@ def test_cut_and_looping_outputs_are_counted(echo_model: str, tmp_path: Path, mo
     (tmp_path / "a.txt").write_bytes(b"one\ntwo\nthree\nfour\n")
     translate = Translator.translate
 
-    def doubtful(self: Translator, texts: Sequence[str | None]) -> list[Prediction]:
+    def doubtful(self: Translator, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
         changes: dict[str | None, dict[str, bool]] = {"one": {"finished": False}, "two": {"looping": True}}
         made = translate(self, texts)
         return [dataclasses.replace(p, **changes.get(text, {})) for text, p in zip(texts, made, strict=True)]
