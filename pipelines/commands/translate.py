@@ -41,7 +41,7 @@ from seq2seq_core.terminal import binary, say
 
 _log = logging.getLogger(__name__)
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
-_CHANGES_NO_RESULT = frozenset({"output", "memory"})
+_CHANGES_NO_RESULT = frozenset({"output", "memory", "max_failed_share", "retry_failures"})
 _SMALL_BYTES = 1 << 16
 _WORK = ("seq2seq_core.inference.work",)
 _SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
@@ -70,6 +70,12 @@ class TranslateConfig(TranslatorConfig):
     )
     on_error: OnError = Field(
         "keep", description="a record that cannot be translated: keep its place and go on, or fail: end the run"
+    )
+    max_failed_share: float = Field(
+        1.0, ge=0, le=1, description="share of all records that may fail before the run ends with an error"
+    )
+    retry_failures: bool = Field(
+        False, description="do the records of finished units again that failed, and leave all others as they are"
     )
     unit_records: int = Field(2000, ge=1, le=1 << 31, description="records that are translated and committed together")
     unit_megabytes: int = Field(
@@ -203,6 +209,8 @@ def make_job(config: TranslateConfig) -> TranslationJob:
         on_error=config.on_error,
         translator=config,
         provenance=provenance_of(config),
+        retries=config.retry_failures,
+        most_failed=config.max_failed_share,
     )
 
 

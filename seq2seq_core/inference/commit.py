@@ -14,6 +14,7 @@ from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.table import format_of
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.folder import failures_path, marker_path
+from seq2seq_core.inference.retrying import forget, keep
 from seq2seq_core.inference.unit import UnitTranslation
 
 OnError = Literal["keep", "fail"]
@@ -72,12 +73,18 @@ class UnitEntry(pydantic.BaseModel):
     failures_digest: str | None = None
 
 
-def find_finished(root: str, unit: Committable) -> UnitEntry | None:
-    """The entry of a unit whose output is committed with this fingerprint and still there; None for any other."""
+def find_finished(root: str, unit: Committable, *, without_failures: bool = False) -> UnitEntry | None:
+    """The entry of a unit whose output is committed with this fingerprint and still there; None for any other.
+
+    Args:
+        root: The output folder.
+        unit: The unit.
+        without_failures: Whether one in which records failed is not finished.
+    """
     entry = read_marker(storage.join(root, marker_path(unit.path)))
     if entry is None or entry.fingerprint != unit.fingerprint or not _is_there(root, entry):
         return None
-    return entry
+    return None if without_failures and entry.failed else entry
 
 
 def still_stands(root: str, entry: UnitEntry) -> bool:
@@ -112,7 +119,9 @@ def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error
         )
     data = format_of(unit.file).render(unit.file, translated.content, translated.predictions, fields)
     outputs = [prediction for prediction in translated.predictions if prediction is not None]
-    return commit(
+    if translated.failures:
+        keep(root, unit.path, unit.fingerprint, translated.predictions)
+    entry = commit(
         root,
         unit,
         data,
@@ -120,6 +129,9 @@ def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error
         cut=sum(output.cut for output in outputs),
         looping=sum(output.looping for output in outputs),
     )
+    if not translated.failures:
+        forget(root, unit.path)
+    return entry
 
 
 def commit(

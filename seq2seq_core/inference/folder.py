@@ -19,6 +19,11 @@ def marker_path(output: str) -> str:
     return f"{MARKER_FOLDER}/{output}.json"
 
 
+def kept_path(output: str) -> str:
+    """What was made of the records of an output that did not fail, where others did: see `retrying`."""
+    return f"{MARKER_FOLDER}/{output}.kept"
+
+
 def failures_path(output: str) -> str:
     """The part of the failure ledger that belongs to an output; there is none when no record failed."""
     return f"{FAILURE_FOLDER}/{output}.jsonl"
