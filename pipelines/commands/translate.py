@@ -23,13 +23,13 @@ from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
-from seq2seq_core.documents.fields import Extra, Fields
+from seq2seq_core.documents.fields import MEASURED, QUALITY, Extra, Fields
 from seq2seq_core.documents.inputs import find_inputs
 from seq2seq_core.documents.ranges import InputFile, UnitSize
 from seq2seq_core.documents.table import FORMATS, FormatName, format_of
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
-from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
+from seq2seq_core.inference.folder import FAILURE_FOLDER, FLAG_FOLDER, KEPT_NAMES
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Provenance, doubts_of
 from seq2seq_core.inference.memory import settling
@@ -90,6 +90,9 @@ class TranslateConfig(TranslatorConfig):
             raise ValueError("search.attention is true, but no output format keeps attention")
         if self.search.align:
             raise ValueError("search.align is true, but no output format keeps spans")
+        wanted = MEASURED.intersection(self.include)
+        if wanted and not self.quality:
+            raise ValueError(f"include names {min(wanted)}, which is measured with quality alone: set quality")
         if len(set(self.include)) < len(self.include):
             raise ValueError(f"include names a field twice: {', '.join(self.include)}")
         return self
@@ -97,7 +100,8 @@ class TranslateConfig(TranslatorConfig):
     @property
     def fields(self) -> Fields:
         """The fields that are read and added."""
-        return Fields(self.text_field, self.output_field, self.include)
+        measured = tuple(name for name in QUALITY if name not in self.include) if self.quality else ()
+        return Fields(self.text_field, self.output_field, self.include + measured)
 
     @property
     def unit_size(self) -> UnitSize:
@@ -117,6 +121,7 @@ class TranslateResult:
     skipped_units: int
     cut: int
     looping: int
+    flagged: int = 0
 
     def summary(self) -> str:
         """The last line a user reads."""
@@ -125,7 +130,8 @@ class TranslateResult:
             f"({self.skipped_units:,} units were finished before)"
         )
         doubts = doubts_of("outputs", self.cut, self.looping)
-        return f"{text}; {doubts}" if doubts else text
+        flagged = f"{self.flagged:,} are flagged, see {FLAG_FOLDER}/" if self.flagged else None
+        return "; ".join(part for part in (text, doubts, flagged) if part)
 
 
 def main(call: Call) -> int:
@@ -178,6 +184,7 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         skipped_units=skipped,
         cut=output.cut,
         looping=output.looping,
+        flagged=output.flagged,
     )
 
 

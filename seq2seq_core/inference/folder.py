@@ -10,7 +10,8 @@ UNITS_PATH = f"{MARKER_FOLDER}/plan.json"
 NOTE_PATH = f"{MARKER_FOLDER}/files.json"
 """The outputs that are this program's own."""
 PIECE_FOLDER = f"{MARKER_FOLDER}/.pieces"
-KEPT_NAMES = (MARKER_FOLDER, FAILURE_FOLDER)
+FLAG_FOLDER = "flagged"
+KEPT_NAMES = (MARKER_FOLDER, FAILURE_FOLDER, FLAG_FOLDER)
 """What no output may be called."""
 
 
@@ -27,3 +28,8 @@ def kept_path(output: str) -> str:
 def failures_path(output: str) -> str:
     """The part of the failure ledger that belongs to an output; there is none when no record failed."""
     return f"{FAILURE_FOLDER}/{output}.jsonl"
+
+
+def flags_path(output: str) -> str:
+    """The doubtful records of an output, where rules look for them; there is none when no record is doubtful."""
+    return f"{FLAG_FOLDER}/{output}.jsonl"
