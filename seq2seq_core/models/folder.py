@@ -12,14 +12,16 @@ architecture's numbers are held against the weights before anything of their siz
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pydantic
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, ModelError, TokenizerError
@@ -42,6 +44,7 @@ from seq2seq_core.text.source_text import SourceText
 from seq2seq_core.tokenizer.model import Tokenizer
 
 _NAMED_DIFFERENCES = 3
+_DRAWING: set[object] = {Tensor.normal_, nn.init.normal_}
 
 _UNKNOWN_TEXT = SourceText()
 
@@ -217,8 +220,26 @@ def _weights(model: Seq2Seq) -> dict[str, Tensor]:
 
 def _empty(architecture: ArchitectureConfig, source: EncoderInput, target_vocabulary: int) -> Seq2Seq:
     """A model without memory behind its weights: names and shapes alone."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Undrawn():
         return build_model(architecture, source, target_vocabulary)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no normal numbers: where no memory stands behind weights, that takes PyTorch two seconds of imports."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Call the function, but answer with the tensor as it is where it would be drawn."""
+        del types
+        named = kwargs or {}
+        if func in _DRAWING:
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
 
 
 def _check_weights(tensors: Mapping[str, Tensor], model: Seq2Seq, where: str) -> None:

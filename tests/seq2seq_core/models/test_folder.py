@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -28,6 +30,12 @@ from seq2seq_core.tokenizer.model import Tokenizer
 
 RNN = RnnConfig(embedding_width=6, width=8, decoder_layers=2)
 TRANSFORMER = TransformerConfig(width=8, feed_forward_width=12, heads=2, encoder_layers=1, decoder_layers=1)
+LOADED = """
+import sys
+from seq2seq_core.models.folder import load_model
+load_model(sys.argv[1])
+print("torch._dynamo" in sys.modules)
+"""
 BOTH_WAYS = {
     "config.json",
     "lineage.json",
@@ -152,6 +160,14 @@ def test_saving_and_loading_leave_the_random_numbers_alone(tmp_path: Path, sourc
         save_model(str(tmp_path), model, architecture, source, source, lineage(1))
         load_model(str(tmp_path))
         assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_loading_imports_no_compiler(tmp_path: Path, source: Tokenizer, target: Tokenizer) -> None:
+    """It takes two seconds, and a command that translates a line has none to spare."""
+    for architecture in (RNN, TRANSFORMER):
+        save_model(str(tmp_path), build(architecture, source, target), architecture, source, target, lineage(1))
+        words = [sys.executable, "-c", LOADED, str(tmp_path)]
+        assert subprocess.run(words, check=True, capture_output=True, text=True, timeout=120).stdout == "False\n"
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path, source: Tokenizer, target: Tokenizer) -> None:
