@@ -22,6 +22,8 @@ NEEDS = {
     "docs/follow.md": (),
     "docs/train.md": ("data",),
     "docs/translate.md": ("data", "runs"),
+    "docs/memory.md": ("data", "runs"),
+    "docs/quality.md": ("data", "runs"),
     "docs/models.md": ("data", "runs"),
     "docs/transcribe.md": ("data", "runs"),
     "docs/commands.md": ("data", "runs", "out"),
