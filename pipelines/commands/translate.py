@@ -23,14 +23,14 @@ from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
-from seq2seq_core.documents.fields import Extra, Fields, Handling
+from seq2seq_core.documents.fields import MEASURED, QUALITY, Extra, Fields, Handling
 from seq2seq_core.documents.formats.inputs import find_inputs, refuse_collisions
 from seq2seq_core.documents.formats.table import FORMATS, FormatName, format_of
 from seq2seq_core.documents.outputs.table import OUTPUTS, OutputName, written_as
 from seq2seq_core.documents.ranges import InputFile, UnitSize
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
-from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
+from seq2seq_core.inference.folder import FAILURE_FOLDER, FLAG_FOLDER, KEPT_NAMES
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Provenance, doubts_of
 from seq2seq_core.inference.memory import settling
@@ -42,8 +42,8 @@ from seq2seq_core.terminal import binary, say
 
 _log = logging.getLogger(__name__)
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
-_CHANGES_NO_RESULT = frozenset({"output", "memory"})
 _UNKNOWN = "und"
+_CHANGES_NO_RESULT = frozenset({"output", "memory", "max_failed_share", "retry_failures"})
 _SMALL_BYTES = 1 << 16
 _WORK = ("seq2seq_core.inference.work",)
 _SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
@@ -83,6 +83,12 @@ class TranslateConfig(TranslatorConfig):
     on_error: OnError = Field(
         "keep", description="a record that cannot be translated: keep its place and go on, or fail: end the run"
     )
+    max_failed_share: float = Field(
+        1.0, ge=0, le=1, description="share of all records that may fail before the run ends with an error"
+    )
+    retry_failures: bool = Field(
+        False, description="do the records of finished units again that failed, and leave all others as they are"
+    )
     unit_records: int = Field(2000, ge=1, le=1 << 31, description="records that are translated and committed together")
     unit_megabytes: int = Field(
         64, ge=1, le=1 << 20, description="a unit ends earlier when its text reaches this size, in MiB"
@@ -98,6 +104,9 @@ class TranslateConfig(TranslatorConfig):
             raise ValueError("search.attention is true, but no output format keeps attention")
         if self.search.align:
             raise ValueError("search.align is true, but no output format keeps spans")
+        wanted = MEASURED.intersection(self.include)
+        if wanted and not self.quality:
+            raise ValueError(f"include names {min(wanted)}, which is measured with quality alone: set quality")
         if len(set(self.include)) < len(self.include):
             raise ValueError(f"include names a field twice: {', '.join(self.include)}")
         return self
@@ -105,7 +114,8 @@ class TranslateConfig(TranslatorConfig):
     @property
     def fields(self) -> Fields:
         """The fields that are read and added."""
-        return Fields(self.text_field, self.output_field, self.include, self._handling)
+        measured = tuple(name for name in QUALITY if name not in self.include) if self.quality else ()
+        return Fields(self.text_field, self.output_field, self.include + measured, self._handling)
 
     @property
     def _handling(self) -> Handling:
@@ -133,6 +143,7 @@ class TranslateResult:
     skipped_units: int
     cut: int
     looping: int
+    flagged: int = 0
 
     def summary(self) -> str:
         """The last line a user reads."""
@@ -141,7 +152,8 @@ class TranslateResult:
             f"({self.skipped_units:,} units were finished before)"
         )
         doubts = doubts_of("outputs", self.cut, self.looping)
-        return f"{text}; {doubts}" if doubts else text
+        flagged = f"{self.flagged:,} are flagged, see {FLAG_FOLDER}/" if self.flagged else None
+        return "; ".join(part for part in (text, doubts, flagged) if part)
 
 
 def main(call: Call) -> int:
@@ -194,6 +206,7 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         skipped_units=skipped,
         cut=output.cut,
         looping=output.looping,
+        flagged=output.flagged,
     )
 
 
@@ -225,6 +238,8 @@ def make_job(config: TranslateConfig) -> TranslationJob:
         on_error=config.on_error,
         translator=config,
         provenance=provenance_of(config),
+        retries=config.retry_failures,
+        most_failed=config.max_failed_share,
     )
 
 

@@ -19,15 +19,16 @@ from seq2seq_core.inference.unit import DocumentUnit, UnitContent, UnitTranslati
 class TranslateUnits(beam.PTransform):  # type: ignore[misc]
     """PCollection[DocumentUnit] -> PCollection[UnitTranslation], through Beam's RunInference."""
 
-    def __init__(self, config: TranslatorConfig, digest: str, fields: Fields) -> None:
+    def __init__(self, config: TranslatorConfig, digest: str, fields: Fields, retried: str | None = None) -> None:
+        """`retried` is that of `read_unit`."""
         super().__init__()
         self._handler = UnitHandler(config, digest)
-        self._fields = fields
+        self._fields, self._retried = fields, retried
 
     def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[UnitTranslation]:
         return (
             units
-            | "Read" >> beam.Map(read_unit, self._fields).with_output_types(UnitContent)
+            | "Read" >> beam.Map(read_unit, self._fields, self._retried).with_output_types(UnitContent)
             | "Translate" >> RunInference(self._handler.with_no_batching())
         )
 

@@ -25,6 +25,10 @@ class Prediction:
         flags: The rules that find the output of a segment doubtful.
         given: Segments whose translation was given, so that no model was asked.
         second: Segments whose output is that of a second pass.
+        length_ratio: Characters of the output for each of the source; this and the next are None unless asked for.
+        repetition: Share of the output that stood in it before.
+        copied: Share of it that stands in the source.
+        language: What it is in, where that can be told.
     """
 
     text: str = ""
@@ -39,6 +43,10 @@ class Prediction:
     flags: tuple[str, ...] = ()
     given: int = 0
     second: int = 0
+    length_ratio: float | None = None
+    repetition: float | None = None
+    copied: float | None = None
+    language: str | None = None
 
     def with_texts(self, text: str, n_best: tuple[tuple[str, float], ...]) -> Prediction:
         """The same with its outputs written otherwise."""
@@ -48,6 +56,11 @@ class Prediction:
     def cut(self) -> bool:
         """Whether the length limit cut the output of a segment."""
         return not self.finished
+
+    @property
+    def truncated(self) -> bool | None:
+        """`cut`, of what a model made."""
+        return None if self.score is None else self.cut
 
     @property
     def doubt(self) -> str | None:

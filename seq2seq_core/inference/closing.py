@@ -53,6 +53,7 @@ def reconcile(inputs: Sequence[CountedInput], provenance: Provenance, finished: 
         failed=sum(entry.failed for entry in entries),
         cut=sum(entry.cut for entry in entries),
         looping=sum(entry.looping for entry in entries),
+        flagged=sum(entry.flagged for entry in entries),
         inputs=translated,
         configuration=provenance.configuration,
         software=provenance.software,
@@ -121,5 +122,6 @@ def _translated(counted: CountedInput, outputs: Sequence[UnitEntry]) -> Translat
         failed=sum(entry.failed for entry in outputs),
         cut=sum(entry.cut for entry in outputs),
         looping=sum(entry.looping for entry in outputs),
+        flagged=sum(entry.flagged for entry in outputs),
         outputs=tuple(outputs),
     )

@@ -39,6 +39,7 @@ class TranslatedInput(_Entry):
     failed: int
     cut: int = 0
     looping: int = 0
+    flagged: int = 0
     outputs: tuple[UnitEntry, ...]
 
 
@@ -89,6 +90,7 @@ class Output(Finished):
     called: ClassVar[str] = "translation"
 
     given: tuple[GivenFile, ...] = ()
+    flagged: int = 0
     inputs: tuple[TranslatedInput, ...]
 
     @property

@@ -18,6 +18,7 @@ from seq2seq_core.engines.interface import Engine, PieceTokenizer, TokenIds
 from seq2seq_core.inference.isolation import isolated
 from seq2seq_core.inference.memory.given import Gives
 from seq2seq_core.inference.memory.memory import Memory, Outcome
+from seq2seq_core.inference.quality.records import measured
 from seq2seq_core.inference.quality.terms import Answer, Revises
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import uses_spaces
@@ -48,11 +49,13 @@ class Aids(NamedTuple):
         memory: Answers of the model that are kept.
         given: Translations that go before the model's.
         revises: Looks at the answers.
+        measures: Whether outputs are measured.
     """
 
     memory: Memory | None = None
     given: Gives | None = None
     revises: Revises | None = None
+    measures: bool = False
 
 
 class Translator:
@@ -103,6 +106,12 @@ class Translator:
         other.aids = aids
         return other
 
+    def searching(self, search: SearchConfig) -> Self:
+        """The same with another search."""
+        other = copy.copy(self)
+        other._search = search  # noqa: SLF001 (its own copy)
+        return other
+
     def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
         """Translate thousands of texts in one call; equal segments go through the model once.
 
@@ -128,6 +137,8 @@ class Translator:
             elif text:
                 predictions[i] = Prediction(text)
         found = self._translate(list(usable.values()), is_prose=is_prose)
+        if self.aids.measures:
+            found = measured(list(usable.values()), found)
         for i, prediction in zip(usable, found, strict=True):
             predictions[i] = prediction
         return predictions

@@ -23,6 +23,8 @@ NEEDS = {
     "docs/train.md": ("data",),
     "docs/translate.md": ("data", "runs"),
     "docs/documents.md": ("data", "runs"),
+    "docs/memory.md": ("data", "runs"),
+    "docs/quality.md": ("data", "runs"),
     "docs/models.md": ("data", "runs"),
     "docs/transcribe.md": ("data", "runs"),
     "docs/commands.md": ("data", "runs", "out"),

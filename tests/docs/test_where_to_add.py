@@ -39,11 +39,12 @@ _CORPORA, _DOCUMENTS, _TRANSCRIPTS = (
     f"seq2seq_core/{room}/" for room in ("corpora", "documents", "inference/transcripts")
 )
 _OTHER_ROOMS = {
-    "a corpus format": (_DOCUMENTS, _TRANSCRIPTS),
+    "a corpus format": (_DOCUMENTS, _TRANSCRIPTS, "seq2seq_core/inference/memory/"),
     "a document format": (_CORPORA, _TRANSCRIPTS, f"{_DOCUMENTS}outputs/"),
     "a transcript format": (_CORPORA, _DOCUMENTS),
+    "a cleaning rule": (f"{_DOCUMENTS}fields.py",),
 }
-"""Formats of these rooms have the same names."""
+"""Formats of these rooms have the same names, and so have rules and the fields that measure the same of outputs."""
 
 
 def _entry(name: str, kind: type) -> Entry:

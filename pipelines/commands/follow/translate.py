@@ -7,7 +7,9 @@ translated by that one; the manifest of each says by which.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Self
 
+import pydantic
 from pydantic import Field
 
 from pipelines.commands import here, translate
@@ -42,6 +44,12 @@ class FollowTranslateConfig(TranslateConfig, FollowKeys):
         le=1 << 31,
         description="records that are translated and committed together; behind them an interactive document is seen",
     )
+
+    @pydantic.model_validator(mode="after")
+    def _does_what_lands(self) -> Self:
+        if self.retry_failures:
+            raise ValueError("retry_failures is for outputs that are finished: run translate on them, without --follow")
+        return self
 
 
 def main(call: Call) -> int:
