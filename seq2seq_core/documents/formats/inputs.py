@@ -14,6 +14,7 @@ from seq2seq_core.listing import find_files
 from seq2seq_core.text.languages import is_language_suffix
 
 _SIDES = (".src", ".tgt")
+_BESIDE = frozenset(name for known in FORMATS.values() for name in known.beside)
 
 
 def find_inputs(
@@ -37,7 +38,8 @@ def find_inputs(
     found: dict[str, InputFile] = {}
     for pattern in patterns:
         for file in find_files(pattern, output):
-            found.setdefault(file.identity, _describe(file.url, file.below, format_name))
+            if posixpath.basename(file.url) not in _BESIDE:
+                found.setdefault(file.identity, _describe(file.url, file.below, format_name))
     files = list(found.values())
     refuse_collisions([(file.name, file.suffix, file.where) for file in files], kept)
     for described in files:

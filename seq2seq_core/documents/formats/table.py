@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from seq2seq_core.documents.format import DocumentFormat
+from seq2seq_core.documents.formats.arrow import ArrowFormat
 from seq2seq_core.documents.formats.docx import DocxFormat
 from seq2seq_core.documents.formats.html_file import HtmlFormat
 from seq2seq_core.documents.formats.jsonl import JsonlFormat
@@ -22,6 +23,7 @@ FORMATS: dict[str, DocumentFormat] = {
     "text": TextFormat(),
     "jsonl": JsonlFormat(),
     "parquet": ParquetFormat(),
+    "arrow": ArrowFormat(),
     "plain": PlainFormat(),
     "markdown": MarkdownFormat(),
     "html": HtmlFormat(),
