@@ -260,6 +260,7 @@ def test_shards_of_another_number_of_units_go_and_foreign_files_stay(echo_model:
             command.run(config(echo_model, tmp_path / "in", tmp_path / "out", unit_records=unit_records))
     assert sorted(tree(tmp_path / "out")) == [
         ".units/a-00000-of-00002.txt.json",
+        ".units/a-00000-of-00002.txt.kept",
         ".units/a-00001-of-00002.txt.json",
         ".units/files.json",
         ".units/plan.json",
