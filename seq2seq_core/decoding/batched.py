@@ -13,6 +13,7 @@ from torch import Tensor
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.search import search
 from seq2seq_core.decoding.steps.processor import Processing
+from seq2seq_core.foreign_errors import is_lack_of_memory
 from seq2seq_core.modalities.base import Modality, Ragged
 from seq2seq_core.models.interface import Seq2Seq
 
@@ -89,13 +90,13 @@ def _search(
     options: SearchConfig,
     processing: Sequence[Processing],
 ) -> list[list[Hypothesis]]:
-    """Search one batch; where the device's memory does not hold it, one half after the other."""
+    """Search one batch; where the memory does not hold it, one half after the other."""
     device = next(model.parameters()).device
     source_BS, lengths_B = pad(modality, sequences)
     try:
         return search(model, source_BS.to(device), lengths_B.to(device), options, processing)
-    except torch.OutOfMemoryError:
-        if len(sequences) == 1:
+    except (RuntimeError, MemoryError) as error:
+        if len(sequences) == 1 or not is_lack_of_memory(error):
             raise
     # Outside the handler: the exception's traceback would keep the tensors of the failed try alive.
     torch.cuda.empty_cache()
