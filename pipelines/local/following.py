@@ -11,8 +11,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 
+from pipelines.local.watch import watching
 from seq2seq_core import claims, storage
 from seq2seq_core.kinds import FOLLOW_FOLDER, Work
+from seq2seq_core.landing.ledger import Ledger
+from seq2seq_core.landing.watch import FollowWatch
 
 _MOST_OF_THE_TIME = 5
 _log = logging.getLogger(__name__)
@@ -42,15 +45,24 @@ def follow(step: Callable[[float], bool | None], look_seconds: float, idle_secon
 
 
 @contextlib.contextmanager
-def alone(folder: str, work: Work) -> Iterator[claims.Held]:
-    """Be the only one that follows into an output folder, while the block runs.
+def alone(ledger: Ledger, work: Work, *, is_read: bool = True) -> Iterator[None]:
+    """Be the only one that follows into an output folder, while the block runs, and tell how far that is.
+
+    Args:
+        ledger: That of the folder.
+        work: What is done with what lands.
+        is_read: Whether the block itself reads the ledger again and again.
 
     Raises:
         ClaimError: Another one is at work there.
     """
-    with claims.held(storage.join(folder, FOLLOW_FOLDER), uuid.uuid4().hex, work) as held:
+    folder = ledger.output
+    with (
+        claims.held(storage.join(folder, FOLLOW_FOLDER), uuid.uuid4().hex, work) as held,
+        watching(FollowWatch(ledger, is_read=is_read), held.tell, is_shown=False),
+    ):
         _log.info("%s: following; Ctrl-C ends it, and the same command goes on", storage.redact(folder))
-        yield held
+        yield
 
 
 @contextlib.contextmanager

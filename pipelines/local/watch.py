@@ -23,15 +23,18 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def watching(watch: Watch, tell: Callable[[Progress], None]) -> Iterator[None]:
+def watching(watch: Watch, tell: Callable[[Progress], None], *, is_shown: bool = True) -> Iterator[None]:
     """Show and serve the progress while the block runs, and tell it to the run's claim (`Held.tell`, `Pulse.tell`).
+
+    What has news of its own need not be shown (`is_shown`).
 
     Watches read it from what stands finished on storage, so it is the same on every runner.
     """
     stop = threading.Event()
     with serving() as board:
-        shown = _Bar() if sys.stderr.isatty() and not log_lines.is_json() else _LogLines()
-        displays = [shown, _Told(tell), *([_Told(board.tell)] if board else [])]
+        displays: list[_Display] = [_Told(tell), *([_Told(board.tell)] if board else [])]
+        if is_shown:
+            displays.append(_Bar() if sys.stderr.isatty() and not log_lines.is_json() else _LogLines())
         thread = threading.Thread(target=_follow, args=(watch, stop, displays), name="watch", daemon=True)
         thread.start()
         try:

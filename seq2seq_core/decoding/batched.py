@@ -14,6 +14,7 @@ from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.search import search
 from seq2seq_core.decoding.steps.processor import Processing
+from seq2seq_core.foreign_errors import is_lack_of_memory
 from seq2seq_core.modalities.base import Modality, Ragged
 from seq2seq_core.models.interface import Seq2Seq
 
@@ -106,13 +107,13 @@ class _Batch(NamedTuple):
 def _search(
     model: Seq2Seq, batch: _Batch, options: SearchConfig, processing: Sequence[Processing]
 ) -> list[list[Hypothesis]]:
-    """Search one batch; where the device's memory does not hold it, one half after the other."""
+    """Search one batch; where the memory does not hold it, one half after the other."""
     device = next(model.parameters()).device
     source_BS, lengths_B = pad(batch.modality, batch.sequences)
     try:
         return search(model, source_BS.to(device), lengths_B.to(device), options, processing, batch.demands)
-    except torch.OutOfMemoryError:
-        if len(batch.sequences) == 1:
+    except (RuntimeError, MemoryError) as error:
+        if len(batch.sequences) == 1 or not is_lack_of_memory(error):
             raise
     # Outside the handler: the exception's traceback would keep the tensors of the failed try alive.
     torch.cuda.empty_cache()

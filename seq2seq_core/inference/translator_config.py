@@ -20,7 +20,12 @@ from seq2seq_core.inference.asking.config import DemandsConfig
 from seq2seq_core.inference.asking.demanding import DemandingEngine
 from seq2seq_core.inference.asking.glossary import Glossary, read_glossary
 from seq2seq_core.inference.manifest import ModelEntry
-from seq2seq_core.inference.translator import Translator
+from seq2seq_core.inference.memory.config import MemoryConfig
+from seq2seq_core.inference.memory.given import Given, Place, place_of
+from seq2seq_core.inference.memory.memory import Memory
+from seq2seq_core.inference.quality.flags import FlagConfig, Revision
+from seq2seq_core.inference.translator import Aids, Translator
+from seq2seq_core.models.card import is_own, read_config
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import is_language, uses_spaces
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
@@ -52,6 +57,9 @@ class TranslatorConfig(Config):
         description="of search.n_best hypotheses score: the best; agreement: the one that the others are most like by "
         "chrF (minimum Bayes risk)",
     )
+    memory: MemoryConfig = Field(MemoryConfig(), description="answers that need not be asked of the model")
+    quality: bool = Field(False, description="measure every output, for columns that tell of doubtful ones")
+    flag: FlagConfig = Field(FlagConfig(), description="which outputs are doubtful, and what becomes of them")
 
     @pydantic.model_validator(mode="after")
     def _can_choose_and_demand(self) -> Self:
@@ -69,6 +77,12 @@ class TranslatorConfig(Config):
         if self.source_language is not None:  # it came later: what was made before need not be made again
             options["source_language"] = self.source_language
         options |= self.asked()
+        if given := given_by(self):
+            options["given"] = given.about
+        if self.quality:
+            options["quality"] = True
+        if self.flag.is_asked_for:
+            options["flag"] = {**self.flag.rules, "second": _identity_of(self.second)}
         return {**options, "search": self.search.identity(), "engine": self.engine.identity()}
 
     def asked(self) -> dict[str, Any]:
@@ -76,6 +90,19 @@ class TranslatorConfig(Config):
         demands = self.demands.identity()
         chosen = {} if self.choose == "score" else {"choose": self.choose}
         return ({"demands": demands} if demands else {}) | chosen
+
+    @property
+    def second(self) -> TranslatorConfig | None:
+        """What flagged segments are translated with once more; None: nothing."""
+        second = self.flag.second
+        if second is None or not self.flag.is_asked_for:
+            return None
+        values = {name: getattr(self, name) for name in TranslatorConfig.model_fields}
+        values |= {"search": second.search, "flag": FlagConfig(), "quality": False}
+        values["memory"] = MemoryConfig(url=self.memory.url)
+        if second.model is not None:
+            values |= {"model": second.model, "engine": second.engine or self.engine}
+        return TranslatorConfig(**values).resolved
 
     @property
     def resolved(self) -> Self:
@@ -108,6 +135,22 @@ def describe_model(config: TranslatorConfig) -> ModelEntry:
     except ModelError as error:
         raise _other_engine(config, error) or error from None
     return ModelEntry(url=storage.redact(config.model), digest=found.digest, lineage=found.lineage)
+
+
+def _identity_of(second: TranslatorConfig | None) -> object:
+    return None if second is None else [describe_model(second).digest, second.identity()]
+
+
+def given_by(config: TranslatorConfig) -> Place | None:
+    """The files of translations that go before the model; None where there are none.
+
+    Raises:
+        ConfigError: Nobody tells the languages of the texts.
+        StorageError: A file is missing.
+    """
+    text = read_config(config.model).source_text if config.memory.tmx and is_own(config.model) else SourceText()
+    source = config.segmentation.language or _code(config.source_language) or text.source_language
+    return place_of(config.memory, (source, _code(config.target_language) or text.target_language))
 
 
 def _other_engine(config: TranslatorConfig, error: ModelError) -> ModelError | None:
@@ -148,7 +191,7 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
     languages = Languages(config.source_language, config.target_language)
     engine, prefix = loaded.speaking(languages, storage.redact(config.model))
     engine = _asking(config, engine, loaded, len(prefix))
-    return Translator(
+    translator = Translator(
         engine,
         loaded.source_tokenizer,
         loaded.target_tokenizer,
@@ -157,6 +200,28 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         config.normalize or loaded.source_text.normalize,
         prefix,
         _code(config.target_language) or loaded.source_text.target_language,
+    )
+    return translator.aided(_aids(config, loaded.model_digest, translator))
+
+
+def _aids(config: TranslatorConfig, digest: str, translator: Translator) -> Aids:
+    maker = {
+        "model": digest,
+        "engine": config.engine.identity(),
+        "languages": [config.source_language, config.target_language],
+        **config.asked(),
+    }
+    place, second = given_by(config), config.second
+    memory = Memory(config.memory.url, maker) if config.memory.url else None
+    again: Translator | None = None
+    if second is not None and config.flag.second is not None:
+        is_same = config.flag.second.model is None
+        again = translator.searching(second.search).aided(Aids(memory)) if is_same else load_translator(second)
+    return Aids(
+        memory=memory,
+        given=Given(place) if place else None,
+        revises=Revision(config.flag, again) if config.flag.is_asked_for else None,
+        measures=config.quality,
     )
 
 

@@ -13,11 +13,14 @@ from seq2seq_core.monitoring.asked import METRICS_PORT, address
 from seq2seq_core.monitoring.board import Board
 
 logger = logging.getLogger(__name__)
+_SERVED: list[Board] = []
 
 
 @contextlib.contextmanager
 def serving() -> Iterator[Board | None]:
     """A board that is served while the block runs; None, at no cost, where no port is asked for.
+
+    Work within other work, as a generation is of what follows, has the board of the outer one: there is one port.
 
     Raises:
         ConfigError: The port is not free, or none.
@@ -27,11 +30,16 @@ def serving() -> Iterator[Board | None]:
     if place is None:
         yield None
         return
+    if _SERVED:
+        yield _SERVED[0]
+        return
     board = Board()
     server = _started(board, *place)
+    _SERVED.append(board)
     try:
         yield board
     finally:
+        _SERVED.clear()
         server.shutdown()
         server.server_close()
 

@@ -68,20 +68,26 @@ class Watch(threading.Thread):
 
     def __init__(self, output: Path) -> None:
         super().__init__(daemon=True)
-        self._output, self._known = output, 0
+        self._output, self._known = output, -1
+        self._ended = threading.Event()
         self.seen: dict[int, float] = {}
 
     def run(self) -> None:
         """See Thread."""
-        while True:
-            time.sleep(0.05)
+        while not self._ended.wait(0.05):
             if (self._output / "dataset.json").exists():
                 generations = load_manifest(str(self._output)).generations
                 now = time.time()
-                for generation in generations[self._known :]:
-                    for entry in generation.inputs:
-                        self.seen.setdefault(int(Path(entry.files[0].url).stem), now)
-                self._known = len(generations)
+                for generation in generations:
+                    if generation.index > self._known:
+                        for entry in generation.inputs:
+                            self.seen.setdefault(int(Path(entry.files[0].url).stem), now)
+                self._known = generations[-1].index
+
+    def end(self) -> None:
+        """The last look is over when this returns."""
+        self._ended.set()
+        self.join()
 
 
 def landing(arguments: argparse.Namespace, folder: Path, engine: Sequence[str]) -> Iterator[str]:
@@ -95,6 +101,7 @@ def landing(arguments: argparse.Namespace, folder: Path, engine: Sequence[str]) 
     feeder.start()
     feeder.join()
     process.await_(lambda: len(watch.seen) > files, "all files are published", 300)
+    watch.end()
     process.stop()
     yield f"{files} files in {arguments.seconds:.0f} s, a generation every {arguments.interval:g} s"
     yield told("from landing to published", [watch.seen[number] - at for number, at in feeder.landed.items()])
@@ -141,6 +148,7 @@ def burst(arguments: argparse.Namespace, folder: Path, engine: Sequence[str]) ->
     while len(watch.seen) <= files:
         most = max(most, memory(process))
         time.sleep(0.2)
+    watch.end()
     process.stop()
     moments = sorted({seen - began for seen in watch.seen.values()} - {0.0})
     yield f"{files:,} files at once: {len(moments) - 1} generations, the first {moments[1]:.1f} s, the last "

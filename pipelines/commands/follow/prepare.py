@@ -123,7 +123,7 @@ def run(config: FollowPrepareConfig, beam_arguments: Sequence[str] = ()) -> None
     job = followed(config)
     from pipelines.graphs.follow import prepare as graph
 
-    with alone(config.output, "preparation"):
+    with alone(Ledger(config.output), "preparation", is_read=False):
         graph.run(job, beam_arguments)
 
 
@@ -196,7 +196,7 @@ def _follow_here(config: FollowPrepareConfig, beam_arguments: Sequence[str]) -> 
     ledger = Ledger(config.output)
     lookout = Lookout(zones_of(config), config.landing, ledger)
     batches = Batches(lookout, ledger, config.pace)
-    with alone(config.output, "preparation"), quiet(*_QUIET), contextlib.ExitStack() as stack:
+    with alone(ledger, "preparation"), quiet(*_QUIET), contextlib.ExitStack() as stack:
         with stopping.interrupts_wait():
             from pipelines.graphs import prepare as graph
 

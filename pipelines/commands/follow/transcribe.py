@@ -69,7 +69,7 @@ def run(config: FollowTranscribeConfig, beam_arguments: Sequence[str] = ()) -> N
     zones = [Zone((patterns,), names, config.output) for patterns in (config.interactive, config.input)]
     ledger = Ledger(config.output)
     lookout = Lookout(zones, config.landing, ledger)
-    with alone(config.output, "transcription"):
+    with alone(ledger, "transcription"):
         place = Place(config.output, config.on_error)
         desk = Desk(place, config.landing, ledger, lookout, Transcribing(config).begin)
         follow(desk.step, config.landing.look_seconds, config.idle_seconds)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from seq2seq_core.decoding.demands import NOTHING, Demand
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig, attended
 from seq2seq_core.engines.converted.search import check, library_options, limits
+from seq2seq_core.foreign_errors import is_lack_of_memory
 
 if TYPE_CHECKING:
     import ctranslate2
@@ -176,9 +177,18 @@ class ConvertedEngine:
         """The library's results by the places of the sources; batches run side by side where it has threads."""
         how = library_options(options)
         waiting = [(batch, self._begin(batch, how)) for batch in batches]
-        return {
-            job.place: result.result() for batch, results in waiting for job, result in zip(batch, results, strict=True)
-        }
+        return {place: result for batch, results in waiting for place, result in self._end(batch, results, how).items()}
+
+    def _end(self, batch: list[_Job], results: Any, how: dict[str, Any]) -> dict[int, Any]:
+        """Wait for a batch; where the memory does not hold it, one half after the other."""
+        try:
+            return {job.place: result.result() for job, result in zip(batch, results, strict=True)}
+        except (RuntimeError, MemoryError) as error:
+            if len(batch) == 1 or not is_lack_of_memory(error):
+                raise
+        middle = len(batch) // 2
+        halves = batch[:middle], batch[middle:]
+        return {p: found for half in halves for p, found in self._end(half, self._begin(half, how), how).items()}
 
     def _begin(self, batch: list[_Job], how: dict[str, Any]) -> Any:
         first = [[self._vocabulary.target[i] for i in (*self._frame.first, *job.prefix)] for job in batch]

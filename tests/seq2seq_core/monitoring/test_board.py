@@ -100,3 +100,13 @@ def test_a_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(PORT_VARIABLE, f"127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(ConfigError, match="--metrics-port: metrics cannot be served; found 127"), serving():
             pytest.fail("served")
+
+
+def test_work_within_work_is_told_on_the_same_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setenv(PORT_VARIABLE, f"127.0.0.1:{port}")
+    with serving() as outer:
+        with serving() as inner:
+            assert inner is outer
+        assert answers(port)
+    assert not answers(port)

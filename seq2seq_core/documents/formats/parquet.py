@@ -6,13 +6,12 @@ Units of one row group have a piece each: without them every unit would decode t
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
 from seq2seq_core import storage
-from seq2seq_core.documents.content import MAX_RECORD_BYTES, Content, RecordFailure, decode_texts
+from seq2seq_core.documents.content import Content
 from seq2seq_core.documents.faithful import write_rows
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.format import DocumentFormat
@@ -27,13 +26,11 @@ from seq2seq_core.documents.row_groups import (
     read_batches,
     row_counts,
 )
-from seq2seq_core.errors import InputError
+from seq2seq_core.documents.rows import check_columns, content_of, tables_of, with_answers
 from seq2seq_core.files.damage import FAILURES, check_names, damaged
-from seq2seq_core.files.fields import ambiguous_key, reach, resolve
 from seq2seq_core.files.parquet_footer import read_footer, row_group_spans
 from seq2seq_core.files.seal import size_of
 
-_MOST_BYTES_A_CHARACTER = 4
 _FEW_READINGS = 3
 
 
@@ -89,29 +86,6 @@ def count_rows(file: InputFile, size: UnitSize, fields: Fields) -> CountedInput:
     return CountedInput(file, fingerprint, stored_bytes, ranges)
 
 
-def check_columns(schema: pa.Schema, fields: Fields, where: str) -> None:
-    """Refuse a file without a column of text, or with a column a translation would add.
-
-    Raises:
-        InputError: As said.
-    """
-    fields.refuse_collision(schema.names, where)
-    whole = pa.struct(list(schema))
-    twice, resolved = ambiguous_key(whole, fields.parts), resolve(whole, fields.parts)
-    if twice is not None or resolved is None:
-        raise InputError(
-            f"there is no column {fields.text!r}" if twice is None else f"the column {twice!r} is there more than once",
-            where=where,
-            found=f"columns {', '.join(schema.names)}",
-            advice="Name the column with the text (--text_field NAME)."
-            if twice is None
-            else "Give the text a name of its own.",
-        )
-    kind = resolved[1]
-    if not _is_text(kind):
-        raise InputError(f"the column {fields.text!r} holds no text", where=where, found=kind, expected="string")
-
-
 def read_rows(file: InputFile, part: RecordRange, fields: Fields) -> Content[pa.Table]:
     """A range of rows; null is no failure, bytes that are not UTF-8 are.
 
@@ -124,8 +98,7 @@ def read_rows(file: InputFile, part: RecordRange, fields: Fields) -> Content[pa.
             table = pa.Table.from_batches(read_batches(file, part, parquet), parquet.schema_arrow)
     if table.num_rows != part.records:
         raise changed(file, part, f"{table.num_rows:,} rows", f"{part.records:,} rows", "rows")
-    texts, failures = _texts(table, fields)
-    return Content(texts, failures, table)
+    return content_of(table, fields)
 
 
 def render_rows(
@@ -136,11 +109,7 @@ def render_rows(
     Raises:
         InputError: A column would not be what it was.
     """
-    table = content.carrier
-    rows = [fields.values(prediction) for prediction in predictions]
-    for position, (name, kind) in enumerate(zip(fields.added, fields.types, strict=True)):
-        table = table.append_column(pa.field(name, kind), pa.array([row[position] for row in rows], kind))
-    return write_rows(table, file.where)
+    return write_rows(with_answers(content, predictions, fields), file.where)
 
 
 def _copy_rows(file: InputFile, urls: dict[RecordRange, str]) -> None:
@@ -149,42 +118,5 @@ def _copy_rows(file: InputFile, urls: dict[RecordRange, str]) -> None:
     first, last = parts[0], parts[-1]
     whole = dataclasses.replace(first, records=last.first + last.records - first.first)
     with open_range(file, whole) as parquet:
-        for part, table in _tables(read_batches(file, whole, parquet), parts, parquet.schema_arrow):
+        for part, table in tables_of(read_batches(file, whole, parquet), parts, parquet.schema_arrow):
             publish_rows(urls[part], table)
-
-
-def _tables(
-    batches: Iterator[pa.RecordBatch], parts: Sequence[RecordRange], schema: pa.Schema
-) -> Iterator[tuple[RecordRange, pa.Table]]:
-    """The rows of each range, out of batches that begin with the first; no more is held than a range and a batch."""
-    begin = end = parts[0].first
-    held: deque[pa.RecordBatch] = deque()
-    waiting = deque(parts)
-    for batch in batches:
-        held.append(batch)
-        end += len(batch)
-        while waiting and waiting[0].first + waiting[0].records <= end:
-            part = waiting.popleft()
-            yield part, pa.Table.from_batches(held, schema).slice(part.first - begin, part.records)
-        while held and (not waiting or begin + len(held[0]) <= waiting[0].first):
-            begin += len(held.popleft())
-
-
-def _texts(table: pa.Table, fields: Fields) -> tuple[list[str | None], list[RecordFailure]]:
-    resolved = resolve(pa.struct(list(table.schema)), fields.parts)
-    if resolved is None:
-        raise InputError(f"there is no column {fields.text!r}")
-    (top, *below), kind = resolved
-    column = pa.chunked_array([reach(chunk, tuple(below)) for chunk in table.column(top).chunks], kind)
-    try:
-        texts: list[str | None] = column.to_pylist()
-    except UnicodeDecodeError:
-        return decode_texts(column.cast(pa.large_binary()).to_pylist())
-    if any(len(text) > MAX_RECORD_BYTES // _MOST_BYTES_A_CHARACTER for text in texts if text):
-        return decode_texts(column.cast(pa.large_binary()).to_pylist())
-    return texts, []
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    bare = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(bare) or pa.types.is_large_string(bare) or pa.types.is_string_view(bare))

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.documents import content as content_module
-from seq2seq_core.documents import jsonl, ranges
+from seq2seq_core.documents import ranges
 from seq2seq_core.documents.content import Content
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
-from seq2seq_core.documents.jsonl import count_jsonl, doubt_jsonl, parse_jsonl, render_jsonl
-from seq2seq_core.documents.parquet import count_rows, read_rows
+from seq2seq_core.documents.formats import jsonl
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.jsonl import count_jsonl, doubt_jsonl, parse_jsonl, render_jsonl
+from seq2seq_core.documents.formats.parquet import count_rows, read_rows
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import InputFile, UnitSize
 from seq2seq_core.errors import InputError

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from seq2seq_core import storage
 from seq2seq_core.documents import content as content_module
-from seq2seq_core.documents import faithful, parquet, row_groups
+from seq2seq_core.documents import faithful, row_groups, rows
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
-from seq2seq_core.documents.parquet import count_rows, read_rows, render_rows
+from seq2seq_core.documents.formats import parquet
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.parquet import count_rows, read_rows, render_rows
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import InputFile, RecordRange, UnitSize
 from seq2seq_core.errors import InputError
@@ -224,7 +225,7 @@ def test_a_damaged_page_is_named_with_its_rows(tmp_path: Path, compression: str)
 
 
 def test_a_text_longer_than_a_record_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (content_module, parquet):
+    for module in (content_module, rows):
         monkeypatch.setattr(module, "MAX_RECORD_BYTES", 40)
     file = write(tmp_path / "a.parquet", pa.table({"text": ["one", "x" * 41, "x" * 40, None]}))
     content = read_rows(file, ranges(file)[0], FIELDS)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core import storage
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
 from seq2seq_core.errors import ConfigError, InputError, StorageError
 
 OUTPUT = "elsewhere"
@@ -121,7 +121,7 @@ def test_nothing_there_and_nothing_but_hidden_files(tmp_path: Path) -> None:
         find_inputs([touch(tmp_path, "_SUCCESS", ".x/a.txt")], None, OUTPUT)
 
 
-@pytest.mark.parametrize(("name", "is_text"), [("a.de", True), ("a.pl", True), ("a.src", True), ("a.md", False)])
+@pytest.mark.parametrize(("name", "is_text"), [("a.de", True), ("a.pl", True), ("a.src", True), ("a.sh", False)])
 def test_a_suffix_is_a_language_when_it_is_one(tmp_path: Path, name: str, is_text: bool) -> None:
     root = touch(tmp_path, name)
     if is_text:

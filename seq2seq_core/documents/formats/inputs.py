@@ -6,14 +6,15 @@ import posixpath
 from collections.abc import Collection, Sequence
 
 from seq2seq_core import storage
+from seq2seq_core.documents.formats.table import FORMATS, name_by_suffix
 from seq2seq_core.documents.ranges import InputFile
-from seq2seq_core.documents.table import FORMATS, name_by_suffix
 from seq2seq_core.errors import ConfigError, InputError
 from seq2seq_core.files.compression import without_codec
 from seq2seq_core.listing import find_files
 from seq2seq_core.text.languages import is_language_suffix
 
 _SIDES = (".src", ".tgt")
+_BESIDE = frozenset(name for known in FORMATS.values() for name in known.beside)
 
 
 def find_inputs(
@@ -37,7 +38,8 @@ def find_inputs(
     found: dict[str, InputFile] = {}
     for pattern in patterns:
         for file in find_files(pattern, output):
-            found.setdefault(file.identity, _describe(file.url, file.below, format_name))
+            if posixpath.basename(file.url) not in _BESIDE:
+                found.setdefault(file.identity, _describe(file.url, file.below, format_name))
     files = list(found.values())
     refuse_collisions([(file.name, file.suffix, file.where) for file in files], kept)
     for described in files:

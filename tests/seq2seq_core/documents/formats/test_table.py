@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.formats.table import FORMATS, format_of, name_by_suffix
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import InputFile, UnitSize
-from seq2seq_core.documents.table import FORMATS, format_of, name_by_suffix
 
 FIELDS = Fields("text", "translation")
 EXAMPLES = {"text": b"one\ntwo\n", "jsonl": b'{"text": "one"}\n{"text": "two"}\n'}
@@ -42,7 +42,7 @@ def test_what_is_read_is_rendered_again(tmp_path: Path, name: str) -> None:
 
 def test_documents_are_read_without_tokenizer_segmenter_and_engine() -> None:
     """And none of their libraries is loaded."""
-    script = "import sys; from seq2seq_core.documents import inputs, table; print(*sorted(sys.modules))"
+    script = "import sys; from seq2seq_core.documents.formats import inputs, table; print(*sorted(sys.modules))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
     assert not loaded & {"torch", "apache_beam", "sentencepiece", "sentencex", "ftfy"}

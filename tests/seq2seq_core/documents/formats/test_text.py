@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from seq2seq_core.documents.formats.text import parse_text, render_text
 from seq2seq_core.documents.prediction import Prediction
-from seq2seq_core.documents.text import parse_text, render_text
 
 MARK = b"\xef\xbb\xbf"
 
