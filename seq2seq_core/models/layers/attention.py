@@ -109,8 +109,7 @@ class SelfAttention(nn.Module):
     def step(self, x_BQD: Tensor, past: Past, length: int, hidden: Tensor | None) -> tuple[Tensor, Past]:
         """Contexts (B x Q x D) over the first `length` positions of `past` and these, and the past of the next step.
 
-        `hidden` (bool, broadcast to B x H x Q x K) is True where attention may not go. For so few queries two products
-        of matrices are three times as fast on CPU as the fused kernel.
+        `hidden` (bool, broadcast to B x H x Q x K) is True where attention may not go.
         """
         parts_3BHQC = split_heads(self.input(x_BQD), self.heads, parts=3)
         past = past.extended(length, parts_3BHQC[1:])
