@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -50,6 +50,27 @@ class Config(pydantic.BaseModel):
         """Text that stands for a number is one by now."""
         _check_fields(type(self), self.__dict__)
         return self
+
+
+class Grown(Config):
+    """A configuration some of whose keys are younger than what was written of it: they are told where they are set.
+
+    So what does not use them keeps its bytes and its name, and what was begun before there were any goes on.
+    """
+
+    younger: ClassVar[frozenset[str]] = frozenset()
+
+    @pydantic.model_serializer(mode="wrap")
+    def _as_before(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        usual = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in type(self).model_fields.items()
+            if name in self.younger
+        }
+        return {
+            name: value for name, value in values.items() if name not in usual or getattr(self, name) != usual[name]
+        }
 
 
 C = TypeVar("C", bound=Config)

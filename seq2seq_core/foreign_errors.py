@@ -31,7 +31,7 @@ _LIBRARIES = frozenset(
 _LESS = "Do less at once: fewer processes, smaller batches or units."
 _LONGEST_SHOWN = 200
 _MEMORY = ("OutOfMemoryError", "MemoryError")
-_NO_MEMORY = re.compile(r"can't allocate memory|out of memory", re.IGNORECASE)
+_NO_MEMORY = re.compile(r"can't allocate|not enough memory|out of memory|bad_alloc", re.IGNORECASE)
 _NO_MODULE = re.compile(r"No module named '([^']+)'")
 _OWN = frozenset({"pipelines", "seq2seq_core"})
 _SYSTEM = re.compile(r"\[Errno (\d+)\] (.*?)(?:: '(.*)')?$", re.DOTALL)
@@ -52,8 +52,7 @@ def ours(error: BaseException, command: str | None = None) -> Seq2SeqError | Non
         return _system(error.errno, error.strerror or str(error), _name(error.filename))
     if isinstance(error, UnicodeEncodeError | UnicodeDecodeError) and len(error.object) <= _LONGEST_SHOWN:
         return _unicode(type(error).__name__, repr(error.object))
-    lineage = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
-    return _by_lineage(lineage, str(error))
+    return _by_lineage(_lineage(error), str(error))
 
 
 def from_text(kind: str, message: str) -> Seq2SeqError | None:
@@ -73,13 +72,27 @@ def from_text(kind: str, message: str) -> Seq2SeqError | None:
     return _by_lineage([kind], message)
 
 
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether the memory of the machine, or of its GPU, has run out: less at once may fit."""
+    return _tells_of_memory(_lineage(error), str(error))
+
+
+def _tells_of_memory(lineage: list[str], message: str) -> bool:
+    is_named_so = any(kind.rpartition(".")[2] in _MEMORY for kind in lineage)
+    return is_named_so or ("builtins.RuntimeError" in lineage and _NO_MEMORY.search(message) is not None)
+
+
+def _lineage(error: BaseException) -> list[str]:
+    return [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
+
+
 def _by_lineage(lineage: list[str], message: str) -> Seq2SeqError | None:
     first = lineage[0].rpartition(".")[2]
     for kind in lineage:
         tell = _TOLD.get(kind)
         if tell is not None:
             return tell(first, message)
-    if first in _MEMORY or ("builtins.RuntimeError" in lineage and _NO_MEMORY.search(message)):
+    if _tells_of_memory(lineage, message):
         return _memory(first, message)
     if _LIBRARIES.intersection(lineage):
         return InputError("something cannot be read or reached", found=f"{first}: {message}" if message else first)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import pytest
 
 from seq2seq_core.corpora.formats.table import FORMATS as CORPUS_FORMATS
-from seq2seq_core.documents.table import FORMATS as DOCUMENT_FORMATS
+from seq2seq_core.documents.formats.table import FORMATS as DOCUMENT_FORMATS
 from seq2seq_core.engines.table import ENGINES
 from seq2seq_core.modalities.table import MODALITIES
 from seq2seq_core.models.registry import FAMILIES
@@ -50,7 +50,7 @@ class Table(NamedTuple):
 
 TABLES = (
     Table(CORPUS_FORMATS, ("format", "suffix"), ("text", "tmx"), ("seq2seq_core/corpora/formats/table.py",)),
-    Table(DOCUMENT_FORMATS, ("format", "suffix"), ("text",), ("seq2seq_core/documents/table.py",)),
+    Table(DOCUMENT_FORMATS, ("format", "suffix"), ("text",), ("seq2seq_core/documents/formats/table.py",)),
     Table(MODALITIES, ("modality",), ("text", "audio"), ("seq2seq_core/modalities/table.py",)),
     Table(ENGINES, ("kind", "engine"), ("torch", "echo", "auto"), ("seq2seq_core/engines/table.py",)),
     Table(FAMILIES, ("family", "architecture"), (), ("seq2seq_core/models/registry.py",)),

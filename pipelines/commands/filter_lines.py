@@ -9,10 +9,12 @@ from typing import IO, Self
 import pydantic
 
 from seq2seq_core.documents.content import MAX_RECORD_BYTES, Content
+from seq2seq_core.documents.formats.text import parse_text, render_text
 from seq2seq_core.documents.prediction import Prediction
-from seq2seq_core.documents.text import parse_text, render_text
 from seq2seq_core.errors import IncompleteError, StorageError
-from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
+from seq2seq_core.inference.memory.given import index
+from seq2seq_core.inference.memory.settling import settle
+from seq2seq_core.inference.translator_config import TranslatorConfig, given_by, load_translator
 from seq2seq_core.inference.unit import Translates
 from seq2seq_core.terminal import cannot_write, silence
 
@@ -28,10 +30,11 @@ class FilterConfig(TranslatorConfig):
     @pydantic.model_validator(mode="after")
     def _one_output_a_line(self) -> Self:
         search = self.search
-        if search.n_best > 1 or search.attention or search.align:
+        if search.keeps_attention or (search.n_best > 1 and self.choose == "score"):
             raise ValueError(
-                f"a line has one output, no attention and no spans, but search.n_best is {search.n_best}, "
-                f"search.attention {search.attention} and search.align {search.align}"
+                f"a line has one output, no attention and no alignment, but search.n_best is {search.n_best}, "
+                f"search.attention {search.attention}, search.align {search.align} and search.alignment "
+                f"{search.alignment}"
             )
         return self
 
@@ -53,12 +56,17 @@ def translate_lines(config: FilterConfig, source: IO[bytes], target: IO[bytes]) 
         IncompleteError: At the end, when lines have failed.
         StorageError: `target` takes no more, or `source` cannot be read.
     """
+    given = given_by(config)
+    if given is not None:
+        index(given)
     translator = load_translator(config)
     try:
         failed = filter_lines(translator, source, target)
     except BrokenPipeError:
         silence(target)
         return EXIT_BROKEN_PIPE
+    if config.memory.url:
+        settle(config.memory.url)
     if failed:
         raise IncompleteError(f"{failed:,} lines were not translated", where="standard input")
     return 0

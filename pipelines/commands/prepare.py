@@ -54,6 +54,7 @@ _OF_ONE_CORPUS = (
     "target_field",
     "text_field",
     "score_field",
+    "min_score",
     "source_language",
     "target_language",
     "audio_root",
@@ -91,6 +92,7 @@ class PrepareConfig(Recipe):
     target_field: str | int | None = Field(None, description="of the one corpus: see corpora.target_field")
     text_field: str | int | None = Field(None, description="of the one corpus: see corpora.text_field")
     score_field: str | int | None = Field(None, description="of the one corpus: see corpora.score_field")
+    min_score: float | None = Field(None, ge=-1e12, le=1e12, description="of the one corpus: see corpora.min_score")
     audio_root: Location | None = Field(None, description="of the one corpus: see corpora.audio_root")
     split: str | None = Field(None, description="of the one corpus: see corpora.split")
     source_language: str | None = Field(None, description="of the one corpus: language of the source side (en, pt-BR)")

@@ -29,6 +29,9 @@ class ReportConfig(Config):
     sources: tuple[Location, ...] = Field((), description="text files that were translated")
     hypotheses: tuple[Location, ...] = Field((), description="their translations; or transcripts, see task")
     references: tuple[Location, ...] = Field((), description="their references")
+    translated: Location | None = Field(
+        None, description="output folder of `translate`: counts, failures, flagged outputs, lengths, speed, files"
+    )
     task: Literal["text", "asr"] = Field(
         "text", description="asr: hypotheses and references are transcripts, as `score` takes them, without sources"
     )
@@ -82,6 +85,7 @@ def collect(config: ReportConfig) -> ReportData:
     from seq2seq_core.report.data import ReportData
     from seq2seq_core.report.lineage import lineage_of
     from seq2seq_core.report.metrics import load_metrics
+    from seq2seq_core.report.output_folder import look_at_output
     from seq2seq_core.report.translations import read_transcripts, read_translations, spread
 
     dataset = Dataset.open(config.dataset) if config.dataset else None
@@ -97,6 +101,7 @@ def collect(config: ReportConfig) -> ReportData:
         scores=translated.scores,
         examples=spread(translated.rows, config.examples),
         attention=_attention(config.model, translated.rows) if config.model and config.sources else None,
+        translation=look_at_output(config.translated, config.examples) if config.translated else None,
         lineage=lineage_of(config.model) if config.model else (),
     )
 

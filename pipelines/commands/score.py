@@ -1,6 +1,6 @@
 """`seq2seq score`: files of hypotheses and references in; BLEU, chrF and exact matches, or WER and CER, out.
 
-With a bar that the scores have to reach, the exit code says whether they do.
+With a bar that the scores have to reach, the exit code says whether they do. With a model, `score_pairs` has the rest.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pydantic
 from pydantic import Field
 
 from pipelines.commands.call import Call
+from pipelines.commands.score_pairs import PairsConfig, score_pairs
 from seq2seq_core.config import Config, Location
 from seq2seq_core.metrics.bar import check_bars
 from seq2seq_core.terminal import say
@@ -39,16 +40,16 @@ class Maximum(Config):
     cer: _Percent | None = Field(None, description="percent")
 
 
-class ScoreConfig(Config):
-    """What `seq2seq score` compares, and how."""
+class ScoreConfig(PairsConfig):
+    """What `seq2seq score` compares, and how; or the pairs that a model scores."""
 
     hypotheses: tuple[Location, ...] = Field(
-        min_length=1,
+        (),
         description="files or globs: a segment a line, in order; or .jsonl, .json and .tsv with text, and perhaps id "
         "and speaker",
     )
     references: tuple[Location, ...] = Field(
-        min_length=1,
+        (),
         description="likewise; where both have ids they are matched by these, and what is missing counts as empty",
     )
     task: Literal["text", "asr"] = Field("text", description="text: BLEU, chrF, exact matches; asr: WER and CER")
@@ -71,6 +72,17 @@ class ScoreConfig(Config):
     maximum: Maximum = Maximum()
 
     @pydantic.model_validator(mode="after")
+    def _compares_or_scores(self) -> Self:
+        both = bool(self.hypotheses) and bool(self.references)
+        if self.model is None and not both:
+            raise ValueError("give hypotheses and references, or model and the pairs that it scores")
+        if self.model is not None and (self.hypotheses or self.references):
+            raise ValueError("give hypotheses and references, or model; found both")
+        if self.model is not None and self.source is None and self.path is None:
+            raise ValueError("give source and target, or path: the pairs that the model scores")
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _bars_are_of_the_task(self) -> Self:
         name, idle = ("minimum", self.minimum) if self.task == "asr" else ("maximum", self.maximum)
         if _bars(idle):
@@ -81,6 +93,9 @@ class ScoreConfig(Config):
 def main(call: Call) -> int:
     """Hypotheses against references."""
     config = call.load(ScoreConfig)
+    if config.model is not None:
+        say(score_pairs(config))
+        return 0
     from seq2seq_core.metrics.utterances import match, read_utterances
 
     matched = match(read_utterances(config.hypotheses), read_utterances(config.references))

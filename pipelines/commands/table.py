@@ -81,11 +81,12 @@ COMMANDS = {
         ),
         Command(
             name="score",
-            summary="BLEU and chrF, or WER and CER (--task asr), with signatures.",
+            summary="BLEU and chrF, or WER and CER (--task asr), with signatures; what a model thinks of pairs.",
             main="pipelines.commands.score:main",
             config="pipelines.commands.score:ScoreConfig",
             usage="seq2seq score [--task asr] --hypotheses FILES --references FILES",
-            notes="With --minimum.bleu 30 or --maximum.wer 10 the exit code is 4 where the score misses it.",
+            notes="With --minimum.bleu 30 or --maximum.wer 10 the exit code is 4 where the score misses it.\n"
+            "With --model FOLDER --source FILE --target FILE --output FILE.jsonl each pair gets its cross-entropy.",
         ),
         Command(
             name="accept",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
 from typing import Literal, Self
 
 import pydantic
@@ -22,22 +23,27 @@ from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
-from seq2seq_core.documents.fields import Extra, Fields
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.fields import MEASURED, QUALITY, Extra, Fields, Handling
+from seq2seq_core.documents.formats.inputs import find_inputs, refuse_collisions
+from seq2seq_core.documents.formats.table import FORMATS, FormatName, format_of
+from seq2seq_core.documents.outputs.table import OUTPUTS, OutputName, written_as
 from seq2seq_core.documents.ranges import InputFile, UnitSize
-from seq2seq_core.documents.table import FORMATS, FormatName, format_of
 from seq2seq_core.errors import ConfigError, IncompleteError
 from seq2seq_core.inference.commit import OnError
-from seq2seq_core.inference.folder import FAILURE_FOLDER, KEPT_NAMES
+from seq2seq_core.inference.folder import FAILURE_FOLDER, FLAG_FOLDER, KEPT_NAMES
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Provenance, doubts_of
-from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model
+from seq2seq_core.inference.memory import settling
+from seq2seq_core.inference.memory.given import index
+from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, given_by
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.software import versions
 from seq2seq_core.terminal import binary, say
 
+_log = logging.getLogger(__name__)
 _SOFTWARE = ("seq2seq", "apache-beam", "numpy", "pyarrow", "sentencepiece")
-_CHANGES_NO_RESULT = frozenset({"output"})
+_UNKNOWN = "und"
+_CHANGES_NO_RESULT = frozenset({"output", "memory", "max_failed_share", "retry_failures"})
 _SMALL_BYTES = 1 << 16
 _WORK = ("seq2seq_core.inference.work",)
 _SUFFIXES = ", ".join(suffix for described in FORMATS.values() for suffix in described.suffixes)
@@ -64,8 +70,24 @@ class TranslateConfig(TranslatorConfig):
     include: tuple[Extra, ...] = Field(
         (), description=f"{_WITH_FIELDS}: more fields to add, named OUTPUT_FIELD_score and so on"
     )
+    output_format: Literal["same"] | OutputName = Field(
+        "same", description="same: that of the input; others have a row a record, and what else the input held is left"
+    )
+    languages: tuple[str, str] | None = Field(
+        None, description="TMX: the languages of texts and translations; default: source_language, target_language"
+    )
+    html_attributes: tuple[str, ...] = Field(
+        (), description="HTML: attributes whose values are translated, too, such as alt and title"
+    )
+    existing: Literal["keep", "replace"] = Field("keep", description="XLIFF, PO: translations that stand there already")
     on_error: OnError = Field(
         "keep", description="a record that cannot be translated: keep its place and go on, or fail: end the run"
+    )
+    max_failed_share: float = Field(
+        1.0, ge=0, le=1, description="share of all records that may fail before the run ends with an error"
+    )
+    retry_failures: bool = Field(
+        False, description="do the records of finished units again that failed, and leave all others as they are"
     )
     unit_records: int = Field(2000, ge=1, le=1 << 31, description="records that are translated and committed together")
     unit_megabytes: int = Field(
@@ -74,12 +96,17 @@ class TranslateConfig(TranslatorConfig):
 
     @pydantic.model_validator(mode="after")
     def _asks_for_what_it_keeps(self) -> Self:
-        if self.search.n_best > 1 and "n_best" not in self.include:
+        output = OUTPUTS.get(self.output_format)
+        keeps_n_best = "n_best" in self.include or (output is not None and output.keeps_n_best)
+        if self.search.n_best > 1 and not keeps_n_best and self.choose == "score":
             raise ValueError(f"search.n_best is {self.search.n_best}, but include is {self.include}: add n_best to it")
         if self.search.attention:
             raise ValueError("search.attention is true, but no output format keeps attention")
-        if self.search.align:
-            raise ValueError("search.align is true, but no output format keeps spans")
+        if self.search.align or self.search.alignment:
+            raise ValueError("search.align or search.alignment is true, but no output format keeps it")
+        wanted = MEASURED.intersection(self.include)
+        if wanted and not self.quality:
+            raise ValueError(f"include names {min(wanted)}, which is measured with quality alone: set quality")
         if len(set(self.include)) < len(self.include):
             raise ValueError(f"include names a field twice: {', '.join(self.include)}")
         return self
@@ -87,7 +114,16 @@ class TranslateConfig(TranslatorConfig):
     @property
     def fields(self) -> Fields:
         """The fields that are read and added."""
-        return Fields(self.text_field, self.output_field, self.include)
+        measured = tuple(name for name in QUALITY if name not in self.include) if self.quality else ()
+        return Fields(self.text_field, self.output_field, self.include + measured, self._handling)
+
+    @property
+    def _handling(self) -> Handling:
+        output = OUTPUTS.get(self.output_format)
+        names_languages = output is not None and output.names_languages
+        known = (self.languages or (self.source_language, self.target_language)) if names_languages else ()
+        source, target = (language or _UNKNOWN for language in known or (None, None))
+        return Handling(self.html_attributes, self.existing == "replace", (source, target))
 
     @property
     def unit_size(self) -> UnitSize:
@@ -107,6 +143,7 @@ class TranslateResult:
     skipped_units: int
     cut: int
     looping: int
+    flagged: int = 0
 
     def summary(self) -> str:
         """The last line a user reads."""
@@ -115,7 +152,8 @@ class TranslateResult:
             f"({self.skipped_units:,} units were finished before)"
         )
         doubts = doubts_of("outputs", self.cut, self.looping)
-        return f"{text}; {doubts}" if doubts else text
+        flagged = f"{self.flagged:,} are flagged, see {FLAG_FOLDER}/" if self.flagged else None
+        return "; ".join(part for part in (text, doubts, flagged) if part)
 
 
 def main(call: Call) -> int:
@@ -150,7 +188,8 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
             from pipelines.graphs import translate as graph
 
         shared = None if workers is HERE else workers  # this thread is Beam's own, too
-        output, skipped = graph.run(_sharing_cores(job, shared), shared, beam_arguments)
+        with _remembering(config.memory.url):
+            output, skipped = graph.run(_sharing_cores(job, shared), shared, beam_arguments)
     if output.failed:
         raise IncompleteError(
             f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
@@ -167,7 +206,18 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
         skipped_units=skipped,
         cut=output.cut,
         looping=output.looping,
+        flagged=output.flagged,
     )
+
+
+@contextlib.contextmanager
+def _remembering(memory: str | None) -> Iterator[None]:
+    """Put what a memory has become in order when the block ends well, and say what it is."""
+    before = settling.count(memory) if memory else 0
+    yield
+    if memory:
+        settling.settle(memory)
+        _log.info("%s", settling.told(memory, before))
 
 
 def make_job(config: TranslateConfig) -> TranslationJob:
@@ -177,6 +227,9 @@ def make_job(config: TranslateConfig) -> TranslationJob:
         Seq2SeqError: No such input, two inputs of one output, no model.
     """
     config = config.resolved
+    given = given_by(config)
+    if given is not None:
+        index(given)
     return TranslationJob(
         output=config.output,
         files=tuple(_find_files(config)),
@@ -185,17 +238,24 @@ def make_job(config: TranslateConfig) -> TranslationJob:
         on_error=config.on_error,
         translator=config,
         provenance=provenance_of(config),
+        retries=config.retry_failures,
+        most_failed=config.max_failed_share,
     )
 
 
 def provenance_of(config: TranslateConfig) -> Provenance:
     """The model, and the digest of all that shapes every output; a ModelError when there is no model."""
     model = describe_model(config)
-    fields = [config.text_field, config.output_field, config.include]
+    fields: list[object] = [config.text_field, config.output_field, config.include]
+    if config.fields.handling != Handling():
+        fields.append(astuple(config.fields.handling))
+    if config.output_format in OUTPUTS:
+        fields.append(config.output_format)
     identity = json.dumps([model.digest, config.identity(), fields], sort_keys=True)
     return Provenance(
         fingerprint=storage.digest_bytes(identity.encode()),
         model=model,
+        given=given.files if (given := given_by(config)) else (),
         configuration=configuration.redacted(config, without=_CHANGES_NO_RESULT),
         software=versions((*_SOFTWARE, *config.engine.software)),
     )
@@ -220,14 +280,23 @@ def _sharing_cores(job: TranslationJob, workers: Workers | None) -> TranslationJ
 def _find_files(config: TranslateConfig) -> list[InputFile]:
     format_name = config.format if config.format in FORMATS else None
     files = find_inputs(config.input, format_name, config.output, KEPT_NAMES)
-    bare = next((file for file in files if not format_of(file).has_fields), None)
+    output = OUTPUTS.get(config.output_format)
+    if output is not None:
+        files = [written_as(file, config.output_format) for file in files]
+        refuse_collisions([(file.name, file.suffix, file.where) for file in files], KEPT_NAMES)
+    bare = next((file for file in files if not (output or format_of(file)).has_fields), None)
     if bare is not None and config.include:
         raise ConfigError(
-            f"a {format_of(bare).called} file has no place for more fields",
+            f"a {(output or format_of(bare)).called} file has no place for more fields",
             where=bare.where,
             found=f"include = {', '.join(config.include)}",
             advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",
         )
+    memory = config.memory.url
+    inside = next((file for file in files if memory and storage.is_within(file.url, memory)), None)
+    if inside is not None:
+        advice = "Choose a folder outside the inputs."
+        raise ConfigError("an input stands in the memory", where=inside.where, found=memory, advice=advice)
     return files
 
 

@@ -22,13 +22,13 @@ from pipelines.local.workers import Workers
 from seq2seq_core import storage
 from seq2seq_core.claims import held
 from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.inference.closing import close_output
 from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit
 from seq2seq_core.inference.folder import PIECE_FOLDER
-from seq2seq_core.inference.job import TranslationJob
-from seq2seq_core.inference.manifest import Output, Provenance, load_output
+from seq2seq_core.inference.job import TranslationJob, check_failures
+from seq2seq_core.inference.manifest import Output, load_output
 from seq2seq_core.inference.opening import open_output
 from seq2seq_core.inference.translator_config import TranslatorConfig
 from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation
@@ -58,12 +58,13 @@ def build(root: beam.Pipeline, job: TranslationJob, workers: Workers | None = No
     """
     files = root | "List inputs" >> beam.Create(job.files, reshuffle=False)
     inputs = files | "Count inputs" >> CountInputs(job.size, job.fields)
-    units = inputs | "Open output" >> OpenOutput(job.output, job.provenance.fingerprint, job.fields)
-    to_do, finished = units | "Skip finished" >> SkipFinished(job.output)
+    units = inputs | "Open output" >> OpenOutput(job)
+    to_do, finished = units | "Skip finished" >> SkipFinished(job.output, without_failures=job.retries)
     laid_out = to_do | "Lay out" >> LayOut(storage.join(job.output, PIECE_FOLDER))
-    committed = laid_out | "Translate units" >> _translating(job, workers, root)
+    translated = laid_out | "Translate units" >> _translating(job, workers, root)
+    committed = translated | "Watch failures" >> WatchFailures(job, inputs)
     entries = (finished, committed) | "All entries" >> beam.Flatten()
-    output = entries | "Close output" >> CloseOutput(job.output, job.provenance, inputs)
+    output = entries | "Close output" >> CloseOutput(job, inputs)
     return Translation(inputs, finished, committed, output)
 
 
@@ -71,7 +72,7 @@ def _translating(job: TranslationJob, workers: Workers | None, root: beam.Pipeli
     """PCollection[DocumentUnit] -> PCollection[UnitEntry]."""
     digest = job.provenance.model.digest
     if workers is not None:
-        hand = Hand(job.translator, digest, job.output, job.fields, job.on_error)
+        hand = Hand(job.translator, digest, job.output, job.fields, job.on_error, job.retried)
         return ForEach(work, hand, kind=UnitEntry, workers=workers)
     engine = engine_for(job.translator.engine, root.options)
     hints = model_hints(root.options)
@@ -123,11 +124,9 @@ class OpenOutput(beam.PTransform):  # type: ignore[misc]
     See `opening.open_output`.
     """
 
-    def __init__(self, root: str, provenance: str, fields: Fields) -> None:
+    def __init__(self, job: TranslationJob) -> None:
         super().__init__()
-        self._root = root
-        self._provenance = provenance
-        self._fields = fields
+        self._job = job
 
     def expand(self, inputs: beam.PCollection[CountedInput]) -> beam.PCollection[DocumentUnit]:
         return (
@@ -138,7 +137,8 @@ class OpenOutput(beam.PTransform):  # type: ignore[misc]
         )
 
     def _open(self, inputs: list[CountedInput]) -> list[DocumentUnit]:
-        return open_output(self._root, inputs, self._provenance, self._fields)
+        job = self._job
+        return open_output(job.output, inputs, job.provenance.fingerprint, job.fields, retries=job.retries)
 
 
 class LayOut(beam.PTransform):  # type: ignore[misc]
@@ -181,7 +181,7 @@ class TranslateAndCommit(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[UnitEntry]:
         job = self._job
-        translate = TranslateUnits(self._translator, job.provenance.model.digest, job.fields)
+        translate = TranslateUnits(self._translator, job.provenance.model.digest, job.fields, job.retried)
         translated = units | "Translate" >> translate.with_resource_hints(**self._hints)
         return translated | "Commit" >> CommitUnits(job.output, job.fields, job.on_error)
 
@@ -205,14 +205,40 @@ class CommitUnits(beam.PTransform):  # type: ignore[misc]
         return entry
 
 
+class WatchFailures(beam.PTransform):  # type: ignore[misc]
+    """PCollection[UnitEntry] -> PCollection[UnitEntry], the same; ends the run where too many records have failed.
+
+    A worker knows its own units: what all have done together is looked at in the end.
+    """
+
+    def __init__(self, job: TranslationJob, inputs: beam.PCollection[CountedInput]) -> None:
+        super().__init__()
+        self._job, self._inputs = job, inputs
+
+    def expand(self, entries: beam.PCollection[UnitEntry]) -> beam.PCollection[UnitEntry]:
+        watched = beam.ParDo(_WatchDoFn(self._job), beam.pvalue.AsList(self._inputs))
+        return entries | "Watch" >> watched.with_output_types(UnitEntry)
+
+
+class _WatchDoFn(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, job: TranslationJob) -> None:
+        super().__init__()
+        self._job = job
+        self._failed: dict[str, int] = {}
+
+    def process(self, entry: UnitEntry, inputs: list[CountedInput]) -> Iterator[UnitEntry]:
+        """See beam.DoFn."""
+        self._failed[entry.path] = entry.failed  # a unit may come twice
+        check_failures(self._job, sum(self._failed.values()), sum(counted.records for counted in inputs))
+        yield entry
+
+
 class CloseOutput(beam.PTransform):  # type: ignore[misc]
     """PCollection[UnitEntry] -> PCollection[Output] of one element; see `closing.close_output`."""
 
-    def __init__(self, root: str, provenance: Provenance, inputs: beam.PCollection[CountedInput]) -> None:
+    def __init__(self, job: TranslationJob, inputs: beam.PCollection[CountedInput]) -> None:
         super().__init__()
-        self._root = root
-        self._provenance = provenance
-        self._inputs = inputs
+        self._job, self._inputs = job, inputs
 
     def expand(self, entries: beam.PCollection[UnitEntry]) -> beam.PCollection[Output]:
         inputs = beam.pvalue.AsList(self._inputs)
@@ -220,9 +246,10 @@ class CloseOutput(beam.PTransform):  # type: ignore[misc]
             entries
             | "Hold entries" >> beam.Reshuffle()
             | "Gather entries" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-            | "Publish" >> beam.Map(_close, inputs, self._root, self._provenance).with_output_types(Output)
+            | "Publish" >> beam.Map(_close, inputs, self._job).with_output_types(Output)
         )
 
 
-def _close(entries: list[UnitEntry], inputs: list[CountedInput], root: str, provenance: Provenance) -> Output:
-    return close_output(root, inputs, provenance, entries)
+def _close(entries: list[UnitEntry], inputs: list[CountedInput], job: TranslationJob) -> Output:
+    check_failures(job, sum(entry.failed for entry in entries), sum(counted.records for counted in inputs))
+    return close_output(job.output, inputs, job.provenance, entries)

@@ -19,15 +19,16 @@ from seq2seq_core.inference.unit import DocumentUnit, UnitContent, UnitTranslati
 class TranslateUnits(beam.PTransform):  # type: ignore[misc]
     """PCollection[DocumentUnit] -> PCollection[UnitTranslation], through Beam's RunInference."""
 
-    def __init__(self, config: TranslatorConfig, digest: str, fields: Fields) -> None:
+    def __init__(self, config: TranslatorConfig, digest: str, fields: Fields, retried: str | None = None) -> None:
+        """`retried` is that of `read_unit`."""
         super().__init__()
         self._handler = UnitHandler(config, digest)
-        self._fields = fields
+        self._fields, self._retried = fields, retried
 
     def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[UnitTranslation]:
         return (
             units
-            | "Read" >> beam.Map(read_unit, self._fields).with_output_types(UnitContent)
+            | "Read" >> beam.Map(read_unit, self._fields, self._retried).with_output_types(UnitContent)
             | "Translate" >> RunInference(self._handler.with_no_batching())
         )
 
@@ -41,12 +42,12 @@ class SharedTranslator:
         self._loaded: Translator | None = None
         self._loading = threading.Lock()
 
-    def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
+    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
         """See `Translator.translate`."""
         with self._loading:
             if self._loaded is None:
                 self._loaded = load_translator(self._config, self._digest)
-        return self._loaded.translate(texts)
+        return self._loaded.translate(texts, is_prose=is_prose)
 
 
 class UnitHandler(ModelHandler[UnitContent, UnitTranslation, SharedTranslator]):  # type: ignore[misc]

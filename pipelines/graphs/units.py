@@ -87,24 +87,25 @@ def _do_all(
 class SkipFinished(beam.PTransform):  # type: ignore[misc]
     """PCollection[Committable] -> (PCollection[Committable] to be done, PCollection[UnitEntry] finished)."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, without_failures: bool = False) -> None:
+        """Where outputs stand, and whether those in which records failed are to be done."""
         super().__init__()
-        self._root = root
+        self._look = _LookDoFn(root, without_failures)
 
     def expand(
         self, units: beam.PCollection[Committable]
     ) -> tuple[beam.PCollection[Committable], beam.PCollection[UnitEntry]]:
-        sorted_out = units | "Look" >> beam.ParDo(_LookDoFn(self._root)).with_outputs(_FINISHED, main=_TO_DO)
+        sorted_out = units | "Look" >> beam.ParDo(self._look).with_outputs(_FINISHED, main=_TO_DO)
         return sorted_out[_TO_DO], sorted_out[_FINISHED]
 
 
 class _LookDoFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, without_failures: bool) -> None:
         super().__init__()
-        self._root = root
+        self._root, self._without_failures = root, without_failures
 
     def process(self, unit: Committable) -> Iterator[Committable | beam.pvalue.TaggedOutput]:
-        entry = find_finished(self._root, unit)
+        entry = find_finished(self._root, unit, without_failures=self._without_failures)
         if entry is None:
             yield unit
         else:

@@ -60,6 +60,9 @@ class CorpusConfig(Config):
     score_field: str | int | None = Field(
         None, description="as source_field, a number: of duplicates the one with the highest may be kept"
     )
+    min_score: float | None = Field(
+        None, ge=-1e12, le=1e12, description="rows whose score_field is lower are rejected (low_score); null: none"
+    )
     split: str | None = Field(
         None,
         min_length=1,
@@ -112,6 +115,8 @@ class CorpusConfig(Config):
                 f"both sides are needed; found {there}={getattr(self, there)!r} without {missing}. Give {missing} as "
                 "well, or path for a file with both sides, or text for text alone"
             )
+        if self.min_score is not None and self.score_field is None:
+            raise ValueError(f"min_score ({self.min_score}) needs score_field")
         if self.tag and self.target_language is None:
             raise ValueError("tag needs target_language")
         if any(given):

@@ -49,6 +49,10 @@ class Batch:
         """The batch in page-locked memory, from which copies to a GPU can run beside its work."""
         return self._mapped(Tensor.pin_memory)
 
+    def twice(self) -> Batch:
+        """Every row two times, all of them behind one another."""
+        return self._mapped(lambda tensor: torch.cat([tensor, tensor]))
+
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return Batch(
             change(self.source_BS),
@@ -59,13 +63,16 @@ class Batch:
         )
 
 
-def collate(modality: Modality, source: Ragged, target: Ragged) -> Batch:
-    """Pad rows (ids without BOS and EOS, row i of both sides together); the modality is that of the source."""
+def collate(modality: Modality, source: Ragged, target: Ragged, read: Ragged | None = None) -> Batch:
+    """Pad rows (ids without BOS and EOS, row i of both sides together); the modality is that of the source.
+
+    The decoder reads `read`, as long as the target, where that is another one.
+    """
     source_BS, source_lengths_B = modality.padded(source)
     target_out_BT = _padded(target)
     target_in_BT = np.empty_like(target_out_BT)
     target_in_BT[:, 0] = BOS_ID
-    target_in_BT[:, 1:] = target_out_BT[:, :-1]
+    target_in_BT[:, 1:] = (target_out_BT if read is None else _padded(read))[:, :-1]
     target_out_BT[np.arange(len(target.lengths)), target.lengths] = EOS_ID
     return Batch(
         torch.from_numpy(source_BS),

@@ -20,6 +20,7 @@ from seq2seq_core.data.batch import Batch, collate
 from seq2seq_core.data.bins import by_length, micro_batches
 from seq2seq_core.data.column_layout import Rows
 from seq2seq_core.data.columns import Columns
+from seq2seq_core.data.noise import Noise
 from seq2seq_core.data.stream import BatchStream, EpochStart, Part, rank_rows
 from seq2seq_core.dataset.reader import Lengths, Weights
 from seq2seq_core.errors import ConfigError
@@ -52,8 +53,9 @@ class GlobalStep:
         start: Where the epoch that it belongs to starts.
         micro_batches: This rank's rows; empty when there are fewer rows than ranks.
         rows: Rows of the global batch, over all ranks.
-        source_tokens: Its source tokens with EOS, over all ranks.
-        target_tokens: Its target tokens with EOS, over all ranks: what the summed loss is divided by.
+        source_tokens: Its source tokens with EOS, over all ranks, as they are stored.
+        target_tokens: Its target tokens with EOS, over all ranks: what the summed loss is divided by. Where noise cuts
+            words anew, no rank knows those of the others, and these are the stored ones.
     """
 
     position: int
@@ -87,19 +89,31 @@ class Loader:
         rank: This process, from 0.
         world: The number of processes.
         pin: Whether batches lie in page-locked memory, for copies to a GPU.
+        noise: What changes rows at random; None: they are as they are stored.
+        passes: How often a row is computed in one step.
 
     Raises:
         ConfigError: A row that is trained on does not fit into `max_tokens_per_device`.
     """
 
     def __init__(
-        self, columns: Columns, stream: BatchStream, config: LoaderConfig, *, rank: int, world: int, pin: bool = False
+        self,
+        columns: Columns,
+        stream: BatchStream,
+        config: LoaderConfig,
+        *,
+        rank: int,
+        world: int,
+        pin: bool = False,
+        noise: Noise | None = None,
+        passes: int = 1,
     ) -> None:
         limits = stream.config
-        if config.max_tokens_per_device < limits.max_width:
+        if config.max_tokens_per_device < limits.max_width * passes:
             raise ConfigError(
                 f"max_tokens_per_device ({config.max_tokens_per_device}) cannot hold a row of max_source_tokens "
-                f"({limits.most_source_tokens}) or max_target_tokens ({limits.max_target_tokens}) and its EOS",
+                f"({limits.most_source_tokens}) or max_target_tokens ({limits.max_target_tokens}) and its EOS"
+                + (f", {passes} times" if passes > 1 else ""),
             )
         self._columns = columns
         self._stream = stream
@@ -109,7 +123,9 @@ class Loader:
         self._pin = pin
         # A rank's share of one bin: its rows are of one length, and a little slack keeps those of each bin together.
         share = int(_SLACK * limits.bin_tokens / world)
-        self._micro_tokens = min(config.max_tokens_per_device, share)
+        self._device_tokens = config.max_tokens_per_device // passes
+        self._micro_tokens = min(self._device_tokens, share)
+        self._noise = noise
         self._waited = 0.0
 
     def waited(self) -> float:
@@ -180,7 +196,10 @@ class Loader:
         """The steps at some positions, whose rows are gathered at once: a gather pays for every page it touches."""
         found = [self._stream.lengths.of(rows) for _, rows in planned]
         pieces = [self._own(rows, lengths) for (_, rows), lengths in zip(planned, found, strict=True)]
-        batches = _collated(self._columns, list(itertools.chain.from_iterable(pieces)))
+        if self._noise is None:
+            batches = _collated(self._columns, list(itertools.chain.from_iterable(pieces)))
+        else:
+            pieces, batches = self._noisy(self._noise, [position for position, _ in planned], pieces)
         for (position, rows), lengths, parts in zip(planned, found, pieces, strict=True):
             mine = itertools.islice(batches, len(parts))
             yield GlobalStep(
@@ -191,6 +210,25 @@ class Loader:
                 int(lengths.source.sum()) + len(rows),
                 int(lengths.target.sum()) + len(rows),
             )
+
+    def _noisy(
+        self, noise: Noise, positions: Sequence[int], pieces: list[list[Rows]]
+    ) -> tuple[list[list[Rows]], Iterator[Batch]]:
+        """The pieces at some positions, and their batches; what became too long for the device is in more of them."""
+        rows = np.concatenate([np.zeros(0, np.int64), *itertools.chain.from_iterable(pieces)])
+        counts = [sum(map(len, own)) for own in pieces]
+        source, target = (column.gather(rows) for column in (self._columns.source, self._columns.target))
+        seen = noise.seen(source, target, np.repeat(np.array(positions, np.int64), counts), rows)
+        widths = np.maximum(seen.source.lengths, seen.target.lengths) + 1
+        begin, fitting = 0, list[list[Rows]]()
+        for own in pieces:
+            fitting.append([])
+            for piece in own:
+                fitting[-1] += _fitting(piece, widths[begin : begin + len(piece)], self._device_tokens)
+                begin += len(piece)
+        edges = np.cumsum([0, *map(len, itertools.chain.from_iterable(fitting))])
+        sides = [_split(ragged, edges) for ragged in (seen.source, seen.target, seen.read)]
+        return fitting, (collate(self._columns.modality, *three) for three in zip(*sides, strict=True))
 
     def _own(self, rows: Rows, lengths: Lengths) -> list[Rows]:
         """The micro-batches of this rank, of the rows of a global batch and their lengths."""
@@ -271,6 +309,14 @@ def _collated(columns: Columns, pieces: Sequence[Rows]) -> Iterator[Batch]:
     edges = np.cumsum([0, *map(len, pieces)])
     sides = [_split(column.gather(rows), edges) for column in (columns.source, columns.target)]
     return (collate(columns.modality, source, target) for source, target in zip(*sides, strict=True))
+
+
+def _fitting(piece: Rows, widths: Rows, most: int) -> list[Rows]:
+    """Rows of a piece in as many halves as it takes for each to have at most so many padded tokens, or one row."""
+    half = len(piece) // 2
+    if half == 0 or len(piece) * int(widths.max()) <= most:
+        return [piece]
+    return _fitting(piece[:half], widths[:half], most) + _fitting(piece[half:], widths[half:], most)
 
 
 def _split(ragged: Ragged, edges: Rows) -> Iterator[Ragged]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.search import search
 from seq2seq_core.decoding.steps.processor import Processing
+from seq2seq_core.foreign_errors import is_lack_of_memory
 from seq2seq_core.modalities.base import Modality, Ragged
 from seq2seq_core.models.interface import Seq2Seq
 
@@ -28,6 +30,7 @@ def generate(
     max_batch_tokens: int,
     on_progress: Callable[[int], None] | None = None,
     processing: Sequence[Processing] = (),
+    demands: Sequence[Demand] = (),
 ) -> list[list[Hypothesis]]:
     """Search all sequences on the model's device, in evaluation mode.
 
@@ -39,6 +42,7 @@ def generate(
         max_batch_tokens: Size of a batch; see `cut`.
         on_progress: Called after each batch with the number of sequences it held.
         processing: What changes the scores of steps besides; see `search`.
+        demands: What the output of each sequence has to hold; none: nothing.
 
     Returns:
         The hypotheses of each sequence, in the order given.
@@ -52,9 +56,11 @@ def generate(
     positions = -(-lengths // model.subsampling)
     results: list[list[Hypothesis]] = [[] for _ in sequences]
     with model.evaluating():
-        for rows in cut(positions[order], options.beam, max_batch_tokens):
+        for rows in cut(positions[order], options.rows, max_batch_tokens):
             chosen = order[rows]
-            found = _search(model, modality, [sequences[i] for i in chosen], options, processing)
+            asked = [demands[i] for i in chosen] if demands else []
+            batch = _Batch(modality, [sequences[i] for i in chosen], asked)
+            found = _search(model, batch, options, processing)
             for i, hypotheses in zip(chosen.tolist(), found, strict=True):
                 results[i] = hypotheses
             if on_progress:
@@ -82,23 +88,33 @@ def pad(modality: Modality, sequences: Sequence[Positions]) -> tuple[Tensor, Ten
     return torch.from_numpy(padded.values), torch.from_numpy(padded.lengths)
 
 
+class _Batch(NamedTuple):
+    """Sources that are searched together, and what is demanded of each; none: nothing."""
+
+    modality: Modality
+    sequences: list[Positions]
+    demands: list[Demand]
+
+    def halves(self) -> tuple[_Batch, _Batch]:
+        middle = len(self.sequences) // 2
+        first, second = slice(middle), slice(middle, None)
+        return (
+            _Batch(self.modality, self.sequences[first], self.demands[first]),
+            _Batch(self.modality, self.sequences[second], self.demands[second]),
+        )
+
+
 def _search(
-    model: Seq2Seq,
-    modality: Modality,
-    sequences: Sequence[Positions],
-    options: SearchConfig,
-    processing: Sequence[Processing],
+    model: Seq2Seq, batch: _Batch, options: SearchConfig, processing: Sequence[Processing]
 ) -> list[list[Hypothesis]]:
-    """Search one batch; where the device's memory does not hold it, one half after the other."""
+    """Search one batch; where the memory does not hold it, one half after the other."""
     device = next(model.parameters()).device
-    source_BS, lengths_B = pad(modality, sequences)
+    source_BS, lengths_B = pad(batch.modality, batch.sequences)
     try:
-        return search(model, source_BS.to(device), lengths_B.to(device), options, processing)
-    except torch.OutOfMemoryError:
-        if len(sequences) == 1:
+        return search(model, source_BS.to(device), lengths_B.to(device), options, processing, batch.demands)
+    except (RuntimeError, MemoryError) as error:
+        if len(batch.sequences) == 1 or not is_lack_of_memory(error):
             raise
     # Outside the handler: the exception's traceback would keep the tensors of the failed try alive.
     torch.cuda.empty_cache()
-    middle = len(sequences) // 2
-    halves = sequences[:middle], sequences[middle:]
-    return [found for half in halves for found in _search(model, modality, half, options, processing)]
+    return [found for half in batch.halves() for found in _search(model, half, options, processing)]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seq2seq_core.decoding.continuations import Best, best_of
+from seq2seq_core.decoding.coverage import Coverage
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.paths import Turn, collect
 from seq2seq_core.decoding.steps.processor import Scoring
@@ -30,12 +32,16 @@ def beam_search(
     """
     state = model.start(memory, options.beam)
     front = _Front.start(torch.tensor(limits, device=memory.mask_BS.device), options)
+    coverage = Coverage.start(memory, options, options.beam)
     turns: list[Turn] = []
     for length in range(1, max(limits) + 1):
         tokens_N = front.tokens_AW.flatten()
         step = model.step(tokens_N, state)
-        scored = scoring.best_next(step.logits_NV, tokens_N, options.beam + 1)
-        turn = _advance(front, *scored, step.attention_NS if options.attention else None)
+        scores_NK, ids_NK = scoring.best_next(step.logits_NV, tokens_N, options.beam + 1)
+        coverage.add(step.attention_NS)
+        scores_NK += front.scores_AW.view(-1, 1)
+        best = best_of(scores_NK, ids_NK, options.beam, scoring.leading)
+        turn = _turn(front, best, coverage, step.attention_NS if options.keeps_attention else None)
         turns.append(turn)
         front.end(turn, length**options.length_penalty)
         kept = front.going(turn, length, options).nonzero().squeeze(1)
@@ -43,7 +49,8 @@ def beam_search(
             break
         parents_N = front.move(turn, kept)
         state = step.state.reorder(parents_N)
-        scoring.reorder(parents_N)
+        for each in (scoring, coverage):
+            each.reorder(parents_N)
     return collect(turns, memory.mask_BS.sum(1).tolist(), options)
 
 
@@ -83,7 +90,10 @@ class _Front:
 
     def end(self, turn: Turn, divisor: float) -> None:
         """Enter the hypotheses that ended in a turn among the n best."""
-        scores_A = torch.cat((self.ended_An, turn.ended_scores_AW / divisor), 1)
+        scores_AW = turn.ended_scores_AW / divisor
+        if turn.ended_changes_AW is not None:
+            scores_AW = scores_AW + turn.ended_changes_AW
+        scores_A = torch.cat((self.ended_An, scores_AW), 1)
         self.ended_An = scores_A.topk(self.ended_An.shape[1]).values
 
     def going(self, turn: Turn, length: int, options: SearchConfig) -> Tensor:
@@ -112,25 +122,23 @@ class _Front:
         return (kept.unsqueeze(1) * width + parents_AW).flatten()
 
 
-def _advance(front: _Front, scores_NK: Tensor, ids_NK: Tensor, attention_NS: Tensor | None) -> Turn:
-    """The best continuations of every sentence.
-
-    W + 1 candidates a row are enough: of one row at most W live on, beside its one EOS.
-    """
+def _turn(front: _Front, best: Best, coverage: Coverage, attention_NS: Tensor | None) -> Turn:
+    """What a step makes of the best continuations."""
     width = front.scores_AW.shape[1]
-    candidates = scores_NK.shape[1]
-    scores_NK += front.scores_AW.view(-1, 1)
-    best_A2W = scores_NK.view(-1, width * candidates).topk(min(2 * width, width * candidates))
-    tokens_A2W = ids_NK.view(-1, width * candidates).gather(1, best_A2W.indices)
-    parents_A2W = best_A2W.indices.div(candidates, rounding_mode="floor")
-    is_end_A2W = tokens_A2W == EOS_ID
-    live = best_A2W.values.masked_fill(is_end_A2W, -torch.inf).topk(width)
+    is_end_A2W = best.tokens_A2W == EOS_ID
+    live = best.live(is_end_A2W, width)
+    parents_AW, ended_parents_AW = best.parents_A2W.gather(1, live.indices), best.parents_A2W[:, :width]
+    changes_AW = None if coverage.changes_N is None else coverage.changes_N.view(-1, width)
+    missing_A2W = best.missing_A2W
     return Turn(
         sentences_A=front.sentences_A,
         scores_AW=live.values,
-        tokens_AW=tokens_A2W.gather(1, live.indices),
-        parents_AW=parents_A2W.gather(1, live.indices),
-        ended_scores_AW=best_A2W.values[:, :width].masked_fill(~is_end_A2W[:, :width], -torch.inf),
-        ended_parents_AW=parents_A2W[:, :width],
+        tokens_AW=best.tokens_A2W.gather(1, live.indices),
+        parents_AW=parents_AW,
+        ended_scores_AW=best.scores_A2W[:, :width].masked_fill(~is_end_A2W[:, :width], -torch.inf),
+        ended_parents_AW=ended_parents_AW,
         attention_NS=attention_NS,
+        changes_AW=None if changes_AW is None else changes_AW.gather(1, parents_AW),
+        ended_changes_AW=None if changes_AW is None else changes_AW.gather(1, ended_parents_AW),
+        missing_AW=None if missing_A2W is None else missing_A2W.gather(1, live.indices),
     )

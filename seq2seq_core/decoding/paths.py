@@ -7,7 +7,7 @@ N = A * W rows, M = R * W rows, S source positions, T turns, B sentences, H hypo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ class Turn:
         ended_scores_AW: Log probability of each hypothesis that ended by EOS; -inf elsewhere.
         ended_parents_AW: The place it had before this step (int64).
         attention_NS: The step's attention, if asked for.
+        changes_AW: What a penalty of coverage adds to the final score of each that lives on; None: nothing.
+        ended_changes_AW: Likewise of each that ended.
+        missing_AW: How many tokens of its phrases each that lives on still lacks (int64); None: none.
     """
 
     sentences_A: Tensor
@@ -44,6 +47,9 @@ class Turn:
     ended_scores_AW: Tensor
     ended_parents_AW: Tensor
     attention_NS: Tensor | None
+    changes_AW: Tensor | None = None
+    ended_changes_AW: Tensor | None = None
+    missing_AW: Tensor | None = None
 
 
 def collect(turns: Sequence[Turn], source_lengths: list[int], options: SearchConfig) -> list[list[Hypothesis]]:
@@ -59,9 +65,10 @@ def collect(turns: Sequence[Turn], source_lengths: list[int], options: SearchCon
     """
     history = _History(turns, len(source_lengths))
     check_scores(history.scores_RW)
-    ends = _best(history.ended(), history.cut(), options)
+    power = options.length_penalty
+    ends = _best(history.ended(power), history.cut(power), options.n_best)
     tokens_HT, rows_HT, scores_HT = history.trace(ends)
-    attention_MS = _attention(turns) if options.attention else None
+    attention_MS = _attention(turns) if options.keeps_attention else None
     results: list[list[Hypothesis]] = [[] for _ in source_lengths]
     for h, sentence in enumerate(ends.sentence_H.tolist()):
         length, finished = int(ends.turn_H[h]) + 1, bool(ends.token_H[h] == EOS_ID)
@@ -71,7 +78,7 @@ def collect(turns: Sequence[Turn], source_lengths: list[int], options: SearchCon
         results[sentence].append(
             Hypothesis(
                 tokens=tokens_HT[h, : length - finished].astype(np.int32),
-                score=float(ends.log_probability_H[h]) / length**options.length_penalty,
+                score=float(ends.score_H[h]),
                 log_probability=float(ends.log_probability_H[h]),
                 finished=finished,
                 attention=attention,
@@ -94,13 +101,18 @@ def check_scores(scores: npt.NDArray[np.floating]) -> None:
 
 @dataclass(frozen=True)
 class _Ends:
-    """The last token of each hypothesis, the turn that chose it, and the place of the hypothesis before that turn."""
+    """The last token of each hypothesis, the turn that chose it, and the place of the hypothesis before that turn.
+
+    `class_H` comes before the score in their order: ended ones, cut ones, cut ones that lack so many tokens.
+    """
 
     sentence_H: Ints
     turn_H: Ints
     parent_H: Ints
     token_H: Ints
     log_probability_H: Floats
+    score_H: Floats
+    class_H: Ints
 
 
 class _History:
@@ -114,24 +126,34 @@ class _History:
         self.parents_RW = _join([turn.parents_AW for turn in turns])
         self.ended_scores_RW = _join([turn.ended_scores_AW for turn in turns]).astype(np.float64)
         self.ended_parents_RW = _join([turn.ended_parents_AW for turn in turns])
+        self.changes_RW = _changes([turn.changes_AW for turn in turns], self.scores_RW)
+        self.ended_changes_RW = _changes([turn.ended_changes_AW for turn in turns], self.scores_RW)
+        self.missing_RW = _changes([turn.missing_AW for turn in turns], self.scores_RW).astype(np.int64)
         self.position_TB = np.zeros((len(turns), sentences), np.int64)  # where in R
         self.position_TB[self.turn_R, self.sentence_R] = np.arange(len(self.sentence_R))
 
-    def ended(self) -> _Ends:
+    def ended(self, power: float) -> _Ends:
         """Every hypothesis that reached EOS, in the order of time."""
-        at, place = np.nonzero(self.ended_scores_RW > -np.inf)
-        token_H = np.full(len(at), EOS_ID)
-        return self._ends(at, self.ended_parents_RW[at, place], token_H, self.ended_scores_RW[at, place])
+        where = np.nonzero(self.ended_scores_RW > -np.inf)
+        token_H = np.full(len(where[0]), EOS_ID)
+        totals_H, changes_H = self.ended_scores_RW[where], self.ended_changes_RW[where]
+        return self._ends(where[0], self.ended_parents_RW[where], token_H, totals_H, changes_H, power)
 
-    def cut(self) -> _Ends:
+    def cut(self, power: float) -> _Ends:
         """Every hypothesis that still lived when its sentence left."""
         last_B = self.position_TB.max(0)
         sentence, place = np.nonzero(self.scores_RW[last_B] > -np.inf)
-        at = last_B[sentence]
-        return self._ends(at, self.parents_RW[at, place], self.tokens_RW[at, place], self.scores_RW[at, place])
+        where = last_B[sentence], place
+        totals_H, changes_H = self.scores_RW[where], self.changes_RW[where]
+        ends = self._ends(where[0], self.parents_RW[where], self.tokens_RW[where], totals_H, changes_H, power)
+        return replace(ends, class_H=1 + self.missing_RW[where])
 
-    def _ends(self, at: Ints, parent_H: Ints, token_H: Ints, log_probability_H: Floats) -> _Ends:
-        return _Ends(self.sentence_R[at], self.turn_R[at], parent_H, token_H, log_probability_H)
+    def _ends(
+        self, at: Ints, parent_H: Ints, token_H: Ints, totals_H: Floats, changes_H: Floats, power: float
+    ) -> _Ends:
+        turn_H = self.turn_R[at]
+        scores_H = totals_H / (turn_H + 1.0) ** power + changes_H
+        return _Ends(self.sentence_R[at], turn_H, parent_H, token_H, totals_H, scores_H, np.zeros_like(turn_H))
 
     def trace(self, ends: _Ends) -> tuple[Ints, Ints, Floats]:
         """The tokens of each hypothesis (H x T), the row of M that each was chosen from, and what each adds to the
@@ -153,16 +175,20 @@ class _History:
         return tokens_HT, rows_HT, np.diff(totals_HT, axis=1, prepend=0.0)
 
 
-def _best(ended: _Ends, cut: _Ends, options: SearchConfig) -> _Ends:
-    """The first `n_best` of each sentence: ended before cut, then by score."""
-    both = [np.concatenate(pair) for pair in zip(vars(ended).values(), vars(cut).values(), strict=True)]
-    sentence, turn, log_probability = both[0], both[1], both[-1]
-    is_cut = np.arange(len(sentence)) >= len(ended.sentence_H)
-    order = np.lexsort((-log_probability / (turn + 1.0) ** options.length_penalty, is_cut, sentence))
-    ordered = sentence[order]
+def _best(ended: _Ends, cut: _Ends, count: int) -> _Ends:
+    """The first `count` of each sentence: ended before cut, then by score."""
+    both = _Ends(*(np.concatenate(pair) for pair in zip(vars(ended).values(), vars(cut).values(), strict=True)))
+    order = np.lexsort((-both.score_H, both.class_H, both.sentence_H))
+    ordered = both.sentence_H[order]
     rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
-    chosen = order[rank < options.n_best]
-    return _Ends(*(values[chosen] for values in both))
+    chosen = order[rank < count]
+    return _Ends(*(values[chosen] for values in vars(both).values()))
+
+
+def _changes(parts: list[Tensor | None], like: Floats) -> Floats:
+    """What the turns hold of a kind that not every search has; zeros where they hold nothing."""
+    there = [part for part in parts if part is not None]
+    return _join(there).astype(np.float64) if there else np.zeros_like(like)
 
 
 def _attention(turns: Sequence[Turn]) -> npt.NDArray[np.float32]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 EXCERPT_CHARACTERS = 200
@@ -43,6 +43,8 @@ class Content(Generic[Carrier]):
             could not be read stands here as what takes its place.
         ends_line: Whether the last line ends in `\\n`.
         untouched: Records that stand in the output just as they were read.
+        is_prose: Whether a text is a paragraph, whose sentences are translated one by one, rather than a segment.
+        tags: Of records whose texts have marks (see `text.marks`) what these stand for, and what a soft break does.
     """
 
     texts: list[str | None]
@@ -50,6 +52,8 @@ class Content(Generic[Carrier]):
     carrier: Carrier
     ends_line: bool = True
     untouched: frozenset[int] = frozenset()
+    is_prose: bool = False
+    tags: Mapping[int, tuple[Sequence[str], str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -12,7 +12,22 @@ from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.fields import parts_of
 
-Extra = Literal["score", "n_best", "finished", "segments"]
+Extra = Literal[
+    "score",
+    "n_best",
+    "finished",
+    "segments",
+    "given",
+    "overlong",
+    "parted",
+    "second",
+    "flags",
+    "length_ratio",
+    "repetition",
+    "copied",
+    "language",
+    "truncated",
+]
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
 
 _TYPES: dict[Extra, pa.DataType] = {
@@ -20,7 +35,36 @@ _TYPES: dict[Extra, pa.DataType] = {
     "n_best": pa.list_(pa.struct([("text", pa.string()), ("score", pa.float64())])),
     "finished": pa.bool_(),
     "segments": pa.int32(),
+    "given": pa.int32(),
+    "overlong": pa.bool_(),
+    "parted": pa.bool_(),
+    "second": pa.int32(),
+    "flags": pa.list_(pa.string()),
+    "length_ratio": pa.float64(),
+    "repetition": pa.float64(),
+    "copied": pa.float64(),
+    "language": pa.string(),
+    "truncated": pa.bool_(),
 }
+QUALITY: tuple[Extra, ...] = (*("score", "length_ratio", "repetition", "copied", "language", "truncated", "flags"),)
+"""What tells of doubtful outputs."""
+MEASURED: frozenset[Extra] = frozenset(("length_ratio", "repetition", "copied", "language"))
+"""What of it has to be measured."""
+
+
+@dataclass(frozen=True)
+class Handling:
+    """What is read of documents that have more than one kind of text, or hold translations already.
+
+    Attributes:
+        attributes: Attributes of HTML whose values are texts.
+        replace: Whether translations that stand there already are made anew.
+        languages: Of the texts and of the translations, for outputs that name them.
+    """
+
+    attributes: tuple[str, ...] = ()
+    replace: bool = False
+    languages: tuple[str, str] = ("und", "und")
 
 
 @dataclass(frozen=True)
@@ -33,6 +77,7 @@ class Fields:
     text: str
     output: str
     extra: tuple[Extra, ...] = ()
+    handling: Handling = Handling()
 
     @property
     def added(self) -> list[str]:
@@ -69,4 +114,5 @@ class Fields:
 def _value(prediction: Prediction, name: Extra) -> object:
     if name == "n_best":
         return [{"text": text, "score": score} for text, score in prediction.n_best]
-    return getattr(prediction, name)
+    value = getattr(prediction, name)
+    return list(value) if isinstance(value, tuple) else value

@@ -27,6 +27,8 @@ class DocumentFormat(abc.ABC):
         has_fields: Whether a record has a place for more than one output.
         has_lines: Whether a record is a line, so that ledgers number it from 1 as well.
         may_be_packed: Whether its files may be compressed as a whole.
+        beside: Names of files that stand beside its files, and are no documents.
+        is_whole: Whether a file is one unit, and its output has its name without a number.
         is_named_by_side: Whether files that are named by a language, or a side of a pair, are of this format.
     """
 
@@ -35,6 +37,8 @@ class DocumentFormat(abc.ABC):
     has_fields: ClassVar[bool] = True
     has_lines: ClassVar[bool] = False
     may_be_packed: ClassVar[bool] = False
+    beside: ClassVar[tuple[str, ...]] = ()
+    is_whole: ClassVar[bool] = False
     is_named_by_side: ClassVar[bool] = False
 
     @abc.abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 
@@ -18,7 +19,16 @@ class Prediction:
         segments: Number of segments the record was cut into.
         finished: False when the length limit cut the output of a segment.
         looping: Whether the output of a segment repeats itself, as its source does not; see `find_loops`.
+        overlong: Whether a sentence was too long for the model, and was cut.
+        parted: Whether a sentence was translated in parts, as its output would have lost some of its markup.
         error: Why the record failed; None when it did not.
+        flags: The rules that find the output of a segment doubtful.
+        given: Segments whose translation was given, so that no model was asked.
+        second: Segments whose output is that of a second pass.
+        length_ratio: Characters of the output for each of the source; this and the next are None unless asked for.
+        repetition: Share of the output that stood in it before.
+        copied: Share of it that stands in the source.
+        language: What it is in, where that can be told.
     """
 
     text: str = ""
@@ -28,11 +38,29 @@ class Prediction:
     finished: bool = True
     error: str | None = None
     looping: bool = False
+    overlong: bool = False
+    parted: bool = False
+    flags: tuple[str, ...] = ()
+    given: int = 0
+    second: int = 0
+    length_ratio: float | None = None
+    repetition: float | None = None
+    copied: float | None = None
+    language: str | None = None
+
+    def with_texts(self, text: str, n_best: tuple[tuple[str, float], ...]) -> Prediction:
+        """The same with its outputs written otherwise."""
+        return dataclasses.replace(self, text=text, n_best=n_best)
 
     @property
     def cut(self) -> bool:
         """Whether the length limit cut the output of a segment."""
         return not self.finished
+
+    @property
+    def truncated(self) -> bool | None:
+        """`cut`, of what a model made."""
+        return None if self.score is None else self.cut
 
     @property
     def doubt(self) -> str | None:

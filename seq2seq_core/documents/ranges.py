@@ -35,12 +35,14 @@ class InputFile:
         name: Its output's name below the output folder, without number and suffix (`news/a`).
         suffix: What its outputs end in (`.jsonl.gz`).
         format: A name in the table of formats.
+        written: A name in the table of outputs; None where outputs are of the format of the input.
     """
 
     url: str
     name: str
     suffix: str
     format: str
+    written: str | None = None
 
     @property
     def codec(self) -> str | None:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
+from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, TokenIds
 from seq2seq_core.engines.recognition import Recognizer, SpeechModel
 from seq2seq_core.engines.tones import ToneRecognizer
-from seq2seq_core.errors import ModelError
+from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.modalities.base import SIDES
 from seq2seq_core.models.card import FileEntry, ModelCard, check_reads_text, place, read_card, read_files
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -59,12 +61,21 @@ class EchoEngine:
         self.calls: list[int] = []
         self._fail_on_piece = config.fail_on_piece
 
-    def generate(self, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
+    def generate(
+        self, sequences: Sequence[TokenIds], options: SearchConfig, demands: Sequence[Demand] = ()
+    ) -> list[list[Hypothesis]]:
         """See `Engine.generate`; a ModelError when a sequence holds the piece to fail on."""
+        if any(demand.tokens for demand in demands):
+            raise ConfigError("an echo says what it hears, and nothing can be demanded of it", found="engine.kind echo")
         self.calls.append(len(sequences))
         if self._fail_on_piece is not None and any(self._fail_on_piece in sequence for sequence in sequences):
             raise ModelError("the echo engine was asked to fail on this piece", found=self._fail_on_piece)
         return [[_echo(sequence, options)] for sequence in sequences]
+
+    def score(self, sequences: Sequence[TokenIds], targets: Sequence[TokenIds]) -> list[npt.NDArray[np.float64]]:
+        """See `Engine.score`: a ConfigError."""
+        del sequences, targets
+        raise ConfigError("an echo gives nothing a probability", found="engine.kind echo")
 
 
 def _source_tokenizer(root: str, card: ModelCard) -> FileEntry:
@@ -77,4 +88,13 @@ def _echo(sequence: TokenIds, options: SearchConfig) -> Hypothesis:
     attention = np.eye(len(sequence) + 1, dtype=np.float32) if options.attention else None
     places = np.arange(len(sequence) + 1, dtype=np.int32)
     spans = np.stack((places[:-1], places[1:]), 1) if options.align else None
-    return Hypothesis(sequence, score=0.0, log_probability=0.0, finished=True, attention=attention, spans=spans)
+    return Hypothesis(
+        sequence,
+        score=0.0,
+        log_probability=0.0,
+        finished=True,
+        attention=attention,
+        spans=spans,
+        token_scores=np.zeros(len(sequence)),
+        alignment=places[:-1] if options.alignment else None,
+    )

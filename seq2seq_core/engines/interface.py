@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2seq_core.config import Config
+from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines.recognition import Recognizer, SpeechModel
 from seq2seq_core.errors import ConfigError, ModelError
@@ -33,8 +34,23 @@ EOS), of any other source what its modality has in `Ragged.flat` (of vectors: fl
 class Engine(Protocol):
     """A model ready to generate. Batching, sorting and devices are its own affair and never change a result."""
 
-    def generate(self, sequences: Sequence[Source], options: SearchConfig) -> list[list[Hypothesis]]:
-        """The `n_best` hypotheses of each source; it may be empty."""
+    def generate(
+        self, sequences: Sequence[Source], options: SearchConfig, demands: Sequence[Demand] = ()
+    ) -> list[list[Hypothesis]]:
+        """The `n_best` hypotheses of each source, which may be empty; with what is demanded of each, where there are
+        demands.
+
+        Raises:
+            ConfigError: The engine cannot search so; its message names the key.
+        """
+        ...
+
+    def score(self, sequences: Sequence[Source], targets: Sequence[TokenIds]) -> list[npt.NDArray[np.float64]]:
+        """The natural log probability of each token of a given target, and of the end behind it (tokens + 1).
+
+        Raises:
+            ConfigError: The engine has no probabilities.
+        """
         ...
 
 
@@ -124,12 +140,14 @@ class EngineConfig(Config):
         shapes_nothing: Keys that say where and how fast an output is made, not what it is.
         hears: Whether it has recognisers of speech.
         exports: Whether it has a form of its own that models can be exported to.
+        has_phrases: Whether phrases can be demanded of its outputs.
     """
 
     software: ClassVar[tuple[str, ...]] = ()
     shapes_nothing: ClassVar[frozenset[str]] = frozenset()
     hears: ClassVar[bool] = False
     exports: ClassVar[bool] = False
+    has_phrases: ClassVar[bool] = False
 
     kind: str
 

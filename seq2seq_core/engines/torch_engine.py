@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
+from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines.hearing import ModelRecognizer
-from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, Source
+from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, Source, TokenIds
 from seq2seq_core.engines.recognition import Recognizer, SpeechModel
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.machine import has_gpu
@@ -75,6 +77,7 @@ class TorchEngineConfig(EngineConfig):
 
     software = ("torch",)
     hears: ClassVar[bool] = True
+    has_phrases: ClassVar[bool] = True
     shapes_nothing = frozenset({"device", "threads", "max_batch_tokens"})
 
     kind: Literal["torch"] = Field("torch", description="torch: every model, on CPU and GPU")
@@ -91,6 +94,9 @@ class TorchEngineConfig(EngineConfig):
         None, ge=1, le=4096, description="CPU threads of this process; null leaves them as they are"
     )
     fusion: FusionConfig | None = Field(None, description="a model of the target language beside it; null: none")
+    ensemble: tuple[Location, ...] = Field(
+        (), description="folders of more models with the same tokenizers, whose probabilities are averaged with its own"
+    )
 
     def load(self, model_root: str) -> LoadedEngine:
         """See `EngineConfig.load`. The number of threads holds for the whole process, as PyTorch knows no other."""
@@ -106,12 +112,28 @@ class TorchEngineConfig(EngineConfig):
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         dtype = getattr(torch, self.precision)
-        model = loaded.model.to(dtype=dtype).eval()
+        model = self._whole(loaded, device).to(dtype=dtype).eval()
         at = next(model.parameters()).device
         most = self.max_batch_tokens or (_CPU_BATCH_TOKENS if at.type == "cpu" else _GPU_BATCH_TOKENS)
         processing = [self.fusion.load(loaded, at, dtype)] if self.fusion else []
         engine = TorchEngine(model, loaded.modality, most, generate, processing)
         return LoadedEngine(engine, loaded.tokenizers, loaded.digest, loaded.source_text, loaded.modality)
+
+    def _whole(self, loaded: LoadedModel, device: str) -> Seq2Seq:
+        """The model, or all of the ensemble as one.
+
+        Raises:
+            ConfigError: A model of the ensemble has other tokenizers, or sources of another kind.
+        """
+        if not self.ensemble:
+            return loaded.model
+        from seq2seq_core.decoding.ensemble import Ensemble
+        from seq2seq_core.models.folder import load_model
+
+        others = [load_model(root, device) for root in self.ensemble]
+        for root, other in zip(self.ensemble, others, strict=True):
+            _check_fits(other, loaded, f"engine.ensemble {storage.redact(root)}")
+        return Ensemble([loaded.model, *(other.model for other in others)])
 
     @classmethod
     def speed(cls, model_root: str, search: SearchConfig) -> int | None:
@@ -141,20 +163,39 @@ class TorchEngineConfig(EngineConfig):
         return cores if self.device == "auto" and not torch.cuda.is_available() else 1
 
     def identity(self) -> dict[str, Any]:
-        """See `EngineConfig.identity`; a model beside the model counts by its content, and none as if it had no key.
+        """See `EngineConfig.identity`; models beside the model count by their content, and none as if it had no key.
 
         Raises:
-            ModelError: The folder of `fusion` holds no model.
+            ModelError: A folder of `fusion` or `ensemble` holds no model.
         """
         values = super().identity()
-        del values["fusion"]
-        if self.fusion is None:
-            return values
-        return {**values, "fusion": {"model": read_config(self.fusion.model).digest, "weight": self.fusion.weight}}
+        del values["fusion"], values["ensemble"]
+        if self.fusion is not None:
+            values["fusion"] = {"model": read_config(self.fusion.model).digest, "weight": self.fusion.weight}
+        if self.ensemble:
+            values["ensemble"] = [read_config(root).digest for root in self.ensemble]
+        return values
 
     def on_cores(self, cores: int) -> Self:
         """See `EngineConfig.on_cores`."""
         return self if self.threads else self.model_copy(update={"threads": cores})
+
+
+def _check_fits(other: LoadedModel, loaded: LoadedModel, where: str) -> None:
+    """A ConfigError unless a model can be averaged with another."""
+    for side in sorted({*other.tokenizers, *loaded.tokenizers}):
+        digests = [model.tokenizers[side].digest if side in model.tokenizers else None for model in (other, loaded)]
+        if digests[0] != digests[1]:
+            raise ConfigError(
+                f"the {side} pieces of this model are not those of the model it is averaged with",
+                where=where,
+                found=f"{side} tokenizer {digests[0]}",
+                expected=digests[1],
+                advice="Train it on a dataset that was prepared with the tokenizers of that model.",
+            )
+    kinds = [(model.modality.kind, model.modality.meaning, model.model.subsampling) for model in (other, loaded)]
+    if kinds[0] != kinds[1]:
+        raise ConfigError("the sources of this model are not those of the model it is averaged with", where=where)
 
 
 def _sound(modality: Any, root: str) -> Sound:
@@ -186,7 +227,9 @@ class TorchEngine:
         self._max_batch_tokens = max_batch_tokens
         self._generate, self._processing = generate, processing
 
-    def generate(self, sequences: Sequence[Source], options: SearchConfig) -> list[list[Hypothesis]]:
+    def generate(
+        self, sequences: Sequence[Source], options: SearchConfig, demands: Sequence[Demand] = ()
+    ) -> list[list[Hypothesis]]:
         """See `Engine.generate`.
 
         Raises:
@@ -194,4 +237,16 @@ class TorchEngine:
             ConfigError: The options ask for what the model does not have.
         """
         most, processing = self._max_batch_tokens, self._processing
-        return self._generate(self._model, self._modality, sequences, options, most, processing=processing)
+        return self._generate(
+            self._model, self._modality, sequences, options, most, processing=processing, demands=demands
+        )
+
+    def score(self, sequences: Sequence[Source], targets: Sequence[TokenIds]) -> list[npt.NDArray[np.float64]]:
+        """See `Engine.score`.
+
+        Raises:
+            ModelError: The model's output is not a number, or does not reach so far.
+        """
+        from seq2seq_core.decoding.forced import score_targets
+
+        return score_targets(self._model, self._modality, sequences, targets, self._max_batch_tokens)

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from seq2seq_core import storage
-from seq2seq_core.documents.table import format_of
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.inference.closing import close_output
 from seq2seq_core.inference.commit import commit_unit, find_finished
 from seq2seq_core.inference.folder import PIECE_FOLDER
-from seq2seq_core.inference.job import TranslationJob
+from seq2seq_core.inference.job import TranslationJob, check_failures
 from seq2seq_core.inference.manifest import Output
 from seq2seq_core.inference.opening import open_output
 from seq2seq_core.inference.unit import DocumentUnit, Translates, read_unit, translate_unit
@@ -31,12 +31,13 @@ def answer(job: TranslationJob, translator: Translates) -> Iterator[Output | Non
     """
     root, fields = job.output, job.fields
     inputs = [format_of(file).count(file, job.size, fields) for file in job.files]
-    units = open_output(root, inputs, job.provenance.fingerprint, fields)
-    found = [(unit, find_finished(root, unit)) for unit in units]
+    units = open_output(root, inputs, job.provenance.fingerprint, fields, retries=job.retries)
+    found = [(unit, find_finished(root, unit, without_failures=job.retries)) for unit in units]
     entries = [entry for _, entry in found if entry is not None]
     for unit in _laid_out(root, [unit for unit, entry in found if entry is None]):
-        translated = translate_unit(read_unit(unit, fields), translator)
+        translated = translate_unit(read_unit(unit, fields, job.retried), translator)
         entries.append(commit_unit(translated, root, fields, job.on_error))
+        check_failures(job, sum(entry.failed for entry in entries), sum(unit.records for unit in units))
         yield None
     yield close_output(root, inputs, job.provenance, entries)
 

@@ -15,7 +15,15 @@ import pydantic
 from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, foreign_file
 from seq2seq_core.inference.commit import Committable
-from seq2seq_core.inference.folder import MARKER_FOLDER, NOTE_PATH, OUTPUT_NAME, failures_path, marker_path
+from seq2seq_core.inference.folder import (
+    MARKER_FOLDER,
+    NOTE_PATH,
+    OUTPUT_NAME,
+    failures_path,
+    flags_path,
+    kept_path,
+    marker_path,
+)
 from seq2seq_core.inference.manifest import AnyOutput, load_any
 
 _MARKER = re.compile(rf"{re.escape(MARKER_FOLDER)}/(.*-\d{{5,}}-of-\d{{5,}}.*)\.json")
@@ -32,7 +40,7 @@ def take_places(root: str, units: Sequence[Committable]) -> None:
     """
     present = set(storage.files_below(root))
     ours = _recorded(root, present)
-    wanted = {path for unit in units for path in (unit.path, failures_path(unit.path))}
+    wanted = {path for unit in units for path in (unit.path, failures_path(unit.path), flags_path(unit.path))}
     strangers = sorted((wanted - _all_files(ours)) & present)
     if OUTPUT_NAME in present and _manifest(root) is None:
         strangers.append(OUTPUT_NAME)
@@ -85,7 +93,7 @@ def _note(root: str, outputs: set[str]) -> None:
 
 
 def _all_files(outputs: Iterable[str]) -> set[str]:
-    """Outputs with their markers and their ledgers of failures."""
+    """Outputs with their markers, their ledgers of failures and what is kept of them."""
     return {path for output in outputs for path in _files_of(output)}
 
 
@@ -93,6 +101,8 @@ def _files_of(output: str) -> Iterator[str]:
     yield output
     yield marker_path(output)
     yield failures_path(output)
+    yield kept_path(output)
+    yield flags_path(output)
 
 
 def stem_of(output: str) -> tuple[str, str] | None:

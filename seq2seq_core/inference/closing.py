@@ -29,7 +29,8 @@ def close_output(
     confirm(root, output)
     publish_output(root, output)
     stems = {(counted.file.name, counted.file.suffix) for counted in inputs}
-    sweep(root, lambda path: stem_of(path) in stems, {unit.path for unit in output.units})
+    kept = {unit.path for unit in output.units}
+    sweep(root, lambda path: path in kept or stem_of(path) in stems, kept)
     clear_pieces(storage.join(root, PIECE_FOLDER))
     return output
 
@@ -46,11 +47,13 @@ def reconcile(inputs: Sequence[CountedInput], provenance: Provenance, finished: 
     return Output(
         fingerprint=fingerprint(units.values()),
         model=provenance.model,
+        given=provenance.given,
         records_in=sum(counted.records for counted in inputs),
         records_out=sum(entry.records for entry in entries),
         failed=sum(entry.failed for entry in entries),
         cut=sum(entry.cut for entry in entries),
         looping=sum(entry.looping for entry in entries),
+        flagged=sum(entry.flagged for entry in entries),
         inputs=translated,
         configuration=provenance.configuration,
         software=provenance.software,
@@ -119,5 +122,6 @@ def _translated(counted: CountedInput, outputs: Sequence[UnitEntry]) -> Translat
         failed=sum(entry.failed for entry in outputs),
         cut=sum(entry.cut for entry in outputs),
         looping=sum(entry.looping for entry in outputs),
+        flagged=sum(entry.flagged for entry in outputs),
         outputs=tuple(outputs),
     )

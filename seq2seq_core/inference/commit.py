@@ -9,11 +9,13 @@ from typing import Any, Literal, Protocol
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.documents.content import RecordFailure
+from seq2seq_core.documents.content import RecordFailure, excerpt
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.table import format_of
+from seq2seq_core.documents.formats.table import format_of
+from seq2seq_core.documents.outputs.table import rendered
 from seq2seq_core.errors import InputError
-from seq2seq_core.inference.folder import failures_path, marker_path
+from seq2seq_core.inference.folder import failures_path, flags_path, marker_path
+from seq2seq_core.inference.retrying import forget, keep
 from seq2seq_core.inference.unit import UnitTranslation
 
 OnError = Literal["keep", "fail"]
@@ -55,6 +57,7 @@ class UnitEntry(pydantic.BaseModel):
         digest: xxh3-128 of the output's bytes.
         failures: The ledger of the failed records, relative to the output folder; None without any.
         failures_digest: xxh3-128 of its bytes.
+        flagged: Records that a rule finds doubtful; they stand in a file below `flagged/`.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -70,14 +73,21 @@ class UnitEntry(pydantic.BaseModel):
     cut: int = 0
     looping: int = 0
     failures_digest: str | None = None
+    flagged: int = 0
 
 
-def find_finished(root: str, unit: Committable) -> UnitEntry | None:
-    """The entry of a unit whose output is committed with this fingerprint and still there; None for any other."""
+def find_finished(root: str, unit: Committable, *, without_failures: bool = False) -> UnitEntry | None:
+    """The entry of a unit whose output is committed with this fingerprint and still there; None for any other.
+
+    Args:
+        root: The output folder.
+        unit: The unit.
+        without_failures: Whether one in which records failed is not finished.
+    """
     entry = read_marker(storage.join(root, marker_path(unit.path)))
     if entry is None or entry.fingerprint != unit.fingerprint or not _is_there(root, entry):
         return None
-    return entry
+    return None if without_failures and entry.failed else entry
 
 
 def still_stands(root: str, entry: UnitEntry) -> bool:
@@ -110,20 +120,34 @@ def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error
             found=repr(first.excerpt),
             advice="Repair it, or keep its place and go on (--on_error keep).",
         )
-    data = format_of(unit.file).render(unit.file, translated.content, translated.predictions, fields)
+    data = rendered(unit.file, unit.part, translated.content, translated.predictions, fields)
     outputs = [prediction for prediction in translated.predictions if prediction is not None]
-    return commit(
+    if translated.failures:
+        keep(root, unit.path, unit.fingerprint, translated.predictions)
+    flagged = _publish_flags(root, translated)
+    entry = commit(
         root,
         unit,
         data,
         translated.failures,
         cut=sum(output.cut for output in outputs),
         looping=sum(output.looping for output in outputs),
+        flagged=flagged,
     )
+    if not translated.failures:
+        forget(root, unit.path)
+    return entry
 
 
 def commit(
-    root: str, unit: Committable, data: bytes, failures: Sequence[RecordFailure], *, cut: int = 0, looping: int = 0
+    root: str,
+    unit: Committable,
+    data: bytes,
+    failures: Sequence[RecordFailure],
+    *,
+    cut: int = 0,
+    looping: int = 0,
+    flagged: int = 0,
 ) -> UnitEntry:
     """Publish a unit. Killed at any moment, it is finished or to be done again; done twice, it is the same."""
     marker = storage.join(root, marker_path(unit.path))
@@ -139,6 +163,7 @@ def commit(
         failures=failures_path(unit.path) if failures else None,
         cut=cut,
         looping=looping,
+        flagged=flagged,
         failures_digest=storage.digest_bytes(lines) if failures else None,
     )
     earlier = read_marker(marker)
@@ -152,6 +177,22 @@ def commit(
         storage.remove(ledger)
     storage.publish_text(marker, entry.model_dump_json(indent=1) + "\n")
     return entry
+
+
+def _publish_flags(root: str, translated: UnitTranslation) -> int:
+    """Write down which records are doubtful, and why; their number."""
+    rows = []
+    for record, (text, found) in enumerate(zip(translated.content.texts, translated.predictions, strict=True)):
+        if found is not None and found.flags:
+            place = RecordFailure(record, ", ".join(found.flags), excerpt(text or ""))
+            told = {"output": excerpt(found.text), "score": found.score, "second": found.second}
+            rows.append(translated.unit.ledger_row(place) | told)
+    url = storage.join(root, flags_path(translated.unit.path))
+    if rows:
+        storage.publish_bytes(url, b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows))
+    elif storage.exists(url):
+        storage.remove(url)
+    return len(rows)
 
 
 def read_marker(url: str) -> UnitEntry | None:

@@ -10,7 +10,8 @@ UNITS_PATH = f"{MARKER_FOLDER}/plan.json"
 NOTE_PATH = f"{MARKER_FOLDER}/files.json"
 """The outputs that are this program's own."""
 PIECE_FOLDER = f"{MARKER_FOLDER}/.pieces"
-KEPT_NAMES = (MARKER_FOLDER, FAILURE_FOLDER)
+FLAG_FOLDER = "flagged"
+KEPT_NAMES = (MARKER_FOLDER, FAILURE_FOLDER, FLAG_FOLDER)
 """What no output may be called."""
 
 
@@ -19,6 +20,16 @@ def marker_path(output: str) -> str:
     return f"{MARKER_FOLDER}/{output}.json"
 
 
+def kept_path(output: str) -> str:
+    """What was made of the records of an output that did not fail, where others did: see `retrying`."""
+    return f"{MARKER_FOLDER}/{output}.kept"
+
+
 def failures_path(output: str) -> str:
     """The part of the failure ledger that belongs to an output; there is none when no record failed."""
     return f"{FAILURE_FOLDER}/{output}.jsonl"
+
+
+def flags_path(output: str) -> str:
+    """The doubtful records of an output, where rules look for them; there is none when no record is doubtful."""
+    return f"{FLAG_FOLDER}/{output}.jsonl"

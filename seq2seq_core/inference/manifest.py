@@ -11,6 +11,7 @@ from seq2seq_core import storage
 from seq2seq_core.errors import DatasetError, unreadable_record
 from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.folder import OUTPUT_NAME
+from seq2seq_core.inference.memory.given import GivenFile
 
 FORMAT_VERSION = 1
 
@@ -38,17 +39,20 @@ class TranslatedInput(_Entry):
     failed: int
     cut: int = 0
     looping: int = 0
+    flagged: int = 0
     outputs: tuple[UnitEntry, ...]
 
 
 class Provenance(_Entry):
     """Where all outputs of a run come from: the model, and the resolved configuration.
 
-    `fingerprint` names the model and those options that shape the output.
+    `fingerprint` names the model and those options that shape the output; `given` the files of translations that went
+    before the model.
     """
 
     fingerprint: str
     model: ModelEntry
+    given: tuple[GivenFile, ...] = ()
     configuration: dict[str, Any]
     software: dict[str, str]
 
@@ -85,6 +89,8 @@ class Output(Finished):
 
     called: ClassVar[str] = "translation"
 
+    given: tuple[GivenFile, ...] = ()
+    flagged: int = 0
     inputs: tuple[TranslatedInput, ...]
 
     @property

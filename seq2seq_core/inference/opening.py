@@ -19,8 +19,17 @@ from seq2seq_core.inference.unit import DocumentUnit, units_of
 _log = logging.getLogger(__name__)
 
 
-def open_output(root: str, inputs: Sequence[CountedInput], provenance: str, fields: Fields) -> list[DocumentUnit]:
+def open_output(
+    root: str, inputs: Sequence[CountedInput], provenance: str, fields: Fields, *, retries: bool = False
+) -> list[DocumentUnit]:
     """The units of all inputs, their list published for who watches the work, another run's manifest gone.
+
+    Args:
+        root: The output folder.
+        inputs: What is translated.
+        provenance: The digest of the model and the options.
+        fields: Where texts stand.
+        retries: Whether records that failed are done again.
 
     Raises:
         InputError: None of the inputs seems to have a text where it is looked for.
@@ -29,7 +38,7 @@ def open_output(root: str, inputs: Sequence[CountedInput], provenance: str, fiel
     _refuse_all_doubtful(inputs, fields)
     units = [unit for counted in in_order(inputs) for unit in units_of(counted, provenance)]
     take_places(root, units)
-    withdraw(root, fingerprint(units))
+    withdraw(root, fingerprint(units), with_failures=retries)
     announce(root, [(unit, unit.part.records) for unit in units])
     return units
 
@@ -50,8 +59,14 @@ def fingerprint(units: Iterable[Committable]) -> str:
     return storage.digest_bytes("\n".join(f"{unit.path}:{unit.fingerprint}" for unit in units).encode())
 
 
-def withdraw(root: str, planned: str) -> None:
-    """Remove the manifest of another run before its outputs are replaced, and say so; that of this run stays."""
+def withdraw(root: str, planned: str, *, with_failures: bool = False) -> None:
+    """Remove the manifest of another run before its outputs are replaced, and say so; that of this run stays.
+
+    Args:
+        root: The output folder.
+        planned: The fingerprint of this run.
+        with_failures: Whether that of this run goes, too, where it tells of failures.
+    """
     url = storage.join(root, OUTPUT_NAME)
     if not storage.exists(url):
         return
@@ -62,6 +77,8 @@ def withdraw(root: str, planned: str) -> None:
             storage.redact(root),
             found.called,
         )
+        storage.remove(url)
+    elif with_failures and found.failed:
         storage.remove(url)
 
 

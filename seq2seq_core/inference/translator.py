@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +16,17 @@ from seq2seq_core.decoding.loops import find_loops
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.engines.interface import Engine, PieceTokenizer, TokenIds
 from seq2seq_core.inference.isolation import isolated
+from seq2seq_core.inference.memory.given import Gives
+from seq2seq_core.inference.memory.memory import Memory, Outcome
+from seq2seq_core.inference.quality.records import measured
+from seq2seq_core.inference.quality.terms import Answer, Revises
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import uses_spaces
+from seq2seq_core.text.marks import can_be_read, has_marks, numbered, restored
 from seq2seq_core.text.normalize import NormalizeConfig, normalize
+from seq2seq_core.text.parting import parted, without_edges
 from seq2seq_core.text.segment import SegmentConfig, Segmented, segment
+from seq2seq_core.text.wordless import is_wordless
 
 _log = logging.getLogger(__name__)
 
@@ -27,12 +36,34 @@ _NO_PREFIX: TokenIds = np.zeros(0, np.int32)
 
 _T = TypeVar("_T")
 
-_Outcome = list[Hypothesis] | str
-"""What the engine made of a segment, or why it failed."""
+_LOST_MARKS = "the output has lost some of the markup"
+_LOST = Answer((), error=_LOST_MARKS)
+_NOTHING = Answer(("",))
+"""Of what normalisation leaves nothing of there is no work for a model."""
+
+
+class Aids(NamedTuple):
+    """What stands between a Translator and its engine.
+
+    Attributes:
+        memory: Answers of the model that are kept.
+        given: Translations that go before the model's.
+        revises: Looks at the answers.
+        measures: Whether outputs are measured.
+    """
+
+    memory: Memory | None = None
+    given: Gives | None = None
+    revises: Revises | None = None
+    measures: bool = False
 
 
 class Translator:
-    """An engine between text and text."""
+    """An engine between text and text.
+
+    Attributes:
+        aids: What stands between them besides.
+    """
 
     def __init__(
         self,
@@ -65,14 +96,31 @@ class Translator:
         self._normalization = normalization
         self._prefix = prefix
         self._spaced = uses_spaces(target_language)
+        self.aids = Aids()
         if segmentation.mode == "document" and segmentation.language is None:
             _log.info("the source language is not known: sentences end as in English (segmentation.language)")
 
-    def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
+    def aided(self, aids: Aids) -> Self:
+        """The same with other aids."""
+        other = copy.copy(self)
+        other.aids = aids
+        return other
+
+    def searching(self, search: SearchConfig) -> Self:
+        """The same with another search."""
+        other = copy.copy(self)
+        other._search = search  # noqa: SLF001 (its own copy)
+        return other
+
+    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
         """Translate thousands of texts in one call; equal segments go through the model once.
 
         A missing text gets an empty prediction and a blank one itself, and one that fails a prediction with the reason
         in `error`; the others are as if it had not been there.
+
+        Args:
+            texts: With marks for markup, where they have some; see `text.marks`.
+            is_prose: Whether they are paragraphs, rather than segments.
 
         Raises:
             Seq2SeqError: The engine fails even on an empty sequence: it, not a record, is broken.
@@ -88,63 +136,111 @@ class Translator:
                     predictions[i] = Prediction(error=reason)
             elif text:
                 predictions[i] = Prediction(text)
-        found = self._translate(list(usable.values()))
+        found = self._translate(list(usable.values()), is_prose=is_prose)
+        if self.aids.measures:
+            found = measured(list(usable.values()), found)
         for i, prediction in zip(usable, found, strict=True):
             predictions[i] = prediction
         return predictions
 
-    def _translate(self, texts: list[str]) -> list[Prediction]:
+    def answers(self, segments: Sequence[str]) -> dict[str, Answer]:
+        """What becomes of each segment, which is translated whole; see `translate` for the errors."""
         encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
-        records = segment(texts, self._segmentation, encoded.lengths)
-        # What normalisation leaves nothing of is no work for a model.
-        sequences = {text: encoded[text] for record in records for text in record.segments if encoded.has(text)}
+        return self._answers(segments, encoded)
+
+    def _translate(self, texts: list[str], *, is_prose: bool) -> list[Prediction]:
+        encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
+        records = segment(texts, self._segmentation.fitting(is_prose=is_prose), encoded.lengths)
+        records = whole = [without_edges(record) for record in records]
+        answers = self._answers(_segments(records), encoded)
+        lost = {text for text, answer in answers.items() if answer.error == _LOST_MARKS}
+        if lost:
+            records = [parted(record, lost) for record in whole]
+            answers |= self._answers([text for text in _segments(records) if text not in answers], encoded)
+        if self.aids.revises is not None:
+            answers = self.aids.revises.revised(answers)
+        return [
+            replace(self._assemble(record, answers, encoded), overlong=record.is_cut, parted=record is not before)
+            for record, before in zip(records, whole, strict=True)
+        ]
+
+    def _answers(self, segments: Sequence[str], encoded: _Encoded) -> dict[str, Answer]:
+        encoded.learn(segments)
+        answers = self._without_model(segments)
+        answers |= self._by_model([text for text in segments if text not in answers and encoded.has(text)], encoded)
+        return {text: answers.get(text, _NOTHING) for text in segments}
+
+    def _without_model(self, segments: Sequence[str]) -> dict[str, Answer]:
+        """Segments whose translation is given, that have nothing to translate, or whose marks no model could read."""
+        given = self.aids.given.find(segments) if self.aids.given is not None else {}
+        answers = {text: Answer((output,), is_given=True) for text, output in given.items()}
+        for text in segments:
+            if text in given:
+                continue
+            if self._segmentation.copy_wordless and is_wordless(text):
+                answers[text] = Answer((text,))
+            elif has_marks(text) and not self._reads_numbers():
+                answers[text] = _LOST
+        return answers
+
+    def _reads_numbers(self) -> bool:
+        """Whether numbers may stand for marks."""
+        if self._segmentation.markup == "apart":
+            return False
+        return all(map(_spells_numbers, (self._source_tokenizer, self._target_tokenizer)))
+
+    def _by_model(self, segments: Sequence[str], encoded: _Encoded) -> dict[str, Answer]:
+        sequences = {text: encoded[text] for text in segments}
         outcomes = dict(zip(sequences, self._generate(list(sequences.values())), strict=True))
         decoded, looping = self._decode(outcomes), _looping(outcomes, sequences)
-        return [self._assemble(record, outcomes, decoded, encoded, looping) for record in records]
+        return {text: _answer(text, found, decoded.get(text, ()), text in looping) for text, found in outcomes.items()}
 
-    def _generate(self, sequences: list[TokenIds]) -> list[_Outcome]:
+    def _generate(self, sequences: list[TokenIds]) -> list[Outcome]:
+        """Run the engine on what is not kept."""
+        memory = self.aids.memory
+        if memory is None:
+            return self._run(sequences)
+        sources = [sequence.tobytes() for sequence in sequences]
+        return memory.recall(sources, self._search, lambda some: self._run([sequences[place] for place in some]))
+
+    def _run(self, sequences: list[TokenIds]) -> list[Outcome]:
         """Run the engine; when it raises, find the sequences it raises for."""
         return isolated(
             lambda some: self._engine.generate(some, self._search), sequences, np.zeros(0, np.int32), "segments"
         )
 
-    def _decode(self, outcomes: Mapping[str, _Outcome]) -> dict[str, list[str]]:
+    def _decode(self, outcomes: Mapping[str, Outcome]) -> dict[str, list[str]]:
         """The n best outputs of each segment that did not fail, as text on one line."""
         done = {text: outcome for text, outcome in outcomes.items() if not isinstance(outcome, str)}
         outputs = self._target_tokenizer.decode([hypothesis.tokens for found in done.values() for hypothesis in found])
         texts = iter([output.replace("\n", " ") for output in outputs])
         return {text: [next(texts) for _ in found] for text, found in done.items()}
 
-    def _assemble(
-        self,
-        record: Segmented,
-        outcomes: Mapping[str, _Outcome],
-        decoded: Mapping[str, list[str]],
-        encoded: _Encoded,
-        looping: Collection[str],
-    ) -> Prediction:
+    def _assemble(self, record: Segmented, answers: Mapping[str, Answer], encoded: _Encoded) -> Prediction:
         """Join the outputs of a record's segments."""
-        found: list[list[Hypothesis]] = []
-        for number, text in enumerate(record.segments, 1):
-            outcome = outcomes.get(text, [])
-            if isinstance(outcome, str):
-                where = f"segment {number} of {len(record.segments)} ({text[:_SHOWN_CHARACTERS]!r})"
-                return Prediction(segments=len(record.segments), error=f"{where}: {outcome}")
-            found.append(outcome)
-        if not any(found):
-            return Prediction(text=record.join([""] * len(found)), segments=len(found))
+        found = [answers[text] for text in record.segments]
+        for number, (text, answer) in enumerate(zip(record.segments, found, strict=True), 1):
+            if answer.error is not None:
+                where = f"segment {number} of {len(found)} ({text[:_SHOWN_CHARACTERS]!r})"
+                return Prediction(segments=len(found), error=f"{where}: {answer.error}")
+        pairs = zip(record.segments, found, strict=True)
+        sources = [text if answer.texts == (text,) else encoded.normalized(text) for text, answer in pairs]
         n_best = []
-        sources = [encoded.normalized(text) for text in record.segments]
-        for rank in range(max(map(len, found))):
-            outputs = [_at(decoded.get(text, [""]), rank) for text in record.segments]
-            joined = record.join(outputs, self._spaced, sources)
-            n_best.append((joined, self._score([_at(row, rank) for row in found if row])))
+        for rank in range(max((len(answer.texts) for answer in found), default=1)):
+            joined = record.join([_at(answer.texts, rank) for answer in found], self._spaced, sources)
+            hypotheses = [_at(answer.hypotheses, rank) for answer in found if answer.hypotheses]
+            n_best.append((joined, self._score(hypotheses) if hypotheses else None))
+        text, score = n_best[0]
         return Prediction(
-            *n_best[0],
-            n_best=tuple(n_best),
+            text,
+            score,
+            n_best=tuple((other, value) for other, value in n_best if value is not None),
             segments=len(found),
-            finished=all(row[0].finished for row in found if row),
-            looping=any(text in looping for text in record.segments),
+            finished=all(answer.finished for answer in found),
+            looping=any(answer.looping for answer in found),
+            flags=tuple(dict.fromkeys(flag for answer in found for flag in answer.flags)),
+            given=sum(answer.is_given for answer in found),
+            second=sum(answer.is_second for answer in found),
         )
 
     def _score(self, hypotheses: list[Hypothesis]) -> float:
@@ -165,10 +261,15 @@ class _Encoded:
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Encode texts; their lengths in pieces, with the prefix."""
-        normalized = normalize(TextColumn(pa.array(texts, pa.string())), self._normalization).column.to_pylist()
+        read = pa.array(map(numbered, texts), pa.string())
+        normalized = normalize(TextColumn(read), self._normalization).column.to_pylist()
         self._known.update(zip(texts, self._tokenizer.encode(normalized), strict=True))
         self._normalized.update(zip(texts, normalized, strict=True))
         return [len(self._prefix) + len(self._known[text]) for text in texts]
+
+    def learn(self, texts: Sequence[str]) -> None:
+        """Encode what is not known yet."""
+        self.lengths([text for text in texts if text not in self._known])
 
     def __getitem__(self, text: str) -> TokenIds:
         return np.concatenate([self._prefix, self._known[text]])
@@ -182,6 +283,27 @@ class _Encoded:
         return len(self._known[text]) > 0
 
 
+def _spells_numbers(tokenizer: PieceTokenizer) -> bool:
+    return can_be_read(lambda text: tokenizer.decode(tokenizer.encode([text]))[0])
+
+
+def _segments(records: Sequence[Segmented]) -> list[str]:
+    """All segments, each once."""
+    return list(dict.fromkeys(text for record in records for text in record.segments))
+
+
+def _answer(text: str, outcome: Outcome, outputs: Sequence[str], is_looping: bool) -> Answer:
+    """What became of a segment: those of its outputs that have kept its marks."""
+    if isinstance(outcome, str):
+        return Answer((), error=outcome)
+    whole = [restored(output, text) for output in outputs]
+    kept = [(output, found) for output, found in zip(whole, outcome, strict=True) if output is not None]
+    if outputs and not kept:
+        return _LOST
+    texts, hypotheses = tuple(output for output, _ in kept), tuple(found for _, found in kept)
+    return Answer(texts or ("",), hypotheses, is_looping)
+
+
 def _unreadable(text: str) -> str | None:
     """Why no tokenizer can read a text: lone surrogates, which JSON can spell and UTF-8 cannot."""
     try:
@@ -191,7 +313,7 @@ def _unreadable(text: str) -> str | None:
     return None
 
 
-def _looping(outcomes: Mapping[str, _Outcome], sequences: Mapping[str, TokenIds]) -> set[str]:
+def _looping(outcomes: Mapping[str, Outcome], sequences: Mapping[str, TokenIds]) -> set[str]:
     """The segments whose best output has fallen into a loop."""
     best = {text: found[0].tokens for text, found in outcomes.items() if found and not isinstance(found, str)}
     loops = find_loops([*best.values()], [sequences[text] for text in best])

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+import pyarrow as pa
+import pydantic
 from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines import table as engines
-from seq2seq_core.engines.interface import Languages
+from seq2seq_core.engines.interface import Engine, Languages, LoadedEngine
 from seq2seq_core.engines.table import ENGINES, AnyEngine
-from seq2seq_core.errors import ModelError
+from seq2seq_core.errors import ConfigError, ModelError
+from seq2seq_core.inference.asking.choosing import AgreeingEngine
+from seq2seq_core.inference.asking.config import DemandsConfig
+from seq2seq_core.inference.asking.demanding import DemandingEngine
+from seq2seq_core.inference.asking.glossary import Glossary, read_glossary
 from seq2seq_core.inference.manifest import ModelEntry
-from seq2seq_core.inference.translator import Translator
-from seq2seq_core.text.languages import is_language
-from seq2seq_core.text.normalize import NormalizeConfig
+from seq2seq_core.inference.memory.config import MemoryConfig
+from seq2seq_core.inference.memory.given import Given, Place, place_of
+from seq2seq_core.inference.memory.memory import Memory
+from seq2seq_core.inference.quality.flags import FlagConfig, Revision
+from seq2seq_core.inference.translator import Aids, Translator
+from seq2seq_core.models.card import is_own, read_config
+from seq2seq_core.text.column import TextColumn
+from seq2seq_core.text.languages import is_language, uses_spaces
+from seq2seq_core.text.normalize import NormalizeConfig, normalize
 from seq2seq_core.text.segment import SegmentConfig
 from seq2seq_core.text.source_text import SourceText
+
+_FEWEST_TO_AGREE = 2
 
 
 class TranslatorConfig(Config):
@@ -37,18 +51,75 @@ class TranslatorConfig(Config):
         None, description="the language asked of a multilingual model, whose data was tagged with it"
     )
     engine: AnyEngine = Field(engines.DEFAULT, description="what runs the model")
+    demands: DemandsConfig = Field(DemandsConfig(), description="what outputs have to hold")
+    choose: Literal["score", "agreement"] = Field(
+        "score",
+        description="of search.n_best hypotheses score: the best; agreement: the one that the others are most like by "
+        "chrF (minimum Bayes risk)",
+    )
+    memory: MemoryConfig = Field(MemoryConfig(), description="answers that need not be asked of the model")
+    quality: bool = Field(False, description="measure every output, for columns that tell of doubtful ones")
+    flag: FlagConfig = Field(FlagConfig(), description="which outputs are doubtful, and what becomes of them")
+
+    @pydantic.model_validator(mode="after")
+    def _can_choose_and_demand(self) -> Self:
+        if self.choose == "agreement" and self.search.n_best <= _FEWEST_TO_AGREE:
+            raise ValueError(f"choose is agreement, but search.n_best is {self.search.n_best}: set it to 3 or more")
+        if self.demands.glossary and (self.search.beam == 1 or self.search.sample):
+            raise ValueError(
+                "demands.glossary needs a beam search: set search.beam to 2 or more, search.sample to false"
+            )
+        return self
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
         options = self.model_dump(mode="json", include={"segmentation", "normalize", "target_language"})
         if self.source_language is not None:  # it came later: what was made before need not be made again
             options["source_language"] = self.source_language
+        options |= self.asked()
+        if given := given_by(self):
+            options["given"] = given.about
+        if self.quality:
+            options["quality"] = True
+        if self.flag.is_asked_for:
+            options["flag"] = {**self.flag.rules, "second": _identity_of(self.second)}
         return {**options, "search": self.search.identity(), "engine": self.engine.identity()}
+
+    def asked(self) -> dict[str, Any]:
+        """What of the options shapes an output beside the model and its search, as plain values."""
+        demands = self.demands.identity()
+        chosen = {} if self.choose == "score" else {"choose": self.choose}
+        return ({"demands": demands} if demands else {}) | chosen
+
+    @property
+    def second(self) -> TranslatorConfig | None:
+        """What flagged segments are translated with once more; None: nothing."""
+        second = self.flag.second
+        if second is None or not self.flag.is_asked_for:
+            return None
+        values = {name: getattr(self, name) for name in TranslatorConfig.model_fields}
+        values |= {"search": second.search, "flag": FlagConfig(), "quality": False}
+        values["memory"] = MemoryConfig(url=self.memory.url)
+        if second.model is not None:
+            values |= {"model": second.model, "engine": second.engine or self.engine}
+        return TranslatorConfig(**values).resolved
 
     @property
     def resolved(self) -> Self:
-        """The same with the engine that is meant; see `EngineConfig.chosen` for the error."""
-        engine = self.engine.chosen(ENGINES.values(), self.model, self.search)
+        """The same with the engine that is meant; see `EngineConfig.chosen` for the error.
+
+        Raises:
+            ConfigError: The engine cannot have phrases in its outputs, and there is a glossary.
+        """
+        able = [engine for engine in ENGINES.values() if engine.has_phrases or not self.demands.glossary]
+        engine = self.engine.chosen(able, self.model, self.search)
+        if self.demands.glossary and not engine.has_phrases:
+            raise ConfigError(
+                "this engine does not have it",
+                where="demands.glossary",
+                found=f"engine.kind {engine.kind}",
+                advice=f"Leave it out, or say --engine.kind {able[0].model_fields['kind'].default}.",
+            )
         return self if engine is self.engine else self.model_copy(update={"engine": engine})
 
 
@@ -64,6 +135,22 @@ def describe_model(config: TranslatorConfig) -> ModelEntry:
     except ModelError as error:
         raise _other_engine(config, error) or error from None
     return ModelEntry(url=storage.redact(config.model), digest=found.digest, lineage=found.lineage)
+
+
+def _identity_of(second: TranslatorConfig | None) -> object:
+    return None if second is None else [describe_model(second).digest, second.identity()]
+
+
+def given_by(config: TranslatorConfig) -> Place | None:
+    """The files of translations that go before the model; None where there are none.
+
+    Raises:
+        ConfigError: Nobody tells the languages of the texts.
+        StorageError: A file is missing.
+    """
+    text = read_config(config.model).source_text if config.memory.tmx and is_own(config.model) else SourceText()
+    source = config.segmentation.language or _code(config.source_language) or text.source_language
+    return place_of(config.memory, (source, _code(config.target_language) or text.target_language))
 
 
 def _other_engine(config: TranslatorConfig, error: ModelError) -> ModelError | None:
@@ -103,7 +190,8 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         )
     languages = Languages(config.source_language, config.target_language)
     engine, prefix = loaded.speaking(languages, storage.redact(config.model))
-    return Translator(
+    engine = _asking(config, engine, loaded, len(prefix))
+    translator = Translator(
         engine,
         loaded.source_tokenizer,
         loaded.target_tokenizer,
@@ -113,6 +201,47 @@ def load_translator(config: TranslatorConfig, digest: str | None = None) -> Tran
         prefix,
         _code(config.target_language) or loaded.source_text.target_language,
     )
+    return translator.aided(_aids(config, loaded.model_digest, translator))
+
+
+def _aids(config: TranslatorConfig, digest: str, translator: Translator) -> Aids:
+    maker = {
+        "model": digest,
+        "engine": config.engine.identity(),
+        "languages": [config.source_language, config.target_language],
+        **config.asked(),
+    }
+    place, second = given_by(config), config.second
+    memory = Memory(config.memory.url, maker) if config.memory.url else None
+    again: Translator | None = None
+    if second is not None and config.flag.second is not None:
+        is_same = config.flag.second.model is None
+        again = translator.searching(second.search).aided(Aids(memory)) if is_same else load_translator(second)
+    return Aids(
+        memory=memory,
+        given=Given(place) if place else None,
+        revises=Revision(config.flag, again) if config.flag.is_asked_for else None,
+        measures=config.quality,
+    )
+
+
+def _asking(config: TranslatorConfig, engine: Engine, loaded: LoadedEngine, tags: int) -> Engine:
+    """The engine with what is asked of its outputs."""
+    demands, normalization = config.demands, config.normalize or loaded.source_text.normalize
+    if demands.prefix or demands.glossary:
+        glossary = None
+        if demands.glossary:
+            language = _code(config.source_language) or loaded.source_text.source_language
+            entries = read_glossary(demands.glossary, lambda texts: _normalized(texts, normalization))
+            glossary = Glossary(entries, spaced=uses_spaces(language) is not False)
+        tokenizers = loaded.source_tokenizer, loaded.target_tokenizer
+        engine = DemandingEngine(engine, *tokenizers, demands.prefix, glossary, tags)
+    return AgreeingEngine(engine, loaded.target_tokenizer) if config.choose == "agreement" else engine
+
+
+def _normalized(texts: list[str], how: NormalizeConfig) -> list[str]:
+    found: list[str] = normalize(TextColumn(pa.array(texts, pa.string())), how).column.to_pylist()
+    return found
 
 
 def _code(language: str | None) -> str | None:

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.schema import shard_name
 from seq2seq_core.documents.content import Content, RecordFailure, excerpt
 from seq2seq_core.documents.fields import Fields
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.inference.folder import failures_path, marker_path
+from seq2seq_core.inference.retrying import kept
 
-UNIT_VERSION = 2
+UNIT_VERSION = 3
 """Part of every fingerprint: to be raised when the same input and options would give other bytes."""
 
 
@@ -42,6 +43,8 @@ class DocumentUnit:
     @property
     def path(self) -> str:
         """Its output, relative to the output folder."""
+        if format_of(self.file).is_whole:
+            return self.file.name + self.file.suffix
         return shard_name(self.index, self.count, self.file.name, self.file.suffix)
 
     @property
@@ -105,15 +108,16 @@ def _fingerprint(counted: CountedInput, part: RecordRange, provenance: str) -> s
 class Translates(Protocol):
     """What a unit needs of a Translator."""
 
-    def translate(self, texts: Sequence[str | None]) -> list[Prediction]: ...
+    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]: ...
 
 
 @dataclass(frozen=True)
 class UnitContent:
-    """A unit that has been read; its length is the number of its records."""
+    """A unit that has been read, and what is known of its records; its length is the number of these."""
 
     unit: DocumentUnit
     content: Content[Any]
+    kept: Mapping[int, Prediction] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.content)
@@ -129,18 +133,29 @@ class UnitTranslation:
     failures: list[RecordFailure]
 
 
-def read_unit(unit: DocumentUnit, fields: Fields) -> UnitContent:
-    """The records of a unit; an InputError where the file is damaged or has changed since it was counted."""
-    return UnitContent(unit, format_of(unit.file).read(unit.file, unit.part, fields))
+def read_unit(unit: DocumentUnit, fields: Fields, retried: str | None = None) -> UnitContent:
+    """The records of a unit, and what was made of them before where only those that failed are done again.
+
+    Args:
+        unit: Which records.
+        fields: Where their texts stand.
+        retried: The output folder, where failures are done again.
+
+    Raises:
+        InputError: The file is damaged or has changed since it was counted.
+    """
+    content = format_of(unit.file).read(unit.file, unit.part, fields)
+    return UnitContent(unit, content, kept(retried, unit.path, unit.fingerprint) if retried is not None else {})
 
 
 def translate_unit(loaded: UnitContent, translator: Translates) -> UnitTranslation:
     """Translate all texts of a unit together; what fails alone is left out alone."""
-    content = loaded.content
-    wanted = [(record, text) for record, text in enumerate(content.texts) if text is not None]
-    predictions: list[Prediction | None] = [None] * len(content)
+    content, known = loaded.content, loaded.kept
+    wanted = [(r, text) for r, text in enumerate(content.texts) if text is not None and r not in known]
+    predictions = [known.get(record) for record in range(len(content))]
     failures = list(content.failures)
-    for (record, text), prediction in zip(wanted, translator.translate([text for _, text in wanted]), strict=True):
+    found = translator.translate([text for _, text in wanted], is_prose=content.is_prose)
+    for (record, text), prediction in zip(wanted, found, strict=True):
         if prediction.error is None:
             predictions[record] = prediction
         else:

@@ -14,13 +14,14 @@ from seq2seq_core.inference.unit import DocumentUnit, read_unit, translate_unit
 
 @dataclass(frozen=True)
 class Hand:
-    """What translates: a model, which must be of this digest, the way it is used, and where outputs go."""
+    """What translates: a model, which must be of this digest, the way it is used, where outputs go; see `read_unit`."""
 
     config: TranslatorConfig
     digest: str
     output: str
     fields: Fields
     on_error: OnError
+    retried: str | None = None
 
 
 @dataclass
@@ -44,5 +45,5 @@ _LOADED = _Loaded()
 
 def work(hand: Hand, unit: DocumentUnit) -> UnitEntry:
     """Read, translate and commit a unit; see `unit.read_unit` and `commit.commit_unit` for the errors."""
-    translated = translate_unit(read_unit(unit, hand.fields), _LOADED.of(hand))
+    translated = translate_unit(read_unit(unit, hand.fields, hand.retried), _LOADED.of(hand))
     return commit_unit(translated, hand.output, hand.fields, hand.on_error)

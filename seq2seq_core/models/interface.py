@@ -29,6 +29,10 @@ class Memory:
     states_BSD: Tensor
     mask_BS: Tensor
 
+    def repeated(self, times: int) -> Memory:
+        """Each sentence so many times in a row."""
+        return Memory(self.states_BSD.repeat_interleave(times, 0), self.mask_BS.repeat_interleave(times, 0))
+
 
 class State(ABC):
     """What a decoder carries from step to step, for N rows; rows i*W to i*W+W-1 belong to sentence i."""

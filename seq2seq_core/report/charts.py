@@ -71,8 +71,8 @@ class Bars:
     counts: Sequence[int]
 
 
-def curves(label: str, series: Sequence[Series], *, logarithmic: bool = False) -> str:
-    """Curves over optimizer steps; `label` is what a screen reader says."""
+def curves(label: str, series: Sequence[Series], *, logarithmic: bool = False, along: str = "step") -> str:
+    """Curves over optimizer steps, or what they go `along`; `label` is what a screen reader says."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": label}):
         figure, axes = _empty()
         for one, colour in zip(series, _COLOURS, strict=False):
@@ -81,7 +81,7 @@ def curves(label: str, series: Sequence[Series], *, logarithmic: bool = False) -
             axes.plot(x, y, color=colour, label=one.name, **marker)  # type: ignore[arg-type]
         if logarithmic:
             _scale_logarithmically(axes)
-        axes.set_xlabel("step")
+        axes.set_xlabel(along)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
         if len(series) > 1:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from seq2seq_core.dataset.manifest import Manifest
 from seq2seq_core.report.corpus.corpus import Corpus
 from seq2seq_core.report.metrics import Metrics
+from seq2seq_core.report.output_folder import Translation
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class ReportData:
         examples: Translations to look at.
         attention: The attention of one example.
         lineage: Digests and names that say where the model comes from.
+        translation: What came of a folder of documents.
         made_from: Digest of what the page was made from; it stands in its head, for whoever asks if it is up to date.
     """
 
@@ -98,4 +100,5 @@ class ReportData:
     examples: tuple[Example, ...] = ()
     attention: AttentionMap | None = None
     lineage: tuple[Fact, ...] = ()
+    translation: Translation | None = None
     made_from: str = ""

@@ -19,10 +19,12 @@ from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import Lengths, describe_lengths, units_of
 from seq2seq_core.report.metrics import Metrics
+from seq2seq_core.report.output_folder import Translation
 from seq2seq_core.report.sound_section import SoundSection, hours, sound_section
 from seq2seq_core.report.text_section import text_section
 
 _HEADLINE_SCORES = 3
+_MOST_FILES = 100
 _LEAST_WEIGHT_PERCENT = 5
 
 
@@ -64,6 +66,8 @@ def render(data: ReportData) -> str:
             exact=sum(example.is_exact for example in data.examples),
             least_weight=_LEAST_WEIGHT_PERCENT,
             attention_rows=list(_attention_rows(data)),
+            translation_charts=list(_translation_charts(data.translation)) if data.translation else [],
+            most_files=_MOST_FILES,
             charts=list(_charts(data.metrics)) if data.metrics else [],
             funnel=funnel(manifest.ledger) if manifest else (),
             kept=sum(manifest.ledger.kept.values()) if manifest else 0,
@@ -104,6 +108,8 @@ def _sections(data: ReportData) -> Iterator[tuple[str, str]]:
     """Anchor and name of each section that the page will have."""
     if data.scores or data.examples or data.attention is not None:
         yield "results", "Results"
+    if data.translation:
+        yield "translation", "Translation"
     if data.metrics and (data.metrics.train or data.metrics.validation):
         yield "training", "Training"
     if data.manifest:
@@ -124,6 +130,11 @@ def _headline(data: ReportData) -> Iterator[Headline]:
     for table in data.scores[:1]:
         for score in table.scores[:_HEADLINE_SCORES]:
             yield Headline(score.name, _decimals(score.value, 1), score.unit)
+    if data.translation:
+        output = data.translation.output
+        yield Headline("records", _thousands(output.records_out))
+        yield Headline("failed", _thousands(output.failed))
+        yield Headline("flagged", _thousands(output.flagged))
     if data.manifest and data.corpus:
         ledger = data.manifest.ledger
         yield Headline("rows read", _thousands(ledger.read))
@@ -158,6 +169,15 @@ def _charts(metrics: Metrics) -> Iterator[tuple[str, str]]:
     if train:
         rates = [Series("learning rate", steps, [point.learning_rate for point in train])]
         yield "Learning rate", curves("Learning rate over steps", rates)
+
+
+def _translation_charts(translation: Translation) -> Iterator[tuple[str, str]]:
+    if any(translation.lengths):
+        yield "Lengths of outputs", histogram("Lengths of outputs", Bars("characters", translation.lengths))
+    if len(translation.finished) > 1:
+        minutes = [seconds / 60 for seconds, _ in translation.finished]
+        done = [Series("records", minutes, [records for _, records in translation.finished])]
+        yield "Records finished over time", curves("Records finished over time", done, along="minutes")
 
 
 def _scores(metrics: Metrics, names: Iterable[MeasureName]) -> Iterator[Series]:

@@ -6,13 +6,14 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, field_validator
 
 from seq2seq_core.config import Config
 from seq2seq_core.text.gaps import fit_gap, is_inside_word
 from seq2seq_core.text.languages import close_codes, is_language
+from seq2seq_core.text.marks import MARKS, SOFT_BREAK
 from seq2seq_core.text.sentences import split_sentences
 
 Count = Callable[[Sequence[str]], Sequence[int]]
@@ -28,9 +29,10 @@ _WORD = re.compile(rf"\s+|[^\s{_CLAUSE_ENDS}]+[{_CLAUSE_ENDS}\u300d\u300f\u201d\
 class SegmentConfig(Config):
     """How texts are cut. Nothing but `\\n` ends a line, and a segment never crosses a line end."""
 
-    mode: Literal["line", "document"] = Field(
-        "line",
-        description="line: a line is a segment, cut only where it is too long; document: a sentence is a segment",
+    mode: Literal["auto", "line", "document"] = Field(
+        "auto",
+        description="line: a line is a segment, cut only where it is too long; document: a sentence is a segment; "
+        "auto: document for formats whose texts are paragraphs, else line",
     )
     max_segment_pieces: int | None = Field(
         None,
@@ -42,6 +44,20 @@ class SegmentConfig(Config):
     language: str | None = Field(
         None, description="language of the texts (ISO 639), for the ends of sentences; default: the model's, or else en"
     )
+
+    markup: Literal["numbers", "apart"] = Field(
+        "numbers",
+        description="tags, code and placeholders inside a sentence; numbers: the model sees [1], [2], and where it "
+        "loses one the sentence is translated in parts; apart: always in parts",
+    )
+    copy_wordless: bool = Field(
+        True,
+        description="copy segments without words (numbers, URLs, mail addresses, code) instead of translating them",
+    )
+
+    def fitting(self, *, is_prose: bool) -> Self:
+        """The same for paragraphs or for segments, where it is not said which they are."""
+        return self if self.mode != "auto" else self.model_copy(update={"mode": "document" if is_prose else "line"})
 
     @field_validator("language")
     @classmethod
@@ -61,11 +77,13 @@ class Segmented:
         segments: What is to be translated, without white space at either end, never empty.
         gaps: The white space between (line ends and blank lines too), as it was.
         inside: The places of those gaps that are cuts inside a word.
+        is_cut: Whether a sentence was too long for one segment.
     """
 
     segments: tuple[str, ...]
     gaps: tuple[str, ...]
     inside: frozenset[int] = frozenset()
+    is_cut: bool = False
 
     def join(self, outputs: Sequence[str], spaced: bool | None = None, sources: Sequence[str] | None = None) -> str:
         """The text with an output in the place of each segment, and gaps that fit the outputs.
@@ -110,19 +128,30 @@ def segment(texts: Sequence[str], config: SegmentConfig, count: Count) -> list[S
     limit = config.max_segment_pieces or _MAX_SEGMENT_PIECES
 
     def sentences(chunk: str) -> list[str]:
-        return split_sentences(chunk, config.language or _USUAL_LANGUAGE)
+        return _sentences(chunk, config.language or _USUAL_LANGUAGE)
 
     # Chunks partition their text: white space belongs to them until the very end.
     chunks = [_lines(text) for text in texts]
     if config.mode == "document":
         chunks = [[sentence for line in lines for sentence in sentences(line)] for lines in chunks]
     lengths = _Lengths(count)
-    for split in (sentences, _WORD.findall):
-        chunks = _shorten(chunks, split, lengths, limit)
-    words = chunks
+    whole = _shorten(chunks, sentences, lengths, limit)
+    words = chunks = _shorten(whole, _WORD.findall, lengths, limit)
     while (halved := _shorten(chunks, _halves, lengths, limit, pack=False)) != chunks:
         chunks = halved
-    return [_strip(*row) for row in zip(texts, chunks, words, strict=True)]
+    return [_strip(*row) for row in zip(texts, chunks, words, whole, strict=True)]
+
+
+def _sentences(chunk: str, language: str) -> list[str]:
+    """The sentences of a chunk, found as if it had no marks and no soft breaks; they partition it."""
+    shown = MARKS.sub("", chunk.replace(SOFT_BREAK, " "))
+    found = split_sentences(shown, language)
+    if shown == chunk or len(found) < 2:
+        return found if shown == chunk else [chunk]
+    ends = itertools.accumulate(map(len, found[:-1]))
+    places = [place for place, sign in enumerate(chunk) if not MARKS.match(sign)]
+    cuts = [0, *(places[end - 1] + 1 for end in ends), len(chunk)]
+    return [chunk[start:end] for start, end in itertools.pairwise(cuts)]
 
 
 class _Lengths:
@@ -180,8 +209,15 @@ def _halves(chunk: str) -> list[str]:
     return [chunk[:middle], chunk[middle:]]
 
 
-def _strip(text: str, chunks: list[str], words: list[str]) -> Segmented:
-    """Move the outer white space of every chunk into the gaps; `words` are the chunks before words were cut."""
+def _strip(text: str, chunks: list[str], words: list[str], whole: list[str]) -> Segmented:
+    """Move the outer white space of every chunk into the gaps.
+
+    Args:
+        text: What was cut.
+        chunks: Its parts.
+        words: The parts before words were cut.
+        whole: The parts before sentences were.
+    """
     segments: list[str] = []
     gaps: list[str] = []
     start = end = 0
@@ -194,7 +230,7 @@ def _strip(text: str, chunks: list[str], words: list[str]) -> Segmented:
             end = first + len(core)
         start += len(chunk)
     inside = frozenset[int]() if chunks == words else _inside_words(gaps, segments, words)
-    return Segmented(tuple(segments), (*gaps, text[end:]), inside)
+    return Segmented(tuple(segments), (*gaps, text[end:]), inside, is_cut=words != whole or chunks != words)
 
 
 def _inside_words(gaps: list[str], segments: list[str], words: list[str]) -> frozenset[int]:

@@ -16,13 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from seq2seq_core.tokenizer.proto import Piece
+from seq2seq_core.tokenizer.tree import ROOT, LetterTree, letters_of
 
 Values = npt.NDArray[np.float64]
 
 _DOUBT = 2.0**-22  # twice what two errors make, for each letter and unit of the row's score
 _LONGEST_WORD = 40
-_LETTER_BITS = 21
-_ROOT = 0
 
 
 def doubtful_rows(
@@ -48,19 +47,8 @@ class Margins:
 
     def __init__(self, pieces: Sequence[Piece], mark: str) -> None:
         self._mark = mark
-        edges: dict[tuple[int, int], int] = {}
-        scores: dict[int, float] = {}
-        for piece in pieces:
-            state = _ROOT
-            for letter in map(ord, piece.text):
-                state = edges.setdefault((state, letter), len(edges) + 1)
-            scores[state] = piece.score
-        keys = np.array([state << _LETTER_BITS | letter for state, letter in edges], np.int64)
-        order = np.argsort(keys)
-        self._keys = keys[order]
-        self._next = np.array(list(edges.values()), np.int64)[order]
-        self._scores = np.full(len(edges) + 1, np.nan)
-        self._scores[list(scores)] = list(scores.values())
+        self._tree = LetterTree(piece.text for piece in pieces)
+        self._scores = np.array([*(piece.score for piece in pieces), np.nan])[self._tree.pieces]
 
     def measure(self, words: pa.StringArray) -> tuple[Values, Values, npt.NDArray[np.int64]]:
         """Margin, score of the best cut, and letters of each word (see `doubtful_rows`).
@@ -77,32 +65,21 @@ class Margins:
 
     def _two_best(self, words: pa.StringArray, letters: npt.NDArray[np.int64]) -> tuple[Values, Values]:
         """The scores of the best and the second best cut of each word; minus infinity where there is none."""
-        width = int(letters.max(initial=1))
-        text = np.zeros((len(words), width), np.int64)  # the letters of words, 0 behind them
-        joined = "".join(self._mark + word for word in words.to_pylist())
-        text[np.arange(width) < letters[:, None]] = np.frombuffer(joined.encode("utf-32-le"), np.uint32)
+        text, _ = letters_of(pc.binary_join_element_wise(self._mark, words, ""))
+        width = text.shape[1]
         best, second = np.full((2, len(words), width + 1), -np.inf)
         best[:, 0] = 0.0
         for begin in range(width):
             rows = np.flatnonzero((letters > begin) & np.isfinite(best[:, begin]))
-            states = np.full(len(rows), _ROOT)
+            states = np.full(len(rows), ROOT)
             for end in range(begin + 1, width + 1):
-                rows, states = self._step(rows, states, text[rows, end - 1])
+                rows, states = self._tree.step(rows, states, text[rows, end - 1])
                 if not len(rows):
                     break
                 ends = np.flatnonzero(np.isfinite(self._scores[states]))
                 _add(best, second, rows[ends], (begin, end), self._scores[states[ends]])
         rows = np.arange(len(words))
         return best[rows, letters], second[rows, letters]
-
-    def _step(
-        self, rows: npt.NDArray[np.int64], states: npt.NDArray[np.int64], letters: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The rows for which the tree goes on with a letter, and where to."""
-        keys = states << _LETTER_BITS | letters
-        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        found = self._keys[places] == keys
-        return rows[found], self._next[places[found]]
 
 
 def _add(best: Values, second: Values, rows: npt.NDArray[np.int64], piece: tuple[int, int], scores: Values) -> None:

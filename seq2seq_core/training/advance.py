@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+
+import torch
 
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import TrainingError
 from seq2seq_core.training.checkpoints.run_state import RunState
+from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.optimization.step import StepResult
+from seq2seq_core.training.processes.distributed import World
 
 logger = logging.getLogger(__name__)
+
+
+def counted(batch: GlobalStep, config: TrainConfig, world: World) -> GlobalStep:
+    """The batch with the target tokens of all ranks, where each knows its own alone; every rank calls this."""
+    if "target" not in config.noise.sampled:
+        return batch
+    own = sum(one.target_tokens for one in batch.micro_batches)
+    tokens = world.sum(torch.tensor(own, dtype=torch.float64, device=world.device)).item()
+    return replace(batch, target_tokens=int(tokens))
 
 
 def advanced(state: RunState, batch: GlobalStep, result: StepResult, most_skipped: int) -> RunState:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from seq2seq_core.config import Config, Location
+from seq2seq_core.config import Config, Grown, Location
 from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import LoaderConfig
+from seq2seq_core.data.noise import NoiseConfig
 from seq2seq_core.models import registry
 from seq2seq_core.models.registry import AnyArchitecture
 from seq2seq_core.text.normalize import NormalizeConfig
@@ -45,8 +46,10 @@ class FollowingConfig(Config):
     )
 
 
-class TrainConfig(Config):
+class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
+
+    younger: ClassVar[frozenset[str]] = frozenset({"noise", "r_drop"})
 
     dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
@@ -58,6 +61,14 @@ class TrainConfig(Config):
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="share of the target probability spread over all pieces"
     )
+    r_drop: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        description="R-Drop: weight alpha of the divergence of two passes over each row with other dropout (Liang et "
+        "al. 2021; 5 for translation there); 0: one pass",
+    )
+    noise: NoiseConfig = Field(NoiseConfig(), description="what is changed at random in rows each time")
     limits: LimitsConfig = Field(LimitsConfig(), description="where training ends at the latest")
     validation: ValidationConfig = Field(ValidationConfig(), description="when and how the valid split is looked at")
     checkpoints: CheckpointConfig = Field(CheckpointConfig(), description="what is saved and kept")

@@ -10,16 +10,20 @@ from typing import Any
 from seq2seq_core import storage
 from seq2seq_core.data.cache_folder import cache_folder
 from seq2seq_core.data.columns import Columns
+from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import Loader
+from seq2seq_core.data.noise import Noise
 from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.segment import Segment, digest_as_of
+from seq2seq_core.modalities.base import Side
 from seq2seq_core.training.agreement import check_alike, on_main, together
 from seq2seq_core.training.beginning import Beginning, find_beginning
 from seq2seq_core.training.config import TrainConfig, flat, identity
 from seq2seq_core.training.exporter import Exporter
 from seq2seq_core.training.following.reaching import reached
 from seq2seq_core.training.materials import Materials, gather_materials
+from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.ownership import STREAM
 from seq2seq_core.training.processes.distributed import World
 
@@ -92,5 +96,17 @@ def _opened_loader(config: TrainConfig, dataset: Dataset, world: World, rows: in
     stream = BatchStream(columns.lengths_of(rows), config.data, config.seed, weights, cache_folder())
     if stream.dropped_rows and world.is_main:
         logger.info("%d training rows are longer than data.max_*_tokens and left out", stream.dropped_rows)
-    pin = world.device.type == "cuda"
-    return Loader(columns, stream, config.loader, rank=world.rank, world=world.size, pin=pin)
+    return Loader(
+        columns,
+        stream,
+        config.loader,
+        rank=world.rank,
+        world=world.size,
+        pin=world.device.type == "cuda",
+        noise=Noise.of(config.noise, dataset, config.seed, _longest(config.data)),
+        passes=Objective(config.label_smoothing, config.r_drop).passes,
+    )
+
+
+def _longest(data: StreamConfig) -> dict[Side, int]:
+    return {"source": data.most_source_tokens, "target": data.max_target_tokens}

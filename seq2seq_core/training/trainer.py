@@ -23,7 +23,7 @@ from seq2seq_core.config import to_yaml
 from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
-from seq2seq_core.training.advance import advanced
+from seq2seq_core.training.advance import advanced, counted
 from seq2seq_core.training.agreement import LeftError, Stopped, any_of, together
 from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Retention
 from seq2seq_core.training.checkpoints.identity import identity_digest
@@ -33,6 +33,7 @@ from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.finish import Final, Finisher
 from seq2seq_core.training.follower import Follower, Signs
 from seq2seq_core.training.opening import Opened, open_run
+from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.optimizer import build_optimizer, set_learning_rate, state_tensors
 from seq2seq_core.training.optimization.schedule import rate_factor
 from seq2seq_core.training.optimization.step import Stepper
@@ -117,7 +118,7 @@ class Trainer:
             self._optimizer,
             world,
             idle_batch(self._dataset.manifest.sides["source"]),
-            smoothing=config.label_smoothing,
+            objective=Objective(config.label_smoothing, config.r_drop),
             clip_norm=config.optimizer.clip_norm,
             precision=config.precision,
             seed=config.seed,
@@ -251,6 +252,7 @@ class Trainer:
         step = self._state.step + 1
         rate = self._config.optimizer.learning_rate * rate_factor(self._config.schedule, step)
         set_learning_rate(self._optimizer, rate)
+        batch = counted(batch, self._config, self._world)
         result = self._stepper.run(step, batch.micro_batches, batch.target_tokens, self._flags())
         self._hear(result.flags)
         self._state = advanced(self._state, batch, result, self._config.max_skipped_in_a_row)

@@ -64,6 +64,9 @@ def main() -> None:
         texts = list(dict.fromkeys(line.strip() for line in lines))[: arguments.segments]
     contenders = [each for each in (*ALONE, *OURS, *OTHERS) if arguments.only in each.name]
     with tempfile.TemporaryDirectory() as place:
+        _run(
+            ALONE[0], arguments.model, texts[:FEW], 1, Path(place)
+        )  # converts the model, which is no start of anybody's
         for beam in arguments.beams:
             print(f"\nbeam {beam}: {len(texts):,} segments of {arguments.texts.name}")
             print(f"{'':52}{'segments/s':>11}{'tokens/s':>10}{'peak MB':>9}{'start s':>9}")
@@ -97,8 +100,10 @@ def _run(contender: Contender, model: Path, texts: list[str], beam: int, place: 
     command += ["--model", str(model), "--texts", str(source), "--beam", str(beam), "--place", str(place)]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     begin = time.perf_counter()
-    done = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
     seconds = time.perf_counter() - begin
+    if done.returncode:
+        raise SystemExit(f"{contender.name}:\n{done.stderr}")
     told = json.loads(done.stdout.splitlines()[-1])
     return seconds - told["unmeasured"], told["tokens"], told["peak"]
 

@@ -178,21 +178,26 @@ class Bench:
         (self.folder / "heard").mkdir()
         for file in files:
             os.link(file, self.folder / "heard" / Path(file).name)
-        wholes, starts, parts = [], [], []
+        runs: dict[str, list[Any]] = defaultdict(list)
         for _ in range(self.arguments.repeats):
-            starts.append(self.run(lambda output: transcription(model, moment, output)).seconds)
-            wholes.append(self.run(lambda output: transcription(model, self.folder / "heard", output)).seconds)
+            runs["start"].append(self.run(lambda output: transcription(model, moment, output)))
+            runs["whole"].append(self.run(lambda output: transcription(model, self.folder / "heard", output)))
             command = [sys.executable, str(SCRIPTS / "parts.py"), model, "1", *files]
-            parts.append(json.loads(measure(command, ONE_THREAD).output))
-        audio = parts[0]["audio"]
-        alone = {name: statistics.median(found[name] for found in parts) for name in PARTS}
-        whole, start = statistics.median(wholes), statistics.median(starts)
-        print(f"{len(files)} recordings of {audio / 3600:.2f} hours{'seconds':>14}{'hours/h':>11}")
-        for name, seconds in (*alone.items(), ("sum of the parts", sum(alone.values())), ("seq2seq transcribe", whole)):
-            print(f"{name:38}{seconds:>9.1f}{audio / seconds:>11,.0f}")
-        print(f"{'start-up':38}{start:>9.1f}")
-        ratio = sum(alone.values()) / (whole - start)
-        print(f"\nseq2seq transcribe, start-up left out, is {ratio:.2f} x as fast as the sum of its parts.")
+            runs["parts"].append(json.loads(measure(command, ONE_THREAD).output))
+        audio = runs["parts"][0]["audio"]
+        alone = {name: np.median([found[name] for found in runs["parts"]], axis=0) for name in PARTS}
+        start, whole = (
+            np.median([[run.seconds, run.processor_seconds] for run in runs[name]], axis=0)
+            for name in ("start", "whole")
+        )
+        total = np.sum(list(alone.values()), axis=0)
+        print(f"{len(files)} recordings of {audio / 3600:.2f} hours{'seconds':>14}{'processor':>11}{'hours/h':>11}")
+        rows = {**alone, "sum of the parts": total, "seq2seq transcribe": whole, "of that start-up": start}
+        for name, (seconds, processor) in rows.items():
+            print(f"{name:38}{seconds:>9.1f}{processor:>11.1f}{audio / seconds:>11,.0f}")
+        ratios = total / (whole - start)
+        print(f"\nseq2seq transcribe, start-up left out, is {ratios[0]:.2f} x as fast as the sum of its parts, and")
+        print(f"{ratios[1]:.2f} x by processor seconds, which other work on the machine does not count in.")
 
 
 def transcription(model: str, files: Path, output: Path) -> list[str]:

@@ -78,7 +78,8 @@ def features(x: Samples) -> None:
         f"{'kaldi-native-fbank':28}{seconds / theirs:>12,.0f}\n{'FilterBankConfig.log_mel':28}{seconds / ours:>12,.0f}"
     )
     print(
-        f"ratio {theirs / ours:.2f} (bar {BAR}); differences: mean {difference.mean():.1e}, most {difference.max():.4f}"
+        f"ratio {theirs / ours:.2f} (bar {BAR}); differences: mean {difference.mean():.1e}, "
+        f"most {difference.max():.4f}, {(difference > 0.02).sum()} of {difference.size:,} above 0.02"
     )
 
 

@@ -75,6 +75,16 @@ def test_one_and_two_processes_have_the_same_curve_and_may_take_over_from_each_o
         assert row["loss"] == pytest.approx(other["loss"], abs=1e-5)
 
 
+def test_one_and_two_processes_see_the_same_noise(make: Callable[..., Run]) -> None:
+    noise = {"sample_segmentation": "both", "unigram_alpha": 0.1, "word_dropout": {"source": 0.2, "target": 0.2}}
+    changes: Values = {"noise": noise, "r_drop": 2.0, "schedule": {"warmup_steps": 5}, "limits": {"max_steps": 8}}
+    one, two = (make(name, **changes) for name in ("one", "two"))
+    one.finish()
+    two.finish(torchrun(2))
+    assert len(one.losses()) == 8
+    assert two.losses() == pytest.approx(one.losses(), abs=1e-5, rel=0)
+
+
 def test_ranks_without_rows_take_part(make: Callable[..., Run]) -> None:
     # One row a batch: the second process never has any.
     single = {"batch_tokens": 13, "bins_per_batch": 1, "max_source_tokens": 12, "max_target_tokens": 12}

@@ -90,6 +90,9 @@ def make_files(folder: Path) -> None:
         whole = (folder / f"train.{side}").read_bytes().splitlines(keepends=True)
         (folder / "parts" / f"old.{side}").write_bytes(b"".join(whole[:800]))
         (folder / f"new.{side}").write_bytes(b"".join(whole[800:]))
+    (folder / "site").mkdir()
+    (folder / "site" / "guide.md").write_text(f"# Guide\n\n{lines[0]}\nUse `it` *now*.\n", "utf-8")
+    (folder / "site" / "index.html").write_text(f"<p>{lines[1]}</p>\n", "utf-8")
     _make_recordings(folder)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.corpora.formats.table import FORMATS as CORPUS_FORMATS
-from seq2seq_core.documents.table import FORMATS as DOCUMENT_FORMATS
+from seq2seq_core.documents.formats.table import FORMATS as DOCUMENT_FORMATS
 from seq2seq_core.engines.table import ENGINES
 from seq2seq_core.inference.transcripts.table import FORMATS as TRANSCRIPT_FORMATS
 from seq2seq_core.modalities.table import MODALITIES
@@ -29,7 +29,7 @@ ROWS = {row[0]: row[1:] for table in PAGE.tables if table.rows[0] == _HEAD for r
 
 _EVERYDAY = frozenset(
     {
-        *("text", "audio", "auto", "json", "torch", "identical", "transformer"),
+        *("text", "audio", "auto", "json", "html", "plain", "torch", "identical", "transformer"),
         *("words", "characters", "tokens", "numbers", "script", "language", "seconds"),
     }
 )
@@ -39,11 +39,12 @@ _CORPORA, _DOCUMENTS, _TRANSCRIPTS = (
     f"seq2seq_core/{room}/" for room in ("corpora", "documents", "inference/transcripts")
 )
 _OTHER_ROOMS = {
-    "a corpus format": (_DOCUMENTS, _TRANSCRIPTS),
-    "a document format": (_CORPORA, _TRANSCRIPTS),
+    "a corpus format": (_DOCUMENTS, _TRANSCRIPTS, "seq2seq_core/inference/memory/"),
+    "a document format": (_CORPORA, _TRANSCRIPTS, f"{_DOCUMENTS}outputs/"),
     "a transcript format": (_CORPORA, _DOCUMENTS),
+    "a cleaning rule": (f"{_DOCUMENTS}fields.py",),
 }
-"""Formats of these rooms have the same names."""
+"""Formats of these rooms have the same names, and so have rules and the fields that measure the same of outputs."""
 
 
 def _entry(name: str, kind: type) -> Entry:

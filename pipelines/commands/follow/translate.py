@@ -7,7 +7,9 @@ translated by that one; the manifest of each says by which.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Self
 
+import pydantic
 from pydantic import Field
 
 from pipelines.commands import here, translate
@@ -21,6 +23,7 @@ from seq2seq_core.errors import ConfigError
 from seq2seq_core.inference.answering import answer
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import Output
+from seq2seq_core.inference.memory.settling import settle
 from seq2seq_core.inference.translator import Translator
 from seq2seq_core.inference.translator_config import load_translator
 from seq2seq_core.landing.ledger import Ledger
@@ -41,6 +44,12 @@ class FollowTranslateConfig(TranslateConfig, FollowKeys):
         le=1 << 31,
         description="records that are translated and committed together; behind them an interactive document is seen",
     )
+
+    @pydantic.model_validator(mode="after")
+    def _does_what_lands(self) -> Self:
+        if self.retry_failures:
+            raise ValueError("retry_failures is for outputs that are finished: run translate on them, without --follow")
+        return self
 
 
 def main(call: Call) -> int:
@@ -67,6 +76,8 @@ def run(config: FollowTranslateConfig, beam_arguments: Sequence[str] = ()) -> No
     lookout = Lookout(zones, config.landing, ledger)
     with alone(ledger, "translation"):
         place = Place(config.output, config.on_error)
+        if config.memory.url:
+            settle(config.memory.url)
         desk = Desk(place, config.landing, ledger, lookout, Translating(config).begin)
         follow(desk.step, config.landing.look_seconds, config.idle_seconds)
 

@@ -9,8 +9,8 @@ Shape legend: B sentences, W search width, N = B * W rows, V target vocabulary, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -47,7 +47,10 @@ class Processing(ABC):
 
     Attributes:
         longest: Most tokens of an output, EOS included, that it can follow; None: no limit.
+        of_logits: Whether it changes the model's logits, before they become log probabilities.
     """
+
+    of_logits: ClassVar[bool] = False
 
     @property
     def longest(self) -> int | None:
@@ -62,33 +65,86 @@ class Processing(ABC):
         """
 
 
+class Leading(StepProcessor, Protocol):
+    """A processor that wants tokens which a search would not look at, as they lead to what an output must have."""
+
+    def wanted(self) -> Tensor:
+        """More candidates of each row (int64, N x any number; -1: none)."""
+        ...
+
+    def held(self, ids_NK: Tensor) -> Tensor:
+        """How much of what it must have each row has with one more token (int64, N x K)."""
+        ...
+
+    def total(self) -> Tensor:
+        """How much of it there is (int64, N)."""
+        ...
+
+
 class Scoring:
     """What a search asks for the scores of next tokens: the model's, as processors change them one after the other."""
 
-    def __init__(self, processors: Sequence[StepProcessor]) -> None:
-        self._processors = processors
+    def __init__(
+        self,
+        processors: Sequence[StepProcessor],
+        of_logits: Sequence[StepProcessor] = (),
+        leading: Leading | None = None,
+    ) -> None:
+        """Put them together; `leading` stands among `processors`."""
+        self._processors, self._of_logits, self.leading = processors, of_logits, leading
 
     @classmethod
-    def start(cls, processing: Sequence[Processing], model: Seq2Seq, memory: Memory, width: int) -> Scoring:
-        """Begin a batch; see `Processing.start`."""
-        return cls([each.start(model, memory, width) for each in processing])
+    def start(
+        cls,
+        processing: Sequence[Processing],
+        model: Seq2Seq,
+        memory: Memory,
+        width: int,
+        leading: Callable[[Seq2Seq, Memory, int], Leading] | None = None,
+    ) -> Scoring:
+        """Begin a batch; see `Processing.start`. What leads comes last."""
+        of_logits = [each.start(model, memory, width) for each in processing if each.of_logits]
+        others = [each.start(model, memory, width) for each in processing if not each.of_logits]
+        leader = None if leading is None else leading(model, memory, width)
+        return cls(others if leader is None else [*others, leader], of_logits, leader)
 
     def best_next(self, logits_NV: Tensor, tokens_N: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """The best `count` tokens of each row at least, as `candidates.best_next` has them.
 
         Where processors leave a row no token at all, it ends: EOS stays, as probable as the model has it.
         """
-        if not self._processors:
+        if not self._processors and not self._of_logits:
             return best_next(logits_NV, count)
+        scores_NV = self.all_next(logits_NV, tokens_N)
+        scores_NK, ids_NK = largest(scores_NV, min(count, scores_NV.shape[1]))
+        return (
+            (scores_NK, ids_NK) if self.leading is None else _with(self.leading.wanted(), scores_NV, scores_NK, ids_NK)
+        )
+
+    def all_next(self, logits_NV: Tensor, tokens_N: Tensor) -> Tensor:
+        """The scores of all tokens (float32, N x V); see `best_next`."""
+        logits_NV = logits_NV.float()
+        for process in self._of_logits:
+            logits_NV = process(logits_NV, tokens_N)
         scores_NV = log_probabilities(logits_NV)
         end_N = scores_NV[:, EOS_ID].clone()
         for process in self._processors:
             scores_NV = process(scores_NV, tokens_N)
         is_stuck_N = scores_NV.amax(1) == -torch.inf
         scores_NV[:, EOS_ID] = torch.where(is_stuck_N, end_N, scores_NV[:, EOS_ID])
-        return largest(scores_NV, min(count, scores_NV.shape[1]))
+        return scores_NV
 
     def reorder(self, parents_N: Tensor) -> None:
         """See `StepProcessor.reorder`."""
-        for process in self._processors:
+        for process in (*self._of_logits, *self._processors):
             process.reorder(parents_N)
+
+
+def _with(wanted_NP: Tensor, scores_NV: Tensor, scores_NK: Tensor, ids_NK: Tensor) -> tuple[Tensor, Tensor]:
+    """The candidates and those that are wanted besides, each once; -inf where there is none."""
+    earlier_NP = wanted_NP.unsqueeze(2) == torch.cat((ids_NK, wanted_NP), 1).unsqueeze(1)
+    before_PM = torch.ones_like(earlier_NP[0]).tril(ids_NK.shape[1] - 1)
+    is_new_NP = (wanted_NP >= 0) & ~(earlier_NP & before_PM).any(2)
+    wanted_NP = wanted_NP.clamp(min=0)
+    more_NP = scores_NV.gather(1, wanted_NP).masked_fill(~is_new_NP, -torch.inf)
+    return torch.cat((scores_NK, more_NP), 1), torch.cat((ids_NK, wanted_NP), 1)

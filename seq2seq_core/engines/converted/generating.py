@@ -8,21 +8,25 @@ those that end it is among the best of so many.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.decoding.demands import NOTHING, Demand
+from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig, attended
 from seq2seq_core.engines.converted.search import check, library_options, limits
+from seq2seq_core.foreign_errors import is_lack_of_memory
 
 if TYPE_CHECKING:
     import ctranslate2
 
 TokenIds = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,13 @@ class Vocabulary:
 
 
 class _Job(NamedTuple):
-    """A source with its limits, and its place among all."""
+    """A source with its limits, what its output begins with, and its place among all."""
 
     place: int
     tokens: list[str]
     fewest: int
     most: int
+    prefix: tuple[int, ...] = ()
 
 
 class ConvertedEngine:
@@ -99,14 +104,18 @@ class ConvertedEngine:
         self._longest = longest_output
         self._most = max_batch_tokens
 
-    def generate(self, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
-        """See `Engine.generate`; of an empty source nothing is said.
+    def generate(
+        self, sequences: Sequence[TokenIds], options: SearchConfig, demands: Sequence[Demand] = ()
+    ) -> list[list[Hypothesis]]:
+        """See `Engine.generate`; of an empty source nothing is said but what is demanded.
 
         Raises:
-            ConfigError: The options ask for what CTranslate2 does not have.
+            ConfigError: CTranslate2 does not have what is asked for.
         """
-        check(options)
-        jobs = [self._job(place, ids, options) for place, ids in enumerate(sequences) if len(ids)]
+        check(options, demands)
+        asked = demands or itertools.repeat(NOTHING)
+        pairs = enumerate(zip(sequences, asked, strict=False))
+        jobs = [self._job(place, ids, options, demand) for place, (ids, demand) in pairs if len(ids)]
         # In a batch the library mixes up what outputs of different sources leave unattended.
         most = 1 if options.coverage_penalty else self._most
         found = self._run(_batches(jobs, most), options)
@@ -114,30 +123,78 @@ class ConvertedEngine:
         found |= self._run(_batches(late, most, by_limit=True), options)
         if len(jobs) < len(sequences):
             self._try_out(options)
-        return [
-            self._hypotheses(found[place], options) if place in found else [_nothing(options)]
-            for place in range(len(sequences))
+        made = [
+            self._hypotheses(found[place], options) if place in found else [_nothing(options, demand)]
+            for place, demand in zip(range(len(sequences)), asked, strict=False)
         ]
+        return self._with_token_scores(sequences, made) if options.token_scores else made
 
-    def _job(self, place: int, ids: TokenIds, options: SearchConfig) -> _Job:
-        names = self._vocabulary.source
-        tokens = [names[i] for i in (*self._frame.before, *ids.tolist(), *self._frame.after)]
+    def score(self, sequences: Sequence[TokenIds], targets: Sequence[TokenIds]) -> list[Floats]:
+        """See `Engine.score`; an empty source has no score (NaN)."""
+        names, first = self._vocabulary.target, list(self._frame.first)
+        jobs = [
+            _Job(place, self._source(ids), 0, 0, (*first, *target.tolist()))
+            for place, (ids, target) in enumerate(zip(sequences, targets, strict=True))
+            if len(ids)
+        ]
+        scores = [np.full(len(target) + 1, np.nan) for target in targets]
+        waiting = [
+            (
+                batch,
+                self._translator.score_batch(
+                    [job.tokens for job in batch],
+                    [[names[i] for i in job.prefix] for job in batch],
+                    max_input_length=0,
+                    asynchronous=True,
+                ),
+            )
+            for batch in _batches(jobs, self._most)
+        ]
+        for batch, results in waiting:
+            for job, result in zip(batch, results, strict=True):
+                count = len(scores[job.place])
+                scores[job.place] = np.asarray(result.result().log_probs, np.float64)[-count:]
+        return scores
+
+    def _with_token_scores(
+        self, sequences: Sequence[TokenIds], found: list[list[Hypothesis]]
+    ) -> list[list[Hypothesis]]:
+        """The same with what the model gives each token, which the library's search does not tell."""
+        rows = [(source, one.tokens) for source, row in zip(sequences, found, strict=True) for one in row]
+        scores = iter(self.score([source for source, _ in rows], [tokens for _, tokens in rows]))
+        return [[replace(one, token_scores=next(scores)[:-1]) for one in row] for row in found]
+
+    def _job(self, place: int, ids: TokenIds, options: SearchConfig, demand: Demand) -> _Job:
         room = self._longest - len(self._frame.first) if self._longest else None
-        return _Job(place, tokens, *limits(options, len(ids), room))
+        fewest, most = limits(options, len(ids), room, demand.tokens)
+        return _Job(place, self._source(ids), fewest, most, demand.prefix)
+
+    def _source(self, ids: TokenIds) -> list[str]:
+        names = self._vocabulary.source
+        return [names[i] for i in (*self._frame.before, *ids.tolist(), *self._frame.after)]
 
     def _run(self, batches: Iterable[list[_Job]], options: SearchConfig) -> dict[int, Any]:
         """The library's results by the places of the sources; batches run side by side where it has threads."""
         how = library_options(options)
         waiting = [(batch, self._begin(batch, how)) for batch in batches]
-        return {
-            job.place: result.result() for batch, results in waiting for job, result in zip(batch, results, strict=True)
-        }
+        return {place: result for batch, results in waiting for place, result in self._end(batch, results, how).items()}
+
+    def _end(self, batch: list[_Job], results: Any, how: dict[str, Any]) -> dict[int, Any]:
+        """Wait for a batch; where the memory does not hold it, one half after the other."""
+        try:
+            return {job.place: result.result() for job, result in zip(batch, results, strict=True)}
+        except (RuntimeError, MemoryError) as error:
+            if len(batch) == 1 or not is_lack_of_memory(error):
+                raise
+        middle = len(batch) // 2
+        halves = batch[:middle], batch[middle:]
+        return {p: found for half in halves for p, found in self._end(half, self._begin(half, how), how).items()}
 
     def _begin(self, batch: list[_Job], how: dict[str, Any]) -> Any:
-        first = [self._vocabulary.target[i] for i in self._frame.first]
+        first = [[self._vocabulary.target[i] for i in (*self._frame.first, *job.prefix)] for job in batch]
         return self._translator.translate_batch(
             [job.tokens for job in batch],
-            [first] * len(batch) if first else None,
+            first if any(first) else None,
             max_decoding_length=max(job.most for job in batch) + self._frame.repeated,
             min_decoding_length=max(job.fewest for job in batch) + self._frame.repeated,
             asynchronous=True,
@@ -166,14 +223,25 @@ class ConvertedEngine:
         finished = bool(tokens) and tokens[-1] == self._vocabulary.end
         begin = self._frame.repeated
         text = tokens[begin : len(tokens) - finished]
-        total = score * len(tokens) ** options.length_penalty  # which the library divides by the length of all tokens
+        weights = None if attention is None else np.asarray(attention, np.float32)
+        change = 0.0 if weights is None else _unattended(weights, options.coverage_penalty)
+        # The library divides by the length of all tokens.
+        total = (score - change) * len(tokens) ** options.length_penalty
+        weights = None if weights is None else weights[begin:]
         return Hypothesis(
             tokens=np.fromiter((ids[token] for token in text), np.int32, len(text)),
-            score=total / max(1, len(text) + finished) ** options.length_penalty,
+            score=total / max(1, len(text) + finished) ** options.length_penalty + change,
             log_probability=total,
             finished=finished,
-            attention=np.asarray(attention, np.float32)[begin:] if options.attention else None,
+            attention=weights if options.attention else None,
+            alignment=attended(weights, len(text)) if options.alignment else None,
         )
+
+
+def _unattended(weights: npt.NDArray[np.float32], penalty: float) -> float:
+    """What the library adds to the score of an output for the attention (tokens x positions) of its steps."""
+    sums = weights.sum(0)
+    return penalty * float(np.log(np.minimum(sums[sums > 0], 1)).sum()) if penalty else 0.0
 
 
 def _ended(result: Any) -> int:
@@ -184,11 +252,11 @@ def _ended(result: Any) -> int:
 def _batches(jobs: Sequence[_Job], most: int, *, by_limit: bool = False) -> Iterator[list[_Job]]:
     """Sources of about one length, the longest first, with so many padded tokens at most; or of one limit alone.
 
-    The fewest tokens of an output are the same for a whole batch.
+    The fewest tokens of an output are the same for a whole batch, and what outputs begin with is as long.
     """
-    kinds: dict[tuple[int, int], list[_Job]] = defaultdict(list)
+    kinds: dict[tuple[int, int, int], list[_Job]] = defaultdict(list)
     for job in sorted(jobs, key=lambda job: len(job.tokens), reverse=True):
-        kinds[job.fewest, job.most if by_limit else 0].append(job)
+        kinds[job.fewest, job.most if by_limit else 0, len(job.prefix)].append(job)
     for alike in kinds.values():
         begin = 0
         while begin < len(alike):
@@ -197,6 +265,8 @@ def _batches(jobs: Sequence[_Job], most: int, *, by_limit: bool = False) -> Iter
             begin += count
 
 
-def _nothing(options: SearchConfig) -> Hypothesis:
-    attention = np.zeros((1, 1), np.float32) if options.attention else None
-    return Hypothesis(np.zeros(0, np.int32), 0.0, 0.0, finished=True, attention=attention)
+def _nothing(options: SearchConfig, demand: Demand) -> Hypothesis:
+    tokens = np.array(demand.prefix, np.int32)
+    attention = np.ones((len(tokens) + 1, 1), np.float32) if options.attention else None
+    alignment = np.zeros(len(tokens), np.int32) if options.alignment else None
+    return Hypothesis(tokens, 0.0, 0.0, finished=True, attention=attention, alignment=alignment)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.errors import ConfigError
 
-_UNKNOWN = ("ctc_weight", "ctc_candidates", "length_reward", "ngram_repeats", "align")
-"""Keys of a search that CTranslate2's does not have."""
+_UNKNOWN = ("ctc_weight", "ctc_candidates", "length_reward", "ngram_repeats", "align", "sample")
+"""Keys of a search that CTranslate2's does not have: it draws samples, but by one row of numbers for all sources."""
 
 _STEADY = 1.01
 """A patience that asks for as many ended hypotheses as 1 does, and keeps the library from stopping sooner."""
@@ -20,8 +22,14 @@ def refused(options: SearchConfig) -> str | None:
     return next((name for name in _UNKNOWN if getattr(options, name) not in (None, usual[name].default)), None)
 
 
-def check(options: SearchConfig) -> None:
+def check(options: SearchConfig, demands: Sequence[Demand] = ()) -> None:
     """Make sure that CTranslate2's search has all that is asked for; else a ConfigError names the key."""
+    if any(demand.phrases for demand in demands):
+        raise ConfigError(
+            "this engine does not have it",
+            found="phrases that outputs must have (glossary)",
+            advice="Leave it out, or say --engine.kind torch.",
+        )
     name = refused(options)
     if name is not None:
         raise ConfigError(
@@ -42,20 +50,23 @@ def library_options(options: SearchConfig) -> dict[str, Any]:
         "coverage_penalty": options.coverage_penalty,
         "repetition_penalty": options.repetition_penalty,
         "no_repeat_ngram_size": options.no_repeat_ngram,
-        "return_attention": options.attention,
+        # Without it, greedy search with a coverage penalty ends the process.
+        "return_attention": options.keeps_attention or bool(options.coverage_penalty),
         "return_scores": True,
         "return_end_token": True,
         "max_input_length": 0,  # nothing is cut in silence
     }
 
 
-def limits(options: SearchConfig, length: int, longest: int | None) -> tuple[int, int]:
+def limits(options: SearchConfig, length: int, longest: int | None, demanded: int = 0) -> tuple[int, int]:
     """Fewest and most tokens of an output, the end included in the latter, of a source of so many pieces.
 
     Args:
         options: The search.
         length: Pieces of the source.
         longest: Most that the model can say.
+        demanded: Tokens that the output has to hold.
     """
-    most = min(options.max_length(length), longest) if longest else options.max_length(length)
+    most = options.max_length(length) + demanded
+    most = min(most, longest) if longest else most
     return min(int(options.min_length_ratio * length), most - 1), most

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Collection, Sequence
 
 from seq2seq_core import storage
-from seq2seq_core.documents.inputs import refuse_collisions, refuse_inside
+from seq2seq_core.documents.formats.inputs import refuse_collisions, refuse_inside
 from seq2seq_core.errors import StorageError
 from seq2seq_core.inference.speech.terms import AudioFile
 from seq2seq_core.inference.transcripts.table import FORMATS

@@ -106,13 +106,18 @@ class SelfAttention(nn.Module):
         contexts = functional.scaled_dot_product_attention(queries, keys, values, mask, dropout, is_causal=causal)
         return merge_heads(self.output, contexts)
 
-    def step(self, x_BQD: Tensor, past: Past, length: int, mask: Tensor | None) -> tuple[Tensor, Past]:
-        """Contexts (B x Q x D) over the first `length` positions of `past` and these, and the past of the next step."""
+    def step(self, x_BQD: Tensor, past: Past, length: int, hidden: Tensor | None) -> tuple[Tensor, Past]:
+        """Contexts (B x Q x D) over the first `length` positions of `past` and these, and the past of the next step.
+
+        `hidden` (bool, broadcast to B x H x Q x K) is True where attention may not go. For so few queries two products
+        of matrices are three times as fast on CPU as the fused kernel.
+        """
         parts_3BHQC = split_heads(self.input(x_BQD), self.heads, parts=3)
         past = past.extended(length, parts_3BHQC[1:])
         keys, values = past.first(length + x_BQD.size(1))
-        contexts = functional.scaled_dot_product_attention(parts_3BHQC[0], keys, values, mask)
-        return merge_heads(self.output, contexts), past
+        scores_BHQK = (parts_3BHQC[0] / math.sqrt(keys.size(3))) @ keys.transpose(2, 3)
+        weights_BHQK = softmax_but(scores_BHQK, hidden)
+        return merge_heads(self.output, weights_BHQK.to(values.dtype) @ values), past
 
 
 class CrossAttention(nn.Module):
@@ -137,12 +142,15 @@ class CrossAttention(nn.Module):
         contexts = functional.scaled_dot_product_attention(queries, keys, values, mask_B11S, dropout)
         return merge_heads(self.output, contexts)
 
-    def with_weights(self, x_BQD: Tensor, memory_2BHSC: Tensor, mask_B11S: Tensor) -> tuple[Tensor, Tensor]:
-        """Contexts as `forward` gives them outside training, and the mean weights of the heads (float32, B x Q x S)."""
+    def with_weights(self, x_BQD: Tensor, memory_2BHSC: Tensor, hidden_B11S: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Contexts as `forward` gives them outside training, and the weights of the heads (float32, B x H x Q x S);
+        `hidden_B11S` is True where the memory is not real, None where all of it is.
+        """
         queries = split_heads(self.query(x_BQD), self.heads, parts=1)[0]
         keys, values = memory_2BHSC
-        weights_BHQS = masked_softmax(queries @ keys.transpose(2, 3) / math.sqrt(queries.size(-1)), mask_B11S)
-        return merge_heads(self.output, weights_BHQS.to(values.dtype) @ values), weights_BHQS.mean(1)
+        scores_BHQS = (queries / math.sqrt(queries.size(3))) @ keys.transpose(2, 3)
+        weights_BHQS = softmax_but(scores_BHQS, hidden_B11S)
+        return merge_heads(self.output, weights_BHQS.to(values.dtype) @ values), weights_BHQS
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
@@ -152,6 +160,12 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """
     scores = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
     return scores.masked_fill(~mask, -math.inf).softmax(-1)
+
+
+def softmax_but(scores: Tensor, hidden: Tensor | None) -> Tensor:
+    """As `masked_softmax`, of scores that are used up, where `hidden` is True for what is masked; None: nothing."""
+    scores = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+    return (scores if hidden is None else scores.masked_fill_(hidden, -math.inf)).softmax(-1)
 
 
 def split_heads(x: Tensor, heads: int, parts: int) -> Tensor:

@@ -81,19 +81,19 @@ class DecoderLayer(nn.Module):
         x_BTD = self.cross_residual.add(x_BTD, contexts)
         return self.feed_forward_residual.add(x_BTD, self.feed_forward(self.feed_forward_residual.enter(x_BTD)))
 
-    def look_back(self, x_BWD: Tensor, past: Past, length: int, mask: Tensor | None) -> tuple[Tensor, Past]:
+    def look_back(self, x_BWD: Tensor, past: Past, length: int, hidden: Tensor | None) -> tuple[Tensor, Past]:
         """The self-attention of one step; see `SelfAttention.step`."""
-        contexts, past = self.self_attention.step(self.self_residual.enter(x_BWD), past, length, mask)
+        contexts, past = self.self_attention.step(self.self_residual.enter(x_BWD), past, length, hidden)
         return self.self_residual.add(x_BWD, contexts), past
 
-    def look_across(self, x_BWD: Tensor, memory_2BHSC: Tensor, mask_B11S: Tensor) -> tuple[Tensor, Tensor]:
-        """The rest of one step, and its attention weights (B x W x S); see `CrossAttention.with_weights`."""
-        contexts, weights_BWS = self.cross_attention.with_weights(
-            self.cross_residual.enter(x_BWD), memory_2BHSC, mask_B11S
+    def look_across(self, x_BWD: Tensor, memory_2BHSC: Tensor, hidden_B11S: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The rest of one step, and its attention weights (B x H x W x S); see `CrossAttention.with_weights`."""
+        contexts, weights_BHWS = self.cross_attention.with_weights(
+            self.cross_residual.enter(x_BWD), memory_2BHSC, hidden_B11S
         )
         x_BWD = self.cross_residual.add(x_BWD, contexts)
         x_BWD = self.feed_forward_residual.add(x_BWD, self.feed_forward(self.feed_forward_residual.enter(x_BWD)))
-        return x_BWD, weights_BWS
+        return x_BWD, weights_BHWS
 
 
 class Residual(nn.Module):

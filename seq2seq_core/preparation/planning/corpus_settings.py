@@ -28,6 +28,7 @@ def resolve(config: CorpusConfig, role: Role, name: str, recipe: Recipe) -> Corp
         role=role,
         weight=config.weight,
         max_rows=config.max_rows,
+        min_score=config.min_score,
         source_language=config.source_language,
         target_language=config.target_language,
         tag=tag_of(config.target_language) if config.tag and config.target_language else None,

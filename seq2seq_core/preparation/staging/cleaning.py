@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 
 from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.preparation.terms.recipe import Recipe
-from seq2seq_core.records import Records, Sifted, set_aside
+from seq2seq_core.records import Problem, Records, Sifted, set_aside
 from seq2seq_core.text.rules.base import Rows
 from seq2seq_core.text.rules.catalogue import sift
 
+LOW_SCORE = "low_score"
 _SECONDS = "seconds"
 
 
@@ -44,7 +45,7 @@ def normalized(raw: Records, recipe: Recipe, corpus: Corpus, origin: str) -> Rea
     source, target = (
         modality.normalized(raw.column(side), corpus.normalize) for side, modality in recipe.sides.items()
     )
-    problems = [*source.problems, *target.problems]
+    problems = [*source.problems, *target.problems, *_low(raw.score, corpus.min_score)]
     sifted = set_aside(raw.lines, source.column, target.column, problems, raw.score)
     rows = Rows(source.text, target.text, corpus.sides, lines=raw.lines, origin=origin, measures=source.measures)
     if problems:
@@ -52,6 +53,15 @@ def normalized(raw: Records, recipe: Recipe, corpus: Corpus, origin: str) -> Rea
         stays[[problem.row for problem in problems]] = False
         rows = rows.of(sifted.kept, stays)
     return Readable(sifted, rows)
+
+
+def _low(scores: pa.DoubleArray | None, least: float | None) -> list[Problem]:
+    """The rows whose score is too low."""
+    if scores is None or least is None:
+        return []
+    values = scores.to_numpy()
+    rows = np.flatnonzero(values < least).tolist()
+    return [Problem(row, LOW_SCORE, f"score {values[row]:.6g}", f"at least {least:g}") for row in rows]
 
 
 def seconds_by_rule(rows: Rows, rejected: Sequence[pa.Table]) -> dict[str, float]:

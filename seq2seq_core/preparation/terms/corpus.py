@@ -33,6 +33,7 @@ class Corpus(Message):
         tag: The control piece put before every source, `>>de<<`; None: none.
         has_source: Whether rows have a source of text.
         measured: What is measured of a source that is no text, for rules.
+        min_score: Rows with a lower score are rejected; None: none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Corpus(Message):
     tag: str | None = None
     has_source: bool = True
     measured: tuple[str, ...] = ()
+    min_score: float | None = None
     normalize: NormalizeConfig
     filters: FiltersConfig
 
@@ -53,6 +55,9 @@ class Corpus(Message):
         return Sides(self.source_language, self.target_language, self.has_source, self.measured)
 
     @pydantic.model_serializer(mode="wrap")
-    def _without_no_measures(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Of text nothing is said of it: recipes are named by how corpora are judged."""
-        return {name: value for name, value in dump(self).items() if name != "measured" or value}
+    def _without_nothing(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Of text nothing is said of it: recipes are named by how corpora are judged. Nor is of a score that none needs
+        to have.
+        """
+        values = dump(self).items()
+        return {name: value for name, value in values if name not in ("measured", "min_score") or value or value == 0}

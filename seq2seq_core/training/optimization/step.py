@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from seq2seq_core.data.batch import Batch
 from seq2seq_core.models.interface import Forward, Seq2Seq
-from seq2seq_core.training.optimization.loss import smoothed_loss
+from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.processes.distributed import World
 
 Precision = Literal["float32", "bfloat16", "auto"]
@@ -49,7 +49,7 @@ class Stepper:
     Args:
         model: The model itself, on the world's device.
         idle: What is computed where this process has no rows; see `data.batch.idle_batch`.
-        smoothing: Label smoothing, 0 to 1.
+        objective: What of the decoder's logits is minimised.
         clip_norm: The gradient's norm is cut to this; None leaves it.
     """
 
@@ -60,7 +60,7 @@ class Stepper:
         world: World,
         idle: Batch,
         *,
-        smoothing: float,
+        objective: Objective,
         clip_norm: float | None,
         precision: Precision,
         seed: int,
@@ -70,7 +70,7 @@ class Stepper:
         self._parallel = world.parallel(model)
         self._optimizer = optimizer
         self._world, self._idle = world, idle
-        self._smoothing, self._clip_norm, self._seed = smoothing, clip_norm, seed
+        self._objective, self._clip_norm, self._seed = objective, clip_norm, seed
         self._bfloat16 = uses_bfloat16(precision, world.device)
         self._settle()
 
@@ -110,12 +110,14 @@ class Stepper:
         """What is minimised, cross-entropy and auxiliary loss, as `StepResult` has them."""
         device = self._world.device
         batch = batch.to(device, non_blocking=True)
+        passes, objective = self._objective.passes, self._objective
+        seen = batch.twice() if passes > 1 else batch
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
-            found: Forward = self._parallel(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
-        loss, nll = smoothed_loss(found.logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), self._smoothing)
+            found: Forward = self._parallel(seen.source_BS, seen.source_lengths_B, seen.target_in_BT)
+        loss, nll = objective.losses(found.logits_BTV.flatten(0, 1), batch.target_out_BT.flatten())
         if found.auxiliary is None:
             return loss, nll, torch.zeros_like(nll)
-        auxiliary, weight = found.auxiliary.double(), self._auxiliary_weight
+        auxiliary, weight = found.auxiliary.double() / passes, self._auxiliary_weight
         return (1 - weight) * loss + weight * auxiliary, nll, auxiliary
 
     def _unshared(self, *, is_last: bool) -> contextlib.AbstractContextManager[None]:

@@ -3,7 +3,8 @@
     python parts.py MODEL THREADS FILE ...
 
 Prints a JSON object: decode (read, one channel, the model's rate), voice (where somebody speaks), features (frames of
-chunks), search (what is said in them); and how many seconds of audio there were.
+chunks), search (what is said in them), both in seconds and in processor seconds; and how many seconds of audio there
+were.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from seq2seq_core import config as configuration
 from seq2seq_core.audio.energy import frame_levels
 from seq2seq_core.audio.voice import speech_spans
-from seq2seq_core.inference.speech.chunks import Chunk, cut_span
+from seq2seq_core.inference.speech.chunks import cut_span, heard_together
 from seq2seq_core.inference.speech.config import TranscriberConfig, load_recognizer
 from seq2seq_core.inference.speech.examining import examine
 from seq2seq_core.inference.speech.reading import read_part
@@ -39,7 +40,7 @@ def main() -> None:
     loaded = config.engine.load(model)
     if not isinstance(loaded.modality, Sound):
         raise SystemExit("the model does not hear")
-    sound, spent = loaded.modality, dict[str, float]()
+    sound, spent = loaded.modality, dict[str, list[float]]()
     recordings = [examine(AudioFile(file, file), UNIT_SECONDS) for file in files]
     rate = recognizer.rate
     parts = [
@@ -52,8 +53,8 @@ def main() -> None:
     chunks = [
         x[chunk.begin : chunk.end]
         for x, found in zip(read, spans, strict=True)
-        for span in found.tolist()
-        for chunk in cut_span(frame_levels(x, rate), rate, Chunk(*span), recognizer.longest, config.chunks)
+        for span in heard_together(found.tolist(), rate, recognizer.longest, config.chunks.pause)
+        for chunk in cut_span(frame_levels(x, rate), rate, span, recognizer.longest, config.chunks)
     ]
     frames = timed(spent, "features", lambda: [sound.features(sound.as_stored(chunk)) for chunk in chunks])
     options = config.search.model_copy(update={"align": True})
@@ -61,11 +62,11 @@ def main() -> None:
     print(json.dumps({"audio": float(np.sum([len(x) for x in read])) / rate, **spent}))
 
 
-def timed(spent: dict[str, float], name: str, act: Callable[[], R]) -> R:
-    """Do it, and note how long it takes."""
-    began = time.perf_counter()
+def timed(spent: dict[str, list[float]], name: str, act: Callable[[], R]) -> R:
+    """Do it, and note what it takes."""
+    began = time.perf_counter(), time.process_time()
     found = act()
-    spent[name] = time.perf_counter() - began
+    spent[name] = [time.perf_counter() - began[0], time.process_time() - began[1]]
     return found
 
 

@@ -103,6 +103,13 @@ def generate(arguments: Any) -> Texts:
     return [found[place] for place in range(len(sources))]
 
 
+class Loaded:
+    """A model and its tokenizer; Beam refers to it weakly, as it cannot to a tuple."""
+
+    def __init__(self, translator: Any, tokenizer: Any) -> None:
+        self.translator, self.tokenizer = translator, tokenizer
+
+
 def one_by_one(arguments: Any) -> Texts:
     """Beam's RunInference with one sentence an element and a batch, on the engine that is fastest here."""
     import apache_beam as beam
@@ -113,10 +120,10 @@ def one_by_one(arguments: Any) -> Texts:
             import ctranslate2
 
             model = ctranslate2.Translator(_converted(arguments), "cpu", intra_threads=len(os.sched_getaffinity(0)))
-            return model, _tokenizer(arguments.model)
+            return Loaded(model, _tokenizer(arguments.model))
 
         def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
-            translator, tokenizer = model
+            translator, tokenizer = model.translator, model.tokenizer
             sources = [[*tokenizer.encode(text, out_type=str), "</s>"] for text in batch]
             results = translator.translate_batch(sources, beam_size=arguments.beam, max_input_length=0)
             return [tokenizer.decode_pieces(result.hypotheses[0]) for result in results]

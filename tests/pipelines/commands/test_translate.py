@@ -260,6 +260,7 @@ def test_shards_of_another_number_of_units_go_and_foreign_files_stay(echo_model:
             command.run(config(echo_model, tmp_path / "in", tmp_path / "out", unit_records=unit_records))
     assert sorted(tree(tmp_path / "out")) == [
         ".units/a-00000-of-00002.txt.json",
+        ".units/a-00000-of-00002.txt.kept",
         ".units/a-00001-of-00002.txt.json",
         ".units/files.json",
         ".units/plan.json",
@@ -382,7 +383,7 @@ def test_cut_and_looping_outputs_are_counted(echo_model: str, tmp_path: Path, mo
     (tmp_path / "a.txt").write_bytes(b"one\ntwo\nthree\nfour\n")
     translate = Translator.translate
 
-    def doubtful(self: Translator, texts: Sequence[str | None]) -> list[Prediction]:
+    def doubtful(self: Translator, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
         changes: dict[str | None, dict[str, bool]] = {"one": {"finished": False}, "two": {"looping": True}}
         made = translate(self, texts)
         return [dataclasses.replace(p, **changes.get(text, {})) for text, p in zip(texts, made, strict=True)]

@@ -29,7 +29,13 @@ OPTIONS: dict[str, Any] = {
         "max_length_extra": 20,
         "attention": False,
     },
-    "segmentation": {"mode": "line", "max_segment_pieces": None, "language": None},
+    "segmentation": {
+        "mode": "auto",
+        "max_segment_pieces": None,
+        "language": None,
+        "markup": "numbers",
+        "copy_wordless": True,
+    },
     "normalize": None,
     "target_language": None,
     "engine": {"kind": "echo", "fail_on_piece": None},
@@ -50,7 +56,7 @@ def lay_down(root: Path, model: str, written: bytes) -> dict[str, str]:
         for number, part in enumerate(parts):
             path, records = f"{stem}-{number:05d}-of-{len(parts):05d}.{suffix}", part.count(b"\n")
             form = {"txt": "text"}.get(suffix, suffix)
-            unit = digest_of([2, job, content, form, first, records, storage.digest_bytes(part)])
+            unit = digest_of([3, job, content, form, first, records, storage.digest_bytes(part)])
             names.append(path)
             rows.append([f".units/{path}.json", unit, records])
             if len(rows) <= 2:

@@ -12,9 +12,9 @@ from seq2seq_core import storage
 from seq2seq_core.documents.content import Content, RecordFailure
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.format import DocumentFormat
+from seq2seq_core.documents.formats.table import FORMATS
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange, UnitSize, changed
-from seq2seq_core.documents.table import FORMATS
 from seq2seq_core.inference.manifest import load_output
 
 COMMA = b","

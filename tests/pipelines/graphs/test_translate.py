@@ -22,19 +22,22 @@ from pipelines.graphs.translate import (
     LayOut,
     OpenOutput,
     SkipFinished,
+    WatchFailures,
     build,
     engine_for,
 )
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.engines.torch_engine import TorchEngineConfig
 from seq2seq_core.inference.commit import UnitEntry, commit, commit_unit, find_finished
 from seq2seq_core.inference.folder import UNITS_PATH
+from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import ModelEntry, Provenance, load_output
+from seq2seq_core.inference.translator_config import TranslatorConfig
 from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation, read_unit, units_of
 
 FIELDS = Fields("text", "translation")
@@ -59,6 +62,11 @@ def units(files: list[InputFile]) -> list[DocumentUnit]:
     return [unit for counted in count(files) for unit in units_of(counted, "job")]
 
 
+def job(files: list[InputFile], output: Path, **more: Any) -> TranslationJob:
+    translator = TranslatorConfig(model="m", engine=EchoEngineConfig())
+    return TranslationJob(str(output), tuple(files), SIZE, FIELDS, "keep", translator, PROVENANCE, **more)
+
+
 def made_from(elements: list[Any]) -> beam.PTransform:
     return beam.Create(elements, reshuffle=False)
 
@@ -70,7 +78,7 @@ def test_inputs_are_counted(files: list[InputFile]) -> None:
 
 def test_an_output_is_opened_when_all_inputs_are_counted(files: list[InputFile], tmp_path: Path) -> None:
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
-        found = pipeline | made_from(count(files)) | OpenOutput(str(tmp_path / "out"), "job", FIELDS)
+        found = pipeline | made_from(count(files)) | OpenOutput(job(files, tmp_path / "out"))
         assert_that(found, equal_to(units(files)))
     assert (tmp_path / "out" / UNITS_PATH).exists()
 
@@ -78,7 +86,7 @@ def test_an_output_is_opened_when_all_inputs_are_counted(files: list[InputFile],
 def test_no_output_is_opened_for_inputs_without_texts(files: list[InputFile], tmp_path: Path) -> None:
     (tmp_path / "in" / "b.jsonl").write_bytes(b'{"body": "four"}\n')
     pipeline = test_pipeline.TestPipeline(runner="FnApiRunner")
-    _ = pipeline | made_from(count(files)[1:]) | OpenOutput(str(tmp_path / "out"), "job", FIELDS)
+    _ = pipeline | made_from(count(files)[1:]) | OpenOutput(job(files, tmp_path / "out"))
     with pytest.raises(Exception, match="none of the first 100 records"):
         pipeline.run()
     assert not (tmp_path / "out").exists()
@@ -127,7 +135,7 @@ def test_an_output_is_closed_when_all_units_are_finished(files: list[InputFile],
     done = entries(files, tmp_path / "out")
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
         inputs = pipeline | "Inputs" >> made_from(count(files)[::-1])
-        found = pipeline | made_from(done[::-1]) | CloseOutput(str(tmp_path / "out"), PROVENANCE, inputs)
+        found = pipeline | made_from(done[::-1]) | CloseOutput(job(files, tmp_path / "out"), inputs)
         assert_that(found | beam.Map(lambda output: (output.records_in, output.units)), equal_to([(4, done)]))
     assert load_output(str(tmp_path / "out")).units == done
 
@@ -136,10 +144,25 @@ def test_no_output_is_closed_while_a_unit_is_missing(files: list[InputFile], tmp
     done = entries(files, tmp_path / "out")
     pipeline = test_pipeline.TestPipeline(runner="FnApiRunner")
     inputs = pipeline | "Inputs" >> made_from(count(files))
-    _ = pipeline | made_from(done[1:]) | CloseOutput(str(tmp_path / "out"), PROVENANCE, inputs)
+    _ = pipeline | made_from(done[1:]) | CloseOutput(job(files, tmp_path / "out"), inputs)
     with pytest.raises(Exception, match="1 outputs were not finished"):
         pipeline.run()
     assert not (tmp_path / "out" / "output.json").exists()
+
+
+def test_a_run_ends_when_too_many_records_have_failed(files: list[InputFile], tmp_path: Path) -> None:
+    done = [entry.model_copy(update={"failed": 1}) for entry in entries(files, tmp_path / "out")]
+    assert len(done) == 3
+
+    def watched(share: float) -> None:
+        with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
+            inputs = pipeline | "Inputs" >> made_from(count(files))
+            found = pipeline | made_from([*done, done[0]]) | WatchFailures(job([], tmp_path, most_failed=share), inputs)
+            assert_that(found, equal_to([*done, done[0]]))
+
+    watched(0.75)
+    with pytest.raises(Exception, match=r"3 of 4 records have failed by now; expected at most 74.00%"):
+        watched(0.74)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from pipelines.graphs import translate_units
 from pipelines.graphs.translate_units import SharedTranslator, TranslateUnits, UnitHandler
 from seq2seq_core.documents.content import Content
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.ranges import InputFile, RecordRange, UnitSize
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.errors import ModelError
 from seq2seq_core.inference.translator import Translator
 from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator

@@ -79,7 +79,18 @@ def test_dropout_is_off_while_generating_and_the_mode_is_put_back(hashed_model: 
     assert model.training
 
 
-def test_a_batch_too_large_for_the_device_is_halved(hashed_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("out of memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 3 bytes."),
+        MemoryError(),
+    ],
+)
+def test_a_batch_too_large_for_the_memory_is_halved(
+    hashed_model: Model, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     model, sources, options = hashed_model(), sentences(13), SearchConfig(beam=2)
     expected = outputs(generate(model, TEXT, sources, options, 100_000))
     sizes: list[int] = []
@@ -87,7 +98,7 @@ def test_a_batch_too_large_for_the_device_is_halved(hashed_model: Model, monkeyp
     def small(model: Any, source_BS: torch.Tensor, lengths_B: torch.Tensor, *how: Any) -> Any:
         sizes.append(len(lengths_B))
         if len(lengths_B) > 3:
-            raise torch.OutOfMemoryError("out of memory")
+            raise error
         return search(model, source_BS, lengths_B, *how)
 
     monkeypatch.setattr(batched, "search", small)
@@ -96,10 +107,22 @@ def test_a_batch_too_large_for_the_device_is_halved(hashed_model: Model, monkeyp
     assert sum(size for size in sizes if size <= 3) == 13
 
 
-def test_a_sentence_too_large_for_the_device_is_an_error(hashed_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> Any:
-        raise torch.OutOfMemoryError("out of memory")
+def test_a_sentence_too_large_for_the_memory_is_an_error_and_others_are_raised_at_once(
+    hashed_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
 
-    monkeypatch.setattr(batched, "search", full)
-    with pytest.raises(torch.OutOfMemoryError):
-        generate(hashed_model(), TEXT, sentences(3), SearchConfig(), 100)
+    def failing(error: Exception) -> None:
+        def full(model: Any, source_BS: torch.Tensor, *_: Any) -> Any:
+            sizes.append(len(source_BS))
+            raise error
+
+        monkeypatch.setattr(batched, "search", full)
+        with pytest.raises(type(error)):
+            generate(hashed_model(), TEXT, sentences(3), SearchConfig(), 100_000)
+
+    failing(torch.OutOfMemoryError("out of memory"))
+    assert sizes == [3, 1]
+    sizes.clear()
+    failing(RuntimeError("the sizes of tensors must match"))
+    assert sizes == [3]

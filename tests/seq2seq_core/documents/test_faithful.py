@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from seq2seq_core.documents import faithful
 from seq2seq_core.documents.faithful import write_rows
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
-from seq2seq_core.documents.parquet import count_rows, read_rows, render_rows
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.parquet import count_rows, read_rows, render_rows
 from seq2seq_core.documents.ranges import UnitSize
 from seq2seq_core.documents.row_groups import open_file
 from seq2seq_core.errors import InputError

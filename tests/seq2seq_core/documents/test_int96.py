@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
-from seq2seq_core.documents.parquet import count_rows, read_rows
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.parquet import count_rows, read_rows
 from seq2seq_core.documents.ranges import InputFile, RecordRange, UnitSize
 from seq2seq_core.errors import InputError
 

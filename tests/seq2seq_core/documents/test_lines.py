@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq_core.documents import content, lines
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.text import parse_text, render_text
 from seq2seq_core.documents.lines import count_lines, join_lines, read_lines
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import UnitSize
-from seq2seq_core.documents.text import parse_text, render_text
 from seq2seq_core.errors import InputError
 
 MARK = b"\xef\xbb\xbf"

@@ -18,10 +18,10 @@ import zstandard
 from seq2seq_core import storage
 from seq2seq_core.documents import lines, pieces, row_groups
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.pieces import clear_pieces
 from seq2seq_core.documents.ranges import InputFile, RecordRange, UnitSize
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.compression import open_plain
 

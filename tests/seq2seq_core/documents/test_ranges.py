@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from seq2seq_core import storage
 from seq2seq_core.documents import ranges as ranges_module
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange, UnitSize, cut_lines, cut_rows
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.errors import InputError
 
 FIELDS = Fields("text", "translation")

@@ -15,6 +15,7 @@ import torch
 
 from seq2seq_core import config as configuration
 from seq2seq_core.decoding.batched import pad
+from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines.converted import cache
 from seq2seq_core.engines.converted.facts import Facts, read_facts, write_facts
@@ -54,6 +55,10 @@ def sources(count: int, seed: int = 0) -> list[Any]:
 def engine(root: str, **more: Any) -> Engine:
     values = {"device": "cpu", "threads": 1, **more}
     return configuration.build(CTranslate2EngineConfig, values).load(root).engine
+
+
+def torch_engine(root: str, **more: Any) -> Engine:
+    return TorchEngineConfig(device="cpu", threads=1, **more).load(root).engine
 
 
 def search(**more: Any) -> SearchConfig:
@@ -161,7 +166,14 @@ def test_an_empty_source_and_none(one_root: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("length_reward", 1.0), ("ctc_weight", 0.3), ("ctc_candidates", 5), ("align", True), ("ngram_repeats", 1)],
+    [
+        ("length_reward", 1.0),
+        ("ctc_weight", 0.3),
+        ("ctc_candidates", 5),
+        ("align", True),
+        ("ngram_repeats", 1),
+        ("sample", True),
+    ],
 )
 def test_what_the_search_does_not_have_is_refused_by_name(one_root: str, key: str, value: Any) -> None:
     besides = {"length_penalty": 0.0} if key == "length_reward" else {}
@@ -170,10 +182,64 @@ def test_what_the_search_does_not_have_is_refused_by_name(one_root: str, key: st
         engine(one_root).generate(sources(1), search(**{key: value}, **besides))
 
 
-@pytest.mark.parametrize("key", ["coverage_penalty", "repetition_penalty"])
-def test_what_torch_does_not_have_is_refused_by_name(one_root: str, key: str) -> None:
-    with pytest.raises(ConfigError, match=rf"search\.{key}: this search does not have it.*ctranslate2"):
-        TorchEngineConfig(device="cpu", threads=1).load(one_root).engine.generate(sources(1), search(**{key: 2.0}))
+@pytest.mark.parametrize(
+    "more",
+    [{"repetition_penalty": 1.7}, {"coverage_penalty": 0.5}, {"beam": 4, "repetition_penalty": 1.7}],
+    ids=str,
+)
+def test_penalties_are_those_of_torch(one_root: str, more: dict[str, Any]) -> None:
+    given, options = sources(40, 8), search(**{"beam": 1, **more})
+    found = engine(one_root).generate(given, options)
+    wanted = torch_engine(one_root).generate(given, options)
+    same = [
+        one.score == pytest.approx(other.score, abs=1e-3)
+        for (one,), (other,) in zip(found, wanted, strict=True)
+        if one.tokens.tolist() == other.tokens.tolist()
+    ]
+    assert all(same)
+    assert len(same) > (10 if options.beam > 1 else 38)
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_outputs_begin_with_their_prefixes_as_on_torch(one_root: str, beam: int) -> None:
+    given, options = sources(30, 9), search(beam=beam)
+    demands = [Demand((50, 7, 300)[: i % 4]) for i in range(30)]
+    found = engine(one_root).generate(given, options, demands)
+    wanted = torch_engine(one_root).generate(given, options, demands)
+    same = 0
+    for (one,), (other,), source, demand in zip(found, wanted, given, demands, strict=True):
+        assert tuple(one.tokens[: len(demand.prefix)].tolist()) == demand.prefix
+        (alone,) = engine(one_root).generate([source], options, [demand])[0]
+        assert alone.tokens.tolist() == one.tokens.tolist()
+        assert len(one.tokens) + one.finished <= options.max_length(len(source)) + len(demand.prefix)
+        if one.tokens.tolist() == other.tokens.tolist():
+            assert one.score == pytest.approx(other.score, abs=1e-4)
+            same += 1
+    assert same > (28 if beam == 1 else 5)
+
+
+def test_phrases_are_refused(one_root: str) -> None:
+    with pytest.raises(ConfigError, match=r"glossary.*engine\.kind torch"):
+        engine(one_root).generate(sources(1), search(), [Demand(phrases=((5,),))])
+
+
+def test_tokens_have_the_scores_and_the_places_that_torch_gives_them(root: str) -> None:
+    given, options = sources(20, 10), search(beam=1, token_scores=True, alignment=True)
+    found, wanted = engine(root).generate(given, options), torch_engine(root).generate(given, options)
+    for (one,), (other,) in zip(found, wanted, strict=True):
+        assert one.token_scores is not None
+        assert one.alignment is not None
+        assert one.attention is None
+        np.testing.assert_allclose(one.token_scores, other.token_scores, atol=1e-4)
+        assert one.alignment.tolist() == other.alignment.tolist()
+
+
+def test_given_targets_have_the_scores_that_torch_gives_them(root: str) -> None:
+    given, targets = sources(25, 11), [*sources(24, 12), np.zeros(0, np.int32)]
+    found, wanted = engine(root).score(given, targets), torch_engine(root, max_batch_tokens=200).score(given, targets)
+    for some, others, target in zip(found, wanted, targets, strict=True):
+        assert len(some) == len(target) + 1
+        np.testing.assert_allclose(some, others, atol=1e-4)
 
 
 @pytest.mark.parametrize("quantization", ["int8", "int16", "float16", "bfloat16"])
@@ -322,6 +388,7 @@ def test_a_model_without_torch_runs_once_it_is_converted(one_root: str) -> None:
     code = f"""
 import sys
 sys.modules["torch"] = None
+from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines.ctranslate2_engine import CTranslate2EngineConfig
 loaded = CTranslate2EngineConfig(device="cpu").load({one_root!r})

@@ -13,6 +13,8 @@ import torch
 from seq2seq_core import config as configuration
 from seq2seq_core.config import Config
 from seq2seq_core.decoding.batched import generate, pad
+from seq2seq_core.decoding.demands import Demand
+from seq2seq_core.decoding.ensemble import Ensemble
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.decoding.steps.fusion import Fusion
 from seq2seq_core.engines.echo import EchoEngineConfig
@@ -117,6 +119,34 @@ def test_a_language_model_counts_by_its_content(tmp_path: Path) -> None:
     assert found[0] == found[1]
     assert found[0]["fusion"] == {"model": load_model(first).digest, "weight": 0.3}
     assert "fusion" not in TorchEngineConfig().identity()
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_an_ensemble_averages_probabilities(model_root: str, beam: int, tmp_path: Path) -> None:
+    options, beside = SearchConfig(beam=beam, n_best=beam), language_model(tmp_path)
+    config = configuration.build(TorchEngineConfig, {"device": "cpu", "ensemble": [beside]})
+    both = Ensemble([load_model(root).model for root in (model_root, beside)])
+    expected = generate(both, load_model(model_root).modality, SEQUENCES, options, 10_000)
+    for some, wanted in zip(config.load(model_root).engine.generate(SEQUENCES, options), expected, strict=True):
+        assert [h.tokens.tolist() for h in some] == [h.tokens.tolist() for h in wanted]
+        assert [h.score for h in some] == pytest.approx([h.score for h in wanted], abs=1e-4)
+    assert config.identity() == {**TorchEngineConfig().identity(), "ensemble": [load_model(beside).digest]}
+    assert "ensemble" not in TorchEngineConfig().identity()
+
+
+def test_an_ensemble_of_other_pieces_is_refused(model_root: str, tmp_path: Path) -> None:
+    other = language_model(tmp_path, corpus=[*CORPUS, "quite another text altogether"])
+    config = configuration.build(TorchEngineConfig, {"device": "cpu", "ensemble": [other]})
+    with pytest.raises(ConfigError, match=r"engine\.ensemble .*not those of the model it is averaged with"):
+        config.load(model_root)
+
+
+def test_nothing_can_be_asked_of_an_echo(model_root: str) -> None:
+    engine = EchoEngineConfig().load(model_root).engine
+    with pytest.raises(ConfigError, match="nothing can be demanded"):
+        engine.generate(SEQUENCES[:1], SearchConfig(), [Demand((5,))])
+    with pytest.raises(ConfigError, match="gives nothing a probability"):
+        engine.score(SEQUENCES, SEQUENCES)
 
 
 def test_ctc_without_frame_scores_is_told(model_root: str) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.ranges import CountedInput, UnitSize
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.errors import InputError
 from seq2seq_core.inference.folder import OUTPUT_NAME, UNITS_PATH
 from seq2seq_core.inference.manifest import ModelEntry, Output, publish_output

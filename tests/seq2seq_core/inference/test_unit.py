@@ -12,10 +12,10 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from seq2seq_core.documents.fields import Fields
-from seq2seq_core.documents.inputs import find_inputs
+from seq2seq_core.documents.formats.inputs import find_inputs
+from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange, UnitSize
-from seq2seq_core.documents.table import format_of
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.encodings import encoding_by_mark, encoding_of_head
 from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit
@@ -62,7 +62,7 @@ FIELDS = Fields("text", "translation")
 
 
 class Upper:
-    def translate(self, texts: Sequence[str | None]) -> list[Prediction]:
+    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
         assert None not in texts
         return [Prediction(error="too odd") if text == "odd" else Prediction((text or "").upper()) for text in texts]
 

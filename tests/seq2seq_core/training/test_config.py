@@ -41,10 +41,17 @@ def test_the_identity_names_all_but_the_free_keys() -> None:
     names = {name.split(".")[0] for name in identity(config(), "digest")} - {"dataset_digest"}
     free = {name for name, value in FREE_KEYS.items() if value is True}
     assert free <= set(TrainConfig.model_fields)
-    assert names == set(TrainConfig.model_fields) - free - {"initialize_parts"}
+    assert names == set(TrainConfig.model_fields) - free - {"initialize_parts"} - TrainConfig.younger
     assert identity(config(initialize_parts="encoder"), "digest")["initialize_parts"] == "encoder"
     assert "validation.metric" in identity(config(), "digest")
     assert "validation.patience" not in identity(config(), "digest")
+
+
+def test_keys_that_are_younger_than_some_runs_are_named_where_they_are_set() -> None:
+    assert set(config().model_dump()) == set(TrainConfig.model_fields) - TrainConfig.younger
+    found = identity(config(r_drop=5, noise={"word_dropout": {"source": 0.1}}), "digest")
+    assert (found["r_drop"], found["noise.word_dropout.source"]) == (5.0, 0.1)
+    assert build(TrainConfig, config(r_drop=5).model_dump()).r_drop == 5
 
 
 @pytest.mark.parametrize(

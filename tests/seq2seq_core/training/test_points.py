@@ -17,6 +17,7 @@ from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.folder import load_model
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.training.materials import gather_materials, initialize
+from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.distributed import World
 from tests.points import publish_points
@@ -97,7 +98,14 @@ def test_no_rows_give_no_loss_and_no_movement(values: Values, points_dataset: st
     world = World(rank=0, size=1, local_size=1, device=torch.device("cpu"))
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
     stepper = Stepper(
-        network, optimizer, world, idle_batch(side), smoothing=0.1, clip_norm=None, precision="float32", seed=1
+        network,
+        optimizer,
+        world,
+        idle_batch(side),
+        objective=Objective(0.1),
+        clip_norm=None,
+        precision="float32",
+        seed=1,
     )
     result = stepper.run(1, [], 10, [])
     assert (result.loss, result.nll, result.gradient_norm, result.updated) == (0.0, 0.0, 0.0, True)

@@ -196,6 +196,22 @@ def test_a_run_carried_on_ends_in_the_same_bits(tiny_training: Values, tmp_path:
     assert [row["step"] for row in pieces] == [7, 14]
 
 
+def test_noise_and_two_passes_are_drawn_again_when_a_run_carries_on(tiny_training: Values, tmp_path: Path) -> None:
+    noise = {"sample_segmentation": "both", "unigram_alpha": 0.1, "word_dropout": {"source": 0.1, "target": 0.1}}
+    model = {**tiny_training["model"], "dropout": 0.2}
+    changes: Values = {"model": model, "r_drop": 1.0, "noise": noise}
+    run(tiny_training, tmp_path / "straight", limits__max_steps=9, **changes)
+    for steps in (4, 9):
+        run(tiny_training, tmp_path / "pieces", limits__max_steps=steps, **changes)
+    run(tiny_training, tmp_path / "stored", limits__max_steps=9, **changes | {"noise": {}})
+    assert_same_weights(tmp_path / "straight" / "last", tmp_path / "pieces" / "last")
+    losses = {
+        name: [row["loss"] for row in rows(tmp_path / name, "train")] for name in ("straight", "pieces", "stored")
+    }
+    assert losses["straight"] == losses["pieces"] != losses["stored"]
+    assert read_card(str(tmp_path / "stored" / "last"))[1].configuration.get("noise") is None
+
+
 def test_epochs_end_a_run_and_set_its_validations(tiny_training: Values, tmp_path: Path) -> None:
     limits = {"max_steps": None, "max_epochs": 4}
     result = run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,3 +71,43 @@ def test_a_source_that_comes_to_its_limit_goes_again_with_its_like() -> None:
     assert [one.finished for (one,) in found] == [True, False, False]
     assert [call["sources"] for call in library.calls] == [3, 2, 1]
     assert [call["max_decoding_length"] for call in library.calls] == [7, 7, 3]
+
+
+class SmallLibrary(FakeLibrary):
+    """Its memory holds so many sources."""
+
+    def __init__(self, most: int, error: Exception) -> None:
+        super().__init__()
+        self._most, self._error = most, error
+
+    def translate_batch(self, sources: list[list[str]], first: Any, **how: Any) -> Any:
+        found = super().translate_batch(sources, first, **how)
+        return found if len(sources) <= self._most else [Failed(self._error)] * len(sources)
+
+
+class Failed:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def result(self) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA failed with error out of memory"), MemoryError("std::bad_alloc")])
+def test_a_batch_too_large_for_the_memory_is_halved(error: Exception) -> None:
+    vocabulary = Vocabulary(["<unk>", "</s>", "a"], ["<unk>", "</s>", "a"], "</s>")
+    sources = [np.full(length, 2, np.int32) for length in (3, 1, 5, 4, 2, 6, 1)]
+
+    def generated(library: Any) -> list[list[int]]:
+        engine = ConvertedEngine(library, vocabulary, Frame(), None, 1000)
+        return [one.tokens.tolist() for (one,) in engine.generate(sources, SearchConfig(beam=1))]
+
+    library = SmallLibrary(2, error)
+    assert generated(library) == generated(FakeLibrary())
+    assert [call["sources"] for call in library.calls] == [7, 3, 1, 2, 4, 2, 2]
+    with pytest.raises(type(error)):
+        generated(SmallLibrary(0, error))
+    other = SmallLibrary(2, RuntimeError("the model is broken"))
+    with pytest.raises(RuntimeError, match="broken"):
+        generated(other)
+    assert len(other.calls) == 1

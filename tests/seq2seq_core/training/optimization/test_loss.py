@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
-from seq2seq_core.training.optimization.loss import smoothed_loss
+from seq2seq_core.training.optimization.loss import paired_loss, smoothed_loss
 
 
 def example(rows: int = 40, vocabulary: int = 23) -> tuple[Tensor, Tensor]:
@@ -60,3 +60,26 @@ def test_the_logits_are_left_as_they_are() -> None:
     before = logits_RV.clone()
     smoothed_loss(logits_RV.requires_grad_(), targets_R, 0.1)[0].backward()
     assert torch.equal(logits_RV, before)
+
+
+@pytest.mark.parametrize(("smoothing", "weight"), [(0.0, 5.0), (0.1, 1.0), (0.1, 0.0)])
+def test_two_passes_have_the_values_and_gradients_of_the_plain_formula(smoothing: float, weight: float) -> None:
+    one, targets_R = example()
+    logits_2RV = torch.cat([one, one + torch.randn(one.shape, generator=torch.Generator().manual_seed(4))])
+    ours, theirs = logits_2RV.clone().requires_grad_(), logits_2RV.double().requires_grad_()
+    loss, nll = paired_loss(ours, targets_R, smoothing, weight)
+    entropies = functional.cross_entropy(
+        theirs, targets_R.repeat(2), ignore_index=PAD_ID, label_smoothing=smoothing, reduction="sum"
+    )
+    is_token_R = targets_R != PAD_ID
+    first, second = (half[is_token_R] for half in torch.log_softmax(theirs, 1).chunk(2))
+    apart = [functional.kl_div(a, b, reduction="sum", log_target=True) for a, b in ((first, second), (second, first))]
+    expected = entropies / 2 + weight / 4 * (apart[0] + apart[1])
+    (loss * 0.37).backward()
+    (expected * 0.37).backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    plain = functional.cross_entropy(theirs.detach(), targets_R.repeat(2), ignore_index=PAD_ID, reduction="sum")
+    assert nll.item() == pytest.approx(plain.item() / 2, rel=1e-6)
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, atol=1e-6, rtol=1e-5)

@@ -14,6 +14,7 @@ from seq2seq_core.models.interface import Forward, Seq2Seq
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.transformer import Transformer, TransformerConfig
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
+from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.step import Stepper, dropout_seed, uses_bfloat16
 from seq2seq_core.training.processes.distributed import World
 from tests.text_sides import text_sides
@@ -69,9 +70,17 @@ def model(dropout: float = 0.0) -> Seq2Seq:
     return build_model(config, Symbols(12), 12)
 
 
-def stepper(network: Seq2Seq, world: World = ALONE, clip_norm: float | None = None, rate: float = 1.0) -> Stepper:
+def stepper(
+    network: Seq2Seq,
+    world: World = ALONE,
+    clip_norm: float | None = None,
+    rate: float = 1.0,
+    objective: Objective = Objective(0.1),  # noqa: B008 (frozen)
+) -> Stepper:
     optimizer = torch.optim.SGD(network.parameters(), lr=rate)
-    return Stepper(network, optimizer, world, IDLE, smoothing=0.1, clip_norm=clip_norm, precision="float32", seed=1)
+    return Stepper(
+        network, optimizer, world, IDLE, objective=objective, clip_norm=clip_norm, precision="float32", seed=1
+    )
 
 
 def distance(one: nn.Module, other: nn.Module) -> float:
@@ -196,8 +205,33 @@ def test_bfloat16_keeps_weights_in_float32_and_the_loss_close() -> None:
     exact = stepper(network, rate=0.0).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])
     low = Stepper(
         network, torch.optim.SGD(network.parameters(), lr=0.1), ALONE, IDLE,
-        smoothing=0.1, clip_norm=1.0, precision="bfloat16", seed=1,
+        objective=Objective(0.1), clip_norm=1.0, precision="bfloat16", seed=1,
     ).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])  # fmt: skip
     assert low.loss == pytest.approx(exact.loss, rel=2e-2)
     assert low.loss != exact.loss
     assert all(weight.dtype == torch.float32 for weight in network.parameters())
+
+
+def test_two_passes_are_drawn_towards_each_other() -> None:
+    """Without dropout both are one: the update is that of a single pass. With it, what is minimised says how far."""
+    plain, paired = model(), model()
+    batch = rows(SOURCES, TARGETS)
+    one = stepper(plain).run(1, [batch], TOKENS, [])
+    two = stepper(paired, objective=Objective(0.1, 5.0)).run(1, [batch], TOKENS, [])
+    assert (two.loss, two.nll) == (pytest.approx(one.loss, rel=1e-6), pytest.approx(one.nll, rel=1e-6))
+    assert distance(plain, paired) < 1e-6
+    noisy = [
+        stepper(model(dropout=0.5), objective=Objective(0.1, weight)).run(1, [batch], TOKENS, [])
+        for weight in (1e-9, 5.0)
+    ]
+    assert noisy[0].nll == pytest.approx(noisy[1].nll)
+    assert noisy[1].loss > noisy[0].loss + 0.1
+
+
+def test_a_second_head_counts_once_in_two_passes() -> None:
+    one, two = two_headed(), two_headed()
+    batch = rows(SOURCES, TARGETS)
+    single = stepper(one).run(1, [batch], TOKENS, [])
+    paired = stepper(two, objective=Objective(0.1, 1.0)).run(1, [batch], TOKENS, [])
+    assert paired.auxiliary == pytest.approx(single.auxiliary, rel=1e-6)
+    assert distance(one, two) < 1e-6
