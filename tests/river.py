@@ -36,7 +36,8 @@ class Feeder(threading.Thread):
     def __init__(self, zone: str, files: int, seconds: float, rows: int = 60) -> None:
         super().__init__(daemon=True)
         self._zone, self._rows = zone, rows
-        self._moments = sorted(random.Random(files).uniform(0, seconds) for _ in range(files))
+        draw = random.Random(files)
+        self._moments = sorted(draw.uniform(0, seconds) for _ in range(files))
         self.landed: dict[int, float] = {}
 
     def run(self) -> None:
