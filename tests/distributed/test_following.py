@@ -39,6 +39,7 @@ def assert_same(one: Run, other: Run) -> None:
     assert all(torch.equal(tensor, second[key]) for key, tensor in first.items())
 
 
+@pytest.mark.slow
 def test_a_generation_lands_amid_training_on_two_processes(make: Callable[..., Run], growing: GrowingRows) -> None:
     """Killed after it entered, the run carries on with the same batches, whatever the number of processes."""
     changes = {**CHANGES, "dataset": growing.root}

@@ -30,6 +30,8 @@ NO_PATHS = {
         "tokenization",
         "bleu_tokenization",
         "transcript",
+        "languages",
+        "html_attributes",
     ),
     *("device", "title", "train_options", "rule", "digest", "kind", "family", "source_modality"),
 }
@@ -48,7 +50,8 @@ OUT_OF_RANGE = [
     [1],
     {"a": 1},
 ]
-OF_ANY_SIGN = ("filters.own.minimum", "filters.own.maximum")  # -1, the first of those, is in their range
+# -1, the first of those, is in their range.
+OF_ANY_SIGN = ("filters.own.minimum", "filters.own.maximum", "flag.min_score")
 ON_THE_EDGE = [0, 1, 1e-320, (1 << 31) - 1, 1 << 31, (1 << 63) - 1, 1e300]
 FREE_NUMBERS = {"minimum", "maximum", "maximum_entities", "seed"}  # bounds of what is counted, and seeds, may be large
 
@@ -85,7 +88,9 @@ def _required(kind: type[Config]) -> dict[str, Any]:
         "share": None,
     }
     values = {name: known.get(name, "x") for name, field in kind.model_fields.items() if field.is_required()}
-    if {"source", "target"} <= kind.model_fields.keys():
+    if {"source", "target"} <= kind.model_fields.keys() and strict.mentions(
+        kind.model_fields["source"].annotation, str
+    ):
         values |= {"source": "a", "target": "b"}
     return values
 

@@ -28,11 +28,11 @@ class SecondConfig(Config):
 class FlagConfig(Config):
     """Which segments are doubtful. A rule that is null, or false, flags nothing."""
 
-    min_score: float | None = Field(None, le=0, description="those whose model score is lower")
+    min_score: float | None = Field(None, ge=-1e6, le=0, description="those whose model score is lower")
     min_length_ratio: float | None = Field(
-        None, ge=0, description="those with fewer characters for each one of the source"
+        None, ge=0, le=1e6, description="those with fewer characters for each one of the source"
     )
-    max_length_ratio: float | None = Field(None, gt=0, description="those with more")
+    max_length_ratio: float | None = Field(None, gt=0, le=1e6, description="those with more")
     max_repetition: float | None = Field(
         None, ge=0, le=1, description="those of which a larger share stood in them before"
     )

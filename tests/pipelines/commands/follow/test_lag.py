@@ -20,6 +20,13 @@ def metrics(port: int) -> dict[str, float]:
         return {sample.name: sample.value for family in families for sample in family.samples}
 
 
+def told(output: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `seq2seq status` says."""
+    assert cli.main(["status", str(output)]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_what_waits_is_told_while_generations_are_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     zone, output, port = tmp_path / "in", tmp_path / "out", free_port()
     words = [word for word in river.words(str(zone), str(output)) if "interval" not in word]
@@ -32,5 +39,4 @@ def test_what_waits_is_told_while_generations_are_made(tmp_path: Path, capsys: p
         process.await_(lambda: answers(port) and metrics(port).get("seq2seq_lag_files") == 3, "the lag is told")
         assert metrics(port)["seq2seq_lag_rows"] > 100
         assert metrics(port)["seq2seq_files_total"] == 1
-        assert cli.main(["status", str(output)]) == 0
-    assert "3 files" in capsys.readouterr().out
+        process.await_(lambda: "3 files" in told(output, capsys), "the status has it")

@@ -127,17 +127,17 @@ def test_a_model_that_was_replaced_answers_new_files(
 
 
 def test_documents_that_cannot_be_read_are_told_of(echo_model: str, tmp_path: Path) -> None:
-    land(tmp_path, "a.docx", "what is this")
+    land(tmp_path, "a.xyz", "what is this")
     land(tmp_path, "b.jsonl", "{}\n")
     land(tmp_path, "c.txt", "fine")
     command.run(following(echo_model, tmp_path))
     found = {Path(record.key).name: record for record in history(str(tmp_path / "out"))}
     assert {name: record.state for name, record in found.items()} == {
-        "a.docx": "failed",
+        "a.xyz": "failed",
         "b.jsonl": "failed",
         "c.txt": "taken",
     }
-    assert "the format is not known by the suffix" in str(found["a.docx"].reason)
+    assert "the format is not known by the suffix" in str(found["a.xyz"].reason)
 
 
 def test_mistakes_are_told_before_anything_lands(echo_model: str, tmp_path: Path) -> None:
