@@ -48,6 +48,7 @@ STEPS = {
         "Skip finished",
         "Lay out",
         "Translate units",
+        "Watch failures",
         "All entries",
         "Close output",
     ],
