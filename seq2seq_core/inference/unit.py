@@ -113,14 +113,11 @@ class Translates(Protocol):
 
 @dataclass(frozen=True)
 class UnitContent:
-    """A unit that has been read, and what is known of its records; its length is the number of these."""
+    """A unit that has been read, and what is known of its records."""
 
     unit: DocumentUnit
     content: Content[Any]
     kept: Mapping[int, Prediction] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.content)
 
 
 @dataclass(frozen=True)
