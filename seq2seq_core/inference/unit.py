@@ -156,6 +156,6 @@ def translate_unit(loaded: UnitContent, translator: Translates) -> UnitTranslati
         if prediction.error is None:
             predictions[record] = prediction
         else:
-            failures.append(RecordFailure(record, prediction.error, excerpt(text)))
+            failures.append(RecordFailure(record, prediction.error, excerpt(content.shown(record, text))))
     failures.sort(key=lambda failure: failure.record)
     return UnitTranslation(loaded.unit, content, predictions, failures)

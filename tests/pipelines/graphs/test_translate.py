@@ -32,7 +32,7 @@ from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
 from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.engines.torch_engine import TorchEngineConfig
-from seq2seq_core.inference.commit import UnitEntry, commit, commit_unit, find_finished
+from seq2seq_core.inference.commit import UnitEntry, commit, commit_unit
 from seq2seq_core.inference.folder import UNITS_PATH
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import ModelEntry, Provenance, load_output
