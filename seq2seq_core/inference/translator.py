@@ -221,7 +221,7 @@ class Translator:
         found = [answers[text] for text in record.segments]
         for number, (text, answer) in enumerate(zip(record.segments, found, strict=True), 1):
             if answer.error is not None:
-                where = f"segment {number} of {len(found)} ({text[:_SHOWN_CHARACTERS]!r})"
+                where = f"segment {number} of {len(found)} ({numbered(text)[:_SHOWN_CHARACTERS]!r})"
                 return Prediction(segments=len(found), error=f"{where}: {answer.error}")
         pairs = zip(record.segments, found, strict=True)
         sources = [text if answer.texts == (text,) else encoded.normalized(text) for text, answer in pairs]
