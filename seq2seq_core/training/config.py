@@ -22,11 +22,12 @@ from seq2seq_core.training.processes.distributed import DeviceName
 from seq2seq_core.training.processes.stop import LimitsConfig
 from seq2seq_core.training.validate import ValidationConfig
 
+_FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tokens"}
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
     **dict.fromkeys(("follow", "following", "replay"), True),
-    "validation": {"every_steps", "every_epochs", "patience", "max_batch_tokens"},
+    "validation": _FREE_OF_VALIDATION,
 }
 """Keys that may change between a run and its resumption: they decide how far, where and how it is watched."""
 
@@ -49,7 +50,7 @@ class FollowingConfig(Config):
 class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
-    younger: ClassVar[frozenset[str]] = frozenset({"noise", "r_drop"})
+    younger: ClassVar[frozenset[str]] = frozenset({"noise", "r_drop", "ema_decay"})
 
     dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
@@ -69,6 +70,13 @@ class TrainConfig(Grown):
         "al. 2021; 5 for translation there); 0: one pass",
     )
     noise: NoiseConfig = Field(NoiseConfig(), description="what is changed at random in rows each time")
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="what is validated and used is a running average of the weights, of which this share stays at each "
+        "update (0.999 over some thousands of steps); 0: the weights themselves",
+    )
     limits: LimitsConfig = Field(LimitsConfig(), description="where training ends at the latest")
     validation: ValidationConfig = Field(ValidationConfig(), description="when and how the valid split is looked at")
     checkpoints: CheckpointConfig = Field(CheckpointConfig(), description="what is saved and kept")
@@ -110,11 +118,17 @@ class TrainConfig(Grown):
 
 def identity(config: TrainConfig, dataset_digest: str) -> dict[str, Any]:
     """What the course of a run depends on, as dotted keys and plain values; the dataset by content, not by path."""
-    values = config.model_dump(mode="json", exclude=FREE_KEYS)
+    values = config.model_dump(mode="json", exclude={**FREE_KEYS, "validation": _free_of_validation(config)})
     for name, usual in _NAMED_WHERE_UNUSUAL.items():
         if values[name] == usual:
             del values[name]
     return {"dataset_digest": dataset_digest, **dict(flat(values))}
+
+
+def _free_of_validation(config: TrainConfig) -> set[str]:
+    """Of the keys of validation those that are free: where the rate follows validations, their times are not."""
+    times = {"every_steps", "every_epochs"} if config.schedule.kind == "plateau" else set()
+    return _FREE_OF_VALIDATION - times
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

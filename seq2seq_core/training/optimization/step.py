@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,13 @@ from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.processes.distributed import World
 
 Precision = Literal["float32", "bfloat16", "auto"]
+
+
+class Updates(Protocol):
+    """What turns gradients into new weights: an optimizer of PyTorch, or several of them."""
+
+    def step(self) -> object: ...
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Stepper:
     def __init__(
         self,
         model: Seq2Seq,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Updates,
         world: World,
         idle: Batch,
         *,
