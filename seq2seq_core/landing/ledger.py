@@ -11,15 +11,16 @@ starts again after a SIGKILL does the same batch again. `lag.json` tells what wa
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pydantic
 
-from seq2seq_core import storage
+from seq2seq_core import kinds, storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.kinds import FOLLOW_FOLDER
+from seq2seq_core.kinds import FOLLOW_FOLDER, FOLLOW_NAME, Work
 from seq2seq_core.landing.planner import BYTES_A_ROW
 from seq2seq_core.landing.terms import Batch, BatchRecord, FileRecord, Lag
 
@@ -64,6 +65,11 @@ class Ledger:
     def bytes_a_row(self) -> float:
         """How large rows were up to now."""
         return self.sums.bytes / self.sums.rows if self.sums.rows else BYTES_A_ROW
+
+    def announce(self, work: Work) -> None:
+        """Say what is done with what lands: whoever comes when that has ended knows the folder by it."""
+        if kinds.follows(self.output) != work:
+            storage.publish_text(storage.join(self.folder, FOLLOW_NAME), json.dumps({"work": work}))
 
     def refresh(self) -> Ledger:
         """Read what has been written since.
