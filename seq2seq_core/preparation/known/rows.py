@@ -28,17 +28,16 @@ def are_known(head: Head, ids: pa.FixedSizeBinaryArray) -> pa.BooleanArray:
 
 
 def stand_in(root: str, runs: tuple[RunEntry, ...], digests: Digests) -> npt.NDArray[np.bool_]:
-    """Which digests stand in some runs of digests: the ranges that they lie in are read, and of one run at a time."""
-    found = np.zeros(len(digests), np.bool_)
-    column, keys = to_column(digests), keys_of(digests)
-    for run in runs if len(digests) else ():
-        there = to_column(find(root, run, ID_BYTES, keys))
-        found |= pc.is_in(column, value_set=there).to_numpy(zero_copy_only=False)
+    """Which of some different digests stand in some runs of digests."""
+    found: npt.NDArray[np.bool_] = _times_in(root, runs, digests) > 0
     return found
 
 
 def _times_in(root: str, runs: tuple[RunEntry, ...], digests: Digests) -> npt.NDArray[np.int64]:
-    """How often each of some different digests stands in some runs."""
+    """How often each of some different digests stands in some runs: of one run at a time their ranges are read.
+
+    What is read is looked up in the digests, not they in it: a table is made of the few, not of the many.
+    """
     found = np.zeros(len(digests), np.int64)
     column, keys = to_column(digests), keys_of(digests)
     for run in runs if len(digests) else ():
