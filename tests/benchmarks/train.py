@@ -75,9 +75,7 @@ class Contender:
             command += [word for name, value in places.items() for word in (f"--{name}", str(value))]
             environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": str(self.threads)}
             self.running.append(
-                subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-                )
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
             )
         self.facts = self._answers()[0]
 
