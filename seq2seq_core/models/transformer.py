@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.blueprint import Blueprint, named_weights
 from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings, TieEmbeddings
 from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
 from seq2seq_core.models.layers.rows import length_mask
@@ -109,7 +110,7 @@ class Transformer(TransformerDecoder):
         self.embeddings = Embeddings(source, target_vocabulary, config.width, config.tie_embeddings)
         self.source_positions = _positions(config)
         self.target_positions = _positions(config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         pre = config.norm == "pre"
@@ -134,7 +135,8 @@ class Transformer(TransformerDecoder):
 
     def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
         """See `Seq2Seq.forward`; a ModelError when learned positions do not reach."""
-        return Forward(self.decode(self.encode(source_BS, source_lengths_B), target_BT))
+        memory = self.encode(source_BS, source_lengths_B)
+        return Forward(self.decode(memory, target_BT), projection=self.embeddings.projection)
 
 
 def _positions(config: TransformerConfig) -> SinusoidalPositions | LearnedPositions:

@@ -11,10 +11,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.modalities.base import EncoderInput, Symbols
+from seq2seq_core.models.interface import Projection
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
 
 TieEmbeddings = Literal["none", "target", "all"]
@@ -69,10 +69,15 @@ class Embeddings(nn.Module):
         vectors: Tensor = self.target(target)
         return vectors * self.scale
 
+    @property
+    def projection(self) -> Projection:
+        """What makes logits of decoder outputs."""
+        table = self.target if self.output is None else self.output
+        return Projection(table.weight, self.output_bias)
+
     def logits(self, outputs: Tensor) -> Tensor:
         """Logits (... x V) of decoder outputs (... x E)."""
-        table = self.target if self.output is None else self.output
-        return functional.linear(outputs, table.weight, self.output_bias)
+        return self.projection.logits(outputs)
 
 
 def _source(source: EncoderInput, width: int) -> nn.Module:
