@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipelines.commands import prepare
@@ -78,19 +80,36 @@ def test_the_local_loop_killed(store: Store, tmp_path: Path) -> None:
     check(output, tmp_path / "whole")
 
 
-class Hosts:
-    """A Flink cluster of two hosts, which are network namespaces of this machine."""
+class Hosts(threading.Thread):
+    """A Flink cluster of two hosts, which are network namespaces of this machine; what ends by itself is started again.
+
+    A TaskManager ends when it is not up within seconds, as on a machine that is busy.
+    """
 
     def __init__(self, program: str, folder: Path) -> None:
+        super().__init__(daemon=True)
         self._program, self._folder = program, folder
+        self._turn, self._ended = threading.RLock(), threading.Event()
         self._do("hosts", str(folder), "2")
+        self.start()
 
     def bounce(self, host: int) -> None:
         """SIGKILL everything on a host, and start it again."""
-        self._do("kill", str(self._folder), str(host))
-        self._do("revive", str(self._folder), str(host))
+        with self._turn:
+            self._do("kill", str(self._folder), str(host))
+            self._do("revive", str(self._folder), str(host))
+
+    def run(self) -> None:
+        """See Thread."""
+        while not self._ended.wait(2.0):
+            with self._turn:
+                for host in (1, 2):
+                    if not psutil.pid_exists(int((self._folder / f"taskmanager-{host}.pid").read_text())):
+                        self.bounce(host)
 
     def stop(self) -> None:
+        self._ended.set()
+        self.join()
         self._do("stop", str(self._folder))
 
     def _do(self, *words: str) -> None:
