@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers.attention import Past
 from seq2seq_core.models.layers.embeddings import Embeddings
-from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
+from seq2seq_core.models.layers.positions import Positions
 from seq2seq_core.models.layers.rows import moved_sentences
 from seq2seq_core.models.layers.sublayers import DecoderLayer
 
@@ -23,7 +23,7 @@ class TransformerDecoder(Seq2Seq):
     """The decoder's half of a model; a family gives it an encoder, and makes its parts."""
 
     embeddings: Embeddings
-    target_positions: SinusoidalPositions | LearnedPositions
+    target_positions: Positions
     dropout: nn.Dropout
     decoder: nn.ModuleList
     decoder_norm: nn.Module
