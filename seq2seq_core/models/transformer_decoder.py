@@ -15,7 +15,7 @@ from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers.attention import Past
 from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
-from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
+from seq2seq_core.models.layers.positions import Positions
 from seq2seq_core.models.layers.rows import moved_sentences
 from seq2seq_core.models.layers.sublayers import DecoderLayer
 
@@ -24,7 +24,7 @@ class TransformerDecoder(Seq2Seq):
     """The decoder's half of a model; a family gives it an encoder, and makes its parts."""
 
     embeddings: Embeddings
-    target_positions: SinusoidalPositions | LearnedPositions
+    target_positions: Positions
     dropout: Dropout
     decoder: nn.ModuleList
     decoder_norm: nn.Module

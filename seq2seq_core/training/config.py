@@ -15,6 +15,7 @@ from seq2seq_core.models import registry
 from seq2seq_core.models.registry import AnyArchitecture
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.checkpoints.checkpoint import CheckpointConfig
+from seq2seq_core.training.optimization.lora import LoraConfig
 from seq2seq_core.training.optimization.optimizer import OptimizerConfig
 from seq2seq_core.training.optimization.schedule import ScheduleConfig
 from seq2seq_core.training.optimization.step import Precision
@@ -50,7 +51,7 @@ class FollowingConfig(Config):
 class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
-    younger: ClassVar[frozenset[str]] = frozenset({"noise", "r_drop", "ema_decay"})
+    younger: ClassVar[frozenset[str]] = frozenset({"noise", "r_drop", "ema_decay", "freeze", "lora"})
 
     dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
@@ -59,6 +60,10 @@ class TrainConfig(Grown):
     loader: LoaderConfig = Field(LoaderConfig(), description="how each process reads its part of them")
     optimizer: OptimizerConfig = Field(OptimizerConfig(), description="rule of the updates")
     schedule: ScheduleConfig = Field(ScheduleConfig(), description="course of the learning rate")
+    freeze: tuple[str, ...] = Field(
+        (), description="patterns of the names of weights that stay as they are, such as encoder.* or embeddings.*"
+    )
+    lora: LoraConfig = Field(LoraConfig(), description="a model of initialize_from is adapted by small matrices")
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="share of the target probability spread over all pieces"
     )
@@ -106,13 +111,12 @@ class TrainConfig(Grown):
         description="run folder, or model of a run that followed this dataset: the same generations enter at the same "
         "steps",
     )
-    initialize_from: Location | None = Field(
-        None, description="model folder whose weights training starts with; vocabularies and shape must be the same"
-    )
-    initialize_parts: Literal["all", "encoder"] = Field(
+    initialize_from: Location | None = Field(None, description="model folder whose weights training starts with")
+    initialize_parts: Literal["all", "encoder", "fitting"] = Field(
         "all",
-        description="what initialize_from gives; encoder: all that stands between the source and the decoder, whatever "
-        "the target's vocabulary and the decoder are",
+        description="what initialize_from gives; all: vocabularies and shape must be the same; encoder: all that "
+        "stands between the source and the decoder, whatever the target's vocabulary and the decoder are; fitting: all "
+        "that has the same name and shape, and of tables the rows of pieces with the same text",
     )
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import TrainingError
-from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.agreement import LeftError, Stopped, together
 from seq2seq_core.training.checkpoints.checkpoint import Checkpoints, Retention
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation
 from seq2seq_core.training.clock import Clock
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.exporter import Exporter
+from seq2seq_core.training.learner import Learner
 from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.recorders import Recorder
 from seq2seq_core.training.validate import FAILURES, Validator
@@ -37,7 +37,7 @@ class Judging:
     """The validations of a run.
 
     Attributes:
-        model: What is judged, and becomes best/ where it is the best so far.
+        learner: Whose model is judged, and becomes best/ where it is the best so far.
         validator: None where the dataset has nothing to validate on.
         check: Raises where the run folder is the run's no more.
         recorders: Those of this process.
@@ -45,7 +45,7 @@ class Judging:
 
     config: TrainConfig
     world: World
-    model: Seq2Seq
+    learner: Learner
     validator: Validator | None
     checkpoints: Checkpoints
     exporter: Exporter
@@ -80,7 +80,7 @@ class Judging:
             return state
         began = time.monotonic()
         try:
-            validation = self.validator.run(self.model, state.step, state.epoch)
+            validation = self.validator.run(self.learner.judged, state.step, state.epoch)
         except (LeftError, Stopped):
             raise
         except FAILURES as error:
@@ -107,7 +107,7 @@ class Judging:
             return
         if state.best(self.config.validation.judge) is validation:
             self.check()
-            self.exporter.export("best", self.model, state.step, validation)
+            self.exporter.export("best", self.learner.judged, state.step, validation)
         self.checkpoints.record(state, retention(self.config, state))
 
     def _failed(self, state: RunState, error: BaseException) -> TrainingError:

@@ -13,8 +13,8 @@ from seq2seq_core.training.checkpoints.checkpoint import Checkpoints, Marker
 from seq2seq_core.training.checkpoints.identity import check_same_run
 from seq2seq_core.training.checkpoints.run_state import RunState
 from seq2seq_core.training.config import TrainConfig
+from seq2seq_core.training.initializing import initialize
 from seq2seq_core.training.learner import Learner
-from seq2seq_core.training.materials import initialize
 from seq2seq_core.training.opening import Opened
 from seq2seq_core.training.ownership import check_free
 from seq2seq_core.training.processes.distributed import World
@@ -46,7 +46,8 @@ def begin(config: TrainConfig, world: World, opened: Opened, checkpoints: Checkp
         return marker.progress
     if config.initialize_from is not None:
         source = config.initialize_from
-        together(world, lambda: initialize(opened.materials, source, config.initialize_parts))
+        dataset, parts = opened.materials.dataset, config.initialize_parts
+        together(world, lambda: learner.begin(lambda model: initialize(model, dataset, source, parts)))
     return RunState()
 
 

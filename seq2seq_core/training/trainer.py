@@ -140,7 +140,7 @@ class Trainer:
         self._judging = Judging(
             config,
             world,
-            self._learner.judged,
+            self._learner,
             self._validator,
             self._checkpoints,
             opened.exporter,

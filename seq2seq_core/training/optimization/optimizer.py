@@ -12,14 +12,17 @@ from torch import Tensor, nn
 from seq2seq_core.config import Grown
 from seq2seq_core.errors import CheckpointError
 from seq2seq_core.models.layers.embeddings import Embeddings
+from seq2seq_core.training.optimization.parts import RateConfig, factors
 
 Group = dict[str, Any]
+
+_FACTOR = "factor"
 
 
 class OptimizerConfig(Grown):
     """The rule that turns gradients into new weights."""
 
-    younger: ClassVar[frozenset[str]] = frozenset({"momentum", "beta2_decay"})
+    younger: ClassVar[frozenset[str]] = frozenset({"momentum", "beta2_decay", "rates"})
 
     kind: Literal["adam", "adamw", "adafactor", "muon"] = Field(
         "adam",
@@ -39,6 +42,9 @@ class OptimizerConfig(Grown):
     )
     weight_decay: float = Field(
         0.0, ge=0, le=1000, description="pull of matrices towards 0; vectors (biases, norms) are spared"
+    )
+    rates: tuple[RateConfig, ...] = Field(
+        (), description="factors of the learning rate of some weights; of several that mean a weight the last holds"
     )
     clip_norm: float | None = Field(1.0, gt=0, le=1e30, description="the gradient's norm is cut to this; null: no cut")
 
@@ -76,23 +82,23 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizers:
 
 
 def _adam(config: OptimizerConfig, model: nn.Module) -> list[torch.optim.Optimizer]:
-    return [_adaptive(torch.optim.Adam, config, _groups(config, _trained(model)))]
+    return [_adaptive(torch.optim.Adam, config, _groups(config, model, _trained(model)))]
 
 
 def _adamw(config: OptimizerConfig, model: nn.Module) -> list[torch.optim.Optimizer]:
-    return [_adaptive(torch.optim.AdamW, config, _groups(config, _trained(model)))]
+    return [_adaptive(torch.optim.AdamW, config, _groups(config, model, _trained(model)))]
 
 
 def _adafactor(config: OptimizerConfig, model: nn.Module) -> list[torch.optim.Optimizer]:
-    groups = _groups(config, _trained(model))
+    groups = _groups(config, model, _trained(model))
     return [torch.optim.Adafactor(groups, lr=config.learning_rate, beta2_decay=config.beta2_decay)]
 
 
 def _muon(config: OptimizerConfig, model: nn.Module) -> list[torch.optim.Optimizer]:
     inner = {id(weight) for weight in _inner_matrices(model)}
     weights = _trained(model)
-    matrices = _groups(config, [weight for weight in weights if id(weight) in inner])
-    others = _groups(config, [weight for weight in weights if id(weight) not in inner])
+    matrices = _groups(config, model, [weight for weight in weights if id(weight) in inner])
+    others = _groups(config, model, [weight for weight in weights if id(weight) not in inner])
     rate, momentum = config.learning_rate, config.momentum
     parts: list[torch.optim.Optimizer] = []
     if matrices:
@@ -121,13 +127,16 @@ def _trained(model: nn.Module) -> list[nn.Parameter]:
     return [weight for weight in model.parameters() if weight.requires_grad]
 
 
-def _groups(config: OptimizerConfig, weights: Sequence[nn.Parameter]) -> list[Group]:
-    """Matrices with weight decay, and vectors without; no empty group."""
-    groups: list[Group] = [
-        {"params": [weight for weight in weights if weight.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [weight for weight in weights if weight.dim() < 2], "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
+def _groups(config: OptimizerConfig, model: nn.Module, weights: Sequence[nn.Parameter]) -> list[Group]:
+    """Matrices with weight decay, and vectors without, those of a rate together; no empty group."""
+    rates = factors(model, config.rates)
+    groups: dict[tuple[float, bool], Group] = {}
+    for weight in sorted(weights, key=lambda weight: weight.dim() < 2):
+        is_matrix, factor = weight.dim() >= 2, rates[weight]
+        decay = config.weight_decay if is_matrix else 0.0
+        group = {"params": [], "weight_decay": decay, "lr": config.learning_rate * factor, _FACTOR: factor}
+        groups.setdefault((factor, is_matrix), group)["params"].append(weight)
+    return list(groups.values())
 
 
 def _inner_matrices(model: nn.Module) -> Iterator[nn.Parameter]:
@@ -143,9 +152,9 @@ def _inner_matrices(model: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def set_learning_rate(optimizer: Optimizers, rate: float) -> None:
-    """Let the next step use this rate."""
+    """Let the next step use this rate, times the factor of each weight."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get(_FACTOR, 1.0)
 
 
 def state_tensors(optimizer: Optimizers, model: nn.Module) -> dict[str, Tensor]:
