@@ -17,8 +17,8 @@ from torch import Tensor
 from seq2seq_core.models.interface import Projection
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
 
-_LOGITS_AT_ONCE = 1 << 20
-"""Four megabytes: less is made for longer than it is used, more is fetched again from memory each time."""
+_LOGITS_AT_ONCE = 1 << 21
+"""Eight megabytes: less is made for longer than it is used, more is fetched again from memory each time."""
 
 
 def fits(outputs: Tensor) -> bool:
@@ -65,11 +65,16 @@ class _ProjectedLoss(torch.autograd.Function):
         spread = smoothing / len(table_VE)
         sums = torch.zeros(2, dtype=torch.float64)
         made = _Gradients(torch.empty_like(outputs_RE), torch.zeros_like(table_VE), torch.zeros_like(bias_V))
-        rows = max(1, _LOGITS_AT_ONCE // len(table_VE))
-        for begin in range(0, len(targets_R), rows):
+        rows = min(max(1, _LOGITS_AT_ONCE // len(table_VE)), len(targets_R))
+        room_CV = outputs_RE.new_empty(rows, len(table_VE))
+        for begin in range(0, len(targets_R), max(1, rows)):
             some = slice(begin, begin + rows)
             chosen_C, normalizers_C = _some_rows(
-                outputs_RE[some], (table_VE, bias_V), targets_R[some], 1 - smoothing, (made, some) if learns else None
+                outputs_RE[some],
+                (table_VE, bias_V, room_CV),
+                targets_R[some],
+                1 - smoothing,
+                (made, some) if learns else None,
             )
             sums[0] += (normalizers_C - chosen_C).sum(dtype=torch.float64)
             sums[1] += normalizers_C.sum(dtype=torch.float64)
@@ -92,14 +97,17 @@ class _ProjectedLoss(torch.autograd.Function):
 
 def _some_rows(
     outputs_CE: Tensor,
-    projection: tuple[Tensor, Tensor],
+    projection: tuple[Tensor, Tensor, Tensor],
     targets_C: Tensor,
     share: float,
     made: tuple[_Gradients, slice] | None,
 ) -> tuple[Tensor, Tensor]:
-    """The logit of each target, and the logarithm of the sum of all exponentials; adds to what is made."""
-    table_VE, bias_V = projection
-    logits_CV = torch.addmm(bias_V, outputs_CE, table_VE.t())
+    """The logit of each target, and the logarithm of the sum of all exponentials; adds to what is made.
+
+    The last part of the projection is room for the logits, the same each time, and so in the cache.
+    """
+    table_VE, bias_V, room_CV = projection
+    logits_CV = torch.mm(outputs_CE, table_VE.t(), out=room_CV[: len(targets_C)]).add_(bias_V)
     chosen_C1 = logits_CV.gather(1, targets_C[:, None])
     most_C1 = logits_CV.amax(1, keepdim=True)
     exponentials_CV = logits_CV.sub_(most_C1).exp_()
