@@ -95,23 +95,28 @@ class DecoderLayer(nn.Module):
         """B x T x D in and out."""
         x_BTD = self.self_residual.add(x_BTD, self.self_attention(self.self_residual.enter(x_BTD), None, causal=True))
         memory = self.cross_attention.keys_values(states_BSD)
-        contexts = self.cross_attention(self.cross_residual.enter(x_BTD), memory, mask_B11S)
-        x_BTD = self.cross_residual.add(x_BTD, contexts)
-        return self.feed_forward_residual.add(x_BTD, self.feed_forward(self.feed_forward_residual.enter(x_BTD)))
+        return self.look_across(x_BTD, memory, mask_B11S)
 
-    def look_back(self, x_BWD: Tensor, past: Past, length: int, hidden: Tensor | None) -> tuple[Tensor, Past]:
+    def look_back(self, x_BWD: Tensor, past: Past, length: int, bias: Tensor | None) -> tuple[Tensor, Past]:
         """The self-attention of one step; see `SelfAttention.step`."""
-        contexts, past = self.self_attention.step(self.self_residual.enter(x_BWD), past, length, hidden)
+        contexts, past = self.self_attention.step(self.self_residual.enter(x_BWD), past, length, bias)
         return self.self_residual.add(x_BWD, contexts), past
 
-    def look_across(self, x_BWD: Tensor, memory_2BHSC: Tensor, hidden_B11S: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The rest of one step, and its attention weights (B x H x W x S); see `CrossAttention.with_weights`."""
+    def look_across(self, x_BWD: Tensor, memory_2BHSC: Tensor, bias_B11S: Tensor) -> Tensor:
+        """The rest of one step; see `CrossAttention.forward`."""
+        return self._on(x_BWD, self.cross_attention(self.cross_residual.enter(x_BWD), memory_2BHSC, bias_B11S))
+
+    def look_across_with_weights(self, x_BWD: Tensor, memory_2BHSC: Tensor, bias_B11S: Tensor) -> tuple[Tensor, Tensor]:
+        """Likewise, and its attention weights (B x H x W x S); see `CrossAttention.with_weights`."""
         contexts, weights_BHWS = self.cross_attention.with_weights(
-            self.cross_residual.enter(x_BWD), memory_2BHSC, hidden_B11S
+            self.cross_residual.enter(x_BWD), memory_2BHSC, bias_B11S
         )
-        x_BWD = self.cross_residual.add(x_BWD, contexts)
-        x_BWD = self.feed_forward_residual.add(x_BWD, self.feed_forward(self.feed_forward_residual.enter(x_BWD)))
-        return x_BWD, weights_BHWS
+        return self._on(x_BWD, contexts), weights_BHWS
+
+    def _on(self, x: Tensor, contexts: Tensor) -> Tensor:
+        """What follows the memory's contexts."""
+        x = self.cross_residual.add(x, contexts)
+        return self.feed_forward_residual.add(x, self.feed_forward(self.feed_forward_residual.enter(x)))
 
 
 class Layers(nn.ModuleList):
