@@ -92,7 +92,7 @@ COMMANDS = {
         ),
         Command(
             name="score",
-            summary="BLEU and chrF, WER and CER (--task asr), ROUGE (--task summarization); what a model says of pairs.",
+            summary="BLEU and chrF; WER and CER (--task asr); ROUGE (--task summarization); a model's scores.",
             main="pipelines.commands.score:main",
             config="pipelines.commands.score:ScoreConfig",
             usage="seq2seq score [--task asr|summarization] --hypotheses FILES --references FILES",

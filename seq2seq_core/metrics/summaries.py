@@ -1,7 +1,8 @@
 """Summaries and one or more references for each in, ROUGE out.
 
-Lin, "ROUGE: a package for automatic evaluation of summaries" (2004), as Google's `rouge-score` computes it: F1 of unigrams, of bigrams, of the longest common subsequence, and of those of all sentences (Lsum). Of several
-references the best counts for each of them.
+Lin, "ROUGE: a package for automatic evaluation of summaries" (2004), as Google's `rouge-score` computes it: F1 of
+unigrams, of bigrams, of the longest common subsequence, and of those of all sentences (Lsum). Of several references the
+best counts for each of them.
 """
 
 from __future__ import annotations
