@@ -23,7 +23,7 @@ from seq2seq_core.training.processes.distributed import DeviceName
 from seq2seq_core.training.processes.stop import LimitsConfig
 from seq2seq_core.training.validate import ValidationConfig
 
-_FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tokens"}
+_FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tokens", "keep_outputs"}
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),

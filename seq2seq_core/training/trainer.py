@@ -5,6 +5,7 @@ output/config.yaml        the resolved configuration
        tensorboard/       the same as curves
        checkpoints/       see `training.checkpoint`
        best/ last/        model folders; best/ is there from the first validation on
+       validations/       what each validation has made of the split, where that is kept
        lineage.json       what is learned from, and since which step
        .claim/            whose the folder is, while a run is at work
 """
