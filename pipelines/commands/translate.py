@@ -287,7 +287,7 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
     bare = next((file for file in files if not (output or format_of(file)).has_fields), None)
     if bare is not None and config.include:
         raise ConfigError(
-            f"a {(output or format_of(bare)).called} file has no place for more fields",
+            f"this format has no place for more fields: {(output or format_of(bare)).called}",
             where=bare.where,
             found=f"include = {', '.join(config.include)}",
             advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",

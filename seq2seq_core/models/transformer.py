@@ -14,6 +14,7 @@ from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.blueprint import Blueprint, Naming
 from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory
 from seq2seq_core.models.layers.attention import Place
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings, TieEmbeddings
 from seq2seq_core.models.layers.positions import (
     LearnedPositions,
@@ -186,7 +187,7 @@ class Transformer(TransformerDecoder):
         )
         self.source_positions = _positions(config, both_ways=True)
         self.target_positions = _positions(config, both_ways=False)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         places = [_place(config, positions) for positions in (self.source_positions, self.target_positions)]
         encoder = [EncoderLayer(config, place=places[0]) for _ in range(config.distinct[0])]
         likes = encoder if config.share_layers else [None] * config.distinct[1]
@@ -214,7 +215,9 @@ class Transformer(TransformerDecoder):
 
     def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
         """See `Seq2Seq.forward`; a ModelError when learned positions do not reach."""
-        return Forward(self.decode(self.encode(source_BS, source_lengths_B), target_BT))
+        memory = self.encode(source_BS, source_lengths_B)
+        outputs = self.embeddings.narrowed(self.decode(memory, target_BT))
+        return Forward(outputs, projection=self.embeddings.projection)
 
 
 def _positions(config: TransformerConfig, *, both_ways: bool) -> Positions:

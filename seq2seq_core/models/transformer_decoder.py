@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers.attention import Past
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.positions import Positions
 from seq2seq_core.models.layers.rows import moved_sentences
@@ -24,17 +25,18 @@ class TransformerDecoder(Seq2Seq):
 
     embeddings: Embeddings
     target_positions: Positions
-    dropout: nn.Dropout
+    dropout: Dropout
     decoder: nn.ModuleList
     decoder_norm: nn.Module
 
     def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
-        """Logits (B x T x V) of the next token after each target id; a ModelError where positions do not reach."""
+        """Outputs (B x T x D), of which logits are made; a ModelError where positions do not reach."""
         x_BTD = self.embeddings.embed_target(target_BT)
         x_BTD = self.dropout(x_BTD + self.target_positions(0, target_BT.size(1), x_BTD))
         for layer in self.decoder:
             x_BTD = layer(x_BTD, memory.states_BSD, memory.mask_BS[:, None, None])
-        return self.embeddings.logits(self.decoder_norm(x_BTD))
+        outputs_BTD: Tensor = self.decoder_norm(x_BTD)
+        return outputs_BTD
 
     def start(self, memory: Memory, width: int = 1) -> TransformerState:
         """See `Seq2Seq.start`: the cross-attention keys and values are computed here, once a sentence."""

@@ -10,7 +10,8 @@ from importlib import resources
 import jinja2
 import markupsafe
 
-from seq2seq_core.dataset.manifest import Ledger, Manifest
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import Manifest
 from seq2seq_core.dataset.schema import SPLITS
 from seq2seq_core.report.charts import Bars, Series, curves, histogram
 from seq2seq_core.report.data import ReportData, Score

@@ -28,7 +28,7 @@ from seq2seq_core.text.transcripts import ANY_LANGUAGE
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.training.agreement import Turns
 from seq2seq_core.training.checkpoints.run_state import Validation
-from seq2seq_core.training.optimization.loss import smoothed_loss
+from seq2seq_core.training.optimization.loss import forward_loss
 from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.processes.stop import StopFlag
 
@@ -164,7 +164,7 @@ class Validator:
         for found in self._turns.over(self._batches()):
             batch = found.batch.to(self._world.device)
             output: Forward = model(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
-            _, nll = smoothed_loss(output.logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), 0.0)
+            _, nll = forward_loss(output, batch.target_out_BT.flatten(), 0.0)
             sums += torch.stack([nll, nll.new_tensor(batch.target_tokens)])
         return sums
 

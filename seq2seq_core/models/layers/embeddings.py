@@ -11,10 +11,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.modalities.base import EncoderInput, Symbols
+from seq2seq_core.models.interface import Projection
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
 
 TieEmbeddings = Literal["none", "target", "all"]
@@ -78,12 +78,21 @@ class Embeddings(nn.Module):
         vectors: Tensor = self.target(target)
         return vectors * self.scale
 
+    @property
+    def projection(self) -> Projection:
+        """What makes logits of decoder outputs that are `narrowed`."""
+        table = self.target if self.output is None else self.output
+        rows = table.pieces if isinstance(table, FactoredTable) else table
+        return Projection(rows.weight, self.output_bias)
+
     def logits(self, outputs: Tensor) -> Tensor:
         """Logits (... x V) of decoder outputs (... x E)."""
+        return self.projection.logits(self.narrowed(outputs))
+
+    def narrowed(self, outputs: Tensor) -> Tensor:
+        """What `projection` makes logits of: decoder outputs, as narrow as the table's rows."""
         table = self.target if self.output is None else self.output
-        if isinstance(table, FactoredTable):
-            outputs, table = outputs @ table.projection.weight, table.pieces
-        return functional.linear(outputs, table.weight, self.output_bias)
+        return outputs @ table.projection.weight if isinstance(table, FactoredTable) else outputs
 
 
 class FactoredTable(nn.Module):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq_core.models.layers.attention import CrossAttention, Past, Place, SelfAttention
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.projections import linear
 
 Activation = Literal["relu", "gelu", "swish"]
@@ -134,7 +135,7 @@ class Residual(nn.Module):
         super().__init__()
         self.pre = shape.norm == "pre"
         self.norm = normalization(shape)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def enter(self, x: Tensor) -> Tensor:
         """What the sublayer sees of x."""
@@ -160,7 +161,7 @@ class FeedForward(nn.Module):
         self.outer = linear(shape.feed_forward_width, shape.width)
         self.gate = linear(shape.width, shape.feed_forward_width) if shape.feed_forward == "gated" else None
         self.activation = _ACTIVATIONS[shape.activation]
-        self.dropout = nn.Dropout(shape.activation_dropout)
+        self.dropout = Dropout(shape.activation_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """... x D in and out."""

@@ -122,7 +122,7 @@ class Stepper:
         seen = batch.twice() if passes > 1 else batch
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
             found: Forward = self._parallel(seen.source_BS, seen.source_lengths_B, seen.target_in_BT)
-        loss, nll = objective.losses(found.logits_BTV.flatten(0, 1), batch.target_out_BT.flatten())
+            loss, nll = objective.losses(found, batch.target_out_BT.flatten())
         if found.auxiliary is None:
             return loss, nll, torch.zeros_like(nll)
         auxiliary, weight = found.auxiliary.double() / passes, self._auxiliary_weight
