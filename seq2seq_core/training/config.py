@@ -23,10 +23,11 @@ from seq2seq_core.training.processes.distributed import DeviceName
 from seq2seq_core.training.processes.stop import LimitsConfig
 from seq2seq_core.training.validate import ValidationConfig
 
-_FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tokens"}
+_FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tokens", "keep_outputs"}
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
+    "peak_teraflops": True,
     **dict.fromkeys(("follow", "following", "replay"), True),
     "validation": _FREE_OF_VALIDATION,
 }
@@ -51,7 +52,7 @@ class FollowingConfig(Config):
 class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
-    younger: ClassVar[frozenset[str]] = frozenset({"noise", "r_drop", "ema_decay", "freeze", "lora"})
+    younger: ClassVar[frozenset[str]] = frozenset({"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops"})
 
     dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
@@ -93,6 +94,13 @@ class TrainConfig(Grown):
     seed: int = Field(1, ge=0, description="of initial weights, dropout and the order of the data")
     report_every_steps: int = Field(
         50, ge=1, le=1 << 40, description="steps between two log lines and rows of metrics.jsonl"
+    )
+    peak_teraflops: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        description="10^12 operations a second that a device can do (of an H100 in bfloat16 989): reports say which "
+        "share is used",
     )
     tensorboard: bool = Field(True, description="write TensorBoard curves where the package is installed")
     max_skipped_in_a_row: int = Field(

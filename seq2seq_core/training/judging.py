@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from seq2seq_core import storage
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import TrainingError
 from seq2seq_core.training.agreement import LeftError, Stopped, together
@@ -30,6 +31,11 @@ def retention(config: TrainConfig, state: RunState) -> Retention:
     judge = config.validation.judge
     scores = {validation.step: validation.score(judge) for validation in state.validations}
     return Retention(config.checkpoints.keep_last, config.checkpoints.keep_best, scores)
+
+
+def outputs_url(run: str, step: int) -> str:
+    """Where what a validation makes of the split is kept, a line a row."""
+    return storage.join(run, "validations", f"step-{step:08d}.txt")
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,10 @@ class Judging:
             recorder.validation(validation, self.clock.seconds())
         if not self.world.is_main:
             return
+        if self.validator is not None and self.validator.outputs:
+            lines = "".join(" ".join(text.splitlines()) + "\n" for text in self.validator.outputs)
+            self.check()
+            storage.publish_text(outputs_url(self.config.output, state.step), lines)
         if state.best(self.config.validation.judge) is validation:
             self.check()
             self.exporter.export("best", self.learner.judged, state.step, validation)

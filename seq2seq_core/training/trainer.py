@@ -5,6 +5,7 @@ output/config.yaml        the resolved configuration
        tensorboard/       the same as curves
        checkpoints/       see `training.checkpoint`
        best/ last/        model folders; best/ is there from the first validation on
+       validations/       what each validation has made of the split, where that is kept
        lineage.json       what is learned from, and since which step
        .claim/            whose the folder is, while a run is at work
 """
@@ -30,6 +31,7 @@ from seq2seq_core.training.checkpoints.identity import identity_digest
 from seq2seq_core.training.checkpoints.run_state import RunState, Window
 from seq2seq_core.training.clock import Clock
 from seq2seq_core.training.config import TrainConfig
+from seq2seq_core.training.effort import Effort
 from seq2seq_core.training.finish import Final, Finisher
 from seq2seq_core.training.follower import Follower, Signs
 from seq2seq_core.training.judging import Judging, retention
@@ -137,6 +139,8 @@ class Trainer:
         window = self._state.window
         self._clock = Clock(config.limits, self._state.step, self._state.seconds, window.tokens)
         self._time_is_up: bool = world.agree(self._clock.is_late())
+        passes, waited = Objective(config.label_smoothing, config.r_drop).passes, opened.loader.waited
+        self._effort = Effort(self._learner.judged, passes, waited, config.peak_teraflops)
         self._judging = Judging(
             config,
             world,
@@ -280,6 +284,7 @@ class Trainer:
         if result.updated:
             self._learner.follow()
         self._state = advanced(self._state, batch, result, self._config.max_skipped_in_a_row)
+        self._effort.add(batch.micro_batches)
         for recorder in self._recorders:
             recorder.step(step)
         if step % self._config.report_every_steps == 0:
@@ -333,7 +338,7 @@ class Trainer:
     def _report(self, rate: float) -> None:
         state = self._state
         if self._recorders and state.window.steps:
-            report = report_of(state, rate, self._clock, has_auxiliary=bool(self._model.auxiliary_weight))
+            report = report_of(state, rate, self._clock, self._effort, has_auxiliary=bool(self._model.auxiliary_weight))
             try:
                 for recorder in self._recorders:
                     recorder.report(report)
@@ -341,3 +346,4 @@ class Trainer:
                 self._failure = error  # the others hear of it with the next step
         self._state = state.model_copy(update={"window": Window()})
         self._clock.begin_window()
+        self._effort.begin_window()

@@ -65,7 +65,7 @@ class WeightsConfig(Config):
 class ValidationConfig(Grown):
     """When and how the validation split is looked at; always at the end too."""
 
-    younger: ClassVar[frozenset[str]] = frozenset({"weights"})
+    younger: ClassVar[frozenset[str]] = frozenset({"weights", "keep_outputs"})
 
     every_steps: int | None = Field(1000, ge=1, le=1 << 40, description="steps between validations; null: not by steps")
     every_epochs: int | None = Field(
@@ -85,6 +85,9 @@ class ValidationConfig(Grown):
         None, ge=1, le=1 << 40, description="only the first rows of the split, a uniform sample; null: all"
     )
     max_batch_tokens: int = Field(8192, ge=1, le=1 << 31, description="padded tokens of a batch in validation")
+    keep_outputs: bool = Field(
+        False, description="keep what each validation makes of the split, a line a row, in validations/ of the run"
+    )
     patience: int | None = Field(
         10, ge=1, le=1 << 40, description="validations without a new best that end training; null: never"
     )
@@ -119,6 +122,9 @@ class Validator:
         self._columns, self._references, self._tokenizer = columns, references, tokenizer
         self._config, self._world, self._turns = config, world, turns
         self._metric = _metric(config, language)
+        self._own_outputs: dict[int, str] = {}
+        self.outputs: tuple[str, ...] = ()
+        """What the last run has made of the rows, in their order, where the configuration keeps that."""
 
     def run(self, model: Seq2Seq, step: int, epoch: int) -> Validation:
         """Measure the model as it stands; all processes call this and get the same values.
@@ -131,6 +137,9 @@ class Validator:
         began = time.monotonic()
         loss = self._loss(model)
         scores = {} if judging(self._config.judge) == ("loss",) else self._scores(model)
+        if self._config.keep_outputs:
+            gathered = [pair for part in self._world.gather(self._own_outputs) for pair in part.items()]
+            self.outputs = tuple(text for _, text in sorted(gathered))
         seconds = self._world.agree(time.monotonic() - began)
         return Validation(step=step, epoch=epoch, loss=loss, seconds=seconds, **scores)
 
@@ -171,6 +180,7 @@ class Validator:
         options, most = SearchConfig(beam=self._config.beam), self._config.max_batch_tokens
         found = generate(model, self._columns.modality, sequences, options, most, lambda _: self._turns.meet())
         texts = self._tokenizer.decode([hypotheses[0].tokens for hypotheses in found])
+        self._own_outputs = dict(zip(rows.tolist(), texts, strict=True))
         return torch.from_numpy(self._metric.sums(texts, [self._references[row] for row in rows.tolist()]))
 
 

@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from seq2seq_core.data.batch import Batch
 from seq2seq_core.models.interface import Forward, Seq2Seq
 from seq2seq_core.training.optimization.loss import Objective
+from seq2seq_core.training.optimization.memory import named_shortage
 from seq2seq_core.training.processes.distributed import World
 
 Precision = Literal["float32", "bfloat16", "auto"]
@@ -107,7 +108,7 @@ class Stepper:
         sums = torch.zeros(3, dtype=torch.float64, device=self._world.device)
         pieces = list(batches) or [self._idle]
         for i, batch in enumerate(pieces):
-            with self._unshared(is_last=i == len(pieces) - 1):
+            with named_shortage(batch, self._objective.passes), self._unshared(is_last=i == len(pieces) - 1):
                 losses = self._losses(batch)
                 (losses[0] * scale).backward()  # type: ignore[no-untyped-call]
             sums += torch.stack([loss.detach() for loss in losses])

@@ -22,7 +22,7 @@ OPTIONS: dict[str, Values] = {
     "adafactor": {
         "optimizer": {"kind": "adafactor", "learning_rate": 5.0},
         "schedule": {"kind": "plateau", "warmup_steps": 2, "plateau_patience": 1},
-        "validation": {"every_steps": 2, "weights": {"bleu": 1, "loss": 10}},
+        "validation": {"every_steps": 2, "weights": {"bleu": 1, "loss": 10}, "keep_outputs": True, "max_rows": 5},
     },
 }
 
@@ -81,6 +81,9 @@ def test_a_run_that_is_carried_on_ends_in_the_same_bits(name: str, tiny_training
     resumed = run(tiny_training, tmp_path / "stopped", OPTIONS[name], 8)
     assert [v.loss for v in resumed.state.validations] == [v.loss for v in straight.state.validations]
     assert rates(tmp_path / "stopped") == rates(tmp_path / "straight")
+    kept = sorted((tmp_path / "straight" / "validations").glob("*.txt"))
+    assert [path.name for path in kept] == [f"step-{step:08d}.txt" for step in (2, 4, 6, 8) if name == "adafactor"]
+    assert all(len(path.read_text().splitlines()) == 5 for path in kept)
     if name == "adafactor":  # at such a rate nothing gets better
         before = RunState(validations=straight.state.validations[:-1])
         assert rates(tmp_path / "straight")[-1] == 5.0 * 0.5 ** before.plateaus({"bleu": 1.0, "loss": 10.0}, 1)
