@@ -28,7 +28,7 @@ from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.positions import SinusoidalPositions
 from seq2seq_core.models.layers.recurrence import Cell
-from seq2seq_core.models.layers.sublayers import Activation, DecoderLayer, FeedForwardKind, Norm, Normalization
+from seq2seq_core.models.layers.sublayers import Activation, DecoderLayer, FeedForwardKind, Layers, Norm, Normalization
 from seq2seq_core.models.rnn_decoder import AttentionKind, RnnDecoder
 from seq2seq_core.models.transformer_decoder import TransformerDecoder
 
@@ -189,7 +189,7 @@ class SpeechTransformer(TransformerDecoder, Hearing):
         self.target_positions = SinusoidalPositions()
         self.dropout = Dropout(config.dropout)
         self.encoder = SpeechEncoder(config, bins)
-        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        self.decoder = Layers((DecoderLayer(config) for _ in range(config.decoder_layers)), config.decoder_layers)
         self.decoder_norm = nn.LayerNorm(config.width)
         self._listen(config, target_vocabulary)
 

@@ -209,7 +209,7 @@ class Transformer(TransformerDecoder):
         mask_BS = length_mask(source_lengths_B, source_BS.size(1))
         x_BSD = self.embeddings.embed_source(source_BS)
         x_BSD = self.dropout(x_BSD + self.source_positions(0, source_BS.size(1), x_BSD))
-        for layer in self.encoder:
+        for layer in self.encoder.called():
             x_BSD = layer(x_BSD, mask_BS[:, None, None])
         return Memory(self.encoder_norm(x_BSD), mask_BS)
 

@@ -17,7 +17,7 @@ from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.positions import Positions
 from seq2seq_core.models.layers.rows import moved_sentences
-from seq2seq_core.models.layers.sublayers import DecoderLayer
+from seq2seq_core.models.layers.sublayers import DecoderLayer, Layers
 
 
 class TransformerDecoder(Seq2Seq):
@@ -26,14 +26,14 @@ class TransformerDecoder(Seq2Seq):
     embeddings: Embeddings
     target_positions: Positions
     dropout: Dropout
-    decoder: nn.ModuleList
+    decoder: Layers
     decoder_norm: nn.Module
 
     def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
         """Outputs (B x T x D), of which logits are made; a ModelError where positions do not reach."""
         x_BTD = self.embeddings.embed_target(target_BT)
         x_BTD = self.dropout(x_BTD + self.target_positions(0, target_BT.size(1), x_BTD))
-        for layer in self.decoder:
+        for layer in self.decoder.called():
             x_BTD = layer(x_BTD, memory.states_BSD, memory.mask_BS[:, None, None])
         outputs_BTD: Tensor = self.decoder_norm(x_BTD)
         return outputs_BTD

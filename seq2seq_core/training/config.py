@@ -27,7 +27,7 @@ _FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tok
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
-    "peak_teraflops": True,
+    **dict.fromkeys(("peak_teraflops", "recompute"), True),
     **dict.fromkeys(("follow", "following", "replay"), True),
     "validation": _FREE_OF_VALIDATION,
 }
@@ -52,7 +52,9 @@ class FollowingConfig(Config):
 class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
-    younger: ClassVar[frozenset[str]] = frozenset({"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops"})
+    younger: ClassVar[frozenset[str]] = frozenset(
+        {"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute"}
+    )
 
     dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
@@ -90,6 +92,11 @@ class TrainConfig(Grown):
         None, description="how the model's texts are normalised; needed where the training corpora were not all alike"
     )
     precision: Precision = Field("auto", description="of forward passes; auto: bfloat16 on GPUs that compute in it")
+    recompute: bool = Field(
+        False,
+        description="keep the inputs of Transformer layers alone, and compute the rest again on the way back: less "
+        "memory for a third more time, and the same numbers",
+    )
     device: DeviceName = Field("auto", description="auto: a GPU for each process if there are any")
     seed: int = Field(1, ge=0, description="of initial weights, dropout and the order of the data")
     report_every_steps: int = Field(

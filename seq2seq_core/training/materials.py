@@ -11,6 +11,7 @@ from seq2seq_core.dataset.manifest import MANIFEST_NAME
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.models.interface import Seq2Seq
+from seq2seq_core.models.layers.sublayers import Layers
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.optimization.parts import freeze
@@ -48,7 +49,19 @@ def gather_materials(config: TrainConfig, device: torch.device, dataset: Dataset
             expected=f"{config.data.max_width} or more, for data.max_source_tokens and data.max_target_tokens with EOS",
         )
     freeze(model, config.freeze)
+    if config.recompute:
+        _recompute(model, config.model.family)
     return Materials(dataset, model.to(device), config)
+
+
+def _recompute(model: Seq2Seq, family: str) -> None:
+    stacks = [part for part in model.modules() if isinstance(part, Layers)]
+    if not stacks:
+        raise ConfigError(
+            "only Transformer layers are computed again", where="recompute", found=f"a model of family {family}"
+        )
+    for stack in stacks:
+        stack.recomputes = True
 
 
 def settled(config: TrainConfig, dataset: Dataset) -> TrainConfig:

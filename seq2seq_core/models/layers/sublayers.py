@@ -5,12 +5,15 @@ Shape legend: B sentences, W search width, S source positions, T target position
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from seq2seq_core.models.layers.attention import CrossAttention, Past, Place, SelfAttention
 from seq2seq_core.models.layers.dropout import Dropout
@@ -123,14 +126,24 @@ class Layers(nn.ModuleList):
     """Layers that are gone through one after the other, `depth` in all: over and over, where there are fewer.
 
     In turn (1, 2, 3, 1, 2, 3) is one of the ways of Takase and Kiyono 2021, "Lessons on Parameter Sharing".
+
+    Attributes:
+        recomputes: Whether training keeps the inputs of each layer alone, and computes what it did with them again on
+            the way back (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The numbers are the same.
     """
 
     def __init__(self, layers: Iterable[nn.Module], depth: int) -> None:
         super().__init__(layers)
-        self.depth = depth
+        self.depth, self.recomputes = depth, False
 
     def __iter__(self) -> Iterator[nn.Module]:
         return itertools.islice(itertools.cycle(super().__iter__()), self.depth)
+
+    def called(self) -> Iterator[Callable[..., Tensor]]:
+        """The layers as training calls them."""
+        if not (self.recomputes and self.training and torch.is_grad_enabled()):
+            return iter(self)
+        return (functools.partial(checkpoint, layer, use_reentrant=False) for layer in self)
 
 
 class Residual(nn.Module):

@@ -67,6 +67,7 @@ def test_keys_that_are_younger_than_some_runs_are_named_where_they_are_set() -> 
         ({"validation": {"weights": {"bleu": 1}}}, False),
         ({"validation": {"every_steps": 5}}, True),
         ({"ema_decay": 0.99}, False),
+        ({"recompute": True}, True),
     ],
 )
 def test_what_moves_the_weights_or_their_choice_is_part_of_the_identity(values: dict[str, Any], same: bool) -> None:
