@@ -6,7 +6,7 @@ With a bar that the scores have to reach, the exit code says whether they do. Wi
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import pydantic
 from pydantic import Field
@@ -19,6 +19,7 @@ from seq2seq_core.terminal import say
 from seq2seq_core.text import transcripts
 
 if TYPE_CHECKING:
+    from seq2seq_core.metrics.significance import Difference
     from seq2seq_core.metrics.utterances import Matched
 
 
@@ -74,6 +75,10 @@ class ScoreConfig(PairsConfig):
     )
     tokenization: str = Field("13a", description="how BLEU finds words: 13a, intl, char, zh, ja-mecab, none, ...")
     lowercase: bool = Field(False, description="compare without case (text)")
+    baseline: tuple[Location, ...] = Field(
+        (), description="another output for the same references: is the difference more than chance? (text)"
+    )
+    resamples: int = Field(1000, ge=10, le=1_000_000, description="corpora that are drawn to tell (paired bootstrap)")
     language: Annotated[str, pydantic.AfterValidator(transcripts.check_language)] = Field(
         transcripts.ANY_LANGUAGE,
         description="that of the references, such as en (asr, summarization): it decides about what words are, and asr "
@@ -154,10 +159,35 @@ def _texts(config: ScoreConfig, matched: Matched) -> tuple[str, dict[str, float]
         matched.hypotheses, matched.references, tokenize=config.tokenization, lowercase=config.lowercase
     )
     judged = {"bleu": scores.bleu, "chrf": scores.chrf, "exact": 100 * scores.exact_match}
+    lowered = None if config.lowercase else translation.lowered_bleu(matched.hypotheses, matched.references)
+    found = _differences(config, matched)
     if config.json_output:
-        return json.dumps(scores.to_json() | ({"missing": list(matched.missing)} if matched.missing else {})), judged
-    missing = f"\n{len(matched.missing):,} segments have no hypothesis, and count as empty ones"
-    return scores.table() + (missing if matched.missing else ""), judged
+        more: dict[str, Any] = {"missing": list(matched.missing)} if matched.missing else {}
+        more |= {"bleu_lowercase": lowered.to_json()} if lowered else {}
+        more |= {"differences": [one.to_json() for one in found]} if found else {}
+        return json.dumps(scores.to_json() | more), judged
+    lines = [scores.table(), *([lowered.line()] if lowered else []), *(one.line() for one in found)]
+    if matched.missing:
+        lines.append(f"{len(matched.missing):,} segments have no hypothesis, and count as empty ones")
+    return "\n".join(lines), judged
+
+
+def _differences(config: ScoreConfig, matched: Matched) -> list[Difference]:
+    """From the baseline, where there is one."""
+    if not config.baseline:
+        return []
+    from seq2seq_core.metrics.significance import differences
+    from seq2seq_core.metrics.utterances import match, read_utterances
+
+    other = match(read_utterances(config.baseline), read_utterances(config.references))
+    return differences(
+        matched.hypotheses,
+        other.hypotheses,
+        matched.references,
+        tokenize=config.tokenization,
+        lowercase=config.lowercase,
+        resamples=config.resamples,
+    )
 
 
 def _transcripts(config: ScoreConfig, matched: Matched) -> tuple[str, dict[str, float]]:

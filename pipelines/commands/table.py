@@ -84,6 +84,13 @@ COMMANDS = {
             notes=f"{_FOLLOW.format('transcribe')}\n{_ENGINE}",
         ),
         Command(
+            name="average",
+            summary="Average checkpoints of a run to a model, without training.",
+            main="pipelines.commands.average:main",
+            config="seq2seq_core.training.averaged_model:AverageRunConfig",
+            usage="seq2seq average --run FOLDER --output FOLDER [--count 5] [--of best]",
+        ),
+        Command(
             name="export",
             summary="Write a model in the form of another engine: smaller, and free of torch.",
             main="pipelines.commands.export:main",
