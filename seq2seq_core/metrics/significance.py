@@ -14,7 +14,7 @@ from typing import Any
 from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.significance import PairedTest
+from sacrebleu.significance import PairedTest, Result
 
 from seq2seq_core.errors import InputError
 
@@ -79,16 +79,19 @@ def differences(
     systems = list(zip(_NAMES, (baseline, hypotheses), strict=True))
     test = PairedTest(systems, metrics, [references], test_type="bs", n_samples=resamples)
     signatures, scores = test()
-    return [
-        Difference(
-            name=name,
-            score=float(new.score),
-            baseline=float(old.score),
-            interval=float(new.ci),
-            baseline_interval=float(old.ci),
-            p_value=1.0 if new.score == old.score else float(new.p_value),  # sacreBLEU counts no ties
-            signature=str(signatures[name]),
+    found = []
+    for name, signature in signatures.items():
+        old, new = (result for result in scores[name] if isinstance(result, Result))
+        found.append(
+            Difference(
+                name=name,
+                score=float(new.score),
+                baseline=float(old.score),
+                interval=float(new.ci or 0),
+                baseline_interval=float(old.ci or 0),
+                # sacreBLEU counts no ties: it calls two outputs different that are the same.
+                p_value=1.0 if new.score == old.score else float(new.p_value or 0),
+                signature=str(signature),
+            )
         )
-        for name, (old, new) in scores.items()
-        if name in signatures
-    ]
+    return found

@@ -1,8 +1,26 @@
-"""Widths in, an initialised projection between them out."""
+"""Widths in, an initialised projection between them out; and what makes logits of vectors.
+
+Shape legend: E output width, V target vocabulary.
+"""
 
 from __future__ import annotations
 
-from torch import nn
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What makes logits of the outputs (width E) of a decoder: a table (V x E), and a bias (V)."""
+
+    table_VE: Tensor
+    bias_V: Tensor
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """Logits (... x V) of outputs (... x E)."""
+        return functional.linear(outputs, self.table_VE, self.bias_V)
 
 
 def linear(inputs: int, outputs: int, parts: int = 1, *, bias: bool = True) -> nn.Linear:
