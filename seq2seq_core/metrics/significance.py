@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
@@ -78,6 +78,7 @@ def differences(
     }
     systems = list(zip(_NAMES, (baseline, hypotheses), strict=True))
     test = PairedTest(systems, metrics, [references], test_type="bs", n_samples=resamples)
+<<<<<<< HEAD
     signatures, scores = test()
     found = []
     for name, signature in signatures.items():
@@ -93,5 +94,18 @@ def differences(
                 p_value=1.0 if new.score == old.score else float(new.p_value or 0),
                 signature=str(signature),
             )
+=======
+    signatures, found = test()
+    scores = cast(dict[str, list[Any]], found)  # annotated as if a name could stand among the results
+    return [
+        Difference(
+            name=name,
+            score=float(new.score),
+            baseline=float(old.score),
+            interval=float(new.ci),
+            baseline_interval=float(old.ci),
+            p_value=1.0 if new.score == old.score else float(new.p_value),  # sacreBLEU counts no ties
+            signature=str(signatures[name]),
+>>>>>>> main
         )
     return found

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from seq2seq_core.config import Config
+from seq2seq_core.config import Grown
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.blueprint import Blueprint
 from seq2seq_core.models.layers.projections import Projection
@@ -134,7 +134,7 @@ class Seq2Seq(nn.Module, ABC):
         return None
 
 
-class ArchitectureConfig(Config):
+class ArchitectureConfig(Grown):
     """The shape of a model: the entry of a family in `models.registry`; a subclass sets `family` to a Literal."""
 
     family: str

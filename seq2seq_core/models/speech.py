@@ -10,7 +10,7 @@ Shape legend: B rows, S frames, or encoder states of a memory, T target position
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.positions import SinusoidalPositions
 from seq2seq_core.models.layers.recurrence import Cell
-from seq2seq_core.models.layers.sublayers import Activation, DecoderLayer, Norm
+from seq2seq_core.models.layers.sublayers import Activation, DecoderLayer, FeedForwardKind, Norm, Normalization
 from seq2seq_core.models.rnn_decoder import AttentionKind, RnnDecoder
 from seq2seq_core.models.transformer_decoder import TransformerDecoder
 
@@ -102,6 +102,9 @@ class SpeechConfig(ArchitectureConfig):
         if self.convolution_kernel % 2 == 0:
             raise ValueError(f"convolution_kernel ({self.convolution_kernel}) is even, and has no middle")
         return self
+
+    normalization: ClassVar[Normalization] = "layer"
+    feed_forward: ClassVar[FeedForwardKind] = "plain"
 
     @property
     def layer_counts(self) -> dict[str, int]:

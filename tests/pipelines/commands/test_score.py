@@ -129,3 +129,11 @@ def test_a_bar_for_transcripts(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["score", "--task", "asr", *files, "--maximum.wer", "50", "--maximum.cer", "1"]) == 4
     assert main(["score", "--task", "asr", *files, "--minimum.bleu", "50"]) == 2
     assert "minimum.bleu is no score of task asr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "bar"), [("text", "minimum.rouge1"), ("asr", "minimum.bleu"), ("summarization", "maximum.wer")]
+)
+def test_a_bar_is_of_the_task(task: str, bar: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "--task", task, "--hypotheses", "a", "--references", "b", f"--{bar}", "5"]) == 2
+    assert f"{bar} is no score of task {task}" in capsys.readouterr().err
