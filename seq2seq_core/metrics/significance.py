@@ -14,7 +14,7 @@ from typing import Any, cast
 from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.significance import PairedTest, Result
+from sacrebleu.significance import PairedTest
 
 from seq2seq_core.errors import InputError
 
@@ -78,23 +78,6 @@ def differences(
     }
     systems = list(zip(_NAMES, (baseline, hypotheses), strict=True))
     test = PairedTest(systems, metrics, [references], test_type="bs", n_samples=resamples)
-<<<<<<< HEAD
-    signatures, scores = test()
-    found = []
-    for name, signature in signatures.items():
-        old, new = (result for result in scores[name] if isinstance(result, Result))
-        found.append(
-            Difference(
-                name=name,
-                score=float(new.score),
-                baseline=float(old.score),
-                interval=float(new.ci or 0),
-                baseline_interval=float(old.ci or 0),
-                # sacreBLEU counts no ties: it calls two outputs different that are the same.
-                p_value=1.0 if new.score == old.score else float(new.p_value or 0),
-                signature=str(signature),
-            )
-=======
     signatures, found = test()
     scores = cast(dict[str, list[Any]], found)  # annotated as if a name could stand among the results
     return [
@@ -106,6 +89,7 @@ def differences(
             baseline_interval=float(old.ci),
             p_value=1.0 if new.score == old.score else float(new.p_value),  # sacreBLEU counts no ties
             signature=str(signatures[name]),
->>>>>>> main
         )
-    return found
+        for name, (old, new) in scores.items()
+        if name in signatures
+    ]
