@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seq2seq_core.models.interface import Forward, Projection
+from seq2seq_core.models.interface import Forward
+from seq2seq_core.models.layers.projections import Projection
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
 from seq2seq_core.training.optimization import projected
 from seq2seq_core.training.optimization.loss import forward_loss, smoothed_loss
