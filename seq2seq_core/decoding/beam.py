@@ -26,9 +26,9 @@ def beam_search(
     """Decode with `options.beam` hypotheses a sentence; see `search`.
 
     Of the 2W best continuations of a sentence the W best that are not EOS live on, and an EOS among the W best
-    ends its hypothesis. A sentence leaves when none of its live hypotheses can still come among its n best
-    (`_Front.going`), or at its limit (`limits`: tokens, EOS included); places that no ended hypothesis fills
-    then go to live ones, which are marked as unfinished.
+    ends its hypothesis. A sentence leaves when none of its live hypotheses can come among its n best within
+    `options.lookahead` more tokens (`_Front.going`), or at its limit (`limits`: tokens, EOS included); places that
+    no ended hypothesis fills then go to live ones, which are marked as unfinished.
     """
     state = model.start(memory, options.beam)
     front = _Front.start(torch.tensor(limits, device=memory.mask_BS.device), options)
@@ -37,10 +37,8 @@ def beam_search(
     for length in range(1, max(limits) + 1):
         tokens_N = front.tokens_AW.flatten()
         step = model.step(tokens_N, state)
-        scores_NK, ids_NK = scoring.best_next(step.logits_NV, tokens_N, options.beam + 1)
         coverage.add(step.attention_NS)
-        scores_NK += front.scores_AW.view(-1, 1)
-        best = best_of(scores_NK, ids_NK, options.beam, scoring.leading)
+        best = best_of(scoring, step.logits_NV, tokens_N, front.scores_AW)
         turn = _turn(front, best, coverage, step.attention_NS if options.keeps_attention else None)
         turns.append(turn)
         front.end(turn, length**options.length_penalty)
@@ -61,7 +59,6 @@ class _Front:
     Attributes:
         sentences_A: Which sentence of the batch each is (int64, ascending).
         limits_A: Most tokens of a hypothesis, EOS included (int64).
-        divisors_A: limit ** length penalty, the largest divisor a log probability can still get (float32).
         scores_AW: Log probability of each live hypothesis, best first; -inf where there is none (float32).
         tokens_AW: Its last token (int64).
         ended_An: Scores of the n best ended hypotheses, best first; -inf where there is none (float32).
@@ -69,7 +66,6 @@ class _Front:
 
     sentences_A: Tensor
     limits_A: Tensor
-    divisors_A: Tensor
     scores_AW: Tensor
     tokens_AW: Tensor
     ended_An: Tensor
@@ -82,7 +78,6 @@ class _Front:
         return cls(
             sentences_A=torch.arange(len(limits_B), device=limits_B.device),
             limits_A=limits_B,
-            divisors_A=limits_B.float() ** options.length_penalty,
             scores_AW=scores_BW,
             tokens_AW=torch.full_like(scores_BW, BOS_ID, dtype=torch.int64),
             ended_An=torch.full_like(scores_BW[:, : options.n_best], -torch.inf),
@@ -99,16 +94,17 @@ class _Front:
     def going(self, turn: Turn, length: int, options: SearchConfig) -> Tensor:
         """Which sentences may still improve (bool, A).
 
-        A log probability only falls, and its divisor is at most limit ** penalty: their quotient bounds what a
-        live hypothesis can reach. With a reward the sum may rise as long as there are tokens, and where it is above 0,
-        the next divisor bounds it. The bound compares false where scores are NaN or no hypothesis lives.
+        A log probability only falls, and its divisor grows with the length: the log probability of now, divided as at
+        the last length that is looked at, bounds what a live hypothesis can reach till then. With a reward the sum may
+        rise as long as there are tokens, and where it is above 0, the next divisor bounds it. The bound compares false
+        where scores are NaN or no hypothesis lives.
         """
-        bounds_A = turn.scores_AW[:, 0] / self.divisors_A
+        ahead_A = self.limits_A if options.lookahead is None else self.limits_A.clamp(max=length + options.lookahead)
+        best_A, divisors_A = turn.scores_AW[:, 0], ahead_A.float() ** options.length_penalty
         if options.length_reward:
-            best_A = turn.scores_AW[:, 0] + options.length_reward * (self.limits_A - length)
-            bounds_A = torch.where(
-                best_A > 0, best_A / (length + 1) ** options.length_penalty, best_A / self.divisors_A
-            )
+            best_A = best_A + options.length_reward * (ahead_A - length)
+            divisors_A = torch.where(best_A > 0, (length + 1.0) ** options.length_penalty, divisors_A)
+        bounds_A = best_A / divisors_A
         return (bounds_A > self.ended_An[:, -1]) & (self.limits_A > length)
 
     def move(self, turn: Turn, kept: Tensor) -> Tensor:
@@ -117,7 +113,7 @@ class _Front:
         self.scores_AW, self.tokens_AW, parents_AW = turn.scores_AW, turn.tokens_AW, turn.parents_AW
         if len(kept) < len(self.sentences_A):
             self.sentences_A, self.limits_A = self.sentences_A[kept], self.limits_A[kept]
-            self.divisors_A, self.ended_An = self.divisors_A[kept], self.ended_An[kept]
+            self.ended_An = self.ended_An[kept]
             self.scores_AW, self.tokens_AW, parents_AW = self.scores_AW[kept], self.tokens_AW[kept], parents_AW[kept]
         return (kept.unsqueeze(1) * width + parents_AW).flatten()
 

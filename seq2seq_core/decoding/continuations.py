@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seq2seq_core.decoding.steps.processor import Leading
+from seq2seq_core.decoding.steps.processor import Leading, Scoring
 
 
 class Live(NamedTuple):
@@ -51,23 +51,32 @@ class Best(NamedTuple):
         return Live(scores_AW, first_AW.gather(1, order_AW))
 
 
-def best_of(scores_NK: Tensor, ids_NK: Tensor, width: int, leading: Leading | None) -> Best:
-    """The best continuations of every sentence.
+def best_of(scoring: Scoring, logits_NV: Tensor, tokens_N: Tensor, so_far_AW: Tensor) -> Best:
+    """The best continuations of every sentence; see `Scoring.best_sums` for what is given."""
+    width, vocabulary = so_far_AW.shape[1], logits_NV.shape[1]
+    if scoring.leading is not None:
+        return _best_with_phrases(scoring, scoring.leading, logits_NV, tokens_N, so_far_AW)
+    scores_A2W, places_A2W = scoring.best_sums(logits_NV, tokens_N, so_far_AW, 2 * width)
+    parents_A2W = places_A2W.div(vocabulary, rounding_mode="floor")
+    return Best(scores_A2W, places_A2W - parents_A2W * vocabulary, parents_A2W, None)
 
-    W + 1 candidates a row are enough: of one row at most W live on, beside its one EOS.
-    """
+
+def _best_with_phrases(
+    scoring: Scoring, leading: Leading, logits_NV: Tensor, tokens_N: Tensor, so_far_AW: Tensor
+) -> Best:
+    """Likewise, places dealt out; W + 1 candidates a row are enough: of one row at most W live on, beside one EOS."""
+    width = so_far_AW.shape[1]
+    scores_NK, ids_NK = scoring.candidates(logits_NV, tokens_N, leading, width + 1)
     candidates = scores_NK.shape[1]
-    scores_AM = scores_NK.view(-1, width * candidates)
-    count, missing_A2W = min(2 * width, scores_AM.shape[1]), None
-    if leading is None:
-        scores_A2W, places_A2W = scores_AM.topk(count)
-    else:
-        held_AM = leading.held(ids_NK).view_as(scores_AM)
-        places_A2W = _dealt(scores_AM, held_AM)[:, :count]
-        scores_A2W = scores_AM.gather(1, places_A2W)
-        missing_A2W = leading.total()[::width].unsqueeze(1) - held_AM.gather(1, places_A2W)
-    tokens_A2W = ids_NK.view_as(scores_AM).gather(1, places_A2W)
-    return Best(scores_A2W, tokens_A2W, places_A2W.div(candidates, rounding_mode="floor"), missing_A2W)
+    scores_AM = (scores_NK + so_far_AW.view(-1, 1)).view(-1, width * candidates)
+    held_AM = leading.held(ids_NK).view_as(scores_AM)
+    places_A2W = _dealt(scores_AM, held_AM)[:, : 2 * width]
+    return Best(
+        scores_A2W=scores_AM.gather(1, places_A2W),
+        tokens_A2W=ids_NK.view_as(scores_AM).gather(1, places_A2W),
+        parents_A2W=places_A2W.div(candidates, rounding_mode="floor"),
+        missing_A2W=leading.total()[::width].unsqueeze(1) - held_AM.gather(1, places_A2W),
+    )
 
 
 def _dealt(scores_AM: Tensor, held_AM: Tensor) -> Tensor:

@@ -58,9 +58,8 @@ def _next(scoring: Scoring, logits_AV: Tensor, tokens_A: Tensor, draw: Draw | No
     """Score and id of the next token of each sentence."""
     if draw is not None:
         return draw(scoring.all_next(logits_AV, tokens_A))
-    scores_AK, ids_AK = scoring.best_next(logits_AV, tokens_A, 1)
-    best = scores_AK.max(1, keepdim=True)
-    return best.values.squeeze(1), ids_AK.gather(1, best.indices).squeeze(1)
+    scores_A1, ids_A1 = scoring.best_sums(logits_AV, tokens_A, torch.zeros_like(logits_AV[:, :1]).float(), 1)
+    return scores_A1.squeeze(1), ids_A1.squeeze(1)
 
 
 class _Trace:

@@ -22,7 +22,7 @@ _OF_SAMPLES = ("temperature", "top_k", "top_p", "seed")
 _LATER = frozenset(
     {
         *("ctc_weight", "ctc_candidates", "length_reward", "min_length_ratio", "no_repeat_ngram", "ngram_repeats"),
-        *("align", "alignment", "coverage_penalty", "repetition_penalty"),
+        *("align", "alignment", "coverage_penalty", "repetition_penalty", "lookahead"),
         *("sample", "temperature", "top_k", "top_p", "seed", "token_scores"),
     }
 )
@@ -35,6 +35,13 @@ class SearchConfig(Config):
     beam: int = Field(5, ge=1, le=1024, description="hypotheses kept a sentence; 1 is greedy search")
     length_penalty: float = Field(
         1.0, ge=0, le=10, description="exponent p of the score: log probability / length**p (0 prefers short outputs)"
+    )
+    lookahead: int | None = Field(
+        2,
+        ge=0,
+        le=1 << 20,
+        description="a beam search of a sentence ends when nothing could come among the n best within so many more "
+        "tokens, even if they were certain; null: within its limit, which is exact and takes half as many steps again",
     )
     n_best: int = Field(1, ge=1, le=1024, description="hypotheses returned a sentence, best first")
     max_length_ratio: float = Field(

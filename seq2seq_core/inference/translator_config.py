@@ -73,7 +73,8 @@ class TranslatorConfig(Config):
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
-        options = self.model_dump(mode="json", include={"segmentation", "normalize", "target_language"})
+        options = self.model_dump(mode="json", include={"normalize", "target_language"})
+        options["segmentation"] = self.segmentation.identity()
         if self.source_language is not None:  # it came later: what was made before need not be made again
             options["source_language"] = self.source_language
         options |= self.asked()

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
-from seq2seq_core.models.layers.attention import Past
+from seq2seq_core.models.layers.attention import Past, attention_bias
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
-from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
+from seq2seq_core.models.layers.positions import Positions
 from seq2seq_core.models.layers.rows import moved_sentences
 from seq2seq_core.models.layers.sublayers import DecoderLayer
 
@@ -23,18 +24,19 @@ class TransformerDecoder(Seq2Seq):
     """The decoder's half of a model; a family gives it an encoder, and makes its parts."""
 
     embeddings: Embeddings
-    target_positions: SinusoidalPositions | LearnedPositions
-    dropout: nn.Dropout
+    target_positions: Positions
+    dropout: Dropout
     decoder: nn.ModuleList
     decoder_norm: nn.Module
 
     def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
-        """Logits (B x T x V) of the next token after each target id; a ModelError where positions do not reach."""
+        """Outputs (B x T x D), of which logits are made; a ModelError where positions do not reach."""
         x_BTD = self.embeddings.embed_target(target_BT)
         x_BTD = self.dropout(x_BTD + self.target_positions(0, target_BT.size(1), x_BTD))
         for layer in self.decoder:
             x_BTD = layer(x_BTD, memory.states_BSD, memory.mask_BS[:, None, None])
-        return self.embeddings.logits(self.decoder_norm(x_BTD))
+        outputs_BTD: Tensor = self.decoder_norm(x_BTD)
+        return outputs_BTD
 
     def start(self, memory: Memory, width: int = 1) -> TransformerState:
         """See `Seq2Seq.start`: the cross-attention keys and values are computed here, once a sentence."""
@@ -45,7 +47,7 @@ class TransformerDecoder(Seq2Seq):
         sentences = memory.mask_BS.size(0)
         return TransformerState(
             width=width,
-            hidden_B11S=~memory.mask_BS[:, None, None],
+            bias_B11S=attention_bias(memory.mask_BS[:, None, None], crosses[0]),
             crosses=crosses,
             pasts=tuple(Past(cross[:, :, :, :0], 0) for cross in crosses),
             ancestors_NP=torch.empty(sentences * width, 0, dtype=torch.int64, device=memory.mask_BS.device),
@@ -58,11 +60,13 @@ class TransformerDecoder(Seq2Seq):
         x_BWD = self.embeddings.embed_target(tokens_N.view(-1, state.width))
         x_BWD = self.dropout(x_BWD + self.target_positions(state.steps, 1, x_BWD))
         length, state = state.steps * state.width, state.opened()
-        hidden, pasts, weights_BHWS = state.hidden(), [], x_BWD
-        for layer, past, cross in zip(self._decoder_layers(), state.pasts, state.crosses, strict=True):
-            x_BWD, present = layer.look_back(x_BWD, past, length, hidden)
-            x_BWD, weights_BHWS = layer.look_across(x_BWD, cross, state.hidden_B11S)
+        bias, pasts, layers = state.bias(), [], self._decoder_layers()
+        for number, layer in enumerate(layers, 1):
+            x_BWD, present = layer.look_back(x_BWD, state.pasts[number - 1], length, bias)
             pasts.append(present)
+            if number < len(layers):  # of these layers nobody asks where they look
+                x_BWD = layer.look_across(x_BWD, state.crosses[number - 1], state.bias_B11S)
+        x_BWD, weights_BHWS = layer.look_across_with_weights(x_BWD, state.crosses[-1], state.bias_B11S)
         logits_NV = self.embeddings.logits(self.decoder_norm(x_BWD)).flatten(0, 1)
         return Step(logits_NV, weights_BHWS.mean(1).flatten(0, 1), replace(state, pasts=tuple(pasts)))
 
@@ -80,14 +84,14 @@ class TransformerState(State):
 
     Attributes:
         width: W.
-        hidden_B11S: Where the memory is not real.
+        bias_B11S: -inf where the memory is not real, 0 elsewhere.
         crosses: Keys and values of the memory, a layer each (2 x B x H x S x C).
         pasts: Keys and values of the steps, a layer each (P * W positions).
         ancestors_NP: Slot (int64, 0 to W-1) of each row's ancestor at each step.
     """
 
     width: int
-    hidden_B11S: Tensor
+    bias_B11S: Tensor
     crosses: tuple[Tensor, ...]
     pasts: tuple[Past, ...]
     ancestors_NP: Tensor
@@ -102,23 +106,23 @@ class TransformerState(State):
         rows = torch.arange(self.ancestors_NP.size(0), device=self.ancestors_NP.device)
         return replace(self, ancestors_NP=torch.cat([self.ancestors_NP, rows[:, None] % self.width], 1))
 
-    def hidden(self) -> Tensor | None:
-        """Bool B x 1 x W x P*W, False at a row's ancestors; None for one hypothesis a sentence, which sees all."""
+    def bias(self) -> Tensor | None:
+        """B x 1 x W x P*W, 0 at a row's ancestors, else -inf; None for one hypothesis a sentence, which sees all."""
         if self.width == 1:
             return None
         slots = torch.arange(self.width, device=self.ancestors_NP.device)
-        others_NPW = self.ancestors_NP[:, :, None] != slots
-        return others_NPW.view(-1, 1, self.width, self.steps * self.width)
+        own_NPW = self.ancestors_NP[:, :, None] == slots
+        return attention_bias(own_NPW, self.bias_B11S).view(-1, 1, self.width, self.steps * self.width)
 
     def reorder(self, parents_N: Tensor) -> TransformerState:
         """See `State.reorder`; moves the table of ancestors alone while no sentence leaves."""
         state = replace(self, ancestors_NP=self.ancestors_NP.index_select(0, parents_N))
-        sentences = moved_sentences(parents_N, self.width, self.hidden_B11S.size(0))
+        sentences = moved_sentences(parents_N, self.width, self.bias_B11S.size(0))
         if sentences is None:
             return state
         return replace(
             state,
-            hidden_B11S=self.hidden_B11S.index_select(0, sentences),
+            bias_B11S=self.bias_B11S.index_select(0, sentences),
             crosses=tuple(cross.index_select(1, sentences) for cross in self.crosses),
             pasts=tuple(past.of_sentences(sentences) for past in self.pasts),
         )

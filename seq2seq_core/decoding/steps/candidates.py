@@ -1,7 +1,7 @@
-"""Logits of one step in, the most probable next tokens of every row with their log probabilities out.
+"""Values of all next tokens in, the best continuations out.
 
-Shape legend: N rows, V target vocabulary, K candidates a row, C blocks of the vocabulary,
-M tokens looked at.
+Shape legend: N rows, V target vocabulary, K tokens a row or continuations a sentence, C blocks of the vocabulary,
+A sentences, W rows a sentence, M places looked at.
 """
 
 from __future__ import annotations
@@ -14,54 +14,74 @@ from seq2seq_core.tokenizer.vocabulary import BOS_ID, PAD_ID
 _FORBIDDEN = (PAD_ID, BOS_ID)
 _BLOCK = 32
 _SMALL_VOCABULARY = 3000
-
-
-def best_next(logits_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` most probable tokens of each row, and up to two more, in no promised order.
-
-    PAD and BOS can never be generated: they stand among the candidates with log probability -inf. Only the
-    candidates are normalised, by the exact log-sum-exp of the whole row. A row whose logits hold NaN or +inf
-    gets NaN.
-
-    Args:
-        logits_NV: float; used up: what it holds afterwards is undefined.
-        count: How many tokens a search may need from one row.
-
-    Returns:
-        Natural log probabilities (float32) and token ids (int64), both N x K with K = min(count + 2, V).
-    """
-    logits_NV = logits_NV.float()
-    largest_NK, ids_NK = largest(logits_NV, min(count + len(_FORBIDDEN), logits_NV.shape[1]))
-    peak_N1 = largest_NK[:, :1]
-    # In place: a second array of this size costs more in page faults than the arithmetic on it.
-    total_N1 = logits_NV.sub_(peak_N1).exp_().sum(1, keepdim=True)
-    scores_NK = largest_NK - peak_N1 - total_N1.log_()
-    forbidden_NK = (ids_NK == PAD_ID) | (ids_NK == BOS_ID)
-    return scores_NK.masked_fill_(forbidden_NK, -torch.inf), ids_NK
+_ROWS = 32  # that are worked on at once: what a function needs beside them then stays in the processor's caches
 
 
 def log_probabilities(logits_NV: Tensor) -> Tensor:
-    """Natural log probabilities of all tokens (float32, N x V); those of PAD and BOS are -inf, as in `best_next`."""
+    """Natural log probabilities of all tokens (float32, N x V); those of PAD and BOS, which never come, are -inf."""
     scores_NV = logits_NV.float().log_softmax(1)
     scores_NV[:, list(_FORBIDDEN)] = -torch.inf
     return scores_NV
 
 
-def largest(values_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` largest values of each row and where they stand, both N x count, the largest first.
+def normalizers(logits_NV: Tensor) -> Tensor:
+    """What makes log probabilities of a row's logits (float32) when it is added to them (N).
 
-    This is `topk`, which on CPU visits every value one by one, behind a vectorised look at the maxima of blocks. The
-    `count` largest values stand in the `count` blocks with the largest maxima, so the result is exact.
+    Cheaper than `log_probabilities` where few of them are looked at. The logits of PAD and BOS become -inf, in place. A
+    row that holds NaN or +inf gets what makes NaN of its best.
+    """
+    parts = logits_NV.split(_ROWS if logits_NV.device.type == "cpu" else len(logits_NV))
+    added_N = torch.cat([part_NV.logsumexp(1) for part_NV in parts]).neg_()
+    for forbidden in _FORBIDDEN:
+        logits_NV[:, forbidden] = -torch.inf
+    return added_N
+
+
+def best_sums(values_NV: Tensor, added_N: Tensor, width: int, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest sums of each `width` rows, and where they stand: row of the sentence * V + token.
+
+    Args:
+        values_NV: float32.
+        added_N: What is added to the values of each row (float32).
+        width: Rows of a sentence.
+        count: K, at most width * V.
+
+    Returns:
+        Sums (float32) and places (int64), A x K, the largest first.
     """
     rows, vocabulary = values_NV.shape
+    sentences = rows // width
     if values_NV.device.type != "cpu" or vocabulary < _SMALL_VOCABULARY or count * _BLOCK >= vocabulary:
-        found = values_NV.topk(count)
+        found = (values_NV + added_N.unsqueeze(1)).view(sentences, -1).topk(count)
         return found.values, found.indices
+    sums_AM, places_AM = _in_best_blocks(values_NV, added_N, width, count)
     covered = vocabulary // _BLOCK * _BLOCK
-    peaks_NC = values_NV[:, :covered].view(rows, -1, _BLOCK).amax(2)
-    starts_NK = peaks_NC.topk(count).indices * _BLOCK
-    ids_NM = (starts_NK.unsqueeze(2) + torch.arange(_BLOCK)).flatten(1)
     if covered < vocabulary:
-        ids_NM = torch.cat((ids_NM, torch.arange(covered, vocabulary).expand(rows, -1)), 1)
-    found = values_NV.gather(1, ids_NM).topk(count)
-    return found.values, ids_NM.gather(1, found.indices)
+        sums_NT = values_NV[:, covered:] + added_N.unsqueeze(1)
+        places_WT = torch.arange(width).unsqueeze(1) * vocabulary + torch.arange(covered, vocabulary)
+        sums_AM = torch.cat((sums_AM, sums_NT.view(sentences, -1)), 1)
+        places_AM = torch.cat((places_AM, places_WT.view(1, -1).expand(sentences, -1)), 1)
+    found = sums_AM.topk(count)
+    return found.values, places_AM.gather(1, found.indices)
+
+
+def _in_best_blocks(values_NV: Tensor, added_N: Tensor, width: int, count: int) -> tuple[Tensor, Tensor]:
+    """The sums, and their places, of the `count` blocks of 32 tokens with the largest maxima in each sentence.
+
+    The `count` largest sums stand in these blocks, or behind the last full one: a vectorised look at the maxima takes
+    the place of a `topk` that visits every value one by one.
+    """
+    vocabulary, blocks = values_NV.shape[1], values_NV.shape[1] // _BLOCK
+    values_AV, added_AW = values_NV.view(-1, width * vocabulary), added_N.view(-1, width)
+    peaks_NC = values_NV[:, : blocks * _BLOCK].view(len(values_NV), -1, _BLOCK).amax(2)
+    chosen_AK = (peaks_NC + added_N.unsqueeze(1)).view(-1, width * blocks).topk(count).indices
+    rows_AK = chosen_AK.div(blocks, rounding_mode="floor")
+    starts_AK = rows_AK * vocabulary + (chosen_AK - rows_AK * blocks) * _BLOCK
+    places_AM = (starts_AK.unsqueeze(2) + torch.arange(_BLOCK)).flatten(1)
+    sums_AKB = values_AV.gather(1, places_AM).view(-1, count, _BLOCK) + added_AW.gather(1, rows_AK).unsqueeze(2)
+    return sums_AKB.flatten(1), places_AM
+
+
+def largest(values_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest values of each row and where they stand, both N x count, the largest first."""
+    return best_sums(values_NV, values_NV.new_zeros(len(values_NV)), 1, count)

@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from seq2seq_core.decoding.steps.candidates import best_next, largest, log_probabilities
+from seq2seq_core.decoding.steps.candidates import best_sums, largest, log_probabilities, normalizers
 from seq2seq_core.models.interface import Memory, Seq2Seq
 from seq2seq_core.tokenizer.vocabulary import EOS_ID
 
@@ -108,21 +108,35 @@ class Scoring:
         leader = None if leading is None else leading(model, memory, width)
         return cls(others if leader is None else [*others, leader], of_logits, leader)
 
-    def best_next(self, logits_NV: Tensor, tokens_N: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """The best `count` tokens of each row at least, as `candidates.best_next` has them.
+    def best_sums(self, logits_NV: Tensor, tokens_N: Tensor, so_far_AW: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The best `count` continuations of each sentence whose hypotheses have these scores so far (float32).
 
         Where processors leave a row no token at all, it ends: EOS stays, as probable as the model has it.
+
+        Args:
+            logits_NV: float; used up.
+            tokens_N: See `StepProcessor`.
+            so_far_AW: -inf where there is no hypothesis.
+            count: K; fewer where there are no more.
+
+        Returns:
+            Scores and places, A x K; see `candidates.best_sums`.
         """
-        if not self._processors and not self._of_logits:
-            return best_next(logits_NV, count)
+        added_N, width = so_far_AW.flatten(), so_far_AW.shape[1]
+        if self._processors or self._of_logits:
+            values_NV = self.all_next(logits_NV, tokens_N)
+        else:
+            values_NV = logits_NV.float()
+            added_N = added_N + normalizers(values_NV)
+        return best_sums(values_NV, added_N, width, min(count, width * values_NV.shape[1]))
+
+    def candidates(self, logits_NV: Tensor, tokens_N: Tensor, leading: Leading, count: int) -> tuple[Tensor, Tensor]:
+        """Scores and ids (N x any number) of the best `count` tokens of each row, and of those that lead somewhere."""
         scores_NV = self.all_next(logits_NV, tokens_N)
-        scores_NK, ids_NK = largest(scores_NV, min(count, scores_NV.shape[1]))
-        return (
-            (scores_NK, ids_NK) if self.leading is None else _with(self.leading.wanted(), scores_NV, scores_NK, ids_NK)
-        )
+        return _with(leading.wanted(), scores_NV, *largest(scores_NV, min(count, scores_NV.shape[1])))
 
     def all_next(self, logits_NV: Tensor, tokens_N: Tensor) -> Tensor:
-        """The scores of all tokens (float32, N x V); see `best_next`."""
+        """The scores of all tokens (float32, N x V); see `best_sums`."""
         logits_NV = logits_NV.float()
         for process in self._of_logits:
             logits_NV = process(logits_NV, tokens_N)

@@ -9,7 +9,7 @@ from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.errors import ConfigError
 
-_UNKNOWN = ("ctc_weight", "ctc_candidates", "length_reward", "ngram_repeats", "align", "sample")
+_UNKNOWN = ("lookahead", "ctc_weight", "ctc_candidates", "length_reward", "ngram_repeats", "align", "sample")
 """Keys of a search that CTranslate2's does not have: it draws samples, but by one row of numbers for all sources."""
 
 _STEADY = 1.01
@@ -19,7 +19,7 @@ _STEADY = 1.01
 def refused(options: SearchConfig) -> str | None:
     """The first key that asks for what CTranslate2's search does not have; None where it has all."""
     usual = SearchConfig.model_fields
-    return next((name for name in _UNKNOWN if getattr(options, name) not in (None, usual[name].default)), None)
+    return next((name for name in _UNKNOWN if getattr(options, name) != usual[name].default), None)
 
 
 def check(options: SearchConfig, demands: Sequence[Demand] = ()) -> None:

@@ -7,12 +7,16 @@ H heads, C = channels of one head.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq_core.models.layers.positions import RelativePositions, rotated
 from seq2seq_core.models.layers.projections import linear
+
+Place = Literal["rotary"] | RelativePositions | None
 
 _FIRST_STEPS = 16
 
@@ -86,37 +90,64 @@ class Past:
         return self._buffer[:, :, :, :length]
 
     def of_sentences(self, sentences: Tensor) -> Past:
-        """The past of some sentences (int64) alone, in that order, with as much room."""
-        return Past(self._buffer.index_select(1, sentences), self._length)
+        """The past of some sentences (int64) alone, in that order, with as much room, which nobody copies."""
+        shape = list(self._buffer.shape)
+        shape[1] = len(sentences)
+        past = Past(self._buffer.new_empty(shape), self._length)
+        past.first(self._length).copy_(self.first(self._length).index_select(1, sentences))
+        return past
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of a sequence to itself (Vaswani et al. 2017, section 3.2), one fused projection."""
+    """Multi-head attention of a sequence to itself (Vaswani et al. 2017, section 3.2), one fused projection.
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    Args:
+        width: D.
+        heads: H.
+        dropout: Of the weights, in training.
+        place: How positions are told apart: "rotary" turns queries and keys by them, `RelativePositions`, which other
+            layers and the model have too, adds to the scores; None: vectors say it.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, place: Place = None) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
+        self.is_rotary = place == "rotary"
+        self._relative = (place,) if isinstance(place, RelativePositions) else ()  # whose weights the model names
         self.input = linear(width, width, parts=3)
         self.output = linear(width, width)
 
     def forward(self, x_BQD: Tensor, mask: Tensor | None, *, causal: bool = False) -> Tensor:
         """Contexts (B x Q x D); `mask` (bool, broadcast to B x H x Q x K) is True where attention may go."""
         queries, keys, values = split_heads(self.input(x_BQD), self.heads, parts=3)
+        if self.is_rotary:
+            queries, keys = (rotated(part, 0, part.size(2)) for part in (queries, keys))
+        for relative in self._relative:
+            mask, causal = _biased(relative.bias(range(x_BQD.size(1)), x_BQD.size(1)), mask, causal=causal), False
+            mask = mask.to(queries.dtype)
         dropout = self.dropout if self.training else 0.0
         contexts = functional.scaled_dot_product_attention(queries, keys, values, mask, dropout, is_causal=causal)
         return merge_heads(self.output, contexts)
 
-    def step(self, x_BQD: Tensor, past: Past, length: int, hidden: Tensor | None) -> tuple[Tensor, Past]:
+    def step(self, x_BQD: Tensor, past: Past, length: int, bias: Tensor | None) -> tuple[Tensor, Past]:
         """Contexts (B x Q x D) over the first `length` positions of `past` and these, and the past of the next step.
 
-        `hidden` (bool, broadcast to B x H x Q x K) is True where attention may not go.
+        The Q stand at one position, and each position of `past` has as many: the hypotheses of a search. `bias` (of the
+        type of x, broadcast to B x H x Q x K) is -inf where attention may not go, and 0 elsewhere.
         """
         parts_3BHQC = split_heads(self.input(x_BQD), self.heads, parts=3)
+        together = x_BQD.size(1)
+        steps = length // together
+        if self.is_rotary:
+            turned = [rotated(part, steps, 1) for part in parts_3BHQC[:2]]
+            parts_3BHQC = torch.stack([*turned, parts_3BHQC[2]])
         past = past.extended(length, parts_3BHQC[1:])
-        keys, values = past.first(length + x_BQD.size(1))
-        scores_BHQK = (parts_3BHQC[0] / math.sqrt(keys.size(3))) @ keys.transpose(2, 3)
-        weights_BHQK = softmax_but(scores_BHQK, hidden)
-        return merge_heads(self.output, weights_BHQK.to(values.dtype) @ values), past
+        keys, values = past.first(length + together)
+        for relative in self._relative:
+            own = relative.bias(range(steps, steps + 1), steps + 1).repeat_interleave(together, 2).to(keys.dtype)
+            bias = own if bias is None else bias + own
+        contexts = functional.scaled_dot_product_attention(parts_3BHQC[0], keys, values, bias)
+        return merge_heads(self.output, contexts), past
 
 
 class CrossAttention(nn.Module):
@@ -134,22 +165,28 @@ class CrossAttention(nn.Module):
         return split_heads(self.memory(states_BSD), self.heads, parts=2)
 
     def forward(self, x_BQD: Tensor, memory_2BHSC: Tensor, mask_B11S: Tensor) -> Tensor:
-        """Contexts (B x Q x D)."""
+        """Contexts (B x Q x D); `mask_B11S` is True where the memory is real, or a bias as in `with_weights`."""
         queries = split_heads(self.query(x_BQD), self.heads, parts=1)[0]
         dropout = self.dropout if self.training else 0.0
         keys, values = memory_2BHSC
         contexts = functional.scaled_dot_product_attention(queries, keys, values, mask_B11S, dropout)
         return merge_heads(self.output, contexts)
 
-    def with_weights(self, x_BQD: Tensor, memory_2BHSC: Tensor, hidden_B11S: Tensor | None) -> tuple[Tensor, Tensor]:
+    def with_weights(self, x_BQD: Tensor, memory_2BHSC: Tensor, bias_B11S: Tensor) -> tuple[Tensor, Tensor]:
         """Contexts as `forward` gives them outside training, and the weights of the heads (float32, B x H x Q x S);
-        `hidden_B11S` is True where the memory is not real, None where all of it is.
+        `bias_B11S` (of the type of the memory) is -inf where it is not real, and 0 elsewhere.
         """
         queries = split_heads(self.query(x_BQD), self.heads, parts=1)[0]
         keys, values = memory_2BHSC
-        scores_BHQS = (queries / math.sqrt(queries.size(3))) @ keys.transpose(2, 3)
-        weights_BHQS = softmax_but(scores_BHQS, hidden_B11S)
+        scores_BHQS = (queries / math.sqrt(queries.size(3))) @ keys.transpose(2, 3) + bias_B11S
+        weights_BHQS = scores_BHQS.softmax(-1, torch.promote_types(scores_BHQS.dtype, torch.float32))
         return merge_heads(self.output, weights_BHQS.to(values.dtype) @ values), weights_BHQS
+
+
+def _biased(bias_HQK: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+    """What is added to scores, -inf where attention may not go."""
+    seen = torch.ones_like(bias_HQK[0], dtype=torch.bool).tril() if causal else mask
+    return bias_HQK if seen is None else bias_HQK.masked_fill(~seen, -math.inf)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
@@ -161,10 +198,9 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     return scores.masked_fill(~mask, -math.inf).softmax(-1)
 
 
-def softmax_but(scores: Tensor, hidden: Tensor | None) -> Tensor:
-    """As `masked_softmax`, of scores that are used up, where `hidden` is True for what is masked; None: nothing."""
-    scores = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
-    return (scores if hidden is None else scores.masked_fill_(hidden, -math.inf)).softmax(-1)
+def attention_bias(mask: Tensor, like: Tensor) -> Tensor:
+    """0 where `mask` (bool) is True and -inf elsewhere, of the type of `like`."""
+    return torch.zeros_like(mask, dtype=like.dtype).masked_fill_(~mask, -math.inf)
 
 
 def split_heads(x: Tensor, heads: int, parts: int) -> Tensor:

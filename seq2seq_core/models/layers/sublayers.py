@@ -5,17 +5,21 @@ Shape legend: B sentences, W search width, S source positions, T target position
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, Protocol
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq_core.models.layers.attention import CrossAttention, Past, SelfAttention
+from seq2seq_core.models.layers.attention import CrossAttention, Past, Place, SelfAttention
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.projections import linear
 
 Activation = Literal["relu", "gelu", "swish"]
 Norm = Literal["pre", "post"]
+Normalization = Literal["layer", "rms"]
+FeedForwardKind = Literal["plain", "gated"]
 
 _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
@@ -43,14 +47,18 @@ class LayerShape(Protocol):
     def activation(self) -> Activation: ...
     @property
     def norm(self) -> Norm: ...
+    @property
+    def normalization(self) -> Normalization: ...
+    @property
+    def feed_forward(self) -> FeedForwardKind: ...
 
 
 class EncoderLayer(nn.Module):
     """Self-attention and feed-forward, each inside a residual connection; `attention` may know of positions."""
 
-    def __init__(self, shape: LayerShape, attention: nn.Module | None = None) -> None:
+    def __init__(self, shape: LayerShape, attention: nn.Module | None = None, place: Place = None) -> None:
         super().__init__()
-        self.self_attention = attention or SelfAttention(shape.width, shape.heads, shape.attention_dropout)
+        self.self_attention = attention or SelfAttention(shape.width, shape.heads, shape.attention_dropout, place)
         self.self_residual = Residual(shape)
         self.feed_forward = FeedForward(shape)
         self.feed_forward_residual = Residual(shape)
@@ -62,38 +70,67 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Causal self-attention, cross-attention and feed-forward, each inside a residual connection."""
+    """Causal self-attention, cross-attention and feed-forward, each inside a residual connection.
 
-    def __init__(self, shape: LayerShape) -> None:
+    Args:
+        shape: Of the layer.
+        place: See `SelfAttention`.
+        like: An encoder layer whose self-attention and feed-forward this layer uses too; they are weights of that one.
+    """
+
+    def __init__(self, shape: LayerShape, place: Place = None, like: EncoderLayer | None = None) -> None:
         super().__init__()
-        self.self_attention = SelfAttention(shape.width, shape.heads, shape.attention_dropout)
+        if like is not None:  # as plain attributes: a module would name their weights once more
+            self.__dict__.update(self_attention=like.self_attention, feed_forward=like.feed_forward)
+        else:
+            self.self_attention = SelfAttention(shape.width, shape.heads, shape.attention_dropout, place)
         self.self_residual = Residual(shape)
         self.cross_attention = CrossAttention(shape.width, shape.heads, shape.attention_dropout)
         self.cross_residual = Residual(shape)
-        self.feed_forward = FeedForward(shape)
+        if like is None:
+            self.feed_forward = FeedForward(shape)
         self.feed_forward_residual = Residual(shape)
 
     def forward(self, x_BTD: Tensor, states_BSD: Tensor, mask_B11S: Tensor) -> Tensor:
         """B x T x D in and out."""
         x_BTD = self.self_residual.add(x_BTD, self.self_attention(self.self_residual.enter(x_BTD), None, causal=True))
         memory = self.cross_attention.keys_values(states_BSD)
-        contexts = self.cross_attention(self.cross_residual.enter(x_BTD), memory, mask_B11S)
-        x_BTD = self.cross_residual.add(x_BTD, contexts)
-        return self.feed_forward_residual.add(x_BTD, self.feed_forward(self.feed_forward_residual.enter(x_BTD)))
+        return self.look_across(x_BTD, memory, mask_B11S)
 
-    def look_back(self, x_BWD: Tensor, past: Past, length: int, hidden: Tensor | None) -> tuple[Tensor, Past]:
+    def look_back(self, x_BWD: Tensor, past: Past, length: int, bias: Tensor | None) -> tuple[Tensor, Past]:
         """The self-attention of one step; see `SelfAttention.step`."""
-        contexts, past = self.self_attention.step(self.self_residual.enter(x_BWD), past, length, hidden)
+        contexts, past = self.self_attention.step(self.self_residual.enter(x_BWD), past, length, bias)
         return self.self_residual.add(x_BWD, contexts), past
 
-    def look_across(self, x_BWD: Tensor, memory_2BHSC: Tensor, hidden_B11S: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The rest of one step, and its attention weights (B x H x W x S); see `CrossAttention.with_weights`."""
+    def look_across(self, x_BWD: Tensor, memory_2BHSC: Tensor, bias_B11S: Tensor) -> Tensor:
+        """The rest of one step; see `CrossAttention.forward`."""
+        return self._on(x_BWD, self.cross_attention(self.cross_residual.enter(x_BWD), memory_2BHSC, bias_B11S))
+
+    def look_across_with_weights(self, x_BWD: Tensor, memory_2BHSC: Tensor, bias_B11S: Tensor) -> tuple[Tensor, Tensor]:
+        """Likewise, and its attention weights (B x H x W x S); see `CrossAttention.with_weights`."""
         contexts, weights_BHWS = self.cross_attention.with_weights(
-            self.cross_residual.enter(x_BWD), memory_2BHSC, hidden_B11S
+            self.cross_residual.enter(x_BWD), memory_2BHSC, bias_B11S
         )
-        x_BWD = self.cross_residual.add(x_BWD, contexts)
-        x_BWD = self.feed_forward_residual.add(x_BWD, self.feed_forward(self.feed_forward_residual.enter(x_BWD)))
-        return x_BWD, weights_BHWS
+        return self._on(x_BWD, contexts), weights_BHWS
+
+    def _on(self, x: Tensor, contexts: Tensor) -> Tensor:
+        """What follows the memory's contexts."""
+        x = self.cross_residual.add(x, contexts)
+        return self.feed_forward_residual.add(x, self.feed_forward(self.feed_forward_residual.enter(x)))
+
+
+class Layers(nn.ModuleList):
+    """Layers that are gone through one after the other, `depth` in all: over and over, where there are fewer.
+
+    In turn (1, 2, 3, 1, 2, 3) is one of the ways of Takase and Kiyono 2021, "Lessons on Parameter Sharing".
+    """
+
+    def __init__(self, layers: Iterable[nn.Module], depth: int) -> None:
+        super().__init__(layers)
+        self.depth = depth
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return itertools.islice(itertools.cycle(super().__iter__()), self.depth)
 
 
 class Residual(nn.Module):
@@ -102,8 +139,8 @@ class Residual(nn.Module):
     def __init__(self, shape: LayerShape) -> None:
         super().__init__()
         self.pre = shape.norm == "pre"
-        self.norm = nn.LayerNorm(shape.width)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.norm = normalization(shape)
+        self.dropout = Dropout(shape.dropout)
 
     def enter(self, x: Tensor) -> Tensor:
         """What the sublayer sees of x."""
@@ -118,16 +155,28 @@ class Residual(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two projections with a nonlinearity between (Vaswani et al. 2017, section 3.3)."""
+    """Two projections with a nonlinearity between (Vaswani et al. 2017, section 3.3).
+
+    Gated, what comes out of the nonlinearity is multiplied by a third projection of the input (Shazeer 2020).
+    """
 
     def __init__(self, shape: LayerShape) -> None:
         super().__init__()
         self.inner = linear(shape.width, shape.feed_forward_width)
         self.outer = linear(shape.feed_forward_width, shape.width)
+        self.gate = linear(shape.width, shape.feed_forward_width) if shape.feed_forward == "gated" else None
         self.activation = _ACTIVATIONS[shape.activation]
-        self.dropout = nn.Dropout(shape.activation_dropout)
+        self.dropout = Dropout(shape.activation_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """... x D in and out."""
-        outputs: Tensor = self.outer(self.dropout(self.activation(self.inner(x))))
+        inner: Tensor = self.activation(self.inner(x))
+        outputs: Tensor = self.outer(self.dropout(inner if self.gate is None else inner * self.gate(x)))
         return outputs
+
+
+def normalization(shape: LayerShape) -> nn.Module:
+    """The norm of a shape: of mean and variance (Ba et al. 2016), or of the root of the mean square alone (Zhang and
+    Sennrich 2019).
+    """
+    return nn.RMSNorm(shape.width, eps=1e-6) if shape.normalization == "rms" else nn.LayerNorm(shape.width)

@@ -288,6 +288,19 @@ def test_search_stops_when_no_live_hypothesis_can_win(hashed_model: Model) -> No
     assert all(hypotheses[0].tokens.size == 0 and hypotheses[0].finished for hypotheses in found)
 
 
+def test_a_search_looks_ahead_as_far_as_it_is_told(hashed_model: Model) -> None:
+    scores, rows = {}, {}
+    for lookahead in (0, 2, 1000, None):
+        model = hashed_model(end_bonus=1.5)
+        found = run(model, sentences(40), SearchConfig(beam=4, lookahead=lookahead))
+        scores[lookahead] = np.array([hypotheses[0].score for hypotheses in found])
+        rows[lookahead] = sum(model.rows_stepped)
+    assert (scores[1000] == scores[None]).all(), "beyond its limit there is nothing to see"
+    assert (scores[0] <= scores[2] + 1e-5).all()
+    assert (scores[2] <= scores[None] + 1e-5).all()
+    assert rows[0] < rows[2] < rows[None] == rows[1000]
+
+
 @pytest.mark.parametrize("beam", [1, 5])
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 @pytest.mark.parametrize("from_step", [0, 4])

@@ -9,7 +9,6 @@ import torch
 
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.search import search
-from seq2seq_core.decoding.steps.candidates import best_next
 from seq2seq_core.decoding.steps.processor import Processing, Scoring
 from seq2seq_core.decoding.steps.shares import LengthReward, Share
 from seq2seq_core.models.interface import Memory, Seq2Seq
@@ -90,13 +89,16 @@ def test_where_no_token_is_left_an_output_ends(hashed_model: Model, beam: int) -
         assert row[0].log_probability > -50
 
 
-def test_without_processors_candidates_are_normalised_alone() -> None:
-    logits_NV = torch.randn(3, 40)
-    tokens_N = torch.full((3,), BOS_ID)
+def test_without_processors_and_with_one_that_changes_nothing_the_best_are_the_same() -> None:
+    logits_NV = torch.randn(6, 40)
+    tokens_N, so_far_AW = torch.full((6,), BOS_ID), -torch.rand(2, 3)
+    alone, beside = Scoring([]), Scoring([Share(1.0)])
     for found, wanted in zip(
-        Scoring([]).best_next(logits_NV.clone(), tokens_N, 4), best_next(logits_NV.clone(), 4), strict=True
+        alone.best_sums(logits_NV.clone(), tokens_N, so_far_AW, 4),
+        beside.best_sums(logits_NV.clone(), tokens_N, so_far_AW, 4),
+        strict=True,
     ):
-        assert torch.equal(found, wanted)
+        torch.testing.assert_close(found, wanted)
 
 
 def test_shares_and_rewards() -> None:

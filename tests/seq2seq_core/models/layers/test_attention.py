@@ -12,6 +12,7 @@ from seq2seq_core.models.layers.attention import (
     MultiplicativeAttention,
     Past,
     SelfAttention,
+    attention_bias,
     masked_softmax,
 )
 
@@ -94,7 +95,7 @@ def test_cross_attention_agrees_with_torch() -> None:
     x, states = torch.randn(2, 5, 8), torch.randn(2, 3, 8)
     expected, expected_weights = other(x, states, states, key_padding_mask=~MASK)
     memory, mask = attention.keys_values(states), MASK[:, None, None]
-    contexts, weights = attention.with_weights(x, memory, ~mask)
+    contexts, weights = attention.with_weights(x, memory, attention_bias(mask, memory))
     torch.testing.assert_close(attention(x, memory, mask), expected)
     torch.testing.assert_close(contexts, expected)
     torch.testing.assert_close(weights.mean(1), expected_weights)
