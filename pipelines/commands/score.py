@@ -6,7 +6,7 @@ With a bar that the scores have to reach, the exit code says whether they do. Wi
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import pydantic
 from pydantic import Field
@@ -162,7 +162,7 @@ def _texts(config: ScoreConfig, matched: Matched) -> tuple[str, dict[str, float]
     lowered = None if config.lowercase else translation.lowered_bleu(matched.hypotheses, matched.references)
     found = _differences(config, matched)
     if config.json_output:
-        more = {"missing": list(matched.missing)} if matched.missing else {}
+        more: dict[str, Any] = {"missing": list(matched.missing)} if matched.missing else {}
         more |= {"bleu_lowercase": lowered.to_json()} if lowered else {}
         more |= {"differences": [one.to_json() for one in found]} if found else {}
         return json.dumps(scores.to_json() | more), judged

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
@@ -78,7 +78,8 @@ def differences(
     }
     systems = list(zip(_NAMES, (baseline, hypotheses), strict=True))
     test = PairedTest(systems, metrics, [references], test_type="bs", n_samples=resamples)
-    signatures, scores = test()
+    signatures, found = test()
+    scores = cast(dict[str, list[Any]], found)  # annotated as if a name could stand among the results
     return [
         Difference(
             name=name,

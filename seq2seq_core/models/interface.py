@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seq2seq_core.config import Grown
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.blueprint import Blueprint
+from seq2seq_core.models.layers.projections import Projection
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,6 @@ class Step:
     logits_NV: Tensor
     attention_NS: Tensor
     state: State
-
-
-@dataclass(frozen=True)
-class Projection:
-    """What makes logits of the outputs (width E) of a decoder: a table (V x E), and a bias (V)."""
-
-    table_VE: Tensor
-    bias_V: Tensor
-
-    def logits(self, outputs: Tensor) -> Tensor:
-        """Logits (... x V) of outputs (... x E)."""
-        return functional.linear(outputs, self.table_VE, self.bias_V)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def normalizers(logits_NV: Tensor) -> Tensor:
     Cheaper than `log_probabilities` where few of them are looked at. The logits of PAD and BOS become -inf, in place. A
     row that holds NaN or +inf gets what makes NaN of its best.
     """
-    parts = logits_NV.split(_ROWS if logits_NV.device.type == "cpu" else len(logits_NV))
+    parts = logits_NV.split(_ROWS if logits_NV.device.type == "cpu" else len(logits_NV))  # type: ignore[no-untyped-call]
     added_N = torch.cat([part_NV.logsumexp(1) for part_NV in parts]).neg_()
     for forbidden in _FORBIDDEN:
         logits_NV[:, forbidden] = -torch.inf

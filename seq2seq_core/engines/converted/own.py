@@ -97,7 +97,7 @@ def _specification(loaded: LoadedModel, blueprint: Blueprint, longest: int) -> A
     elif blueprint.rotary:
         del spec.encoder.position_encodings
     elif blueprint.learned_positions is None:
-        _put_sinusoids(spec, longest)
+        _put_sinusoids(spec, loaded, longest)
     bias = weights[blueprint.weights["decoder/projection/bias"]].copy()
     bias[list(blueprint.forbidden)] = _NEVER
     _put(spec, "decoder/projection/bias", bias)
@@ -132,12 +132,11 @@ def _put(spec: Any, place: str, values: Any) -> None:
     setattr(index_spec(spec, layer), name, values)
 
 
-def _put_sinusoids(spec: Any, count: int) -> None:
-    import torch
-
+def _put_sinusoids(spec: Any, loaded: LoadedModel, count: int) -> None:
     from seq2seq_core.models.layers.positions import SinusoidalPositions
 
-    table = SinusoidalPositions()(0, count, torch.empty(spec.decoder.embeddings.weight.shape[1])).numpy()
+    width = spec.decoder.embeddings.weight.shape[1]
+    table = SinusoidalPositions()(0, count, next(loaded.model.parameters()).new_empty(width).detach()).numpy()
     for half in ("encoder", "decoder"):
         _put(spec, f"{half}/position_encodings/encodings", table)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.modalities.base import EncoderInput, Symbols
-from seq2seq_core.models.interface import Projection
+from seq2seq_core.models.layers.projections import Projection
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
 
 TieEmbeddings = Literal["none", "target", "all"]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from seq2seq_core.models.interface import Projection
+from seq2seq_core.models.layers.projections import Projection
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
 
 _LOGITS_AT_ONCE = 1 << 21
