@@ -17,6 +17,7 @@ from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.paths import Turn, collect
 from seq2seq_core.decoding.steps.processor import Scoring
 from seq2seq_core.models.interface import Memory, Seq2Seq
+from seq2seq_core.models.layers.rows import closed_up
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID
 
 
@@ -42,7 +43,7 @@ def beam_search(
         turn = _turn(front, best, coverage, step.attention_NS if options.keeps_attention else None)
         turns.append(turn)
         front.end(turn, length**options.length_penalty)
-        kept = front.going(turn, length, options).nonzero().squeeze(1)
+        kept = closed_up(front.going(turn, length, options))
         if not len(kept):
             break
         parents_N = front.move(turn, kept)
@@ -57,7 +58,7 @@ class _Front:
     """The live hypotheses of the sentences still in the batch.
 
     Attributes:
-        sentences_A: Which sentence of the batch each is (int64, ascending).
+        sentences_A: Which sentence of the batch each is (int64).
         limits_A: Most tokens of a hypothesis, EOS included (int64).
         scores_AW: Log probability of each live hypothesis, best first; -inf where there is none (float32).
         tokens_AW: Its last token (int64).

@@ -15,6 +15,7 @@ from seq2seq_core.decoding.paths import check_scores
 from seq2seq_core.decoding.sampling import Draw
 from seq2seq_core.decoding.steps.processor import Scoring
 from seq2seq_core.models.interface import Memory, Seq2Seq
+from seq2seq_core.models.layers.rows import closed_up
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID
 
 
@@ -40,7 +41,7 @@ def greedy_search(
         trace.add(sentences_A, tokens_A, scores_A, step.attention_NS, coverage.changes_N)
         # A NaN score compares false, so a broken sentence leaves too, and the trace raises at the end.
         going_A = (tokens_A != EOS_ID) & (limits_A > length) & (scores_A > -torch.inf)
-        kept = going_A.nonzero().squeeze(1)
+        kept = closed_up(going_A)
         if not len(kept):
             break
         state = step.state

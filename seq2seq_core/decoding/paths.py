@@ -28,7 +28,7 @@ class Turn:
     """What one step chose for each sentence it held.
 
     Attributes:
-        sentences_A: Which sentence of the batch (int64, ascending).
+        sentences_A: Which sentence of the batch (int64).
         scores_AW: Log probability of each hypothesis that lives on, best first; -inf where there is none.
         tokens_AW: Its new token (int64).
         parents_AW: The place 0..W-1 it had before this step (int64).

@@ -43,7 +43,8 @@ class State(ABC):
         """The state whose row n continues row `parents_N[n]` (int64).
 
         Fewer rows may come out than went in (finished sentences leave), and the W rows of one sentence always
-        come from one sentence; so what is kept once a sentence need not be copied for every hypothesis.
+        come from one sentence; so what is kept once a sentence need not be copied for every hypothesis. This state is
+        used up: what others need may be written over what they do not.
         """
 
 

@@ -16,7 +16,7 @@ from seq2seq_core.models.layers.attention import Past, attention_bias
 from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.positions import Positions
-from seq2seq_core.models.layers.rows import moved_sentences
+from seq2seq_core.models.layers.rows import Taking, moved_sentences
 from seq2seq_core.models.layers.sublayers import DecoderLayer, Layers
 
 
@@ -120,9 +120,10 @@ class TransformerState(State):
         sentences = moved_sentences(parents_N, self.width, self.bias_B11S.size(0))
         if sentences is None:
             return state
+        taking = Taking(sentences)
         return replace(
             state,
             bias_B11S=self.bias_B11S.index_select(0, sentences),
-            crosses=tuple(cross.index_select(1, sentences) for cross in self.crosses),
-            pasts=tuple(past.of_sentences(sentences) for past in self.pasts),
+            crosses=tuple(taking.of(cross) for cross in self.crosses),
+            pasts=tuple(past.of_sentences(taking) for past in self.pasts),
         )

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from seq2seq_core.models.layers.positions import RelativePositions, rotated
 from seq2seq_core.models.layers.projections import linear
+from seq2seq_core.models.layers.rows import Taking
 
 Place = Literal["rotary"] | RelativePositions | None
 
@@ -63,7 +64,7 @@ class Past:
 
     The steps of one search share the buffer: each writes behind the last, so nothing is copied until it is full. A step
     that continues from an earlier state than the last one, or that records gradients, gets a buffer of its own; so
-    a state never changes under the hands of its holder.
+    a state never changes under the hands of its holder, but for `of_sentences`, which uses it up.
     """
 
     def __init__(self, buffer_2BHKC: Tensor, length: int) -> None:
@@ -89,13 +90,9 @@ class Past:
         """The first `length` positions (2 x B x H x length x C)."""
         return self._buffer[:, :, :, :length]
 
-    def of_sentences(self, sentences: Tensor) -> Past:
-        """The past of some sentences (int64) alone, in that order, with as much room, which nobody copies."""
-        shape = list(self._buffer.shape)
-        shape[1] = len(sentences)
-        past = Past(self._buffer.new_empty(shape), self._length)
-        past.first(self._length).copy_(self.first(self._length).index_select(1, sentences))
-        return past
+    def of_sentences(self, taking: Taking) -> Past:
+        """The past of some sentences alone; this one is used up."""
+        return Past(taking.of(self._buffer, self._length), self._length)
 
 
 class SelfAttention(nn.Module):
