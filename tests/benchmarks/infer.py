@@ -5,7 +5,8 @@
 All contenders have the same weights and the same segments, of which each is different, and take turns in processes of
 their own. CTranslate2 alone and Hugging Face get the texts in a list, and give texts; `seq2seq translate` reads files,
 cuts, finds what is repeated, runs, joins and writes. The start of a process (imports, loading) is measured by a run of
-a few segments and left out, and shown beside. Slow contenders get the first part of the segments only.
+a few segments and left out, and shown beside. Slow contenders, and those on one core, get the first part of the
+segments only.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ FEW = 8
 
 @dataclass(frozen=True)
 class Contender:
-    """What is measured: its name, its words for `contender`, and the share of the segments that it gets."""
+    """What is measured: its name, its words for `contender`, the share of the segments that it gets, and its cores."""
 
     name: str
     words: tuple[str, ...]
     share: float = 1.0
+    cores: int | None = None
 
 
 ALONE = tuple(
@@ -48,6 +50,11 @@ OTHERS = (
     Contender("Hugging Face generate()", ("generate",), 0.1),
     Contender("RunInference, a sentence at a time", ("one_by_one",), 0.1),
 )
+ON_ONE = (
+    Contender("one core: CTranslate2 alone, 1 x 1 threads, sorted", ("alone", "1", "1", "sorted"), 0.3, 1),
+    Contender("one core: seq2seq translate, torch", ("translate", "torch"), 0.3, 1),
+    Contender("one core: Hugging Face generate()", ("generate",), 0.1, 1),
+)
 
 
 def main() -> None:
@@ -58,11 +65,11 @@ def main() -> None:
     parser.add_argument("--segments", type=int, default=29_000)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--beams", type=int, nargs="+", default=[5, 1])
-    parser.add_argument("--only", default="", help="those whose names hold this")
+    parser.add_argument("--only", nargs="+", default=[""], help="those whose names hold one of these")
     arguments = parser.parse_args()
     with gzip.open(arguments.texts, "rt", encoding="utf-8") as lines:
         texts = list(dict.fromkeys(line.strip() for line in lines))[: arguments.segments]
-    contenders = [each for each in (*ALONE, *OURS, *OTHERS) if arguments.only in each.name]
+    contenders = [each for each in (*ALONE, *OURS, *OTHERS, *ON_ONE) if _is_in(each.name, arguments.only)]
     with tempfile.TemporaryDirectory() as place:
         _run(
             ALONE[0], arguments.model, texts[:FEW], 1, Path(place)
@@ -74,6 +81,10 @@ def main() -> None:
             for number, contender in enumerate(contenders):
                 best = max((some[number] for some in rounds), key=lambda found: found[0])
                 print(f"{contender.name:52}{best[0]:>11.1f}{best[1]:>10.0f}{best[2]:>9.0f}{best[3]:>9.1f}", flush=True)
+
+
+def _is_in(name: str, words: Sequence[str]) -> bool:
+    return any(word in name for word in words)
 
 
 Figures = tuple[float, float, float, float]
@@ -98,6 +109,7 @@ def _run(contender: Contender, model: Path, texts: list[str], beam: int, place: 
     source.write_text("".join(f"{text}\n" for text in texts), "utf-8")
     command = [sys.executable, "-m", "tests.benchmarks.inferring.contender", *contender.words]
     command += ["--model", str(model), "--texts", str(source), "--beam", str(beam), "--place", str(place)]
+    command += ["--cores", str(contender.cores)] if contender.cores else []
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     begin = time.perf_counter()
     done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)

@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, required=True)
     parser.add_argument("--beam", type=int, required=True)
     parser.add_argument("--place", type=Path, required=True)
+    parser.add_argument("--cores", type=int)
     arguments = parser.parse_args()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
     name, *words = arguments.words
     outputs = CONTENDERS[name](arguments, *words)
     begin = time.perf_counter()
