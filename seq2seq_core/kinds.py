@@ -20,6 +20,8 @@ CLAIM_NAME = "claim.json"
 PREPARATION_FOLDER = "_work"
 FOLLOW_FOLDER = ".follow"
 """What is known of landing zones stands there, below the output of whoever follows them."""
+FOLLOW_NAME = "work.json"
+"""What is done with that which lands, as an object with the key `work`: it is there as long as the folder is."""
 _PREPARATION = re.compile(r"claim-.*|progress-\d{5,}\.json|\d{5,}-[0-9a-f]{16}")
 _LONGEST_ROW = 1 << 16
 _UNITS, _PLAN, _HEARD = ".units", "plan.json", ".units/.speech/"
@@ -67,6 +69,18 @@ def _is_claimed_for(work: Work) -> Callable[[str, str], bool]:
         return isinstance(values, dict) and values.get("work") == work
 
     return look
+
+
+def follows(url: str) -> str | None:
+    """What is done with what lands and ends up in a folder; None where nobody has followed into it."""
+    values = _read(storage.join(url, FOLLOW_FOLDER, FOLLOW_NAME))
+    return str(values.get("work")) if isinstance(values, dict) else None
+
+
+def _follows(work: Work) -> Callable[[str, str], bool]:
+    """Whether somebody follows into the folder for such work, or has done so."""
+    is_claimed = _is_claimed_for(work)
+    return lambda url, name: follows(url) == work or is_claimed(url, name)
 
 
 def _is_prepared(url: str, name: str) -> bool:
@@ -123,8 +137,8 @@ _TELLTALES = (
     _Telltale("run", "checkpoints", _has_checkpoints),
     _Telltale("run", CLAIM_FOLDER, _is_claimed_for("training")),
     _Telltale("run", "metrics.jsonl", _is_begun),
-    _Telltale("dataset", FOLLOW_FOLDER, _is_claimed_for("preparation")),
-    _Telltale("transcription", FOLLOW_FOLDER, _is_claimed_for("transcription")),
-    _Telltale("translation", FOLLOW_FOLDER, _is_claimed_for("translation")),
+    _Telltale("dataset", FOLLOW_FOLDER, _follows("preparation")),
+    _Telltale("transcription", FOLLOW_FOLDER, _follows("transcription")),
+    _Telltale("translation", FOLLOW_FOLDER, _follows("translation")),
     _Telltale("model", "config.json", _has_keys("format_version", "architecture", "weights", "lineage")),
 )

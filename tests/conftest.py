@@ -15,7 +15,13 @@ import pytest
 from hypothesis import settings
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry, publish_manifest
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import (
+    Manifest,
+    SplitEntry,
+    TokenizerEntry,
+    publish_manifest,
+)
 from seq2seq_core.dataset.schema import ID_BYTES, Split, shard_name, shard_schema
 from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.tokenizer.model import Tokenizer

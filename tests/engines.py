@@ -14,6 +14,7 @@ import json
 import os
 import shlex
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -91,6 +92,15 @@ class FlinkCluster:
         states = [job["status"] for job in self._ask("jobs")["jobs"]]
         return {state: states.count(state) for state in states}
 
+    def stop_with_savepoint(self) -> str:
+        """End the one job that runs, with a savepoint; where that is, as an option takes it."""
+        (job,) = (job["id"] for job in self._ask("jobs")["jobs"] if job["status"] == "RUNNING")
+        asked = {"target-directory": f"file://{self._folder}/savepoints", "cancel-job": True}
+        trigger = self._ask(f"jobs/{job}/savepoints", asked)["request-id"]
+        while (found := self._ask(f"jobs/{job}/savepoints/{trigger}"))["status"]["id"] != "COMPLETED":
+            time.sleep(0.5)
+        return str(found["operation"]["location"])
+
     @property
     def options(self) -> list[str]:
         """The options of a Beam job that runs here."""
@@ -98,8 +108,12 @@ class FlinkCluster:
         workers = ["--environment_type=EXTERNAL", f"--environment_config=localhost:{self._pool}"]
         return [*_flink(), *address, *workers, f"--parallelism={_SLOTS}"]
 
-    def _ask(self, what: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://localhost:{self._rest}/{what}", timeout=10) as answer:
+    def _ask(self, what: str, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        body = None if data is None else json.dumps(data).encode()
+        request = urllib.request.Request(
+            f"http://localhost:{self._rest}/{what}", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 

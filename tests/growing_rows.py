@@ -8,7 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.manifest import GenerationEntry, Ledger, Manifest, ShardEntry, SplitEntry, publish_manifest
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import (
+    GenerationEntry,
+    Manifest,
+    ShardEntry,
+    SplitEntry,
+    publish_manifest,
+)
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.dataset.writer import length_histogram, write_shard

@@ -8,7 +8,6 @@ hands `store.environment` to processes it starts. `object_store` leaves local di
 from __future__ import annotations
 
 import os
-import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,13 +16,13 @@ import fsspec.config
 import pytest
 
 from seq2seq_core import storage
+from seq2seq_core.dataset.manifest import LOOKS_FOLDER
 from tests.processes import answers, free_port, running
 
 BUCKET = "bucket"
 OBJECT_STORES = tuple(pytest.param(name, marks=pytest.mark.stores) for name in ("s3", "gcs"))
 STORES = ("local", *OBJECT_STORES)
 
-_LOOK = re.compile(rb'"look": ?"[0-9a-f]{32}",\s*')
 
 # gcsfs reads it on its import: the server here does not speak the protocol that it would try for a minute.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
@@ -41,13 +40,13 @@ class Store:
         return storage.join(self.root, *parts)
 
     def tree(self, *parts: str) -> dict[str, bytes]:
-        """Every file of a folder below the root; in manifests the root is called ROOT, and nothing is said of how
-        inputs looked when they were read (a time, an entity tag), which is no part of what was read.
+        """Every file of a folder below the root; in manifests the root is called ROOT. How inputs looked when they
+        were read (a time, an entity tag) is left out: it is no part of what was read.
         """
         root = self.root.encode()
-        files = {name: storage.read_bytes(self.url(*parts, name)) for name in storage.files_below(self.url(*parts))}
-        told = {name: data.replace(root, b"ROOT") for name, data in files.items() if name.endswith(".json")}
-        return files | {name: _LOOK.sub(b"", data) for name, data in told.items()}
+        names = [name for name in storage.files_below(self.url(*parts)) if not name.startswith(f"{LOOKS_FOLDER}/")]
+        files = {name: storage.read_bytes(self.url(*parts, name)) for name in names}
+        return {name: data.replace(root, b"ROOT") if name.endswith(".json") else data for name, data in files.items()}
 
 
 @pytest.fixture(scope="session")

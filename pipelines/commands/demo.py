@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from pipelines.commands.call import Call
+from pipelines.demo import pace
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
@@ -39,7 +40,7 @@ class DemoConfig(Config):
     held_out_pairs: int = Field(500, ge=1, le=1_000_000, description="pairs of validation, and as many of test")
     seed: int = Field(1, ge=0, description="of the corpus")
     steps: int | None = Field(
-        None, ge=1, le=1_000_000, description="steps of training; default: 3,600; fewer end sooner, at lower scores"
+        None, ge=1, le=1_000_000, description="steps of training; default: 1,800; fewer end sooner, at lower scores"
     )
     processes: int | None = Field(None, ge=1, le=1000, description="training processes; default: one a core, at most 4")
     train_options: tuple[str, ...] = Field((), description="further words for `seq2seq train`, such as [--seed, '2']")
@@ -60,6 +61,7 @@ def run(config: DemoConfig) -> int:
     began = time.monotonic()
     stages = _Stages(config.output, config)
     check_room(config.output)
+    say(pace.measured(stages.processes).line(config.steps or pace.STEPS))
     stages.generate()
     stages.prepare()
     code = stages.train()
@@ -75,6 +77,7 @@ class _Stages:
 
     def __init__(self, root: str, config: DemoConfig) -> None:
         self._root, self._config = root, config
+        self.processes = config.processes or min(usable_cores(), MOST_PROCESSES)
 
     def generate(self) -> None:
         """The corpus: Moses files, dirt mixed in."""
@@ -96,11 +99,10 @@ class _Stages:
 
     def train(self) -> int:
         """The run, by torchrun when there are several cores."""
-        processes = self._config.processes or min(usable_cores(), MOST_PROCESSES)
-        announce("3 of 5", f"training on it with {processes} processes", self._at("run"))
+        announce("3 of 5", f"training on it with {self.processes} processes", self._at("run"))
         options = ["--dataset", self._at("dataset"), "--output", self._at("run")]
         options += [*course(self._config.steps), *self._config.train_options]
-        return launch(str(RECIPES / "train.yaml"), options, processes)
+        return launch(str(RECIPES / "train.yaml"), options, self.processes)
 
     def translate(self) -> None:
         """The held-out set, by Beam."""
@@ -131,6 +133,7 @@ class _Stages:
         scores = score(read_segments([hypotheses]), read_segments([references]))
         _print_examples(examples)
         say(f"\nHeld-out set:\n{scores.table()}\n")
+        say(f"The reference work took {pace.measured(self.processes).seconds:.2f} s now.")
         say_results(self._root, _RESULTS, began)
 
     def _at(self, *parts: str) -> str:

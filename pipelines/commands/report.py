@@ -13,7 +13,9 @@ from seq2seq_core.terminal import say
 from seq2seq_core.text import transcripts
 
 if TYPE_CHECKING:
-    from seq2seq_core.report.data import AttentionMap, Example, ReportData
+    from seq2seq_core.dataset.reader import Dataset
+    from seq2seq_core.report.data import AttentionMap, Example, ProgressRow, ReportData
+    from seq2seq_core.report.metrics import Metrics
 
 
 class ReportConfig(Config):
@@ -24,7 +26,10 @@ class ReportConfig(Config):
     dataset: Location | None = Field(
         None, description="dataset folder: ledger, lengths, text, rows to look at, rejects, inputs"
     )
-    run: Location | None = Field(None, description="run folder: curves of loss and BLEU")
+    run: Location | None = Field(
+        None, description="run folder: curves of loss, scores and speed, and outputs over time where they were kept"
+    )
+    beside: Location | None = Field(None, description="another run folder, whose curves stand beside those of run")
     model: Location | None = Field(None, description="model folder: lineage, and the attention of one example")
     sources: tuple[Location, ...] = Field((), description="text files that were translated")
     hypotheses: tuple[Location, ...] = Field((), description="their translations; or transcripts, see task")
@@ -39,6 +44,12 @@ class ReportConfig(Config):
         transcripts.ANY_LANGUAGE, description="that of the transcripts (asr)"
     )
     examples: int = Field(10, ge=0, le=1 << 20, description="translations to show")
+
+    @model_validator(mode="after")
+    def _there_is_a_run_beside(self) -> Self:
+        if self.beside is not None and self.run is None:
+            raise ValueError("beside is a second run: name the first one in run")
+        return self
 
     @model_validator(mode="after")
     def _translations_are_whole(self) -> Self:
@@ -98,12 +109,28 @@ def collect(config: ReportConfig) -> ReportData:
         manifest=dataset.manifest if dataset else None,
         corpus=look_at_corpus(dataset) if dataset else None,
         metrics=load_metrics(storage.join(config.run, "metrics.jsonl")) if config.run else None,
+        other=_beside(config.beside) if config.beside else None,
+        progress=_progress(config.run, dataset, config.examples) if config.run else (),
         scores=translated.scores,
         examples=spread(translated.rows, config.examples),
         attention=_attention(config.model, translated.rows) if config.model and config.sources else None,
         translation=look_at_output(config.translated, config.examples) if config.translated else None,
         lineage=lineage_of(config.model) if config.model else (),
     )
+
+
+def _beside(run: str) -> tuple[str, Metrics]:
+    from seq2seq_core import storage
+    from seq2seq_core.report.metrics import load_metrics
+
+    return storage.name_of(run), load_metrics(storage.join(run, "metrics.jsonl"))
+
+
+def _progress(run: str, dataset: Dataset | None, rows: int) -> tuple[ProgressRow, ...]:
+    from seq2seq_core.report.progress_rows import read_progress
+
+    references = dataset.texts("valid", "target") if dataset and "valid" in dataset.manifest.splits else []
+    return read_progress(run, references[:rows], rows)
 
 
 def _attention(model: str, rows: tuple[Example, ...]) -> AttentionMap | None:

@@ -57,6 +57,17 @@ COMMANDS = {
             notes=f"{_FOLLOW.format('translate')}\n{_ENGINE}",
         ),
         Command(
+            name="summarize",
+            summary="Sum texts up in bulk, resumably, those that the model cannot read whole by parts.",
+            main="pipelines.commands.summarize:main",
+            config="pipelines.commands.summarize:SummarizeConfig",
+            usage="seq2seq summarize --model FOLDER --input FILES --output FOLDER [-- BEAM OPTIONS]",
+            takes_engine_options=True,
+            carries_on=True,
+            is_watched=True,
+            notes=f"Its keys are those of translate.\n{_ENGINE}",
+        ),
+        Command(
             name="transcribe",
             summary="Transcribe recordings in bulk, resumably: texts, subtitles, words with times.",
             main="pipelines.commands.transcribe:main",
@@ -73,6 +84,13 @@ COMMANDS = {
             notes=f"{_FOLLOW.format('transcribe')}\n{_ENGINE}",
         ),
         Command(
+            name="average",
+            summary="Average checkpoints of a run to a model, without training.",
+            main="pipelines.commands.average:main",
+            config="seq2seq_core.training.averaged_model:AverageRunConfig",
+            usage="seq2seq average --run FOLDER --output FOLDER [--count 5] [--of best]",
+        ),
+        Command(
             name="export",
             summary="Write a model in the form of another engine: smaller, and free of torch.",
             main="pipelines.commands.export:main",
@@ -81,10 +99,10 @@ COMMANDS = {
         ),
         Command(
             name="score",
-            summary="BLEU and chrF, or WER and CER (--task asr), with signatures; what a model thinks of pairs.",
+            summary="BLEU and chrF; WER and CER (--task asr); ROUGE (--task summarization); a model's scores.",
             main="pipelines.commands.score:main",
             config="pipelines.commands.score:ScoreConfig",
-            usage="seq2seq score [--task asr] --hypotheses FILES --references FILES",
+            usage="seq2seq score [--task asr|summarization] --hypotheses FILES --references FILES",
             notes="With --minimum.bleu 30 or --maximum.wer 10 the exit code is 4 where the score misses it.\n"
             "With --model FOLDER --source FILE --target FILE --output FILE.jsonl each pair gets its cross-entropy.",
         ),

@@ -145,10 +145,10 @@ class TranslateResult:
     looping: int
     flagged: int = 0
 
-    def summary(self) -> str:
-        """The last line a user reads."""
+    def summary(self, did: str = "translated") -> str:
+        """The last line a user reads; `did` is what was done."""
         text = (
-            f"{self.records_out:,} records of {self.units:,} units translated to {self.output} "
+            f"{self.records_out:,} records of {self.units:,} units {did} to {self.output} "
             f"({self.skipped_units:,} units were finished before)"
         )
         doubts = doubts_of("outputs", self.cut, self.looping)
@@ -160,11 +160,13 @@ def main(call: Call) -> int:
     """Documents, or the lines of standard input, through a model."""
     if call.words:
         return _filter_lines(call)
-    config = call.load(TranslateConfig)
-    if here.is_described("pipelines.graphs.translate", lambda: make_job(config), call.beam_options()):
-        return 0
-    result = run(config, call.beam_options())
-    say(result.summary())
+    return start(call.load(TranslateConfig), call.beam_options())
+
+
+def start(config: TranslateConfig, beam_arguments: Sequence[str], did: str = "translated") -> int:
+    """Run it and say what was done, or describe it where Beam's options ask for that; the exit code."""
+    if not here.is_described("pipelines.graphs.translate", lambda: make_job(config), beam_arguments):
+        say(run(config, beam_arguments).summary(did))
     return 0
 
 
@@ -287,7 +289,7 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
     bare = next((file for file in files if not (output or format_of(file)).has_fields), None)
     if bare is not None and config.include:
         raise ConfigError(
-            f"a {(output or format_of(bare)).called} file has no place for more fields",
+            f"this format has no place for more fields: {(output or format_of(bare)).called}",
             where=bare.where,
             found=f"include = {', '.join(config.include)}",
             advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",

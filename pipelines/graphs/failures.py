@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+from collections.abc import Callable
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult, PipelineState
@@ -25,8 +26,12 @@ _ESCAPED = re.compile(r"Traceback \(most recent call last\):\\+n")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)")
 
 
-def run(pipeline: beam.Pipeline) -> PipelineResult:
+def run(pipeline: beam.Pipeline, wait: Callable[[PipelineResult], bool] | None = None) -> PipelineResult:
     """Run a pipeline to its end.
+
+    Args:
+        pipeline: What to run.
+        wait: Waits for it, in the place of the runner's own way; whether it was cancelled as it should be.
 
     Raises:
         Seq2SeqError: The error of ours, of the system or of a library that ended it, or the job was cancelled. Mistakes
@@ -37,7 +42,10 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
     _first_failure.failed = False
     try:
         result = pipeline.run()
-        result.wait_until_finish()
+        if wait is None:
+            result.wait_until_finish()
+        elif wait(result):
+            return result
     except Exception as error:
         interrupt = _interrupt_behind(error)
         if interrupt is not None:

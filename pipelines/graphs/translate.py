@@ -1,17 +1,16 @@
 """The Beam graph of a translation: documents in, finished units and the manifest of their folder out.
 
 Workers hand each other descriptions (counted inputs, units, entries of finished ones); records are read, translated and
-committed within one step after the other of the same worker.
+committed within one step of the same worker.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 
 from pipelines.graphs import failures, options
 from pipelines.graphs.hints import model_hints
@@ -25,17 +24,14 @@ from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.formats.table import format_of
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
 from seq2seq_core.inference.closing import close_output
-from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit
+from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.folder import PIECE_FOLDER
 from seq2seq_core.inference.job import TranslationJob, check_failures
 from seq2seq_core.inference.manifest import Output, load_output
 from seq2seq_core.inference.opening import open_output
-from seq2seq_core.inference.translator_config import TranslatorConfig
-from seq2seq_core.inference.unit import DocumentUnit, UnitTranslation
+from seq2seq_core.inference.unit import DocumentUnit
 from seq2seq_core.inference.watch import UnitWatch, forget_units
 from seq2seq_core.inference.work import Hand, work
-
-_COUNTERS = "translate"
 
 
 @dataclass(frozen=True)
@@ -61,8 +57,8 @@ def build(root: beam.Pipeline, job: TranslationJob, workers: Workers | None = No
     units = inputs | "Open output" >> OpenOutput(job)
     to_do, finished = units | "Skip finished" >> SkipFinished(job.output, without_failures=job.retries)
     laid_out = to_do | "Lay out" >> LayOut(storage.join(job.output, PIECE_FOLDER))
-    translated = laid_out | "Translate units" >> _translating(job, workers, root)
-    committed = translated | "Watch failures" >> WatchFailures(job, inputs)
+    done = laid_out | "Translate units" >> _translating(job, workers, root)
+    committed = done | "Watch failures" >> WatchFailures(job, inputs)
     entries = (finished, committed) | "All entries" >> beam.Flatten()
     output = entries | "Close output" >> CloseOutput(job, inputs)
     return Translation(inputs, finished, committed, output)
@@ -70,13 +66,12 @@ def build(root: beam.Pipeline, job: TranslationJob, workers: Workers | None = No
 
 def _translating(job: TranslationJob, workers: Workers | None, root: beam.Pipeline) -> beam.PTransform:
     """PCollection[DocumentUnit] -> PCollection[UnitEntry]."""
-    digest = job.provenance.model.digest
+    hand = Hand(job.translator, job.provenance.model.digest, job.output, job.fields, job.on_error, job.retried)
     if workers is not None:
-        hand = Hand(job.translator, digest, job.output, job.fields, job.on_error, job.retried)
         return ForEach(work, hand, kind=UnitEntry, workers=workers)
     engine = engine_for(job.translator.engine, root.options)
-    hints = model_hints(root.options)
-    return TranslateAndCommit(job, job.translator.model_copy(update={"engine": engine}), hints)
+    shared = dataclasses.replace(hand, config=job.translator.model_copy(update={"engine": engine}))
+    return TranslateUnits(shared).with_resource_hints(**model_hints(root.options))
 
 
 def run(job: TranslationJob, workers: Workers | None = None, beam_arguments: Sequence[str] = ()) -> tuple[Output, int]:
@@ -170,39 +165,6 @@ def _lay_out(keyed: tuple[str, Iterable[DocumentUnit]], folder: str) -> Iterator
     file = units[0].file
     parts = format_of(file).lay_out(file, [unit.part for unit in units], folder)
     return (dataclasses.replace(unit, part=part) for unit, part in zip(units, parts, strict=True))
-
-
-class TranslateAndCommit(beam.PTransform):  # type: ignore[misc]
-    """PCollection[DocumentUnit] -> PCollection[UnitEntry], by the workers of the engine."""
-
-    def __init__(self, job: TranslationJob, translator: TranslatorConfig, hints: Mapping[str, str]) -> None:
-        super().__init__()
-        self._job, self._translator, self._hints = job, translator, hints
-
-    def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[UnitEntry]:
-        job = self._job
-        translate = TranslateUnits(self._translator, job.provenance.model.digest, job.fields, job.retried)
-        translated = units | "Translate" >> translate.with_resource_hints(**self._hints)
-        return translated | "Commit" >> CommitUnits(job.output, job.fields, job.on_error)
-
-
-class CommitUnits(beam.PTransform):  # type: ignore[misc]
-    """PCollection[UnitTranslation] -> PCollection[UnitEntry]: an output stands on storage when its entry goes on."""
-
-    def __init__(self, root: str, fields: Fields, on_error: OnError) -> None:
-        super().__init__()
-        self._root = root
-        self._fields = fields
-        self._on_error = on_error
-
-    def expand(self, translated: beam.PCollection[UnitTranslation]) -> beam.PCollection[UnitEntry]:
-        return translated | "Commit" >> beam.Map(self._commit).with_output_types(UnitEntry)
-
-    def _commit(self, translated: UnitTranslation) -> UnitEntry:
-        entry = commit_unit(translated, self._root, self._fields, self._on_error)
-        Metrics.counter(_COUNTERS, "records").inc(entry.records)
-        Metrics.counter(_COUNTERS, "records_failed").inc(entry.failed)
-        return entry
 
 
 class WatchFailures(beam.PTransform):  # type: ignore[misc]

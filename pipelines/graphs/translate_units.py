@@ -1,4 +1,8 @@
-"""Units in, translated units out: each is read as a whole and goes through the model as one element."""
+"""Units in, entries of committed ones out: each is read, goes through the model and is written in one step.
+
+What a unit holds never goes from one step to the next, which would write it down in between: documents are as large as
+their files, and hold parsers.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +11,45 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.inference.commit import UnitEntry
 from seq2seq_core.inference.translator import Translator
-from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
-from seq2seq_core.inference.unit import DocumentUnit, UnitContent, UnitTranslation, read_unit, translate_unit
+from seq2seq_core.inference.translator_config import load_translator
+from seq2seq_core.inference.unit import DocumentUnit
+from seq2seq_core.inference.work import Hand, work_with
+
+_COUNTERS = "translate"
 
 
 class TranslateUnits(beam.PTransform):  # type: ignore[misc]
-    """PCollection[DocumentUnit] -> PCollection[UnitTranslation], through Beam's RunInference."""
+    """PCollection[DocumentUnit] -> PCollection[UnitEntry], through Beam's RunInference.
 
-    def __init__(self, config: TranslatorConfig, digest: str, fields: Fields, retried: str | None = None) -> None:
-        """`retried` is that of `read_unit`."""
+    An output stands on storage when its entry goes on.
+    """
+
+    def __init__(self, hand: Hand) -> None:
         super().__init__()
-        self._handler = UnitHandler(config, digest)
-        self._fields, self._retried = fields, retried
+        self._handler = UnitHandler(hand)
 
-    def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[UnitTranslation]:
-        return (
-            units
-            | "Read" >> beam.Map(read_unit, self._fields, self._retried).with_output_types(UnitContent)
-            | "Translate" >> RunInference(self._handler.with_no_batching())
-        )
+    def expand(self, units: beam.PCollection[DocumentUnit]) -> beam.PCollection[UnitEntry]:
+        done = units | "Translate" >> RunInference(self._handler)
+        return done | "Count" >> beam.Map(_counted).with_output_types(UnitEntry)
+
+
+def _counted(entry: UnitEntry) -> UnitEntry:
+    Metrics.counter(_COUNTERS, "records").inc(entry.records)
+    Metrics.counter(_COUNTERS, "records_failed").inc(entry.failed)
+    return entry
 
 
 class SharedTranslator:
     """The one translator of a process. It is loaded when it is first needed: a run that finds all done needs none."""
 
-    def __init__(self, config: TranslatorConfig, digest: str) -> None:
-        self._config = config
-        self._digest = digest
+    def __init__(self, hand: Hand) -> None:
+        self._hand = hand
         self._loaded: Translator | None = None
         self._loading = threading.Lock()
 
@@ -46,34 +57,36 @@ class SharedTranslator:
         """See `Translator.translate`."""
         with self._loading:
             if self._loaded is None:
-                self._loaded = load_translator(self._config, self._digest)
+                self._loaded = load_translator(self._hand.config, self._hand.digest)
         return self._loaded.translate(texts, is_prose=is_prose)
 
 
-class UnitHandler(ModelHandler[UnitContent, UnitTranslation, SharedTranslator]):  # type: ignore[misc]
-    """A model handler whose example is a whole unit.
+class UnitHandler(ModelHandler[DocumentUnit, UnitEntry, SharedTranslator]):  # type: ignore[misc]
+    """A model handler whose batch is one unit.
 
-    Beam's own batching counts elements; here the engine makes its batches, by padded tokens, out of all segments of
-    a unit.
+    Beam would count units; here the engine makes its batches, by padded tokens, out of all segments of a unit.
     """
 
-    def __init__(self, config: TranslatorConfig, digest: str) -> None:
+    def __init__(self, hand: Hand) -> None:
         super().__init__()
-        self._config = config
-        self._digest = digest
+        self._hand = hand
 
     def load_model(self) -> SharedTranslator:
-        return SharedTranslator(self._config, self._digest)
+        return SharedTranslator(self._hand)
+
+    def batch_elements_kwargs(self) -> dict[str, Any]:
+        """See `ModelHandler`."""
+        return {"min_batch_size": 1, "max_batch_size": 1}
 
     def run_inference(
-        self, batch: UnitContent, model: SharedTranslator, inference_args: dict[str, Any] | None = None
-    ) -> Iterable[UnitTranslation]:
+        self, batch: Sequence[DocumentUnit], model: SharedTranslator, inference_args: dict[str, Any] | None = None
+    ) -> Iterable[UnitEntry]:
         del inference_args
-        return [translate_unit(batch, model)]
+        return [work_with(model, self._hand, unit) for unit in batch]
 
-    def get_num_bytes(self, batch: UnitContent) -> int:
-        """Characters of text; what Beam does otherwise is to pickle the whole unit."""
-        return sum(len(text) for text in batch.content.texts if text)
+    def get_num_bytes(self, batch: Sequence[DocumentUnit]) -> int:
+        """Bytes of their records in the files; what Beam does otherwise is to pickle them."""
+        return sum(unit.part.bytes for unit in batch)
 
     def get_metrics_namespace(self) -> str:
-        return "translate"
+        return _COUNTERS

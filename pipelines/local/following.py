@@ -61,6 +61,7 @@ def alone(ledger: Ledger, work: Work, *, is_read: bool = True) -> Iterator[None]
         claims.held(storage.join(folder, FOLLOW_FOLDER), uuid.uuid4().hex, work) as held,
         watching(FollowWatch(ledger, is_read=is_read), held.tell, is_shown=False),
     ):
+        ledger.announce(work)
         _log.info("%s: following; Ctrl-C ends it, and the same command goes on", storage.redact(folder))
         yield
 

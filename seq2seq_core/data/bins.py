@@ -7,6 +7,7 @@ The width of a row is the larger of its source and target length with EOS. `k` r
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,8 @@ import numpy.typing as npt
 
 from seq2seq_core.data.column_layout import Rows
 from seq2seq_core.dataset.reader import Lengths
+
+_MOST_UNEVEN = 1.1
 
 Keys = npt.NDArray[np.uint32] | npt.NDArray[np.uint64]
 
@@ -141,3 +144,16 @@ def micro_batches(rows: Rows, lengths: Lengths, max_tokens: int) -> list[Rows]:
     """
     edges = [0, *cut(widths_of(lengths), max_tokens).tolist()]
     return [rows[begin:end] for begin, end in itertools.pairwise(edges)]
+
+
+def are_even(pieces: Sequence[Rows], lengths: Lengths, world: int) -> bool:
+    """Whether each of several processes can take every world-th of these pieces, with about the same work for all.
+
+    `lengths` are those of the rows of all pieces, in order.
+    """
+    if len(pieces) % world:
+        return False
+    counts = np.array([len(piece) for piece in pieces])
+    costs = counts * widths_of(lengths)[np.cumsum(counts) - 1]
+    shares = costs.reshape(-1, world).sum(0)
+    return bool(shares.max() <= _MOST_UNEVEN * shares.mean())

@@ -17,7 +17,7 @@ from pydantic import Field
 from seq2seq_core import storage
 from seq2seq_core.config import Config
 from seq2seq_core.data.batch import Batch, collate
-from seq2seq_core.data.bins import by_length, micro_batches
+from seq2seq_core.data.bins import are_even, by_length, micro_batches
 from seq2seq_core.data.column_layout import Rows
 from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.noise import Noise
@@ -121,10 +121,10 @@ class Loader:
         self._rank = rank
         self._world = world
         self._pin = pin
-        # A rank's share of one bin: its rows are of one length, and a little slack keeps those of each bin together.
-        share = int(_SLACK * limits.bin_tokens / world)
         self._device_tokens = config.max_tokens_per_device // passes
-        self._micro_tokens = min(self._device_tokens, share)
+        # Rows of a bin are of one length, and a little slack keeps those of each bin together.
+        self._bin_tokens = min(self._device_tokens, int(_SLACK * limits.bin_tokens))
+        self._share_tokens = min(self._device_tokens, int(_SLACK * limits.bin_tokens / world))
         self._noise = noise
         self._waited = 0.0
 
@@ -232,8 +232,11 @@ class Loader:
 
     def _own(self, rows: Rows, lengths: Lengths) -> list[Rows]:
         """The micro-batches of this rank, of the rows of a global batch and their lengths."""
+        bins = micro_batches(rows, lengths, self._bin_tokens)
+        if self._world == 1 or are_even(bins, lengths, self._world):
+            return bins[self._rank :: self._world]  # one large piece is computed faster than a share of each of several
         source, target = (rank_rows(side, self._rank, self._world) for side in lengths)
-        return micro_batches(rank_rows(rows, self._rank, self._world), Lengths(source, target), self._micro_tokens)
+        return micro_batches(rank_rows(rows, self._rank, self._world), Lengths(source, target), self._share_tokens)
 
 
 def evaluation_batches(

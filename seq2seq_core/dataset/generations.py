@@ -12,12 +12,13 @@ adds one record to it; what it says of each is bounded as long as generations ar
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import (
     MANIFEST_NAME,
     Manifest,
+    ShardEntry,
     SplitEntry,
     load_manifest,
     manifest_text,
@@ -143,6 +144,8 @@ def publish_newest(root: str, manifest: Manifest) -> Manifest:
 def joined(before: Manifest, own: Manifest) -> Manifest:
     """What two manifests say together; `own` is that of the generations that follow those of the other."""
     splits = dict(before.splits)
+    if own.rewritten and "train" in splits:
+        splits["train"] = _rewritten(splits["train"], own.rewritten)
     for split, entry in own.splits.items():
         splits[split] = _joined_split(splits[split], entry) if split in splits else entry
     origins = [sorted({*a.origins, *b.origins}) for a, b in zip(before.corpora, own.corpora, strict=True)]
@@ -159,8 +162,21 @@ def joined(before: Manifest, own: Manifest) -> Manifest:
             "inputs": (*before.inputs, *own.inputs),
             "generations": (*before.generations, *own.generations),
             "dealt": before.dealt,
+            "rewritten": _still_rewritten(before, own),
         }
     )
+
+
+def _rewritten(split: SplitEntry, instead: Mapping[str, ShardEntry]) -> SplitEntry:
+    return split.model_copy(update={"shards": tuple(instead.get(shard.path, shard) for shard in split.shards)})
+
+
+def _still_rewritten(before: Manifest, own: Manifest) -> dict[str, ShardEntry]:
+    """What two records together put in the place of shards that are in neither."""
+    inner = {shard.path for split in before.splits.values() for shard in split.shards}
+    found = {path: own.rewritten.get(shard.path, shard) for path, shard in before.rewritten.items()}
+    inner |= {shard.path for shard in before.rewritten.values()}
+    return found | {path: shard for path, shard in own.rewritten.items() if path not in inner}
 
 
 def _joined_split(before: SplitEntry, own: SplitEntry) -> SplitEntry:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import pydantic
 import pydantic_core
 
 from seq2seq_core import storage
+from seq2seq_core.dataset.ledger import Ledger
 from seq2seq_core.dataset.schema import FORMAT_VERSION, Split
 from seq2seq_core.dataset.sides import Sides, sides_of
 from seq2seq_core.errors import DatasetError, unreadable_record
@@ -23,9 +23,12 @@ REPORT_NAME = "report.html"
 """A page about the dataset for people; it is no part of it: written after the manifest, or not at all."""
 KNOWN_FOLDER = "known"
 """Digests by which later generations find rows, inputs and near-duplicates of earlier ones."""
+LOOKS_FOLDER = "looks"
+"""How inputs looked when they were read; a dataset is whole without it."""
 
-KnownKind = Literal["rows", "bands", "kept"]
-"""What is known of earlier generations: ids of rows; hashes of what they are near to; what stays in whose place."""
+KnownKind = Literal["rows", "bands", "kept", "gone"]
+"""What is known of earlier generations: ids of rows; hashes of what they are near to; what stays in whose place; ids of
+rows that were taken out again."""
 
 
 class _Entry(pydantic.BaseModel):
@@ -41,7 +44,7 @@ class InputEntry(_Entry):
 
 
 class SourceEntry(_Entry):
-    """What a run read as one: a file, or one of each side.
+    """What a run read as one: a file, or one of each side; what earlier versions say beyond that is passed over.
 
     Attributes:
         corpus: The name of its corpus.
@@ -49,19 +52,15 @@ class SourceEntry(_Entry):
         origin: What its rows have in the column `origin`.
         key: Names its content and how it is read, whatever it is called.
         files: Its files.
-        look: Names how they looked when they were read (see `planning.looks`); "" where that tells nothing.
     """
+
+    model_config = pydantic.ConfigDict(extra="ignore")
 
     corpus: str
     role: str
     origin: str
     key: str
     files: tuple[InputEntry, ...]
-    look: str = ""
-
-    @pydantic.model_serializer(mode="wrap")
-    def _without_no_look(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in dump(self).items() if name != "look" or value}
 
 
 class TokenizerEntry(_Entry):
@@ -124,59 +123,6 @@ class CorpusEntry(_Entry):
     origins: tuple[str, ...]
 
 
-class Ledger(_Entry):
-    """Where every row went: `read = sum(kept) + duplicates + sum(rejected)`.
-
-    `copies` are rows of the training split that nobody read: other forms of rows that were kept (speech at other
-    speeds), by what sort of copy they are. They stand in shards beside those. `rejected_seconds` is how long the rows
-    are together that were rejected by a rule, where that was measured before.
-    """
-
-    read: int
-    kept: dict[Split, int]
-    duplicates: int
-    rejected: dict[str, int]
-    copies: dict[str, int] = {}
-    rejected_seconds: dict[str, float] = {}
-
-    @pydantic.model_serializer(mode="wrap")
-    def _without_nothing(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Where there are no copies nor seconds nothing is said of them, as before there were any."""
-        unsaid = ("copies", "rejected_seconds")
-        return {name: value for name, value in dump(self).items() if name not in unsaid or value}
-
-    def rows(self, split: Split) -> int:
-        """How many rows of a split shards hold."""
-        return self.kept.get(split, 0) + (sum(self.copies.values()) if split == "train" else 0)
-
-    @property
-    def balance(self) -> int:
-        """Rows not accounted for; 0 in every published dataset."""
-        return self.read - sum(self.kept.values()) - self.duplicates - sum(self.rejected.values())
-
-    def __add__(self, other: Ledger) -> Ledger:
-        """The ledger of both together."""
-        kept, rejected, copies = Counter(self.kept), Counter(self.rejected), Counter(self.copies)
-        kept.update(other.kept)
-        rejected.update(other.rejected)
-        copies.update(other.copies)
-        seconds = added(self.rejected_seconds, other.rejected_seconds)
-        return Ledger(
-            read=self.read + other.read,
-            kept=dict(kept),
-            duplicates=self.duplicates + other.duplicates,
-            rejected=dict(sorted(rejected.items())),
-            copies=dict(sorted(copies.items())),
-            rejected_seconds=seconds,
-        )
-
-
-def added(*parts: Mapping[str, float]) -> dict[str, float]:
-    """Seconds by name of all parts together, to the millisecond."""
-    names = sorted({name for part in parts for name in part})
-    return {name: round(sum(part.get(name, 0.0) for part in parts), 3) for name in names}
-
-
 class RunEntry(_Entry):
     """Sorted entries of fixed width in some files, each of an equal range of keys (see `preparation.known.runs`).
 
@@ -214,7 +160,7 @@ class FoldedInputs(_Entry):
         sources: Their number.
         bytes: Its size.
         digest: xxh3-128 of it.
-        names: What the sources are known by: keys, origins and looks.
+        names: What the sources are known by: keys and origins.
     """
 
     path: str
@@ -231,6 +177,9 @@ class FoldedInputs(_Entry):
 class GenerationEntry(_Entry):
     """What one run added to a dataset, or several that are folded into one entry.
 
+    How its inputs looked when they were read stands beside it, in a file of its own (`looks_path`): it differs from
+    run to run, and no result does. What earlier versions say of that here is passed over.
+
     Attributes:
         index: Its number; of several, that of the last.
         first: The first of several.
@@ -238,9 +187,11 @@ class GenerationEntry(_Entry):
         ledger: Where every row went.
         inputs: What it read; nothing where that stands in a file.
         folded: What several have read together.
-        looks: How sources that were seen before look now.
+        replaced: What earlier generations have read whose rows it has taken out, by their `origin`.
         digest: Names the data of the dataset with all generations up to this one; "" where that follows from shards.
     """
+
+    model_config = pydantic.ConfigDict(extra="ignore")
 
     index: int
     first: int | None = None
@@ -248,18 +199,23 @@ class GenerationEntry(_Entry):
     ledger: Ledger
     inputs: tuple[SourceEntry, ...]
     folded: FoldedInputs | None = None
-    looks: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
     digest: str = ""
 
     @pydantic.model_serializer(mode="wrap")
     def _without_nothing(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        unsaid = ("first", "folded", "looks", "digest")
+        unsaid = ("first", "folded", "replaced", "digest")
         return {name: value for name, value in dump(self).items() if name not in unsaid or value not in (None, (), "")}
 
     @property
     def span(self) -> tuple[int, int]:
         """The first and the last generation it stands for."""
         return self.index if self.first is None else self.first, self.index
+
+    @property
+    def looks_path(self) -> str:
+        """Where it may stand how its inputs looked, below the dataset folder."""
+        return looks_path(self.span, self.fingerprint)
 
     @property
     def sources(self) -> int:
@@ -279,6 +235,8 @@ class Manifest(_Entry):
             the ledger is the sum. Inputs of generations that are folded into one stand in files of their own.
         dealt: Into how many training shards the first generation was dealt: a part of the recipe's name.
         known: By what later generations find out what stands here already.
+        rewritten: Of a record alone: shards that stand in the place of training shards of earlier generations, by the
+            paths of those. They have fewer rows.
     """
 
     format_version: int = FORMAT_VERSION
@@ -296,8 +254,13 @@ class Manifest(_Entry):
     generations: tuple[GenerationEntry, ...] = ()
     dealt: int = 0
     known: dict[KnownKind, tuple[RunEntry, ...]] = {}
+    rewritten: dict[str, ShardEntry] = {}
     configuration: dict[str, Any]
     software: dict[str, str]
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_nothing(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "rewritten" or value}
 
     @property
     def tokenizers(self) -> dict[Side, TokenizerEntry]:
@@ -318,12 +281,14 @@ class Manifest(_Entry):
         return sides_of(self.modalities, vocabularies)
 
     def files(self) -> Iterator[str]:
-        """All files that it names, relative to the dataset folder."""
+        """All files that it names, relative to the dataset folder; those of looks need not be there."""
         yield from (entry.path for entry in self.tokenizers.values())
         yield from (shard.path for entry in self.splits.values() for shard in entry.shards)
+        yield from (shard.path for shard in self.rewritten.values())
         yield from (entry.path for entry in self.rejected)
         yield from (path for runs in self.known.values() for run in runs for path in run.paths)
         yield from (path for entry in self.generations if entry.folded for path in entry.folded.paths)
+        yield from (entry.looks_path for entry in self.generations)
 
     @property
     def spans(self) -> list[tuple[int, int]]:
@@ -393,6 +358,13 @@ def manifest_text(manifest: Manifest) -> str:
     """What stands in the file of a manifest."""
     ordered = json.loads(json.dumps(manifest.model_dump(mode="json"), sort_keys=True))
     return pydantic_core.to_json(ordered, indent=1).decode() + "\n"  # many times as fast as json with an indent
+
+
+def looks_path(span: tuple[int, int], fingerprint: str) -> str:
+    """Where it stands how the inputs of generations looked, below the dataset folder."""
+    first, last = span
+    name = f"{last:05d}" if first == last else f"{first:05d}-{last:05d}"
+    return storage.join(LOOKS_FOLDER, f"{name}-{fingerprint[:8]}.digests")
 
 
 def generation_folder(index: int, fingerprint: str) -> str:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import (
+    GenerationEntry,
     Manifest,
     RejectedEntry,
     ShardEntry,
@@ -176,14 +177,28 @@ class Dataset:
         Raises:
             DatasetError: A file is missing or damaged.
         """
-        for folded in (entry.folded for entry in self.manifest.generations if entry.folded is not None):
-            url = storage.join(self.root, folded.path)
-            data = b"".join(_blocks(_opened(url), storage.redact(url)))
-            found = storage.digest_bytes(data)
-            if found != folded.digest:
-                where = storage.redact(url)
-                raise DatasetError("a damaged list of inputs", where=where, found=found, expected=folded.digest)
-            yield from map(SourceEntry.model_validate_json, data.splitlines())
+        for entry in self.manifest.generations:
+            yield from self.inputs_of(entry)
+
+    def inputs_of(self, entry: GenerationEntry) -> Iterator[SourceEntry]:
+        """The same of one of its entries."""
+        if entry.folded is None:
+            return
+        url = storage.join(self.root, entry.folded.path)
+        data = b"".join(_blocks(_opened(url), storage.redact(url)))
+        found = storage.digest_bytes(data)
+        if found != entry.folded.digest:
+            where = storage.redact(url)
+            raise DatasetError("a damaged list of inputs", where=where, found=found, expected=entry.folded.digest)
+        yield from map(SourceEntry.model_validate_json, data.splitlines())
+
+    def standing_inputs(self) -> Iterator[tuple[GenerationEntry, SourceEntry]]:
+        """What all generations have read whose rows were not taken out again, each with the entry it came with."""
+        replaced = {origin for entry in self.manifest.generations for origin in entry.replaced}
+        for entry in self.manifest.generations:
+            for source in (*entry.inputs, *self.inputs_of(entry)):
+                if source.origin not in replaced:
+                    yield entry, source
 
     def texts(self, split: Split, side: Side) -> list[str]:
         """The normalised texts of one side of a split in order.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +16,12 @@ import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
+from seq2seq_core.dataset.ledger import Ledger
 from seq2seq_core.dataset.manifest import (
     MANIFEST_NAME,
     REPORT_NAME,
     FoldedInputs,
     GenerationEntry,
-    Ledger,
     Manifest,
     RunEntry,
     ShardEntry,
@@ -100,6 +100,7 @@ def verify(root: str) -> Verification:
     sizes += [*(shard.bytes for shard in shards), *(entry.bytes for entry in manifest.rejected)]
     others = [*committed, *(path for run in known for path in run.paths)]
     others += [path for entry in folded for path in entry.paths]
+    waiting += [entry.looks_path for entry in manifest.generations]
     return Verification(
         files=len(listed) + len(others) + 1,
         bytes=sum(sizes),
@@ -218,7 +219,10 @@ def _check_ledgers(dataset: Dataset) -> None:
     manifest = dataset.manifest
     shards = {name: manifest.splits[name].shards if name in manifest.splits else () for name in SPLITS}
     _expect_kept(dataset, "", {name: sum(s.rows for s in shards[name]) for name in SPLITS}, manifest.ledger)
+    replaced = [entry.index for entry in manifest.generations if entry.replaced]
     for entry in manifest.generations:
+        if replaced and entry.index <= replaced[-1]:  # rows of it were taken out since, or it did that itself
+            continue
         rows = {name: sum(s.rows for s in shards[name] if s.generation == entry.index) for name in SPLITS}
         _expect_kept(dataset, _of(entry), rows, entry.ledger)
     if manifest.generations:
@@ -243,22 +247,34 @@ def _check_journal(dataset: Dataset) -> tuple[list[str], list[str]]:
     """
     whole, spans = dataset.manifest, generations.journal(dataset.root)
     standing = [span for span in whole.spans if span in spans]
+    records = {span: generations.read_record(dataset.root, span) for span in standing}
+    instead = {path: shard for record in records.values() for path, shard in record.rewritten.items()}
     for span, entry in zip(whole.spans, whole.generations, strict=True):
         if span in standing:
-            _check_record(dataset, generations.read_record(dataset.root, span), entry)
-    waiting: list[str] = []
+            _check_record(dataset, records[span], entry, instead)
+    waiting = [path for record in records.values() for path in record.files()]
     for span in (span for span in spans if span not in standing):
         record = generations.read_record(dataset.root, span)
         waiting += [generations.record_path(span), *record.files()]
     return [generations.record_path(span) for span in standing], waiting
 
 
-def _check_record(dataset: Dataset, record: Manifest, entry: GenerationEntry) -> None:
+def _check_record(
+    dataset: Dataset, record: Manifest, entry: GenerationEntry, instead: Mapping[str, ShardEntry]
+) -> None:
     url, (first, last) = storage.join(dataset.root, generations.record_path(entry.span)), entry.span
     _expect(url, "fingerprint", record.fingerprint, entry.fingerprint)
     for name, split in dataset.manifest.splits.items():
         expected = tuple(shard for shard in split.shards if first <= shard.generation <= last)
-        _expect(url, f"shards of split {name}", record.splits[name].shards if name in record.splits else (), expected)
+        shards = record.splits[name].shards if name in record.splits else ()
+        _expect(url, f"shards of split {name}", tuple(_newest(shard, instead) for shard in shards), expected)
+
+
+def _newest(shard: ShardEntry, instead: Mapping[str, ShardEntry]) -> ShardEntry:
+    """What stands in the place of a shard now, after rows were taken out of it, once or several times."""
+    while shard.path in instead:
+        shard = instead[shard.path]
+    return shard
 
 
 def _check_run(dataset: Dataset, run: RunEntry) -> int:

@@ -86,12 +86,15 @@ def length_histogram(lengths: npt.NDArray[np.integer], bins: int = HISTOGRAM_BIN
 
 
 def merge_histograms(histograms: Iterable[Sequence[int]]) -> tuple[int, ...]:
-    """The histogram of all rows together, from histograms of parts made with the same number of bins."""
+    """The histogram of all rows together, from histograms of parts made with the same number of bins.
+
+    Of rows that are taken out again the numbers are negative.
+    """
     parts = list(histograms)
     total = np.zeros(max(map(len, parts), default=0), np.int64)
     for part in parts:
         total[: len(part)] += np.asarray(part, np.int64)
-    return tuple(total.tolist())
+    return tuple(np.trim_zeros(total, "b").tolist())
 
 
 class _Digesting:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 Ids = npt.NDArray[np.int32]
 
+FEWEST_REPETITIONS = 4
 _LONGEST = 8  # N
-_FEWEST = np.array([6] + [4] * (_LONGEST - 1))
+_FEWEST = np.array([6] + [FEWEST_REPETITIONS] * (_LONGEST - 1))
 """Repetitions that make a loop: with these no sentence of 275,000 was called one."""
 _MORE_THAN_SOURCE = 2
 

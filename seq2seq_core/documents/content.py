@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from seq2seq_core.text.marks import filled
+
 EXCERPT_CHARACTERS = 200
 MAX_RECORD_BYTES = 1 << 26
 """A longer line is no record but a file without line ends: it fails alone, and is never held whole."""
@@ -57,6 +59,11 @@ class Content(Generic[Carrier]):
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def shown(self, record: int, text: str) -> str:
+        """A text of a record, or an answer to it, on one line, with the markup that its marks stand for."""
+        tags, _ = self.tags.get(record, ((), ""))
+        return filled(text, tags, " ")
 
 
 def decode_texts(raw: Sequence[bytes | None]) -> tuple[list[str | None], list[RecordFailure]]:

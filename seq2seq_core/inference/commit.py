@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 import pydantic
@@ -58,6 +58,7 @@ class UnitEntry(pydantic.BaseModel):
         failures: The ledger of the failed records, relative to the output folder; None without any.
         failures_digest: xxh3-128 of its bytes.
         flagged: Records that a rule finds doubtful; they stand in a file below `flagged/`.
+        flags_digest: xxh3-128 of its bytes.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -74,6 +75,7 @@ class UnitEntry(pydantic.BaseModel):
     looping: int = 0
     failures_digest: str | None = None
     flagged: int = 0
+    flags_digest: str | None = None
 
 
 def find_finished(root: str, unit: Committable, *, without_failures: bool = False) -> UnitEntry | None:
@@ -124,7 +126,7 @@ def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error
     outputs = [prediction for prediction in translated.predictions if prediction is not None]
     if translated.failures:
         keep(root, unit.path, unit.fingerprint, translated.predictions)
-    flagged = _publish_flags(root, translated)
+    flags = _flag_rows(translated)
     entry = commit(
         root,
         unit,
@@ -132,7 +134,7 @@ def commit_unit(translated: UnitTranslation, root: str, fields: Fields, on_error
         translated.failures,
         cut=sum(output.cut for output in outputs),
         looping=sum(output.looping for output in outputs),
-        flagged=flagged,
+        flags=flags,
     )
     if not translated.failures:
         forget(root, unit.path)
@@ -147,11 +149,11 @@ def commit(
     *,
     cut: int = 0,
     looping: int = 0,
-    flagged: int = 0,
+    flags: Sequence[dict[str, Any]] = (),
 ) -> UnitEntry:
     """Publish a unit. Killed at any moment, it is finished or to be done again; done twice, it is the same."""
     marker = storage.join(root, marker_path(unit.path))
-    ledger, lines = storage.join(root, failures_path(unit.path)), ledger_lines(unit, failures)
+    lines, doubts = ledger_lines(unit, failures), _lines(flags)
     entry = UnitEntry(
         path=unit.path,
         fingerprint=unit.fingerprint,
@@ -163,36 +165,38 @@ def commit(
         failures=failures_path(unit.path) if failures else None,
         cut=cut,
         looping=looping,
-        flagged=flagged,
+        flagged=len(flags),
         failures_digest=storage.digest_bytes(lines) if failures else None,
+        flags_digest=storage.digest_bytes(doubts) if flags else None,
     )
     earlier = read_marker(marker)
     # An earlier marker must not stand beside an output it does not describe.
     if earlier is not None and earlier != entry:
         storage.remove(marker)
     storage.publish_bytes(storage.join(root, unit.path), data)
-    if failures:
-        storage.publish_bytes(ledger, lines)
-    elif storage.exists(ledger):
-        storage.remove(ledger)
+    _publish_or_remove(storage.join(root, failures_path(unit.path)), lines)
+    _publish_or_remove(storage.join(root, flags_path(unit.path)), doubts)
     storage.publish_text(marker, entry.model_dump_json(indent=1) + "\n")
     return entry
 
 
-def _publish_flags(root: str, translated: UnitTranslation) -> int:
-    """Write down which records are doubtful, and why; their number."""
-    rows = []
-    for record, (text, found) in enumerate(zip(translated.content.texts, translated.predictions, strict=True)):
-        if found is not None and found.flags:
-            place = RecordFailure(record, ", ".join(found.flags), excerpt(text or ""))
-            told = {"output": excerpt(found.text), "score": found.score, "second": found.second}
-            rows.append(translated.unit.ledger_row(place) | told)
-    url = storage.join(root, flags_path(translated.unit.path))
-    if rows:
-        storage.publish_bytes(url, b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows))
+def _publish_or_remove(url: str, lines: bytes) -> None:
+    if lines:
+        storage.publish_bytes(url, lines)
     elif storage.exists(url):
         storage.remove(url)
-    return len(rows)
+
+
+def _flag_rows(translated: UnitTranslation) -> list[dict[str, Any]]:
+    """Which records are doubtful, and why."""
+    rows, content = [], translated.content
+    for record, (text, found) in enumerate(zip(content.texts, translated.predictions, strict=True)):
+        if found is not None and found.flags:
+            shown = [excerpt(content.shown(record, one)) for one in (text or "", found.text)]
+            place = RecordFailure(record, ", ".join(found.flags), shown[0])
+            told = {"output": shown[1], "score": found.score, "second": found.second}
+            rows.append(translated.unit.ledger_row(place) | told)
+    return rows
 
 
 def read_marker(url: str) -> UnitEntry | None:
@@ -206,5 +210,9 @@ def read_marker(url: str) -> UnitEntry | None:
 
 def ledger_lines(unit: Committable, failures: Sequence[RecordFailure]) -> bytes:
     """A JSON object a failed record, on a line of its own."""
-    rows = (json.dumps(unit.ledger_row(failure), ensure_ascii=False) for failure in failures)
-    return b"".join(row.encode("utf-8") + b"\n" for row in rows)
+    return _lines(map(unit.ledger_row, failures))
+
+
+def _lines(rows: Iterable[dict[str, Any]]) -> bytes:
+    """A JSON object a line."""
+    return b"".join(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n" for row in rows)

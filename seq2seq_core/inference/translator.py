@@ -15,6 +15,7 @@ from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.loops import find_loops
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.engines.interface import Engine, PieceTokenizer, TokenIds
+from seq2seq_core.inference.combining import combined
 from seq2seq_core.inference.isolation import isolated
 from seq2seq_core.inference.memory.given import Gives
 from seq2seq_core.inference.memory.memory import Memory, Outcome
@@ -137,6 +138,8 @@ class Translator:
             elif text:
                 predictions[i] = Prediction(text)
         found = self._translate(list(usable.values()), is_prose=is_prose)
+        if self._segmentation.parts == "combine":
+            found = combined(found, lambda outputs: self._translate(outputs, is_prose=is_prose))
         if self.aids.measures:
             found = measured(list(usable.values()), found)
         for i, prediction in zip(usable, found, strict=True):
@@ -148,9 +151,11 @@ class Translator:
         encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
         return self._answers(segments, encoded)
 
-    def _translate(self, texts: list[str], *, is_prose: bool) -> list[Prediction]:
+    def _translate(self, texts: Sequence[str], *, is_prose: bool) -> list[Prediction]:
         encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
         records = segment(texts, self._segmentation.fitting(is_prose=is_prose), encoded.lengths)
+        if self._segmentation.parts == "first":
+            records = [record.beginning for record in records]
         records = whole = [without_edges(record) for record in records]
         answers = self._answers(_segments(records), encoded)
         lost = {text for text, answer in answers.items() if answer.error == _LOST_MARKS}
@@ -221,7 +226,7 @@ class Translator:
         found = [answers[text] for text in record.segments]
         for number, (text, answer) in enumerate(zip(record.segments, found, strict=True), 1):
             if answer.error is not None:
-                where = f"segment {number} of {len(found)} ({text[:_SHOWN_CHARACTERS]!r})"
+                where = f"segment {number} of {len(found)} ({numbered(text)[:_SHOWN_CHARACTERS]!r})"
                 return Prediction(segments=len(found), error=f"{where}: {answer.error}")
         pairs = zip(record.segments, found, strict=True)
         sources = [text if answer.texts == (text,) else encoded.normalized(text) for text, answer in pairs]

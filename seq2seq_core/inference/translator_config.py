@@ -13,7 +13,7 @@ from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines import table as engines
 from seq2seq_core.engines.interface import Engine, Languages, LoadedEngine
-from seq2seq_core.engines.table import ENGINES, AnyEngine
+from seq2seq_core.engines.table import ENGINES, AnyEngine, for_another
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.inference.asking.choosing import AgreeingEngine
 from seq2seq_core.inference.asking.config import DemandsConfig
@@ -63,17 +63,22 @@ class TranslatorConfig(Config):
 
     @pydantic.model_validator(mode="after")
     def _can_choose_and_demand(self) -> Self:
-        if self.choose == "agreement" and self.search.n_best <= _FEWEST_TO_AGREE:
-            raise ValueError(f"choose is agreement, but search.n_best is {self.search.n_best}: set it to 3 or more")
-        if self.demands.glossary and (self.search.beam == 1 or self.search.sample):
-            raise ValueError(
-                "demands.glossary needs a beam search: set search.beam to 2 or more, search.sample to false"
-            )
+        searches = {"search": self.search}
+        if self.flag.second is not None:
+            searches["flag.second.search"] = self.flag.second.search
+        for name, search in searches.items():
+            if self.choose == "agreement" and search.n_best <= _FEWEST_TO_AGREE:
+                raise ValueError(f"choose is agreement, but {name}.n_best is {search.n_best}: set it to 3 or more")
+            if self.demands.glossary and (search.beam == 1 or search.sample):
+                raise ValueError(
+                    f"demands.glossary needs a beam search: set {name}.beam to 2 or more, {name}.sample to false"
+                )
         return self
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
-        options = self.model_dump(mode="json", include={"segmentation", "normalize", "target_language"})
+        options = self.model_dump(mode="json", include={"normalize", "target_language"})
+        options["segmentation"] = self.segmentation.identity()
         if self.source_language is not None:  # it came later: what was made before need not be made again
             options["source_language"] = self.source_language
         options |= self.asked()
@@ -133,7 +138,7 @@ def describe_model(config: TranslatorConfig) -> ModelEntry:
     try:
         found = config.engine.describe(config.model)
     except ModelError as error:
-        raise _other_engine(config, error) or error from None
+        raise for_another(config.engine, config.model, error, hears=False) from None
     return ModelEntry(url=storage.redact(config.model), digest=found.digest, lineage=found.lineage)
 
 
@@ -151,20 +156,6 @@ def given_by(config: TranslatorConfig) -> Place | None:
     text = read_config(config.model).source_text if config.memory.tmx and is_own(config.model) else SourceText()
     source = config.segmentation.language or _code(config.source_language) or text.source_language
     return place_of(config.memory, (source, _code(config.target_language) or text.target_language))
-
-
-def _other_engine(config: TranslatorConfig, error: ModelError) -> ModelError | None:
-    """What to tell where another engine would run the model."""
-    fitting = (name for name, kind in ENGINES.items() if not kind.hears and kind.is_for(config.model))
-    name = next(fitting, config.engine.kind)
-    if name == config.engine.kind:
-        return None
-    return ModelError(
-        "the model is for another engine",
-        where=storage.redact(config.model),
-        found=f"engine.kind {config.engine.kind}: {error.problem}",
-        advice=f"Say --engine.kind {name}.",
-    )
 
 
 def load_translator(config: TranslatorConfig, digest: str | None = None) -> Translator:

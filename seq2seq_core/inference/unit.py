@@ -113,14 +113,11 @@ class Translates(Protocol):
 
 @dataclass(frozen=True)
 class UnitContent:
-    """A unit that has been read, and what is known of its records; its length is the number of these."""
+    """A unit that has been read, and what is known of its records."""
 
     unit: DocumentUnit
     content: Content[Any]
     kept: Mapping[int, Prediction] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.content)
 
 
 @dataclass(frozen=True)
@@ -159,6 +156,6 @@ def translate_unit(loaded: UnitContent, translator: Translates) -> UnitTranslati
         if prediction.error is None:
             predictions[record] = prediction
         else:
-            failures.append(RecordFailure(record, prediction.error, excerpt(text)))
+            failures.append(RecordFailure(record, prediction.error, excerpt(content.shown(record, text))))
     failures.sort(key=lambda failure: failure.record)
     return UnitTranslation(loaded.unit, content, predictions, failures)

@@ -9,7 +9,7 @@ from seq2seq_core.documents.fields import Fields
 from seq2seq_core.inference.commit import OnError, UnitEntry, commit_unit
 from seq2seq_core.inference.translator import Translator
 from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
-from seq2seq_core.inference.unit import DocumentUnit, read_unit, translate_unit
+from seq2seq_core.inference.unit import DocumentUnit, Translates, read_unit, translate_unit
 
 
 @dataclass(frozen=True)
@@ -45,5 +45,10 @@ _LOADED = _Loaded()
 
 def work(hand: Hand, unit: DocumentUnit) -> UnitEntry:
     """Read, translate and commit a unit; see `unit.read_unit` and `commit.commit_unit` for the errors."""
-    translated = translate_unit(read_unit(unit, hand.fields, hand.retried), _LOADED.of(hand))
+    return work_with(_LOADED.of(hand), hand, unit)
+
+
+def work_with(translator: Translates, hand: Hand, unit: DocumentUnit) -> UnitEntry:
+    """The same by a translator that is loaded."""
+    translated = translate_unit(read_unit(unit, hand.fields, hand.retried), translator)
     return commit_unit(translated, hand.output, hand.fields, hand.on_error)

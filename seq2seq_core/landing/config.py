@@ -42,10 +42,10 @@ class LandingConfig(Config):
         ("*.tmp", "*.part", "*.partial", "*.filepart", "*.crdownload"),
         description="names that are never taken, as globs; hidden files (.name, _name) are not either",
     )
-    changed: Literal["take", "error"] = Field(
+    changed: Literal["take", "replace", "error"] = Field(
         "take",
-        description="a file of a name that was taken has other content: take it as new (rows that are new are added, "
-        "an answer is replaced), or end with an error",
+        description="a file of a name that was taken has other content. take: rows that are new are added, an answer "
+        "is replaced; replace: the rows of its old content are taken out as well; error: end",
     )
     look_seconds: float = Field(
         1.0, gt=0, le=86_400, description="pause between two looks at the zones; longer where a look takes long"

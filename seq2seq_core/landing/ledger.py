@@ -6,26 +6,28 @@ removed for. So the ledger has a bounded number of files, and is as large as wha
 from there it tells for some days.
 
 `open.json` is the batch at work. It is written before the work begins and removed after the ledger has the batch: who
-starts again after a SIGKILL does the same batch again. `lag.json` tells what waits.
+starts again after a SIGKILL does the same batch again. `lag.json` tells what waits, `ended` that the source of an
+unbounded job is at its end, `work.json` what is done with what lands.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pydantic
 
-from seq2seq_core import storage
+from seq2seq_core import kinds, storage
 from seq2seq_core.errors import DatasetError
-from seq2seq_core.kinds import FOLLOW_FOLDER
+from seq2seq_core.kinds import FOLLOW_FOLDER, FOLLOW_NAME, Work
 from seq2seq_core.landing.planner import BYTES_A_ROW
 from seq2seq_core.landing.terms import Batch, BatchRecord, FileRecord, Lag
 
 GONE_SECONDS = 30 * 86_400.0
 
-_STEPS, _OPEN, _LAG = "ledger", "open.json", "lag.json"
+_STEPS, _OPEN, _LAG, _END = "ledger", "open.json", "lag.json", "ended"
 _STEP = re.compile(r"(\d{8,})(\.base)?\.jsonl")
 _MOST_STEPS = 128
 _FEWEST_LINES = 4096
@@ -64,6 +66,11 @@ class Ledger:
     def bytes_a_row(self) -> float:
         """How large rows were up to now."""
         return self.sums.bytes / self.sums.rows if self.sums.rows else BYTES_A_ROW
+
+    def announce(self, work: Work) -> None:
+        """Say what is done with what lands: whoever comes when that has ended knows the folder by it."""
+        if kinds.follows(self.output) != work:
+            storage.publish_text(storage.join(self.folder, FOLLOW_NAME), json.dumps({"work": work}))
 
     def refresh(self) -> Ledger:
         """Read what has been written since.
@@ -183,6 +190,21 @@ def read_lag(folder: str) -> Lag | None:
         return None if data is None else Lag.model_validate_json(data)
     except pydantic.ValidationError:  # a loss of power has left half of it
         return None
+
+
+def tell_end(folder: str) -> None:
+    """Tell that the source of a job has ended, as nothing has been left to do for long."""
+    storage.publish_text(storage.join(folder, FOLLOW_FOLDER, _END), "")
+
+
+def has_ended(folder: str) -> bool:
+    """Whether the source of the job said so that makes an output."""
+    return storage.exists(storage.join(folder, FOLLOW_FOLDER, _END))
+
+
+def forget_end(folder: str) -> None:
+    """Nothing of the kind was said of the next job."""
+    storage.remove(storage.join(folder, FOLLOW_FOLDER, _END))
 
 
 def history(folder: str) -> Iterator[FileRecord]:

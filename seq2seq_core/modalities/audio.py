@@ -113,7 +113,7 @@ class Audio(Modality, FilterBankConfig):
 
     @property
     def _bank(self) -> FilterBankConfig:
-        return FilterBankConfig(**{name: getattr(self, name) for name in FilterBankConfig.model_fields})
+        return FilterBankConfig.model_construct(**{name: getattr(self, name) for name in FilterBankConfig.model_fields})
 
     @property
     def meaning(self) -> Mapping[str, object]:

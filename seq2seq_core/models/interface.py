@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from seq2seq_core.config import Config
+from seq2seq_core.config import Grown
 from seq2seq_core.modalities.base import EncoderInput
 from seq2seq_core.models.blueprint import Blueprint
+from seq2seq_core.models.layers.projections import Projection
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,20 @@ class Forward:
     """What teacher forcing gives: the decoder's logits, and the loss of a second head, where the model has one.
 
     Attributes:
-        logits_BTV: Logits (float) of the next token after each target position.
+        outputs_BTE: What `projection` makes logits of (float), or the logits themselves.
         auxiliary: A loss in nats, summed over the rows (float32 scalar), such as that of CTC; None: there is none.
             Exactly 0, with gradients of 0, where no row has a token to learn.
+        projection: None: the outputs are logits.
     """
 
-    logits_BTV: Tensor
+    outputs_BTE: Tensor
     auxiliary: Tensor | None = None
+    projection: Projection | None = None
+
+    @property
+    def logits_BTV(self) -> Tensor:  # noqa: N802 (a tensor, with the suffix of its shape)
+        """Logits (float) of the next token after each target position; made anew each time."""
+        return self.outputs_BTE if self.projection is None else self.projection.logits(self.outputs_BTE)
 
 
 class Seq2Seq(nn.Module, ABC):
@@ -127,7 +135,7 @@ class Seq2Seq(nn.Module, ABC):
         return None
 
 
-class ArchitectureConfig(Config):
+class ArchitectureConfig(Grown):
     """The shape of a model: the entry of a family in `models.registry`; a subclass sets `family` to a Literal."""
 
     family: str

@@ -89,7 +89,8 @@ class RnnSeq2Seq(RnnDecoder):
 
     def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
         """See `Seq2Seq.forward`."""
-        return Forward(self.decode(self.encode(source_BS, source_lengths_B), target_BT))
+        memory = self.encode(source_BS, source_lengths_B)
+        return Forward(self.decode(memory, target_BT), projection=self.embeddings.projection)
 
     def _encoder_layers(self) -> list[RecurrentLayer]:
         return list(self.encoder.children())  # type: ignore[arg-type]  # modules forget the types of their children

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers.attention import AdditiveAttention, MultiplicativeAttention
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.projections import linear
 from seq2seq_core.models.layers.recurrence import Carry, Cell, Recurrence
@@ -54,7 +55,7 @@ class RnnDecoder(Seq2Seq):
         super().__init__()
         embedding, width = shape.embedding_width, shape.width
         self.embeddings = embeddings
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
         self.encoder = encoder
         self.carries = 2 if shape.cell == "lstm" else 1
         self.bridge = linear(width, width, parts=shape.decoder_layers * self.carries)
@@ -66,14 +67,14 @@ class RnnDecoder(Seq2Seq):
         self.readout = linear(2 * width + embedding, embedding)
 
     def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
-        """Logits (B x T x V) of the next token after each target id."""
+        """Outputs (B x T x E), of which logits of the next token after each target id are made."""
         carries = self._first_carries(memory)
         x_BTE = self.dropout(self.embeddings.embed_target(target_BT))
         hidden_BTD, weights_BTS = self._first_layer(x_BTE, carries[0], memory)
         contexts_BTD = _contexts(weights_BTS, memory.states_BSD)
         for layer, carry in zip(self.upper, carries[1:], strict=True):
             hidden_BTD = layer(torch.cat([self.dropout(hidden_BTD), contexts_BTD], -1), carry)
-        return self._logits(hidden_BTD, contexts_BTD, x_BTE)
+        return self._outputs(hidden_BTD, contexts_BTD, x_BTE)
 
     def start(self, memory: Memory, width: int = 1) -> RnnState:
         """See `Seq2Seq.start`."""
@@ -104,7 +105,7 @@ class RnnDecoder(Seq2Seq):
             inputs = layer.project(torch.cat([self.dropout(hidden_ND), context_ND], -1))
             carries.append(layer.advance(inputs, carry))
             hidden_ND = carries[-1][0]
-        logits_NV = self._logits(hidden_ND, context_ND, x_NE)
+        logits_NV = self.embeddings.logits(self._outputs(hidden_ND, context_ND, x_NE))
         state = replace(state, carries=tuple(carries), context_ND=context_ND)
         return Step(logits_NV, weights_BWS.flatten(0, 1), state)
 
@@ -133,10 +134,10 @@ class RnnDecoder(Seq2Seq):
         parts = self.bridge(mean_BD).tanh().to(self.bridge.weight.dtype).split(mean_BD.size(1), 1)
         return [tuple(parts[first : first + self.carries]) for first in range(0, len(parts), self.carries)]
 
-    def _logits(self, hidden: Tensor, context: Tensor, x: Tensor) -> Tensor:
-        """Logits (... x V) by a deep output (Pascanu et al. 2014) of hidden, context (... x D) and input (... x E)."""
-        outputs = self.readout(torch.cat([self.dropout(hidden), context, x], -1)).tanh()
-        return self.embeddings.logits(self.dropout(outputs))
+    def _outputs(self, hidden: Tensor, context: Tensor, x: Tensor) -> Tensor:
+        """Outputs (... x E), a deep output (Pascanu et al. 2014) of hidden, context (... x D) and input (... x E)."""
+        outputs: Tensor = self.dropout(self.readout(torch.cat([self.dropout(hidden), context, x], -1)).tanh())
+        return outputs
 
     def _upper_layers(self) -> list[Recurrence]:
         return list(self.upper)  # type: ignore[arg-type]  # ModuleList forgets its element type

@@ -10,7 +10,7 @@ Shape legend: B rows, S frames, or encoder states of a memory, T target position
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -24,10 +24,11 @@ from seq2seq_core.models.hearing.front import FrontEnd
 from seq2seq_core.models.hearing.pyramid import halvings
 from seq2seq_core.models.hearing.shape import EncoderKind, PositionKind
 from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory, Seq2Seq
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.positions import SinusoidalPositions
 from seq2seq_core.models.layers.recurrence import Cell
-from seq2seq_core.models.layers.sublayers import Activation, DecoderLayer, Norm
+from seq2seq_core.models.layers.sublayers import Activation, DecoderLayer, FeedForwardKind, Layers, Norm, Normalization
 from seq2seq_core.models.rnn_decoder import AttentionKind, RnnDecoder
 from seq2seq_core.models.transformer_decoder import TransformerDecoder
 
@@ -102,6 +103,9 @@ class SpeechConfig(ArchitectureConfig):
             raise ValueError(f"convolution_kernel ({self.convolution_kernel}) is even, and has no middle")
         return self
 
+    normalization: ClassVar[Normalization] = "layer"
+    feed_forward: ClassVar[FeedForwardKind] = "plain"
+
     @property
     def layer_counts(self) -> dict[str, int]:
         """See `ArchitectureConfig.layer_counts`."""
@@ -147,12 +151,13 @@ class SpeechConfig(ArchitectureConfig):
 class Hearing(Seq2Seq):
     """The encoder's half of a speech model, and its CTC head; a subclass makes its parts."""
 
+    embeddings: Embeddings
     encoder: nn.Module
     ctc: CtcHead | None
 
     @abstractmethod
     def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
-        """Logits (B x T x V) of the next token after each target id."""
+        """Outputs (B x T x E), of which logits of the next token after each target id are made."""
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
         """See `Seq2Seq.encode`."""
@@ -162,7 +167,7 @@ class Hearing(Seq2Seq):
         """See `Seq2Seq.forward`; the auxiliary loss is that of CTC."""
         memory = self.encode(source_BS, source_lengths_B)
         auxiliary = None if self.ctc is None else self.ctc.loss(memory.states_BSD, memory.mask_BS, target_BT)
-        return Forward(self.decode(memory, target_BT), auxiliary)
+        return Forward(self.decode(memory, target_BT), auxiliary, self.embeddings.projection)
 
     def frame_scores(self, memory: Memory) -> Tensor | None:
         """See `Seq2Seq.frame_scores`."""
@@ -182,9 +187,9 @@ class SpeechTransformer(TransformerDecoder, Hearing):
         super().__init__()
         self.embeddings = Embeddings(None, target_vocabulary, config.width, config.tie_embeddings)
         self.target_positions = SinusoidalPositions()
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.encoder = SpeechEncoder(config, bins)
-        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        self.decoder = Layers((DecoderLayer(config) for _ in range(config.decoder_layers)), config.decoder_layers)
         self.decoder_norm = nn.LayerNorm(config.width)
         self._listen(config, target_vocabulary)
 

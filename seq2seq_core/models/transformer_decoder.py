@@ -13,28 +13,30 @@ from torch import Tensor, nn
 
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers.attention import Past, attention_bias
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
-from seq2seq_core.models.layers.positions import LearnedPositions, SinusoidalPositions
+from seq2seq_core.models.layers.positions import Positions
 from seq2seq_core.models.layers.rows import Taking, moved_sentences
-from seq2seq_core.models.layers.sublayers import DecoderLayer
+from seq2seq_core.models.layers.sublayers import DecoderLayer, Layers
 
 
 class TransformerDecoder(Seq2Seq):
     """The decoder's half of a model; a family gives it an encoder, and makes its parts."""
 
     embeddings: Embeddings
-    target_positions: SinusoidalPositions | LearnedPositions
-    dropout: nn.Dropout
-    decoder: nn.ModuleList
+    target_positions: Positions
+    dropout: Dropout
+    decoder: Layers
     decoder_norm: nn.Module
 
     def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
-        """Logits (B x T x V) of the next token after each target id; a ModelError where positions do not reach."""
+        """Outputs (B x T x D), of which logits are made; a ModelError where positions do not reach."""
         x_BTD = self.embeddings.embed_target(target_BT)
         x_BTD = self.dropout(x_BTD + self.target_positions(0, target_BT.size(1), x_BTD))
-        for layer in self.decoder:
+        for layer in self.decoder.called():
             x_BTD = layer(x_BTD, memory.states_BSD, memory.mask_BS[:, None, None])
-        return self.embeddings.logits(self.decoder_norm(x_BTD))
+        outputs_BTD: Tensor = self.decoder_norm(x_BTD)
+        return outputs_BTD
 
     def start(self, memory: Memory, width: int = 1) -> TransformerState:
         """See `Seq2Seq.start`: the cross-attention keys and values are computed here, once a sentence."""
@@ -58,11 +60,11 @@ class TransformerDecoder(Seq2Seq):
         x_BWD = self.embeddings.embed_target(tokens_N.view(-1, state.width))
         x_BWD = self.dropout(x_BWD + self.target_positions(state.steps, 1, x_BWD))
         length, state = state.steps * state.width, state.opened()
-        bias, pasts = state.bias(), []
-        for number, layer in enumerate(self._decoder_layers(), 1):
+        bias, pasts, layers = state.bias(), [], self._decoder_layers()
+        for number, layer in enumerate(layers, 1):
             x_BWD, present = layer.look_back(x_BWD, state.pasts[number - 1], length, bias)
             pasts.append(present)
-            if number < len(self.decoder):  # of these layers nobody asks where they look
+            if number < len(layers):  # of these layers nobody asks where they look
                 x_BWD = layer.look_across(x_BWD, state.crosses[number - 1], state.bias_B11S)
         x_BWD, weights_BHWS = layer.look_across_with_weights(x_BWD, state.crosses[-1], state.bias_B11S)
         logits_NV = self.embeddings.logits(self.decoder_norm(x_BWD)).flatten(0, 1)

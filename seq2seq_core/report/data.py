@@ -74,6 +74,19 @@ class AttentionMap:
 
 
 @dataclass(frozen=True)
+class ProgressRow:
+    """A row of the validation split over time.
+
+    Attributes:
+        reference: What it should be; empty where that is not known.
+        outputs: Steps, and what the model made of it then.
+    """
+
+    reference: str
+    outputs: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
 class ReportData:
     """All of a report.
 
@@ -83,6 +96,8 @@ class ReportData:
         manifest: The dataset: ledger, inputs, lengths, tokenizer.
         corpus: What its text looks like.
         metrics: The course of a training run.
+        other: What another run is called that stands beside it, and its course.
+        progress: What validations made of some rows.
         scores: Scores by test set.
         examples: Translations to look at.
         attention: The attention of one example.
@@ -101,4 +116,6 @@ class ReportData:
     attention: AttentionMap | None = None
     lineage: tuple[Fact, ...] = ()
     translation: Translation | None = None
+    other: tuple[str, Metrics] | None = None
+    progress: tuple[ProgressRow, ...] = ()
     made_from: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seq2seq_core.dataset.manifest import Ledger
+from seq2seq_core.dataset.ledger import Ledger
 
 
 @dataclass(frozen=True)

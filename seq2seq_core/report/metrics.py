@@ -20,7 +20,10 @@ class _Row(pydantic.BaseModel):
 
 
 class TrainPoint(_Row):
-    """Means over the steps since the report before; losses in nats a token, `seconds` since the run began."""
+    """Means over the steps since the report before; losses in nats a token, `seconds` since the run began.
+
+    Shares of positions, time and what the device can do are from 0 to 1, memory is in bytes; None in older runs.
+    """
 
     step: int
     epoch: int
@@ -30,6 +33,10 @@ class TrainPoint(_Row):
     gradient_norm: float
     tokens_per_second: float
     seconds: float
+    padding: float | None = None
+    data_wait: float | None = None
+    utilization: float | None = None
+    peak_memory: float | None = None
 
 
 class ValidationPoint(_Row):

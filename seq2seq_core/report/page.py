@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
 import jinja2
 import markupsafe
 
-from seq2seq_core.dataset.manifest import Ledger, Manifest
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import Manifest
 from seq2seq_core.dataset.schema import SPLITS
-from seq2seq_core.metrics.measures import MEASURES, RECOGNITION, TRANSLATION, MeasureName
 from seq2seq_core.report.charts import Bars, Series, curves, histogram
 from seq2seq_core.report.data import ReportData, Score
 from seq2seq_core.report.excerpt import excerpt
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import Lengths, describe_lengths, units_of
-from seq2seq_core.report.metrics import Metrics
 from seq2seq_core.report.output_folder import Translation
+from seq2seq_core.report.run_charts import run_charts
 from seq2seq_core.report.sound_section import SoundSection, hours, sound_section
 from seq2seq_core.report.text_section import text_section
 
@@ -68,7 +68,8 @@ def render(data: ReportData) -> str:
             attention_rows=list(_attention_rows(data)),
             translation_charts=list(_translation_charts(data.translation)) if data.translation else [],
             most_files=_MOST_FILES,
-            charts=list(_charts(data.metrics)) if data.metrics else [],
+            charts=list(run_charts(data.metrics, data.other)) if data.metrics else [],
+            progress=data.progress,
             funnel=funnel(manifest.ledger) if manifest else (),
             kept=sum(manifest.ledger.kept.values()) if manifest else 0,
             kept_by_split=_kept(manifest.ledger) if manifest else [],
@@ -150,27 +151,6 @@ def _headline(data: ReportData) -> Iterator[Headline]:
         yield Headline("training", _decimals(last.seconds / 60, 1), "min")
 
 
-def _charts(metrics: Metrics) -> Iterator[tuple[str, str]]:
-    """Caption and drawing of each curve there is data for."""
-    train, valid = metrics.train, metrics.validation
-    steps, valid_steps = [point.step for point in train], [point.step for point in valid]
-    losses = [Series("training", steps, [point.loss for point in train])] if train else []
-    perplexities = [Series("training", steps, [point.perplexity for point in train])] if train else []
-    if valid:
-        losses.append(Series("validation", valid_steps, [point.loss for point in valid], marked=True))
-        perplexities.append(Series("validation", valid_steps, [point.perplexity for point in valid], marked=True))
-    if losses:
-        yield "Loss in nats a token", curves("Loss over steps", losses)
-        yield "Perplexity", curves("Perplexity over steps", perplexities, logarithmic=True)
-    for names, label in ((TRANSLATION, "Scores over steps"), (RECOGNITION, "Error rates over steps")):
-        if scores := list(_scores(metrics, names)):
-            shown = " and ".join(series.name for series in scores)
-            yield f"{shown} on the validation set", curves(label, scores)
-    if train:
-        rates = [Series("learning rate", steps, [point.learning_rate for point in train])]
-        yield "Learning rate", curves("Learning rate over steps", rates)
-
-
 def _translation_charts(translation: Translation) -> Iterator[tuple[str, str]]:
     if any(translation.lengths):
         yield "Lengths of outputs", histogram("Lengths of outputs", Bars("characters", translation.lengths))
@@ -178,15 +158,6 @@ def _translation_charts(translation: Translation) -> Iterator[tuple[str, str]]:
         minutes = [seconds / 60 for seconds, _ in translation.finished]
         done = [Series("records", minutes, [records for _, records in translation.finished])]
         yield "Records finished over time", curves("Records finished over time", done, along="minutes")
-
-
-def _scores(metrics: Metrics, names: Iterable[MeasureName]) -> Iterator[Series]:
-    """A curve of each measure that there is; an infinite error rate has no place in it."""
-    for name in names:
-        values = [(point.step, value) for point in metrics.validation if (value := getattr(point, name)) is not None]
-        if values:
-            steps, heights = zip(*values, strict=True)
-            yield Series(MEASURES[name].label, list(steps), list(heights), marked=True)
 
 
 def _histograms(manifest: Manifest) -> Iterator[tuple[str, str]]:

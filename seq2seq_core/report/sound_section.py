@@ -12,7 +12,7 @@ import matplotlib.image as mpl_image
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq_core.dataset.manifest import Ledger
+from seq2seq_core.dataset.ledger import Ledger
 from seq2seq_core.report.charts import Bars, outlines
 from seq2seq_core.report.corpus.sound import Heard, Scale, SoundFigures
 

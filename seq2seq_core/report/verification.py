@@ -3,14 +3,14 @@
 dataset       sizes, digests, rows, tokens, histograms, ledger: see `shards.verify`
 model         sizes and digests by config.json
 run           sizes and digests of every checkpoint by its marker, and the models best/ and last/
-translation   sizes and digests of outputs by output.json, markers, counts, and the ledgers of failures
+translation   sizes and digests of outputs by output.json, markers, counts, and the ledgers of failed and flagged ones
 transcription the same
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import pydantic
 from pydantic import Field
@@ -20,7 +20,7 @@ from seq2seq_core.dataset import verify as datasets
 from seq2seq_core.dataset.verify import REPAIR
 from seq2seq_core.errors import CheckpointError, DatasetError, Seq2SeqError
 from seq2seq_core.inference.commit import UnitEntry, read_marker
-from seq2seq_core.inference.folder import OUTPUT_NAME, marker_path
+from seq2seq_core.inference.folder import OUTPUT_NAME, flags_path, marker_path
 from seq2seq_core.inference.manifest import AnyOutput, Output, Transcription, load_output, load_transcription
 from seq2seq_core.kinds import Kind
 from seq2seq_core.models.card import CONFIG_NAME, verify_model
@@ -107,7 +107,7 @@ def _translation(path: str) -> str:
     for entry in output.inputs:
         for unit in entry.outputs:
             _check_file(storage.join(path, unit.path), unit.bytes, unit.digest, DatasetError)
-            _check_failures(path, {entry.url}, unit)
+            _check_ledgers(path, {entry.url}, unit)
             _check_marker(path, unit)
     _check_counts(path, output)
     counts = f"{output.records_out:,} records of {output.records_in:,}, {output.failed:,} of them not translated"
@@ -118,7 +118,7 @@ def _transcription(path: str) -> str:
     output = load_transcription(path)
     for unit in output.units:
         _check_file(storage.join(path, unit.path), unit.bytes, unit.digest, DatasetError)
-        _check_failures(path, {entry.url for entry in output.inputs if unit.path in entry.outputs}, unit)
+        _check_ledgers(path, {entry.url for entry in output.inputs if unit.path in entry.outputs}, unit)
         _check_marker(path, unit)
     _check_recordings(path, output)
     counts = f"{output.records_out:,} recordings of {output.records_in:,}, {output.failed:,} of them not transcribed"
@@ -137,12 +137,13 @@ def _check_recordings(path: str, output: Transcription) -> None:
 
 def _summary_of(path: str, output: AnyOutput, counts: str) -> str:
     units = output.units
-    listed = {OUTPUT_NAME, *(unit.path for unit in units), *(unit.failures for unit in units if unit.failures)}
+    ledgers = {ledger.path for unit in units for ledger in _ledgers(unit) if ledger.path is not None}
+    listed = {OUTPUT_NAME, *ledgers, *(unit.path for unit in units)}
     return _summary(len(listed), sum(unit.bytes for unit in units), counts, _unlisted(path, listed))
 
 
-class _Failure(pydantic.BaseModel):
-    """What of a line of the ledger tells which record it is about."""
+class _LedgerRow(pydantic.BaseModel):
+    """What of a line of a ledger tells which record it is about."""
 
     model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
 
@@ -151,36 +152,58 @@ class _Failure(pydantic.BaseModel):
     reason: str
 
 
-def _check_failures(path: str, inputs: Collection[str], unit: UnitEntry) -> None:
-    """The ledger of a unit has a line for each of its records that failed, and for no other."""
-    if unit.failures is None:
-        _expect(storage.join(path, unit.path), "number of failures without a ledger", unit.failed, 0)
+class _Ledger(NamedTuple):
+    """What is told of a ledger of a unit: where it stands (None: there is none), how many lines it has of what, and
+    its digest, where that was noted.
+    """
+
+    path: str | None
+    lines: int
+    called: str
+    digest: str | None
+
+
+def _ledgers(unit: UnitEntry) -> list[_Ledger]:
+    return [
+        _Ledger(unit.failures, unit.failed, "failures", unit.failures_digest),
+        _Ledger(flags_path(unit.path) if unit.flagged else None, unit.flagged, "flagged records", unit.flags_digest),
+    ]
+
+
+def _check_ledgers(path: str, inputs: Collection[str], unit: UnitEntry) -> None:
+    for ledger in _ledgers(unit):
+        _check_ledger(path, inputs, unit, ledger)
+
+
+def _check_ledger(path: str, inputs: Collection[str], unit: UnitEntry, ledger: _Ledger) -> None:
+    """It has a line for each of the unit's records that it is about, and for no other."""
+    if ledger.path is None:
+        _expect(storage.join(path, unit.path), f"number of {ledger.called} without a ledger", ledger.lines, 0)
         return
-    url = storage.join(path, unit.failures)
+    url = storage.join(path, ledger.path)
     if not storage.exists(url):
-        raise DatasetError(
-            "a file is missing", where=storage.redact(url), expected=f"{unit.failed} failures", advice=REPAIR
-        )
+        where, expected = storage.redact(url), f"{ledger.lines} {ledger.called}"
+        raise DatasetError("a file is missing", where=where, expected=expected, advice=REPAIR)
     data = storage.read_bytes(url)
     lines = data.splitlines(keepends=True)
-    _expect(url, "number of failures", sum(line.endswith(b"\n") for line in lines), unit.failed)
+    _expect(url, f"number of {ledger.called}", sum(line.endswith(b"\n") for line in lines), ledger.lines)
     last = unit.first_record - 1
     for number, line in enumerate(lines, start=1):
         where = f"{url}:{number}"
         try:
-            failure = _Failure.model_validate_json(line)
+            row = _LedgerRow.model_validate_json(line)
         except pydantic.ValidationError as error:
             found = " ".join(str(error).split("\n")[:3])
             where = storage.redact(where)
             raise DatasetError("a line of the ledger is damaged", where=where, found=found, advice=REPAIR) from None
-        if failure.input not in inputs:
-            _expect(where, "input", failure.input, " or ".join(sorted(inputs)))
-        if not last < failure.record < unit.first_record + unit.records:
+        if row.input not in inputs:
+            _expect(where, "input", row.input, " or ".join(sorted(inputs)))
+        if not last < row.record < unit.first_record + unit.records:
             end = unit.first_record + unit.records
-            _expect(where, "record", failure.record, f"one of the unit's, after {last} and before {end}")
-        last = failure.record
-    if unit.failures_digest is not None:
-        _expect(url, "digest", storage.digest_bytes(data), unit.failures_digest)
+            _expect(where, "record", row.record, f"one of the unit's, after {last} and before {end}")
+        last = row.record
+    if ledger.digest is not None:
+        _expect(url, "digest", storage.digest_bytes(data), ledger.digest)
 
 
 def _check_marker(path: str, unit: UnitEntry) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Self
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from seq2seq_core.config import Config
 from seq2seq_core.text.gaps import fit_gap, is_inside_word
@@ -29,10 +30,16 @@ _WORD = re.compile(rf"\s+|[^\s{_CLAUSE_ENDS}]+[{_CLAUSE_ENDS}\u300d\u300f\u201d\
 class SegmentConfig(Config):
     """How texts are cut. Nothing but `\\n` ends a line, and a segment never crosses a line end."""
 
-    mode: Literal["auto", "line", "document"] = Field(
+    mode: Literal["auto", "line", "document", "whole"] = Field(
         "auto",
         description="line: a line is a segment, cut only where it is too long; document: a sentence is a segment; "
+        "whole: a text is a segment, cut into as few parts as it takes, of about the same length; "
         "auto: document for formats whose texts are paragraphs, else line",
+    )
+    parts: Literal["join", "combine", "first"] = Field(
+        "join",
+        description="what becomes of the parts of a text (mode whole); join: the outputs stand one behind the other; "
+        "combine: joined, they go through the model again, until one part holds them; first: the first alone is read",
     )
     max_segment_pieces: int | None = Field(
         None,
@@ -54,6 +61,16 @@ class SegmentConfig(Config):
         True,
         description="copy segments without words (numbers, URLs, mail addresses, code) instead of translating them",
     )
+
+    @model_validator(mode="after")
+    def _has_parts(self) -> Self:
+        if self.parts != "join" and self.mode != "whole":
+            raise ValueError(f"parts is {self.parts}, but mode is {self.mode}: only mode whole has parts")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """The keys that shape an output, as plain values."""
+        return self.model_dump(mode="json", exclude=set() if self.mode == "whole" else {"parts"})
 
     def fitting(self, *, is_prose: bool) -> Self:
         """The same for paragraphs or for segments, where it is not said which they are."""
@@ -84,6 +101,13 @@ class Segmented:
     gaps: tuple[str, ...]
     inside: frozenset[int] = frozenset()
     is_cut: bool = False
+
+    @property
+    def beginning(self) -> Self:
+        """The first segment alone, which counts as cut where there are others."""
+        if len(self.segments) < 2:
+            return self
+        return replace(self, segments=self.segments[:1], gaps=(self.gaps[0], self.gaps[-1]), is_cut=True)
 
     def join(self, outputs: Sequence[str], spaced: bool | None = None, sources: Sequence[str] | None = None) -> str:
         """The text with an output in the place of each segment, and gaps that fit the outputs.
@@ -128,16 +152,18 @@ def segment(texts: Sequence[str], config: SegmentConfig, count: Count) -> list[S
     limit = config.max_segment_pieces or _MAX_SEGMENT_PIECES
 
     def sentences(chunk: str) -> list[str]:
-        return _sentences(chunk, config.language or _USUAL_LANGUAGE)
+        language = config.language or _USUAL_LANGUAGE
+        return [sentence for line in _lines(chunk) if line for sentence in _sentences(line, language)]
 
     # Chunks partition their text: white space belongs to them until the very end.
-    chunks = [_lines(text) for text in texts]
+    is_whole = config.mode == "whole"
+    chunks = [[text] if is_whole else _lines(text) for text in texts]
     if config.mode == "document":
         chunks = [[sentence for line in lines for sentence in sentences(line)] for lines in chunks]
     lengths = _Lengths(count)
-    whole = _shorten(chunks, sentences, lengths, limit)
-    words = chunks = _shorten(whole, _WORD.findall, lengths, limit)
-    while (halved := _shorten(chunks, _halves, lengths, limit, pack=False)) != chunks:
+    whole = _shorten(chunks, sentences, lengths, limit, _pack_evenly if is_whole else _pack)
+    words = chunks = _shorten(whole, _WORD.findall, lengths, limit, _pack)
+    while (halved := _shorten(chunks, _halves, lengths, limit)) != chunks:
         chunks = halved
     return [_strip(*row) for row in zip(texts, chunks, words, whole, strict=True)]
 
@@ -172,14 +198,18 @@ class _Lengths:
 
 
 def _shorten(
-    chunks: list[list[str]], split: Callable[[str], list[str]], lengths: _Lengths, limit: int, *, pack: bool = True
+    chunks: list[list[str]],
+    split: Callable[[str], list[str]],
+    lengths: _Lengths,
+    limit: int,
+    pack: Callable[[list[str], _Lengths, int], list[str]] | None = None,
 ) -> list[list[str]]:
     """The chunks with those over the limit split, and their parts packed together up to the limit."""
     lengths.learn(chunk for row in chunks for chunk in row)
     parts = {chunk: split(chunk) for row in chunks for chunk in row if lengths[chunk] > limit}
-    if pack:
+    if pack is not None:
         lengths.learn(part for row in parts.values() for part in row)
-        parts = {chunk: _pack(row, lengths, limit) for chunk, row in parts.items()}
+        parts = {chunk: pack(row, lengths, limit) for chunk, row in parts.items()}
     return [[part for chunk in row for part in parts.get(chunk, (chunk,))] for row in chunks] if parts else chunks
 
 
@@ -194,6 +224,14 @@ def _pack(parts: list[str], lengths: _Lengths, limit: int) -> list[str]:
             room = limit - lengths[part]
         packed[-1].append(part)
     return ["".join(row) for row in packed]
+
+
+def _pack_evenly(parts: list[str], lengths: _Lengths, limit: int) -> list[str]:
+    """As few as `_pack` makes, the longest of them as short as can be: a last one of some words says nothing."""
+    fewest = len(_pack(parts, lengths, limit))
+    limits = range(1, limit + 1)
+    least = bisect.bisect_left(limits, True, key=lambda most: len(_pack(parts, lengths, most)) <= fewest)
+    return _pack(parts, lengths, limits[least])
 
 
 def _lines(text: str) -> list[str]:

@@ -46,7 +46,11 @@ class Clock:
 
     def tokens_per_second(self, tokens: int) -> float:
         """The pace since the last report, of all tokens since then."""
-        return self.own_tokens(tokens) / (time.monotonic() - self._window_began)
+        return self.own_tokens(tokens) / self.window_seconds()
+
+    def window_seconds(self) -> float:
+        """Time since the last report, without what is left out."""
+        return time.monotonic() - self._window_began
 
     def begin_window(self) -> None:
         """A report was made."""

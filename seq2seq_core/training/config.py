@@ -15,6 +15,7 @@ from seq2seq_core.models import registry
 from seq2seq_core.models.registry import AnyArchitecture
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.checkpoints.checkpoint import CheckpointConfig
+from seq2seq_core.training.optimization.lora import LoraConfig
 from seq2seq_core.training.optimization.optimizer import OptimizerConfig
 from seq2seq_core.training.optimization.schedule import ScheduleConfig
 from seq2seq_core.training.optimization.step import Precision
@@ -22,11 +23,13 @@ from seq2seq_core.training.processes.distributed import DeviceName
 from seq2seq_core.training.processes.stop import LimitsConfig
 from seq2seq_core.training.validate import ValidationConfig
 
+_FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tokens", "keep_outputs"}
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
+    **dict.fromkeys(("peak_teraflops", "recompute"), True),
     **dict.fromkeys(("follow", "following", "replay"), True),
-    "validation": {"every_steps", "every_epochs", "patience", "max_batch_tokens"},
+    "validation": _FREE_OF_VALIDATION,
 }
 """Keys that may change between a run and its resumption: they decide how far, where and how it is watched."""
 
@@ -49,7 +52,9 @@ class FollowingConfig(Config):
 class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
-    younger: ClassVar[frozenset[str]] = frozenset({"noise", "r_drop"})
+    younger: ClassVar[frozenset[str]] = frozenset(
+        {"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute"}
+    )
 
     dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
@@ -58,6 +63,10 @@ class TrainConfig(Grown):
     loader: LoaderConfig = Field(LoaderConfig(), description="how each process reads its part of them")
     optimizer: OptimizerConfig = Field(OptimizerConfig(), description="rule of the updates")
     schedule: ScheduleConfig = Field(ScheduleConfig(), description="course of the learning rate")
+    freeze: tuple[str, ...] = Field(
+        (), description="patterns of the names of weights that stay as they are, such as encoder.* or embeddings.*"
+    )
+    lora: LoraConfig = Field(LoraConfig(), description="a model of initialize_from is adapted by small matrices")
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="share of the target probability spread over all pieces"
     )
@@ -69,6 +78,13 @@ class TrainConfig(Grown):
         "al. 2021; 5 for translation there); 0: one pass",
     )
     noise: NoiseConfig = Field(NoiseConfig(), description="what is changed at random in rows each time")
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="what is validated and used is a running average of the weights, of which this share stays at each "
+        "update (0.999 over some thousands of steps); 0: the weights themselves",
+    )
     limits: LimitsConfig = Field(LimitsConfig(), description="where training ends at the latest")
     validation: ValidationConfig = Field(ValidationConfig(), description="when and how the valid split is looked at")
     checkpoints: CheckpointConfig = Field(CheckpointConfig(), description="what is saved and kept")
@@ -76,10 +92,22 @@ class TrainConfig(Grown):
         None, description="how the model's texts are normalised; needed where the training corpora were not all alike"
     )
     precision: Precision = Field("auto", description="of forward passes; auto: bfloat16 on GPUs that compute in it")
+    recompute: bool = Field(
+        False,
+        description="keep the inputs of Transformer layers alone, and compute the rest again on the way back: less "
+        "memory for a third more time, and the same numbers",
+    )
     device: DeviceName = Field("auto", description="auto: a GPU for each process if there are any")
     seed: int = Field(1, ge=0, description="of initial weights, dropout and the order of the data")
     report_every_steps: int = Field(
         50, ge=1, le=1 << 40, description="steps between two log lines and rows of metrics.jsonl"
+    )
+    peak_teraflops: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        description="10^12 operations a second that a device can do (of an H100 in bfloat16 989): reports say which "
+        "share is used",
     )
     tensorboard: bool = Field(True, description="write TensorBoard curves where the package is installed")
     max_skipped_in_a_row: int = Field(
@@ -98,23 +126,28 @@ class TrainConfig(Grown):
         description="run folder, or model of a run that followed this dataset: the same generations enter at the same "
         "steps",
     )
-    initialize_from: Location | None = Field(
-        None, description="model folder whose weights training starts with; vocabularies and shape must be the same"
-    )
-    initialize_parts: Literal["all", "encoder"] = Field(
+    initialize_from: Location | None = Field(None, description="model folder whose weights training starts with")
+    initialize_parts: Literal["all", "encoder", "fitting"] = Field(
         "all",
-        description="what initialize_from gives; encoder: all that stands between the source and the decoder, whatever "
-        "the target's vocabulary and the decoder are",
+        description="what initialize_from gives; all: vocabularies and shape must be the same; encoder: all that "
+        "stands between the source and the decoder, whatever the target's vocabulary and the decoder are; fitting: all "
+        "that has the same name and shape, and of tables the rows of pieces with the same text",
     )
 
 
 def identity(config: TrainConfig, dataset_digest: str) -> dict[str, Any]:
     """What the course of a run depends on, as dotted keys and plain values; the dataset by content, not by path."""
-    values = config.model_dump(mode="json", exclude=FREE_KEYS)
+    values = config.model_dump(mode="json", exclude={**FREE_KEYS, "validation": _free_of_validation(config)})
     for name, usual in _NAMED_WHERE_UNUSUAL.items():
         if values[name] == usual:
             del values[name]
     return {"dataset_digest": dataset_digest, **dict(flat(values))}
+
+
+def _free_of_validation(config: TrainConfig) -> set[str]:
+    """Of the keys of validation those that are free: where the rate follows validations, their times are not."""
+    times = {"every_steps", "every_epochs"} if config.schedule.kind == "plateau" else set()
+    return _FREE_OF_VALIDATION - times
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

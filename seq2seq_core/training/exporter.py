@@ -12,6 +12,7 @@ from seq2seq_core.dataset.manifest import Manifest
 from seq2seq_core.dataset.segment import Segment
 from seq2seq_core.models.card import Lineage
 from seq2seq_core.models.folder import save_model
+from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.publishing import check_room
 from seq2seq_core.software import versions
 from seq2seq_core.text.languages import common_language
@@ -31,7 +32,7 @@ class Exporter:
 
     Args:
         config: The run.
-        materials: The dataset as it was opened, and the model.
+        materials: The dataset as it was opened.
         segments: What the run learns from; more may come later.
     """
 
@@ -53,11 +54,12 @@ class Exporter:
     def export(
         self,
         name: ModelName,
+        model: Seq2Seq,
         step: int,
         validation: Validation | None,
         averaged_steps: Sequence[int] = (),
     ) -> None:
-        """Publish the model's present weights; `validation` is what they reached."""
+        """Publish the present weights of a model; `validation` is what they reached."""
         segments = tuple(one for one in self._segments if one.step < max(step, 1))
         longest = min(segments[-1].longest_source, self._config.data.most_source_tokens) or None
         lineage = Lineage(
@@ -74,7 +76,7 @@ class Exporter:
         dataset = self._materials.dataset
         save_model(
             storage.join(self._config.output, name),
-            self._materials.model,
+            model,
             self._config.model,
             dataset.tokenizer("source") if "source" in dataset.manifest.tokenizers else None,
             dataset.target_tokenizer,

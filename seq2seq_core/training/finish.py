@@ -14,7 +14,7 @@ from typing import Any, Literal
 from seq2seq_core import storage
 from seq2seq_core.config import to_yaml
 from seq2seq_core.errors import ModelError, StorageError
-from seq2seq_core.metrics.measures import MEASURES
+from seq2seq_core.metrics.measures import MEASURES, label_of
 from seq2seq_core.models.card import CONFIG_NAME, Lineage, read_card, verify_model
 from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.agreement import LeftError, on_main
@@ -139,9 +139,9 @@ class Finisher:
 
     def _single(self, state: RunState, found: Found) -> Final:
         """The best of the steps that are there; the latest, which always is, where there was no validation."""
-        metric = self.config.validation.judge
+        judge = self.config.validation.judge
         standing = found.standing.steps if found.standing and len(found.standing.steps) == 1 else ()
-        best, there = state.best(metric), state.best(metric, {*found.steps, *standing})
+        best, there = state.best(judge), state.best(judge, {*found.steps, *standing})
         if best is not None and there is not best:
             logger.warning(
                 "the checkpoint of step %d, the best, is gone, and best/ is not made of it; %s",
@@ -195,12 +195,12 @@ class Finisher:
         """The averaged model where nothing can be compared: it is rarely worse than one checkpoint."""
         if average is None:
             return single
-        metric = self.config.validation.judge
+        judge = self.config.validation.judge
         if single.validation is None or average.validation is None:
             return average
-        scores = average.validation.score(metric), single.validation.score(metric)
+        scores = average.validation.score(judge), single.validation.score(judge)
         values = [abs(value) for value, _ in scores]
-        logger.info("%s of the average %.4f, of the best checkpoint alone %.4f", metric, *values)
+        logger.info("%s of the average %.4f, of the best checkpoint alone %.4f", label_of(judge), *values)
         return average if scores[0] > scores[1] else single
 
     def _load(self, steps: Sequence[int]) -> None:
@@ -216,7 +216,7 @@ class Finisher:
 
         def export() -> None:
             self.check()
-            self.exporter.export(name, final.steps[-1], final.validation, averaged_steps)
+            self.exporter.export(name, self.model, final.steps[-1], final.validation, averaged_steps)
 
         on_main(self.world, export)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from seq2seq_core import config as configuration
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError, Seq2SeqError, TrainingError
+from seq2seq_core.training.processes.allocation import keep_freed_memory
 from seq2seq_core.training.processes.early import ending_at_once, say, told
 from seq2seq_core.training.processes.endings import end, told_once
 from seq2seq_core.training.processes.parent import follow_launcher
@@ -63,6 +64,7 @@ def train_here(config_file: str | None, options: Sequence[str]) -> int:
     follow_launcher(place)
     if place.rank:
         logging.getLogger("seq2seq_core").setLevel(logging.WARNING)
+    keep_freed_memory()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else each broken connection is told with its C++ stack
     from seq2seq_core.training.trainer import train
 

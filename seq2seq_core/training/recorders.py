@@ -23,8 +23,11 @@ from seq2seq_core.errors import StorageError
 from seq2seq_core.metrics.measures import MEASURES
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation, perplexity, to_json
 from seq2seq_core.training.clock import Clock
+from seq2seq_core.training.effort import Effort
 
 METRICS_NAME = "metrics.jsonl"
+
+EFFORT = ("padding", "data_wait", "teraflops", "utilization", "peak_memory")
 
 _KINDS = ("train", "validation")
 _UNIQUE_DIGITS = 8
@@ -40,6 +43,7 @@ class TrainReport(pydantic.BaseModel):
         nll: The decoder's cross-entropy, without label smoothing.
         auxiliary: Loss of the model's second head (CTC); None where it has none.
         tokens: Target tokens of these steps.
+        padding, data_wait, teraflops, utilization, peak_memory: See `Effort.figures`.
     """
 
     model_config = pydantic.ConfigDict(frozen=True)
@@ -57,9 +61,20 @@ class TrainReport(pydantic.BaseModel):
     seconds_left: float | None
     skipped: int
     tokens: int = 0
+    padding: float | None = None
+    data_wait: float | None = None
+    teraflops: float | None = None
+    utilization: float | None = None
+    peak_memory: int | None = None
+
+    @property
+    def effort(self) -> dict[str, float]:
+        """What is known of the work that it took, by name."""
+        values = {name: getattr(self, name) for name in EFFORT}
+        return {name: value for name, value in values.items() if value is not None}
 
 
-def report_of(state: RunState, rate: float, clock: Clock, *, has_auxiliary: bool) -> TrainReport:
+def report_of(state: RunState, rate: float, clock: Clock, effort: Effort, *, has_auxiliary: bool) -> TrainReport:
     """What there is to tell of the window that is over; `rate` is the learning rate of its last step."""
     window = state.window
     return TrainReport(
@@ -76,6 +91,7 @@ def report_of(state: RunState, rate: float, clock: Clock, *, has_auxiliary: bool
         seconds_left=clock.seconds_left(state.step),
         skipped=state.skipped,
         tokens=clock.own_tokens(window.tokens),
+        **effort.figures(clock.window_seconds()),
     )
 
 
@@ -106,7 +122,7 @@ class LogRecorder:
         auxiliary = "" if report.auxiliary is None else f" | auxiliary {report.auxiliary:.4f}"
         skipped = f" | {report.skipped} skipped" if report.skipped else ""
         logger.info(
-            "step %d | epoch %d | loss %.4f%s | perplexity %.2f | %d tokens/s | rate %.3g | norm %.2f%s%s",
+            "step %d | epoch %d | loss %.4f%s | perplexity %.2f | %d tokens/s | rate %.3g | norm %.2f%s%s%s",
             report.step,
             report.epoch,
             report.loss,
@@ -115,6 +131,7 @@ class LogRecorder:
             report.tokens_per_second,
             report.learning_rate,
             report.gradient_norm,
+            _effort(report),
             skipped,
             left,
             extra={log_lines.FIGURES: report.model_dump()},
@@ -162,9 +179,9 @@ class JsonRecorder:
 
     def report(self, report: TrainReport) -> None:
         values = report.model_dump(
-            exclude={"seconds_left", "tokens"} | ({"auxiliary"} if report.auxiliary is None else set())
+            exclude={"seconds_left", "tokens", *EFFORT} | ({"auxiliary"} if report.auxiliary is None else set())
         )
-        self._add({"kind": "train", **values, "perplexity": perplexity(report.nll)})
+        self._add({"kind": "train", **values, "perplexity": perplexity(report.nll), **report.effort})
 
     def validation(self, validation: Validation, seconds: float) -> None:
         values = {"perplexity": validation.perplexity, "validation_seconds": validation.seconds, "seconds": seconds}
@@ -226,7 +243,7 @@ class TensorBoardRecorder:
 
     def report(self, report: TrainReport) -> None:
         names = ("loss", "nll", "auxiliary", "learning_rate", "gradient_norm", "tokens_per_second")
-        values = {f"train/{name}": getattr(report, name) for name in names}
+        values = {f"train/{name}": getattr(report, name) for name in (*names, *EFFORT)}
         self._add({name: value for name, value in values.items() if value is not None}, report.step)
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
@@ -302,6 +319,14 @@ def _stays(row: Mapping[str, Any], step: int, validated: Collection[int] | None)
     if kind == "validation" and validated is not None:
         return row["step"] in validated
     return kind not in _KINDS or row["step"] <= step
+
+
+def _effort(report: TrainReport) -> str:
+    """Padding, waiting and so on, as the log says it."""
+    found = report.effort
+    shares = {"padding": "padding", "data_wait": "data wait", "utilization": "utilization"}
+    told = [f" | {label} {100 * found[name]:.1f}%" for name, label in shares.items() if name in found]
+    return "".join(told) + (f" | {found['peak_memory'] / 1e9:.2f} GB" if "peak_memory" in found else "")
 
 
 def _clock(seconds: float) -> str:

@@ -6,27 +6,23 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import torch
-
 from seq2seq_core import storage
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.training.agreement import check_alike, on_main, together
-from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Marker
+from seq2seq_core.training.checkpoints.checkpoint import Checkpoints, Marker
 from seq2seq_core.training.checkpoints.identity import check_same_run
 from seq2seq_core.training.checkpoints.run_state import RunState
 from seq2seq_core.training.config import TrainConfig
-from seq2seq_core.training.materials import initialize
+from seq2seq_core.training.initializing import initialize
+from seq2seq_core.training.learner import Learner
 from seq2seq_core.training.opening import Opened
-from seq2seq_core.training.optimization.optimizer import load_state_tensors
 from seq2seq_core.training.ownership import check_free
 from seq2seq_core.training.processes.distributed import World
 
 logger = logging.getLogger(__name__)
 
 
-def begin(
-    config: TrainConfig, world: World, opened: Opened, checkpoints: Checkpoints, optimizer: torch.optim.Optimizer
-) -> RunState:
+def begin(config: TrainConfig, world: World, opened: Opened, checkpoints: Checkpoints, learner: Learner) -> RunState:
     """Put back the latest checkpoint, or begin anew where there is none; all processes call this and do the same.
 
     Raises:
@@ -44,13 +40,14 @@ def begin(
     on_main(world, lambda: check_free(config.output, opened.identity, is_new=marker is None))
     on_main(world, checkpoints.sweep)
     if marker is not None:
-        together(world, lambda: _restore(opened, checkpoints, optimizer, marker.progress.step))
+        together(world, lambda: _restore(checkpoints, learner, marker.progress))
         told = "carrying on after step %d of %s" if marker.progress.ended is None else "step %d was the last of %s"
         logger.info(told, marker.progress.step, storage.redact(config.output))
         return marker.progress
     if config.initialize_from is not None:
         source = config.initialize_from
-        together(world, lambda: initialize(opened.materials, source, config.initialize_parts))
+        dataset, parts = opened.materials.dataset, config.initialize_parts
+        together(world, lambda: learner.begin(lambda model: initialize(model, dataset, source, parts)))
     return RunState()
 
 
@@ -79,7 +76,5 @@ def find_resumption(
     return marker
 
 
-def _restore(opened: Opened, checkpoints: Checkpoints, optimizer: torch.optim.Optimizer, step: int) -> None:
-    model = opened.materials.model
-    model.load_state_dict(dict(checkpoints.tensors(step, MODEL_FILE)))
-    load_state_tensors(optimizer, model, dict(checkpoints.tensors(step, OPTIMIZER_FILE)))
+def _restore(checkpoints: Checkpoints, learner: Learner, state: RunState) -> None:
+    learner.load(lambda name: checkpoints.tensors(state.step, name), state.step - state.skipped)

@@ -5,6 +5,7 @@ output/config.yaml        the resolved configuration
        tensorboard/       the same as curves
        checkpoints/       see `training.checkpoint`
        best/ last/        model folders; best/ is there from the first validation on
+       validations/       what each validation has made of the split, where that is kept
        lineage.json       what is learned from, and since which step
        .claim/            whose the folder is, while a run is at work
 """
@@ -24,17 +25,20 @@ from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
 from seq2seq_core.training.advance import advanced, counted
-from seq2seq_core.training.agreement import LeftError, Stopped, any_of, together
-from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, OPTIMIZER_FILE, Checkpoints, Retention
+from seq2seq_core.training.agreement import Stopped, any_of, together
+from seq2seq_core.training.checkpoints.checkpoint import Checkpoints
 from seq2seq_core.training.checkpoints.identity import identity_digest
-from seq2seq_core.training.checkpoints.run_state import RunState, Validation, Window
+from seq2seq_core.training.checkpoints.run_state import RunState, Window
 from seq2seq_core.training.clock import Clock
 from seq2seq_core.training.config import TrainConfig
+from seq2seq_core.training.effort import Effort
 from seq2seq_core.training.finish import Final, Finisher
 from seq2seq_core.training.follower import Follower, Signs
+from seq2seq_core.training.judging import Judging, retention
+from seq2seq_core.training.learner import build_learner
 from seq2seq_core.training.opening import Opened, open_run
 from seq2seq_core.training.optimization.loss import Objective
-from seq2seq_core.training.optimization.optimizer import build_optimizer, set_learning_rate, state_tensors
+from seq2seq_core.training.optimization.optimizer import set_learning_rate
 from seq2seq_core.training.optimization.schedule import rate_factor
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.ownership import CONFIG_NAME, Ownership, owned
@@ -43,11 +47,10 @@ from seq2seq_core.training.processes.stop import STOP_SIGNALS, StopFlag
 from seq2seq_core.training.recorders import Recorder, build_recorders, report_of
 from seq2seq_core.training.resume import begin
 from seq2seq_core.training.telling import Told, telling_recorders
-from seq2seq_core.training.validate import FAILURES, build_validator
+from seq2seq_core.training.validate import build_validator
 
 Reason = Literal["max_steps", "max_epochs", "max_minutes", "patience", "signal"]
 
-_MOST_TRIES = 2
 _MEET_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
@@ -111,11 +114,11 @@ class Trainer:
         self._dataset, self._model = opened.materials.dataset, opened.materials.model
         root = storage.join(config.output, "checkpoints")
         self._checkpoints = Checkpoints(root, opened.identity, ownership.check)
-        self._optimizer = build_optimizer(config.optimizer, self._model)
-        self._state = begin(config, world, opened, self._checkpoints, self._optimizer)
+        self._learner = build_learner(config, self._model)
+        self._state = begin(config, world, opened, self._checkpoints, self._learner)
         self._stepper = Stepper(
             self._model,
-            self._optimizer,
+            self._learner.optimizer,
             world,
             idle_batch(self._dataset.manifest.sides["source"]),
             objective=Objective(config.label_smoothing, config.r_drop),
@@ -136,6 +139,19 @@ class Trainer:
         window = self._state.window
         self._clock = Clock(config.limits, self._state.step, self._state.seconds, window.tokens)
         self._time_is_up: bool = world.agree(self._clock.is_late())
+        passes, waited = Objective(config.label_smoothing, config.r_drop).passes, opened.loader.waited
+        self._effort = Effort(self._learner.judged, passes, waited, config.peak_teraflops)
+        self._judging = Judging(
+            config,
+            world,
+            self._learner,
+            self._validator,
+            self._checkpoints,
+            opened.exporter,
+            ownership.check,
+            self._recorders,
+            self._clock,
+        )
 
     def run(self) -> TrainResult:
         """Train to an end, then make the final models, unless a signal ended it."""
@@ -146,7 +162,7 @@ class Trainer:
         if self._state.ended is None:
             logger.info("training ends after step %d: %s", self._state.step, reason)
         try:
-            final, self._state = self._finisher().finish(self._state, self._retention())
+            final, self._state = self._finisher().finish(self._state, retention(self._config, self._state))
         except Stopped as stopped:
             self._stopped_by = stopped.number
             return self._stopped()
@@ -169,7 +185,7 @@ class Trainer:
         return Finisher(
             self._config,
             self._world,
-            self._model,
+            self._learner.judged,
             self._checkpoints,
             self._validator,
             self._opened.exporter,
@@ -219,13 +235,23 @@ class Trainer:
         is_used_up = reason == "max_epochs" and self._follower.may_enter(self._state.step)
         if not is_used_up:
             self._state = self._state.model_copy(update={"start": following.start})
-        is_due = reason != "signal" and self._validation_is_due(following, ends=reason is not None)
+        is_due = reason != "signal" and self._judging.is_due(self._state, following, ends=reason is not None)
         by_step = self._state.step % self._config.checkpoints.every_steps == 0
         if self._state.step != self._saved_step and (reason is not None or is_due or by_step):
             self._save()
         if is_due and not self._validate():
             return "signal"
-        return (self._lost_patience() or self._wait()) if is_used_up else reason or self._lost_patience()
+        lost: Reason | None = "patience" if self._judging.has_lost_patience(self._state) else None
+        return (lost or self._wait()) if is_used_up else reason or lost
+
+    def _validate(self) -> bool:
+        """Look at the validation split; False after a signal."""
+        try:
+            self._state = self._judging.judged(self._state)
+        except Stopped as stopped:
+            self._stopped_by = stopped.number
+            return False
+        return True
 
     def _wait(self) -> Reason | None:
         """Return when new rows enter, now that all others are used up; or why to stop."""
@@ -250,16 +276,24 @@ class Trainer:
 
     def _step(self, batch: GlobalStep) -> None:
         step = self._state.step + 1
-        rate = self._config.optimizer.learning_rate * rate_factor(self._config.schedule, step)
-        set_learning_rate(self._optimizer, rate)
+        rate = self._config.optimizer.learning_rate * self._rate_factor(step)
+        set_learning_rate(self._learner.optimizer, rate)
         batch = counted(batch, self._config, self._world)
         result = self._stepper.run(step, batch.micro_batches, batch.target_tokens, self._flags())
         self._hear(result.flags)
+        if result.updated:
+            self._learner.follow()
         self._state = advanced(self._state, batch, result, self._config.max_skipped_in_a_row)
+        self._effort.add(batch.micro_batches)
         for recorder in self._recorders:
             recorder.step(step)
         if step % self._config.report_every_steps == 0:
             self._report(rate)
+
+    def _rate_factor(self, step: int) -> float:
+        schedule, judge = self._config.schedule, self._config.validation.judge
+        lowered = self._state.plateaus(judge, schedule.plateau_patience) if schedule.kind == "plateau" else 0
+        return rate_factor(schedule, step, lowered)
 
     def _flags(self) -> list[bool]:
         """What this process has to say to the others."""
@@ -292,76 +326,6 @@ class Trainer:
             return "max_epochs"
         return "max_minutes" if self._time_is_up else None
 
-    def _lost_patience(self) -> Reason | None:
-        patience = self._config.validation.patience
-        stale = self._state.since_best(self._config.validation.judge)
-        return "patience" if patience is not None and stale >= patience else None
-
-    def _validation_is_due(self, following: GlobalStep, *, ends: bool) -> bool:
-        state, config = self._state, self._config.validation
-        is_done = any(validation.step == state.step for validation in state.validations)
-        if self._validator is None or state.step == 0 or is_done:
-            return False
-        epoch_ended = following.epoch > state.epoch
-        by_epoch = config.every_epochs is not None and epoch_ended and following.epoch % config.every_epochs == 0
-        by_step = config.every_steps is not None and state.step % config.every_steps == 0
-        return (ends or by_epoch or by_step) and not self._is_hopeless()
-
-    def _is_hopeless(self) -> bool:
-        """Whether the validation of this step has failed so often that the run goes on without it."""
-        tries = self._state.failed_validations.count(self._config.validation.max_batch_tokens)
-        if tries >= _MOST_TRIES:
-            logger.warning("step %d is not validated: that failed %d times", self._state.step, tries)
-        return tries >= _MOST_TRIES
-
-    def _validate(self) -> bool:
-        """Look at the validation split, and refresh best/ where the model is the best so far; False after a signal."""
-        if self._validator is None:
-            return True
-        began = time.monotonic()
-        try:
-            validation = self._validator.run(self._model, self._state.step, self._state.epoch)
-        except Stopped as stopped:
-            self._stopped_by = stopped.number
-            return False
-        except LeftError:
-            raise
-        except FAILURES as error:
-            raise self._failed(error) from error
-        validations = (*self._state.validations, validation)
-        self._state = self._state.model_copy(update={"validations": validations, "failed_validations": ()})
-        self._state = self._state.model_copy(update={"seconds": self._clock.seconds()})
-        together(self._world, lambda: self._publish_validation(validation))
-        self._clock.leave_out(began)
-        return True
-
-    def _publish_validation(self, validation: Validation) -> None:
-        """Rows and model first, then the marker: whoever is killed in between validates again, and writes the same."""
-        for recorder in self._recorders:
-            recorder.validation(validation, self._clock.seconds())
-        if not self._world.is_main:
-            return
-        if self._state.best(self._config.validation.judge) is validation:
-            self._ownership.check()
-            self._opened.exporter.export("best", self._state.step, validation)
-        self._checkpoints.record(self._state, self._retention())
-
-    def _failed(self, error: BaseException) -> TrainingError:
-        """Note that the validation failed, so that it does not end every further run as well."""
-        tokens = self._config.validation.max_batch_tokens
-        failed = (*self._state.failed_validations, tokens)
-        if self._world.is_main:
-            self._checkpoints.record(self._state.model_copy(update={"failed_validations": failed}), self._retention())
-            self._checkpoints.wait()
-        last = failed.count(tokens) >= _MOST_TRIES
-        return TrainingError(
-            "the validation failed",
-            where=f"step {self._state.step}",
-            found=str(error).partition("\n")[0] or type(error).__name__,
-            advice="The step is saved. Lower validation.max_batch_tokens if memory was short. The same command "
-            + ("goes on without this validation." if last else "tries it once more."),
-        )
-
     def _save(self) -> None:
         self._state = self._state.model_copy(update={"seconds": self._clock.seconds()})
         self._saved_step = self._state.step
@@ -369,21 +333,12 @@ class Trainer:
 
     def _write(self) -> None:
         if self._world.is_main:
-            files = {
-                MODEL_FILE: self._model.state_dict(),
-                OPTIMIZER_FILE: state_tensors(self._optimizer, self._model),
-            }
-            self._checkpoints.save(files, self._state, self._retention())
-
-    def _retention(self) -> Retention:
-        config, metric = self._config.checkpoints, self._config.validation.judge
-        scores = {validation.step: validation.score(metric) for validation in self._state.validations}
-        return Retention(config.keep_last, config.keep_best, scores)
+            self._checkpoints.save(self._learner.files(), self._state, retention(self._config, self._state))
 
     def _report(self, rate: float) -> None:
         state = self._state
         if self._recorders and state.window.steps:
-            report = report_of(state, rate, self._clock, has_auxiliary=bool(self._model.auxiliary_weight))
+            report = report_of(state, rate, self._clock, self._effort, has_auxiliary=bool(self._model.auxiliary_weight))
             try:
                 for recorder in self._recorders:
                     recorder.report(report)
@@ -391,3 +346,4 @@ class Trainer:
                 self._failure = error  # the others hear of it with the next step
         self._state = state.model_copy(update={"window": Window()})
         self._clock.begin_window()
+        self._effort.begin_window()

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, Grown
 from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.loader import EvaluationBatch, evaluation_batches
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.decoding.batched import generate
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.errors import Seq2SeqError
-from seq2seq_core.metrics.measures import RECOGNITION, MeasureName
+from seq2seq_core.metrics.measures import MEASURES, RECOGNITION, TRANSLATION, Judge, MeasureName, judging
 from seq2seq_core.metrics.recognition import RecognitionMetric
 from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.interface import Forward, Seq2Seq
@@ -27,7 +28,7 @@ from seq2seq_core.text.transcripts import ANY_LANGUAGE
 from seq2seq_core.tokenizer.model import Tokenizer
 from seq2seq_core.training.agreement import Turns
 from seq2seq_core.training.checkpoints.run_state import Validation
-from seq2seq_core.training.optimization.loss import smoothed_loss
+from seq2seq_core.training.optimization.loss import forward_loss
 from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.processes.stop import StopFlag
 
@@ -37,8 +38,34 @@ FAILURES = (Seq2SeqError, RuntimeError, MemoryError)
 logger = logging.getLogger(__name__)
 
 
-class ValidationConfig(Config):
+class WeightsConfig(Config):
+    """What counts how much in a weighted sum of measures; those where less is better are subtracted."""
+
+    bleu: float = Field(0.0, ge=0, le=1e6, description="weight of a point of BLEU")
+    chrf: float = Field(0.0, ge=0, le=1e6, description="weight of a point of chrF")
+    wer: float = Field(0.0, ge=0, le=1e6, description="weight of a point of WER, subtracted")
+    cer: float = Field(0.0, ge=0, le=1e6, description="weight of a point of CER, subtracted")
+    loss: float = Field(0.0, ge=0, le=1e6, description="weight of a nat a token, subtracted")
+
+    @model_validator(mode="after")
+    def _of_one_task(self) -> WeightsConfig:
+        used = self.used
+        texts, transcripts = ([name for name in names if name in used] for names in (TRANSLATION, RECOGNITION))
+        if texts and transcripts:
+            raise ValueError(f"{texts[0]} and {transcripts[0]} are not measured together: weigh those of one task")
+        return self
+
+    @property
+    def used(self) -> dict[MeasureName, float]:
+        """The weights that are not 0."""
+        weights: dict[MeasureName, float] = {name: getattr(self, name) for name in MEASURES}
+        return {name: weight for name, weight in weights.items() if weight}
+
+
+class ValidationConfig(Grown):
     """When and how the validation split is looked at; always at the end too."""
+
+    younger: ClassVar[frozenset[str]] = frozenset({"weights", "keep_outputs"})
 
     every_steps: int | None = Field(1000, ge=1, le=1 << 40, description="steps between validations; null: not by steps")
     every_epochs: int | None = Field(
@@ -49,20 +76,26 @@ class ValidationConfig(Config):
         description="what decides which model is best; loss: nothing is decoded; wer, cer: the lower the better; "
         "default: bleu, or wer where the source is audio",
     )
+    weights: WeightsConfig = Field(
+        WeightsConfig(), description="a weighted sum of measures decides, in the place of metric, where one is not 0"
+    )
     bleu_tokenization: str = Field("13a", description="how BLEU finds words: 13a, intl, char, zh, ja-mecab, none, ...")
     beam: int = Field(1, ge=1, le=1024, description="hypotheses a sentence when decoding; 1 is greedy search")
     max_rows: int | None = Field(
         None, ge=1, le=1 << 40, description="only the first rows of the split, a uniform sample; null: all"
     )
     max_batch_tokens: int = Field(8192, ge=1, le=1 << 31, description="padded tokens of a batch in validation")
+    keep_outputs: bool = Field(
+        False, description="keep what each validation makes of the split, a line a row, in validations/ of the run"
+    )
     patience: int | None = Field(
         10, ge=1, le=1 << 40, description="validations without a new best that end training; null: never"
     )
 
     @property
-    def judge(self) -> MeasureName:
-        """The metric that decides; that of text where nothing else was said."""
-        return self.metric or "bleu"
+    def judge(self) -> Judge:
+        """What decides; the measure of text where nothing else was said."""
+        return self.weights.used or self.metric or "bleu"
 
 
 class Validator:
@@ -89,6 +122,9 @@ class Validator:
         self._columns, self._references, self._tokenizer = columns, references, tokenizer
         self._config, self._world, self._turns = config, world, turns
         self._metric = _metric(config, language)
+        self._own_outputs: dict[int, str] = {}
+        self.outputs: tuple[str, ...] = ()
+        """What the last run has made of the rows, in their order, where the configuration keeps that."""
 
     def run(self, model: Seq2Seq, step: int, epoch: int) -> Validation:
         """Measure the model as it stands; all processes call this and get the same values.
@@ -100,7 +136,10 @@ class Validator:
         """
         began = time.monotonic()
         loss = self._loss(model)
-        scores = {} if self._config.judge == "loss" else self._scores(model)
+        scores = {} if judging(self._config.judge) == ("loss",) else self._scores(model)
+        if self._config.keep_outputs:
+            gathered = [pair for part in self._world.gather(self._own_outputs) for pair in part.items()]
+            self.outputs = tuple(text for _, text in sorted(gathered))
         seconds = self._world.agree(time.monotonic() - began)
         return Validation(step=step, epoch=epoch, loss=loss, seconds=seconds, **scores)
 
@@ -125,7 +164,7 @@ class Validator:
         for found in self._turns.over(self._batches()):
             batch = found.batch.to(self._world.device)
             output: Forward = model(batch.source_BS, batch.source_lengths_B, batch.target_in_BT)
-            _, nll = smoothed_loss(output.logits_BTV.flatten(0, 1), batch.target_out_BT.flatten(), 0.0)
+            _, nll = forward_loss(output, batch.target_out_BT.flatten(), 0.0)
             sums += torch.stack([nll, nll.new_tensor(batch.target_tokens)])
         return sums
 
@@ -141,6 +180,7 @@ class Validator:
         options, most = SearchConfig(beam=self._config.beam), self._config.max_batch_tokens
         found = generate(model, self._columns.modality, sequences, options, most, lambda _: self._turns.meet())
         texts = self._tokenizer.decode([hypotheses[0].tokens for hypotheses in found])
+        self._own_outputs = dict(zip(rows.tolist(), texts, strict=True))
         return torch.from_numpy(self._metric.sums(texts, [self._references[row] for row in rows.tolist()]))
 
 
@@ -158,6 +198,6 @@ def build_validator(config: ValidationConfig, dataset: Dataset, world: World, st
 
 def _metric(config: ValidationConfig, language: str | None) -> TranslationMetric | RecognitionMetric:
     """What outputs are scored by, where they are."""
-    if config.judge in RECOGNITION:
+    if not set(judging(config.judge)).isdisjoint(RECOGNITION):
         return RecognitionMetric(language or ANY_LANGUAGE)
     return TranslationMetric(config.bleu_tokenization)

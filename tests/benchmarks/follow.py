@@ -182,7 +182,8 @@ def answers(arguments: argparse.Namespace, folder: Path, engine: Sequence[str]) 
         model.append(time.time() - began)
     process.stop()
     yield told("from landing to answered", took[1:])
-    yield told("of that the model", model[1:])
+    yield told("the model alone", model[1:])
+    yield told("beyond the model", [beyond - own for beyond, own in zip(took[1:], model[1:], strict=True)])
 
 
 def follow(folder: Path, settings: Sequence[str], engine: Sequence[str]) -> Process:

@@ -31,7 +31,8 @@ from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import Loader, LoaderConfig
 from seq2seq_core.data.stream import BatchStream
-from seq2seq_core.dataset.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import Manifest, SplitEntry, TokenizerEntry
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.schema import shard_name, shard_schema
 from seq2seq_core.dataset.writer import write_shard

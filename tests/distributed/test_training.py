@@ -85,6 +85,26 @@ def test_one_and_two_processes_see_the_same_noise(make: Callable[..., Run]) -> N
     assert two.losses() == pytest.approx(one.losses(), abs=1e-5, rel=0)
 
 
+def test_one_and_two_processes_have_the_same_optimizer_average_and_plateaus(make: Callable[..., Run]) -> None:
+    changes: Values = {
+        "optimizer": {"kind": "adafactor", "learning_rate": 0.02},
+        "schedule": {"kind": "plateau", "warmup_steps": 1, "plateau_patience": 1},
+        "validation": {"every_steps": 2, "weights": {"bleu": 1}, "keep_outputs": True},
+        "ema_decay": 0.9,
+        "limits": {"max_steps": 7},
+    }
+    one, two = (make(name, **changes) for name in ("one", "two"))
+    one.finish()
+    two.finish(torchrun(2))
+    assert two.losses() == pytest.approx(one.losses(), abs=1e-4, rel=0)
+    ours, theirs = ([path.read_text() for path in sorted(run.output.glob("validations/*"))] for run in (one, two))
+    assert len(ours) == 4
+    assert ours == theirs
+    assert [row["learning_rate"] for row in two.rows()] == [row["learning_rate"] for row in one.rows()]
+    for row, other in zip(one.rows("validation"), two.rows("validation"), strict=True):
+        assert row["loss"] == pytest.approx(other["loss"], abs=1e-4)
+
+
 def test_ranks_without_rows_take_part(make: Callable[..., Run]) -> None:
     # One row a batch: the second process never has any.
     single = {"batch_tokens": 13, "bins_per_batch": 1, "max_source_tokens": 12, "max_target_tokens": 12}

@@ -29,7 +29,7 @@ from seq2seq_core.tokenizer.training import TokenizerConfig, train
 from tests.model_folders import write_model_folder
 
 GOLDEN = Path(__file__).with_name("golden.json")
-NOT_COMPARED = re.compile(r"dataset\.json|report\.html|output\.json|(generations|known|_work|\.units|\.claim)/.*")
+NOT_COMPARED = re.compile(r"dataset\.json|report\.html|output\.json|(generations|known|looks|_work|\.units|\.claim)/.*")
 GENERATION = re.compile(r"(generation-\d{5})-[0-9a-f]{8}")
 
 VOCABULARY = """

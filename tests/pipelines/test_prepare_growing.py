@@ -152,7 +152,7 @@ def grown(parts: dict[str, Rows], tmp_path_factory: pytest.TempPathFactory) -> d
 
 
 def data_of(output: Path) -> dict[str, bytes]:
-    return {path: data for path, data in tree(output).items() if not path.endswith(".json")}
+    return {path: data for path, data in tree(output).items() if not path.endswith((".json", ".digests"))}
 
 
 def kill_while_running(script: str, config: prepare.PrepareConfig, folder: Path, *words: str) -> None:

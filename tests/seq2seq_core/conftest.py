@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from seq2seq_core import storage
+from seq2seq_core.dataset.ledger import Ledger
 from seq2seq_core.dataset.manifest import (
-    Ledger,
     Manifest,
     ShardEntry,
     SplitEntry,

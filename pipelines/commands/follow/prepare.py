@@ -12,8 +12,9 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+import pydantic
 from pydantic import Field
 
 from pipelines.commands import here, prepare
@@ -31,6 +32,7 @@ from pipelines.commands.follow.making import (
     problem_of,
     taken,
 )
+from pipelines.commands.follow.replacing import take_out_changed
 from pipelines.commands.prepare import PrepareConfig
 from pipelines.local import pool
 from pipelines.local.following import alone, follow, quiet
@@ -88,6 +90,14 @@ class FollowPrepareConfig(PrepareConfig, FollowKeys):
         "(projects/PROJECT/subscriptions/NAME): the zones are not listed then; on engines of Beam that stream",
     )
     report: bool = Field(False, description="write report.html into the folder with every generation")
+
+    @pydantic.model_validator(mode="after")
+    def _can_replace(self) -> Self:
+        given = {"near_duplicates": self.near_duplicates, "notifications": self.notifications}
+        found = [name for name, value in given.items() if value is not None]
+        if self.landing.changed == "replace" and found:
+            raise ValueError(f"landing.changed: replace does not go with {' and '.join(found)}; take and error do")
+        return self
 
     @property
     def pace(self) -> Pace:
@@ -165,7 +175,7 @@ def begin(config: FollowPrepareConfig, batch: Batch) -> Job | None:
     Raises:
         Seq2SeqError: See `making.job_of`.
     """
-    ledger, files = Ledger(config.output), files_of(batch)
+    ledger, files = Ledger(config.output).refresh(), files_of(batch)
     problems = {landed.key: problem for landed in files if (problem := problem_of(config, landed)) is not None}
     if problems:
         lookout = Lookout(zones_of(config), config.landing, ledger)
@@ -173,11 +183,17 @@ def begin(config: FollowPrepareConfig, batch: Batch) -> Job | None:
         same = {landed.key for landed in files}
         ledger.add(failed(batch, {key: problem for key, problem in problems.items() if key in same}))
         files = [landed for landed in files if landed.key not in problems]
-    if not files:
+    again = replaced(config, batch, ledger)
+    if not files and not again:
         ledger.close(*taken(batch, [], NOTHING))
         return None
     keep_few(config.output, config.compaction)
-    return job_of(config, files)
+    return job_of(config, [*files, *again])
+
+
+def replaced(config: FollowPrepareConfig, batch: Batch, ledger: Ledger) -> list[Landed]:
+    """See `replacing.take_out_changed`; nothing where rows of old content stay."""
+    return take_out_changed(config, batch, ledger, zones_of(config)) if config.landing.changed == "replace" else []
 
 
 def close(config: FollowPrepareConfig, batch: Batch, job: Job) -> None:
@@ -267,13 +283,13 @@ class Maker:
         Raises:
             Seq2SeqError: What fails is no file of the batch.
         """
-        files = files_of(batch)
+        files, again = files_of(batch), replaced(self._config, batch, self._ledger)
         bad: list[FileRecord] = []
         try:
-            made = self._generation(files)
+            made = self._generation([*files, *again])
         except Seq2SeqError as error:
             files, bad = self._sorted_out(batch, files, error)
-            made = self._generation(files)
+            made = self._generation([*files, *again])
         done, records = taken(batch, files, made)
         self._ledger.close(done, [*records, *bad])
 

@@ -10,15 +10,12 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
-from pipelines.commands import here, transcribe
+from pipelines.commands import transcribe
 from pipelines.commands.call import Call
-from pipelines.commands.follow.desk import Desk, Place
-from pipelines.commands.follow.keys import FollowKeys
+from pipelines.commands.follow.answering import AnswerKeys, answer_what_lands, refuse_engines, without_follow
 from pipelines.commands.transcribe import TranscribeConfig
-from pipelines.local.following import alone, follow
 from seq2seq_core import storage
-from seq2seq_core.config import Location
-from seq2seq_core.errors import ConfigError, InputError
+from seq2seq_core.errors import InputError
 from seq2seq_core.inference.commit import find_finished
 from seq2seq_core.inference.manifest import Transcription
 from seq2seq_core.inference.speech.closing import close_output, transcripts_of
@@ -28,18 +25,12 @@ from seq2seq_core.inference.speech.job import TranscriptionJob
 from seq2seq_core.inference.speech.opening import open_output
 from seq2seq_core.inference.speech.work import Done, Ear, work
 from seq2seq_core.inference.speech.writing import write
-from seq2seq_core.landing.ledger import Ledger
-from seq2seq_core.landing.lookout import Lookout
 from seq2seq_core.landing.terms import Landed
-from seq2seq_core.landing.zone import Zone
 
 
-class FollowTranscribeConfig(TranscribeConfig, FollowKeys):
+class FollowTranscribeConfig(TranscribeConfig, AnswerKeys):
     """What `seq2seq transcribe --follow` watches."""
 
-    interactive: tuple[Location, ...] = Field(
-        (), description="more files, globs, folders or URLs, whose recordings go before those of input"
-    )
     unit_seconds: int = Field(
         120,
         ge=10,
@@ -62,25 +53,16 @@ def run(config: FollowTranscribeConfig, beam_arguments: Sequence[str] = ()) -> N
         ClaimError: Another process follows into the folder.
         Seq2SeqError: There is no model that hears, or the zones cannot be read.
     """
-    if not here.is_here(beam_arguments):
-        raise ConfigError("transcribe --follow runs on this machine", found=" ".join(beam_arguments))
+    refuse_engines(beam_arguments, "transcribe")
     transcribe.provenance_of(config)  # what is wrong with the model is told before anything has landed
-    names = config.landing.unfinished
-    zones = [Zone((patterns,), names, config.output) for patterns in (config.interactive, config.input)]
-    ledger = Ledger(config.output)
-    lookout = Lookout(zones, config.landing, ledger)
-    with alone(ledger, "transcription"):
-        place = Place(config.output, config.on_error)
-        desk = Desk(place, config.landing, ledger, lookout, Transcribing(config).begin)
-        follow(desk.step, config.landing.look_seconds, config.idle_seconds)
+    answer_what_lands(config, "transcription", Transcribing(config).begin)
 
 
 class Transcribing:
     """Transcribes one file after the other with the model that stands in its folder by then."""
 
     def __init__(self, config: FollowTranscribeConfig) -> None:
-        values = {name: getattr(config, name) for name in TranscribeConfig.model_fields}
-        self._config = TranscribeConfig(**values)
+        self._config = without_follow(config, TranscribeConfig)
         self._zones = (config.interactive, config.input)
 
     def begin(self, landed: Landed, root: str) -> Iterator[Transcription | None]:

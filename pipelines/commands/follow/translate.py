@@ -12,13 +12,10 @@ from typing import Self
 import pydantic
 from pydantic import Field
 
-from pipelines.commands import here, translate
+from pipelines.commands import translate
 from pipelines.commands.call import Call
-from pipelines.commands.follow.desk import Desk, Place
-from pipelines.commands.follow.keys import FollowKeys
+from pipelines.commands.follow.answering import AnswerKeys, answer_what_lands, refuse_engines, without_follow
 from pipelines.commands.translate import TranslateConfig
-from pipelines.local.following import alone, follow
-from seq2seq_core.config import Location
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.inference.answering import answer
 from seq2seq_core.inference.job import TranslationJob
@@ -26,18 +23,12 @@ from seq2seq_core.inference.manifest import Output
 from seq2seq_core.inference.memory.settling import settle
 from seq2seq_core.inference.translator import Translator
 from seq2seq_core.inference.translator_config import load_translator
-from seq2seq_core.landing.ledger import Ledger
-from seq2seq_core.landing.lookout import Lookout
 from seq2seq_core.landing.terms import Landed
-from seq2seq_core.landing.zone import Zone
 
 
-class FollowTranslateConfig(TranslateConfig, FollowKeys):
+class FollowTranslateConfig(TranslateConfig, AnswerKeys):
     """What `seq2seq translate --follow` watches."""
 
-    interactive: tuple[Location, ...] = Field(
-        (), description="more files, globs, folders or URLs, whose documents go before those of input"
-    )
     unit_records: int = Field(
         500,
         ge=1,
@@ -67,27 +58,18 @@ def run(config: FollowTranslateConfig, beam_arguments: Sequence[str] = ()) -> No
         ClaimError: Another process follows into the folder.
         Seq2SeqError: There is no model, or the zones cannot be read.
     """
-    if not here.is_here(beam_arguments):
-        raise ConfigError("translate --follow runs on this machine", found=" ".join(beam_arguments))
+    refuse_engines(beam_arguments, "translate")
     translate.provenance_of(config)  # what is wrong with the model is told before anything has landed
-    names = config.landing.unfinished
-    zones = [Zone((patterns,), names, config.output) for patterns in (config.interactive, config.input)]
-    ledger = Ledger(config.output)
-    lookout = Lookout(zones, config.landing, ledger)
-    with alone(ledger, "translation"):
-        place = Place(config.output, config.on_error)
-        if config.memory.url:
-            settle(config.memory.url)
-        desk = Desk(place, config.landing, ledger, lookout, Translating(config).begin)
-        follow(desk.step, config.landing.look_seconds, config.idle_seconds)
+    if config.memory.url:
+        settle(config.memory.url)
+    answer_what_lands(config, "translation", Translating(config).begin)
 
 
 class Translating:
     """Translates one file after the other with the model that stands in its folder by then."""
 
     def __init__(self, config: TranslateConfig) -> None:
-        values = {name: getattr(config, name) for name in TranslateConfig.model_fields}
-        self._config = TranslateConfig(**values)
+        self._config = without_follow(config, TranslateConfig)
         self._loaded: tuple[str, Translator] | None = None
 
     def begin(self, landed: Landed, root: str) -> Iterator[Output | None]:

@@ -20,7 +20,7 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
 from seq2seq_core.landing.config import LandingConfig
-from seq2seq_core.landing.ledger import Ledger
+from seq2seq_core.landing.ledger import Ledger, tell_end
 from seq2seq_core.landing.lookout import Batches, Lookout
 from seq2seq_core.landing.planner import Pace
 from seq2seq_core.landing.terms import Batch
@@ -167,6 +167,7 @@ class LookDoFn(beam.DoFn):  # type: ignore[misc]
             yield TimestampedValue(batch, Timestamp(batch.opened))
         elif batch is None and here.is_idle(now, self._watched.idle_seconds):
             tracker.try_claim(None)
+            tell_end(self._watched.output)
             return
         tracker.defer_remainder(Duration(self._watched.landing.look_seconds))
 

@@ -16,8 +16,10 @@ from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.graphs import failures, message_coder, options
 from pipelines.graphs.follow.do_step import Gathered, Keyed, Report, as_message, as_report, as_text, do_steps
+from pipelines.graphs.follow.ending import Ending
 from pipelines.graphs.follow.look import Batched, Watched
 from pipelines.graphs.follow.notifications import Subscribed
+from seq2seq_core.landing.ledger import forget_end
 from seq2seq_core.landing.terms import Batch
 from seq2seq_core.preparation.steps import JOB, PUBLISH
 from seq2seq_core.preparation.terms.messages import Job, Terms
@@ -74,9 +76,11 @@ def run(followed: Followed, beam_arguments: Sequence[str]) -> None:
     Raises:
         Seq2SeqError: See `graphs.failures.run`.
     """
+    output = followed.watched.output
     pipeline = beam.Pipeline(options=options.parse(beam_arguments))
     build(pipeline, followed)
-    failures.run(pipeline)
+    forget_end(output)
+    failures.run(pipeline, Ending(output).wait)
 
 
 def _begin(batch: Batch, begin: Callable[[Batch], Job | None]) -> Iterator[Keyed]:

@@ -59,7 +59,7 @@ def _gather(gatherer: Gatherer, lines: list[re.Match[str]], least: int) -> None:
     Lines of a paragraph that are all short, those of an address or a poem, were not wrapped.
     """
     width = max(least, *(len(line[1].rstrip()) for line in lines))
-    start = lines[0].start(1)
+    start = _begin(gatherer, lines[0])
     for line, following in zip(lines, [*lines[1:], None], strict=True):
         gatherer.text(start, line.end(1))
         if following is None:
@@ -69,6 +69,15 @@ def _gather(gatherer: Gatherer, lines: list[re.Match[str]], least: int) -> None:
             start = following.end(1) - len(following[1].lstrip())
             gatherer.line_end(line.end(1), start)
         else:
-            start = following.start(1)
             gatherer.close()
+            start = _begin(gatherer, following)
     gatherer.close()
+
+
+def _begin(gatherer: Gatherer, line: re.Match[str]) -> int:
+    """Where the text begins of a line that begins one: what marks it as an item is none."""
+    item = _ITEM.match(gatherer.raw, *line.span(1))
+    if item is None:
+        return line.start(1)
+    gatherer.tag(*item.span())
+    return item.end()

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from seq2seq_core.documents.content import Content
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.prediction import Prediction
-from seq2seq_core.text.marks import filled
 
 RECORD, TEXT = "record", "text"
 """The number of a record in its input, from 0, and what was translated of it."""
@@ -61,12 +60,12 @@ class OutputFormat(abc.ABC):
 def rows_of(first: int, content: Content[Any], predictions: Sequence[Prediction | None]) -> Iterator[Row]:
     """The records of a unit, whose first has this number, with the markup in them as it stands in the input."""
     for place, (text, prediction) in enumerate(zip(content.texts, predictions, strict=True)):
-        tags, _ = content.tags.get(place, ((), ""))
-        yield Row(first + place, None if text is None else filled(text, tags, " "), _filled(prediction, tags))
+        shown = None if text is None else content.shown(place, text)
+        yield Row(first + place, shown, _filled(prediction, content, place))
 
 
-def _filled(prediction: Prediction | None, tags: Sequence[str]) -> Prediction | None:
+def _filled(prediction: Prediction | None, content: Content[Any], record: int) -> Prediction | None:
     if prediction is None:
         return None
-    n_best = tuple((filled(text, tags, " "), score) for text, score in prediction.n_best)
-    return prediction.with_texts(filled(prediction.text, tags, " "), n_best)
+    n_best = tuple((content.shown(record, text), score) for text, score in prediction.n_best)
+    return prediction.with_texts(content.shown(record, prediction.text), n_best)

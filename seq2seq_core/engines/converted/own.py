@@ -86,25 +86,44 @@ def _positions(loaded: LoadedModel) -> int:
 
 
 def _specification(loaded: LoadedModel, blueprint: Blueprint, longest: int) -> Any:
-    from ctranslate2.specs import TransformerSpec, common_spec
-
-    spec = TransformerSpec.from_config(
-        (blueprint.encoder_layers, blueprint.decoder_layers),
-        blueprint.heads,
-        pre_norm=blueprint.pre_norm,
-        activation=getattr(common_spec.Activation, _ACTIVATIONS[blueprint.activation]),
-        alignment_heads=blueprint.heads,
-    )
+    spec = _empty(blueprint)
     weights = {name: tensor.numpy() for name, tensor in loaded.model.state_dict().items()}
     for place, name in blueprint.weights.items():
-        _put(spec, place, weights[name])
-    if blueprint.learned_positions is None:
-        _put_sinusoids(spec, loaded.model.state_dict()[blueprint.weights["decoder/embeddings/weight"]], longest)
+        values = weights[name]
+        _put(spec, place, values @ weights[blueprint.widened[place]].T if place in blueprint.widened else values)
+    if blueprint.farthest is not None:
+        for layer in (*spec.encoder.layer, *spec.decoder.layer):
+            layer.self_attention.relative_attention_max_distance = np.dtype("int32").type(blueprint.farthest)
+    elif blueprint.rotary:
+        del spec.encoder.position_encodings
+    elif blueprint.learned_positions is None:
+        width = spec.decoder.embeddings.weight.shape[1]
+        _put_sinusoids(spec, loaded.model.state_dict()["embeddings.output_bias"].new_empty(width), longest)
     bias = weights[blueprint.weights["decoder/projection/bias"]].copy()
     bias[list(blueprint.forbidden)] = _NEVER
     _put(spec, "decoder/projection/bias", bias)
     _tell_vocabularies(spec, loaded)
     return spec
+
+
+def _empty(blueprint: Blueprint) -> Any:
+    """The library's form of such a model, without weights."""
+    from ctranslate2.specs import TransformerSpec, common_spec, transformer_spec
+
+    shape = {
+        "num_heads": blueprint.heads,
+        "pre_norm": blueprint.pre_norm,
+        "activation": getattr(common_spec.Activation, _ACTIVATIONS[blueprint.activation]),
+        "ffn_glu": blueprint.gated,
+        "rms_norm": blueprint.rms_norm,
+        "relative_attention_bias": blueprint.farthest is not None,
+        "rotary_dim": 0 if blueprint.rotary else None,  # 0: all channels
+        "rotary_interleave": False,
+    }
+    return TransformerSpec(
+        transformer_spec.TransformerEncoderSpec(blueprint.encoder_layers, **shape),
+        transformer_spec.TransformerDecoderSpec(blueprint.decoder_layers, alignment_heads=blueprint.heads, **shape),
+    )
 
 
 def _put(spec: Any, place: str, values: Any) -> None:

@@ -14,7 +14,7 @@ from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines import table as engines
 from seq2seq_core.engines.interface import EngineConfig
 from seq2seq_core.engines.recognition import Recognizer, SpeechModel
-from seq2seq_core.engines.table import ENGINES, AnyEngine
+from seq2seq_core.engines.table import ENGINES, AnyEngine, for_another
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.inference.manifest import ModelEntry
 from seq2seq_core.inference.speech.chunks import ChunkConfig
@@ -63,22 +63,8 @@ def describe_speech_model(config: TranscriberConfig) -> ModelEntry:
     try:
         found: SpeechModel = _hearing(config.engine).describe_recognizer(config.model)
     except ModelError as error:
-        raise _other_engine(config, error) or error from None
+        raise for_another(config.engine, config.model, error, hears=True) from None
     return ModelEntry(url=storage.redact(config.model), digest=found.digest, lineage=found.lineage)
-
-
-def _other_engine(config: TranscriberConfig, error: ModelError) -> ModelError | None:
-    """What to tell where another engine would run the model."""
-    fitting = (name for name, kind in ENGINES.items() if kind.hears and kind.is_for(config.model))
-    name = next(fitting, config.engine.kind)
-    if name == config.engine.kind:
-        return None
-    return ModelError(
-        "the model is for another engine",
-        where=storage.redact(config.model),
-        found=f"engine.kind {config.engine.kind}: {error.problem}",
-        advice=f"Say --engine.kind {name}.",
-    )
 
 
 def load_recognizer(config: TranscriberConfig, digest: str | None = None) -> Recognizer:

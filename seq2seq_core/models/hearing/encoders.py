@@ -15,6 +15,7 @@ from seq2seq_core.models.hearing.front import front_end
 from seq2seq_core.models.hearing.pyramid import Pyramid, halvings
 from seq2seq_core.models.hearing.relative import source_attention
 from seq2seq_core.models.hearing.shape import EncoderKind, EncoderShape
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.positions import SinusoidalPositions
 from seq2seq_core.models.layers.rows import length_mask
 from seq2seq_core.models.layers.sublayers import EncoderLayer
@@ -79,7 +80,7 @@ class Front(nn.Module):
         super().__init__()
         self.convolutions = front_end(shape.front_end, bins, shape.width, shape.front_channels, shape.subsampling)
         self.positions = SinusoidalPositions() if shape.positions == "sinusoidal" else None
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def forward(self, x_BSF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors (B x S x D), and how many of them are real."""

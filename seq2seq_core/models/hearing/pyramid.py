@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.recurrence import RecurrentLayer, mirrored_rows
 from seq2seq_core.models.layers.rows import length_mask
 
@@ -22,7 +23,7 @@ class Pyramid(nn.Module):
     def __init__(self, bins: int, width: int, layers: int, halvings: int, dropout: float) -> None:
         super().__init__()
         self.halvings = halvings
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         inputs = [(width if number else bins) * (2 if number < halvings else 1) for number in range(layers)]
         self.layers = nn.ModuleList(RecurrentLayer("lstm", count, width) for count in inputs)
 

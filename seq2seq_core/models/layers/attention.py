@@ -7,13 +7,17 @@ H heads, C = channels of one head.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq_core.models.layers.positions import RelativePositions, rotated
 from seq2seq_core.models.layers.projections import linear
 from seq2seq_core.models.layers.rows import Taking
+
+Place = Literal["rotary"] | RelativePositions | None
 
 _FIRST_STEPS = 16
 
@@ -92,17 +96,32 @@ class Past:
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of a sequence to itself (Vaswani et al. 2017, section 3.2), one fused projection."""
+    """Multi-head attention of a sequence to itself (Vaswani et al. 2017, section 3.2), one fused projection.
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    Args:
+        width: D.
+        heads: H.
+        dropout: Of the weights, in training.
+        place: How positions are told apart: "rotary" turns queries and keys by them, `RelativePositions`, which other
+            layers and the model have too, adds to the scores; None: vectors say it.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, place: Place = None) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
+        self.is_rotary = place == "rotary"
+        self._relative = (place,) if isinstance(place, RelativePositions) else ()  # whose weights the model names
         self.input = linear(width, width, parts=3)
         self.output = linear(width, width)
 
     def forward(self, x_BQD: Tensor, mask: Tensor | None, *, causal: bool = False) -> Tensor:
         """Contexts (B x Q x D); `mask` (bool, broadcast to B x H x Q x K) is True where attention may go."""
         queries, keys, values = split_heads(self.input(x_BQD), self.heads, parts=3)
+        if self.is_rotary:
+            queries, keys = (rotated(part, 0, part.size(2)) for part in (queries, keys))
+        for relative in self._relative:
+            mask, causal = _biased(relative.bias(range(x_BQD.size(1)), x_BQD.size(1)), mask, causal=causal), False
+            mask = mask.to(queries.dtype)
         dropout = self.dropout if self.training else 0.0
         contexts = functional.scaled_dot_product_attention(queries, keys, values, mask, dropout, is_causal=causal)
         return merge_heads(self.output, contexts)
@@ -110,11 +129,20 @@ class SelfAttention(nn.Module):
     def step(self, x_BQD: Tensor, past: Past, length: int, bias: Tensor | None) -> tuple[Tensor, Past]:
         """Contexts (B x Q x D) over the first `length` positions of `past` and these, and the past of the next step.
 
-        `bias` (of the type of x, broadcast to B x H x Q x K) is -inf where attention may not go, and 0 elsewhere.
+        The Q stand at one position, and each position of `past` has as many: the hypotheses of a search. `bias` (of the
+        type of x, broadcast to B x H x Q x K) is -inf where attention may not go, and 0 elsewhere.
         """
         parts_3BHQC = split_heads(self.input(x_BQD), self.heads, parts=3)
+        together = x_BQD.size(1)
+        steps = length // together
+        if self.is_rotary:
+            turned = [rotated(part, steps, 1) for part in parts_3BHQC[:2]]
+            parts_3BHQC = torch.stack([*turned, parts_3BHQC[2]])
         past = past.extended(length, parts_3BHQC[1:])
-        keys, values = past.first(length + x_BQD.size(1))
+        keys, values = past.first(length + together)
+        for relative in self._relative:
+            own = relative.bias(range(steps, steps + 1), steps + 1).repeat_interleave(together, 2).to(keys.dtype)
+            bias = own if bias is None else bias + own
         contexts = functional.scaled_dot_product_attention(parts_3BHQC[0], keys, values, bias)
         return merge_heads(self.output, contexts), past
 
@@ -150,6 +178,12 @@ class CrossAttention(nn.Module):
         scores_BHQS = (queries / math.sqrt(queries.size(3))) @ keys.transpose(2, 3) + bias_B11S
         weights_BHQS = scores_BHQS.softmax(-1, torch.promote_types(scores_BHQS.dtype, torch.float32))
         return merge_heads(self.output, weights_BHQS.to(values.dtype) @ values), weights_BHQS
+
+
+def _biased(bias_HQK: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+    """What is added to scores, -inf where attention may not go."""
+    seen = torch.ones_like(bias_HQK[0], dtype=torch.bool).tril() if causal else mask
+    return bias_HQK if seen is None else bias_HQK.masked_fill(~seen, -math.inf)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:

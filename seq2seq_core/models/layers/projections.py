@@ -1,8 +1,11 @@
-"""Widths in, an initialised projection between them out."""
+"""Widths in, an initialised projection between them out; and what makes logits of the outputs of a decoder."""
 
 from __future__ import annotations
 
-from torch import nn
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
 
 
 def linear(inputs: int, outputs: int, parts: int = 1, *, bias: bool = True) -> nn.Linear:
@@ -16,3 +19,15 @@ def linear(inputs: int, outputs: int, parts: int = 1, *, bias: bool = True) -> n
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What makes logits of the outputs (width E) of a decoder: a table (V x E), and a bias (V)."""
+
+    table_VE: Tensor
+    bias_V: Tensor
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """Logits (... x V) of outputs (... x E)."""
+        return functional.linear(outputs, self.table_VE, self.bias_V)

@@ -5,17 +5,24 @@ Shape legend: B sentences, W search width, S source positions, T target position
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
-from seq2seq_core.models.layers.attention import CrossAttention, Past, SelfAttention
+from seq2seq_core.models.layers.attention import CrossAttention, Past, Place, SelfAttention
+from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.projections import linear
 
 Activation = Literal["relu", "gelu", "swish"]
 Norm = Literal["pre", "post"]
+Normalization = Literal["layer", "rms"]
+FeedForwardKind = Literal["plain", "gated"]
 
 _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
@@ -43,14 +50,18 @@ class LayerShape(Protocol):
     def activation(self) -> Activation: ...
     @property
     def norm(self) -> Norm: ...
+    @property
+    def normalization(self) -> Normalization: ...
+    @property
+    def feed_forward(self) -> FeedForwardKind: ...
 
 
 class EncoderLayer(nn.Module):
     """Self-attention and feed-forward, each inside a residual connection; `attention` may know of positions."""
 
-    def __init__(self, shape: LayerShape, attention: nn.Module | None = None) -> None:
+    def __init__(self, shape: LayerShape, attention: nn.Module | None = None, place: Place = None) -> None:
         super().__init__()
-        self.self_attention = attention or SelfAttention(shape.width, shape.heads, shape.attention_dropout)
+        self.self_attention = attention or SelfAttention(shape.width, shape.heads, shape.attention_dropout, place)
         self.self_residual = Residual(shape)
         self.feed_forward = FeedForward(shape)
         self.feed_forward_residual = Residual(shape)
@@ -62,15 +73,25 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Causal self-attention, cross-attention and feed-forward, each inside a residual connection."""
+    """Causal self-attention, cross-attention and feed-forward, each inside a residual connection.
 
-    def __init__(self, shape: LayerShape) -> None:
+    Args:
+        shape: Of the layer.
+        place: See `SelfAttention`.
+        like: An encoder layer whose self-attention and feed-forward this layer uses too; they are weights of that one.
+    """
+
+    def __init__(self, shape: LayerShape, place: Place = None, like: EncoderLayer | None = None) -> None:
         super().__init__()
-        self.self_attention = SelfAttention(shape.width, shape.heads, shape.attention_dropout)
+        if like is not None:  # as plain attributes: a module would name their weights once more
+            self.__dict__.update(self_attention=like.self_attention, feed_forward=like.feed_forward)
+        else:
+            self.self_attention = SelfAttention(shape.width, shape.heads, shape.attention_dropout, place)
         self.self_residual = Residual(shape)
         self.cross_attention = CrossAttention(shape.width, shape.heads, shape.attention_dropout)
         self.cross_residual = Residual(shape)
-        self.feed_forward = FeedForward(shape)
+        if like is None:
+            self.feed_forward = FeedForward(shape)
         self.feed_forward_residual = Residual(shape)
 
     def forward(self, x_BTD: Tensor, states_BSD: Tensor, mask_B11S: Tensor) -> Tensor:
@@ -101,14 +122,38 @@ class DecoderLayer(nn.Module):
         return self.feed_forward_residual.add(x, self.feed_forward(self.feed_forward_residual.enter(x)))
 
 
+class Layers(nn.ModuleList):
+    """Layers that are gone through one after the other, `depth` in all: over and over, where there are fewer.
+
+    In turn (1, 2, 3, 1, 2, 3) is one of the ways of Takase and Kiyono 2021, "Lessons on Parameter Sharing".
+
+    Attributes:
+        recomputes: Whether training keeps the inputs of each layer alone, and computes what it did with them again on
+            the way back (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The numbers are the same.
+    """
+
+    def __init__(self, layers: Iterable[nn.Module], depth: int) -> None:
+        super().__init__(layers)
+        self.depth, self.recomputes = depth, False
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return itertools.islice(itertools.cycle(super().__iter__()), self.depth)
+
+    def called(self) -> Iterator[Callable[..., Tensor]]:
+        """The layers as training calls them."""
+        if not (self.recomputes and self.training and torch.is_grad_enabled()):
+            return iter(self)
+        return (functools.partial(checkpoint, layer, use_reentrant=False) for layer in self)
+
+
 class Residual(nn.Module):
     """The way around a sublayer: pre-norm x + f(norm(x)) (Xiong et al. 2020) or post-norm norm(x + f(x))."""
 
     def __init__(self, shape: LayerShape) -> None:
         super().__init__()
         self.pre = shape.norm == "pre"
-        self.norm = nn.LayerNorm(shape.width)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.norm = normalization(shape)
+        self.dropout = Dropout(shape.dropout)
 
     def enter(self, x: Tensor) -> Tensor:
         """What the sublayer sees of x."""
@@ -123,16 +168,28 @@ class Residual(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two projections with a nonlinearity between (Vaswani et al. 2017, section 3.3)."""
+    """Two projections with a nonlinearity between (Vaswani et al. 2017, section 3.3).
+
+    Gated, what comes out of the nonlinearity is multiplied by a third projection of the input (Shazeer 2020).
+    """
 
     def __init__(self, shape: LayerShape) -> None:
         super().__init__()
         self.inner = linear(shape.width, shape.feed_forward_width)
         self.outer = linear(shape.feed_forward_width, shape.width)
+        self.gate = linear(shape.width, shape.feed_forward_width) if shape.feed_forward == "gated" else None
         self.activation = _ACTIVATIONS[shape.activation]
-        self.dropout = nn.Dropout(shape.activation_dropout)
+        self.dropout = Dropout(shape.activation_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """... x D in and out."""
-        outputs: Tensor = self.outer(self.dropout(self.activation(self.inner(x))))
+        inner: Tensor = self.activation(self.inner(x))
+        outputs: Tensor = self.outer(self.dropout(inner if self.gate is None else inner * self.gate(x)))
         return outputs
+
+
+def normalization(shape: LayerShape) -> nn.Module:
+    """The norm of a shape: of mean and variance (Ba et al. 2016), or of the root of the mean square alone (Zhang and
+    Sennrich 2019).
+    """
+    return nn.RMSNorm(shape.width, eps=1e-6) if shape.normalization == "rms" else nn.LayerNorm(shape.width)

@@ -36,13 +36,14 @@ def with_copies(rows: pa.Table, table: pa.Table, sides: Sides) -> tuple[pa.Table
 def _copied(encoded: pa.Table, staged: pa.Array, side: DatasetSide, sort: str) -> pa.Table:
     content = side.modality.content(staged, None)
     lengths = side.modality.lengths(pa.chunked_array([content])).astype(np.int32)
-    columns = {"id": _ids(encoded.column("id"), sort), side.name: content, side.length_name: pa.array(lengths)}
+    ids = pa.concat_arrays(encoded.column("id").chunks)
+    columns = {"id": ids_of_copies(ids, sort), side.name: content, side.length_name: pa.array(lengths)}
     columns |= {side.note_name(note): held for note, held in side.modality.noted(staged).items()}
     chosen = [columns.get(name, encoded.column(name)) for name in encoded.column_names]
     return pa.table(chosen, schema=encoded.schema)
 
 
-def _ids(column: pa.ChunkedArray, sort: str) -> pa.FixedSizeBinaryArray:
-    """An id for the copy of each row that has one of this sort."""
-    ids = from_column(pa.concat_arrays(column.chunks))
+def ids_of_copies(column: pa.FixedSizeBinaryArray, sort: str) -> pa.FixedSizeBinaryArray:
+    """The ids that copies of one sort have, of the ids of their rows."""
+    ids = from_column(column)
     return to_column(pair_digests(ids, np.repeat(digests(pa.array([sort])), len(ids), axis=0)))

@@ -42,8 +42,8 @@ def compact(root: str, grace_seconds: float) -> Manifest:
     """
     if not generations.journal(root) and not storage.exists(storage.join(root, MANIFEST_NAME)):
         raise _none(root)  # before a folder is made for the claim
-    with _alone(root):
-        manifest = _standing(root)
+    with alone(root):
+        manifest = standing_dataset(root)
         if len(manifest.generations) > 1:
             manifest = _fold(root, manifest, manifest.spans)
         _clear(root, manifest, grace_seconds)
@@ -60,8 +60,8 @@ def keep_few(root: str, config: CompactionConfig) -> Manifest | None:
     if not is_full and not due(root, spans, config.grace_seconds):
         return None
     try:
-        with _alone(root):
-            manifest = _standing(root)
+        with alone(root):
+            manifest = standing_dataset(root)
             chosen = _too_many(manifest, config.beyond)
             if len(chosen) > 1:
                 manifest = _fold(root, manifest, chosen)
@@ -87,7 +87,7 @@ def _too_many(manifest: Manifest, beyond: int | None) -> list[Span]:
     return manifest.spans[begin:]
 
 
-def _standing(root: str) -> Manifest:
+def standing_dataset(root: str) -> Manifest:
     """The dataset as it stands, with no traces of its generations: what those left out is cleared away before."""
     manifest = generations.bring_up_to_date(root)
     if manifest is None:
@@ -115,7 +115,7 @@ def _fold(root: str, manifest: Manifest, spans: list[Span]) -> Manifest:
 
 
 @contextmanager
-def _alone(root: str) -> Iterator[None]:
+def alone(root: str) -> Iterator[None]:
     """Fold a dataset alone.
 
     Raises:

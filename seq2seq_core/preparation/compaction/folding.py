@@ -7,7 +7,7 @@ of a row in its split, its place in the stream of training batches, and what nam
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,8 @@ from seq2seq_core.dataset.manifest import (
     Manifest,
     RejectedEntry,
     ShardEntry,
+    SourceEntry,
+    looks_path,
     run_part,
 )
 from seq2seq_core.dataset.reader import Dataset
@@ -28,6 +30,7 @@ from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.dataset.writer import write_rejected, write_shard
 from seq2seq_core.preparation.compaction.packing import packed
 from seq2seq_core.preparation.known.runs import share, write_run
+from seq2seq_core.preparation.planning.remembered import remember_together
 from seq2seq_core.preparation.planning.seen import names_of, octets_of
 from seq2seq_core.preparation.terms import layout
 from seq2seq_core.preparation.terms.known import cut_of
@@ -75,6 +78,7 @@ def files_of(fold: Fold) -> list[str]:
     return [
         *files,
         layout.folded_inputs(fold.name),
+        looks_path(fold.span, fold.whole.fingerprint),
         *(run_part(names.path, i, names.parts) for i in range(names.parts)),
     ]
 
@@ -89,8 +93,10 @@ def write(fold: Fold) -> Manifest:
         ledger=whole.ledger,
         inputs=(),
         folded=_write_inputs(fold),
+        replaced=tuple(sorted(_replaced(fold) - {source.origin for source in _sources(fold)})),
         digest=whole.digest,
     )
+    remember_together(fold.dataset.root, entry, fold.entries)
     splits = {
         name: split.model_copy(update={"shards": tuple(_as_of(shard, last) for shard in split.shards)})
         for name, split in whole.splits.items()
@@ -148,24 +154,33 @@ def _write_rejected(fold: Fold) -> tuple[RejectedEntry, ...]:
 
 def _write_inputs(fold: Fold) -> FoldedInputs:
     """What all generations have read, and by what names that is known."""
-    root, lines = fold.dataset.root, list[bytes]()
+    root, gone = fold.dataset.root, _replaced(fold)
     inline = [name for entry in fold.entries for name in names_of(entry)]
     names = [octets_of(sorted(set(inline)))]
-    for entry in fold.entries:
-        lines += [f"{source.model_dump_json()}\n".encode() for source in entry.inputs]
-        if entry.folded is not None:
-            lines.append(storage.read_bytes(storage.join(root, entry.folded.path)))
-            names.append(share(root, entry.folded.names, ID_BYTES, 0, 1))
+    names += [share(root, entry.folded.names, ID_BYTES, 0, 1) for entry in fold.entries if entry.folded is not None]
+    lines = [f"{source.model_dump_json()}\n".encode() for source in _sources(fold) if source.origin not in gone]
     data = b"".join(lines)
     path = layout.folded_inputs(fold.name)
     storage.publish_bytes(storage.join(root, path), data)
     return FoldedInputs(
         path=path,
-        sources=sum(entry.sources for entry in fold.entries),
+        sources=len(lines),
         bytes=len(data),
         digest=storage.digest_bytes(data),
         names=write_run(root, cut_of(layout.folded_names(fold.name), _names(fold)), np.concatenate(names)),
     )
+
+
+def _sources(fold: Fold) -> Iterator[SourceEntry]:
+    """All that the generations have read, in order."""
+    for entry in fold.entries:
+        yield from entry.inputs
+        yield from fold.dataset.inputs_of(entry)
+
+
+def _replaced(fold: Fold) -> set[str]:
+    """What its rows were taken out of by a generation of the fold."""
+    return {origin for entry in fold.entries for origin in entry.replaced}
 
 
 def _names(fold: Fold) -> int:

@@ -16,17 +16,33 @@ from seq2seq_core.preparation.terms.octets import Digests, from_column, to_colum
 
 
 def are_known(head: Head, ids: pa.FixedSizeBinaryArray) -> pa.BooleanArray:
-    """Which ids stand in the training split of an earlier generation."""
-    return pa.array(stand_in(head.output, head.known.of("rows"), from_column(ids)))
+    """Which of some different ids stand in the training split of an earlier generation.
+
+    An id that was taken out again, and came again, is in more runs: it stands where it came once more than it went.
+    """
+    digests, gone = from_column(ids), head.known.of("gone")
+    if not gone:
+        return pa.array(stand_in(head.output, head.known.of("rows"), digests))
+    came, went = (_times_in(head.output, runs, digests) for runs in (head.known.of("rows"), gone))
+    return pa.array(came > went)
 
 
 def stand_in(root: str, runs: tuple[RunEntry, ...], digests: Digests) -> npt.NDArray[np.bool_]:
-    """Which digests stand in some runs of digests: the ranges that they lie in are read, and of one run at a time."""
-    found = np.zeros(len(digests), np.bool_)
+    """Which of some different digests stand in some runs of digests."""
+    found: npt.NDArray[np.bool_] = _times_in(root, runs, digests) > 0
+    return found
+
+
+def _times_in(root: str, runs: tuple[RunEntry, ...], digests: Digests) -> npt.NDArray[np.int64]:
+    """How often each of some different digests stands in some runs: of one run at a time their ranges are read.
+
+    What is read is looked up in the digests, not they in it: a table is made of the few, not of the many.
+    """
+    found = np.zeros(len(digests), np.int64)
     column, keys = to_column(digests), keys_of(digests)
     for run in runs if len(digests) else ():
-        there = to_column(find(root, run, ID_BYTES, keys))
-        found |= pc.is_in(column, value_set=there).to_numpy(zero_copy_only=False)
+        places = pc.index_in(to_column(find(root, run, ID_BYTES, keys)), value_set=column).drop_null()
+        found += np.bincount(places.to_numpy(), minlength=len(digests))
     return found
 
 

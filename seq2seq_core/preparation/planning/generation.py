@@ -15,6 +15,7 @@ from typing import Any
 from seq2seq_core import storage
 from seq2seq_core.corpora.terms.source import Source
 from seq2seq_core.dataset.manifest import InputEntry, Manifest, SourceEntry
+from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.schema import FORMAT_VERSION
 from seq2seq_core.errors import DatasetError
 from seq2seq_core.modalities.table import USUAL
@@ -31,11 +32,13 @@ class Read:
 
     Attributes:
         key: Names the content and how it is read.
+        is_again: The dataset has read it; rows that were duplicates of others that were taken out come in now.
     """
 
     input: Input
     indexed: IndexedInput
     key: str
+    is_again: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Generation:
         shards: Number of training shards.
         reads: Its inputs; held-out sets given as files belong to generation 0.
         together: How many parts of each of them a unit takes.
-        looks: How inputs look that were seen before.
+        again: What is read again, as rows of other files were taken out.
+        looks: How its inputs look, and others that were seen before.
         left: How many more inputs are new, which another generation will have to add.
     """
 
@@ -57,6 +61,7 @@ class Generation:
     shards: int
     reads: tuple[Read, ...]
     together: tuple[int, ...]
+    again: tuple[Read, ...] = ()
     looks: tuple[str, ...] = ()
     left: int = 0
 
@@ -77,7 +82,6 @@ def source_entry(job: Job, read: Read) -> SourceEntry:
             InputEntry(url=storage.redact(file.url), bytes=file.bytes, fingerprint=file.fingerprint)
             for file in read.indexed.files
         ),
-        look=read.input.look if read.input.role == "train" else "",
     )
 
 
@@ -115,13 +119,15 @@ def next_generation(job: Job, reads: Sequence[Read], latest: Manifest | None) ->
     shards = job.recipe.shards or (default_shards(corpus_bytes(reads)) if latest is None else shards_of(latest))
     recipe = recipe_fingerprint(job, reads, shards)
     if latest is None:
-        return _generation(job, recipe, shards, reads, latest)
+        return replace(_generation(job, recipe, shards, reads, latest), looks=_looks(reads, []))
     _check_recipe(job, recipe, latest)
     fresh = _fresh(job, reads, latest)
-    if not fresh:
+    again = _again(job, reads, fresh, latest)
+    if not fresh and not again:
         return None
     own = job.recipe.shards or default_shards(corpus_bytes(fresh))
-    return replace(_generation(job, recipe, own, _renamed(job, fresh, latest), latest), looks=_seen_again(reads, fresh))
+    generation = _generation(job, recipe, own, _renamed(job, fresh, latest), latest, again)
+    return replace(generation, looks=_looks(reads, []))
 
 
 def chosen_generation(
@@ -150,8 +156,10 @@ def chosen_generation(
         chosen.append(_named(found.pop(0), entry.origin))
     shards = job.recipe.shards or shards
     recipe = recipe_fingerprint(job, reads, shards if latest is None else job.recipe.shards or shards_of(latest))
-    generation = _generation(job, recipe, shards, chosen, latest)
-    return replace(generation, looks=_seen_again(reads, fresh), left=len(fresh) - len(chosen))
+    generation = _generation(job, recipe, shards, chosen, latest, _again(job, reads, fresh, latest))
+    names = {(read.input.role, read.key) for read in chosen}
+    left = [read for read in fresh if (read.input.role, read.key) not in names]
+    return replace(generation, looks=_looks(reads, left), left=len(fresh) - len(chosen))
 
 
 def origins(urls: Sequence[str]) -> list[str]:
@@ -182,12 +190,24 @@ def _fresh(job: Job, reads: Sequence[Read], latest: Manifest | None) -> list[Rea
         return list(reads)
     corpora = [read for read in reads if read.input.role == "train"]
     known = seen(job.output, latest, {read.key for read in corpora})
+    if latest.ledger.replaced and known:
+        known &= {source.key for _, source in Dataset(job.output, latest).standing_inputs()}
     return [read for read in corpora if read.key not in known]
 
 
-def _seen_again(reads: Sequence[Read], fresh: Sequence[Read]) -> tuple[str, ...]:
-    """How those of the corpora's inputs look that have turned out to be known."""
+def _again(job: Job, reads: Sequence[Read], fresh: Sequence[Read], latest: Manifest | None) -> list[Read]:
+    """Inputs that the dataset has, where the newest generation has done nothing but take out rows of others."""
+    if latest is None or not latest.generations[-1].replaced:
+        return []
     new = {read.key for read in fresh}
+    origin_of = {source.key: source.origin for _, source in Dataset(job.output, latest).standing_inputs()}
+    known = [read for read in reads if read.input.role == "train" and read.key not in new]
+    return [replace(_named(read, origin_of[read.key]), is_again=True) for read in known if read.key in origin_of]
+
+
+def _looks(reads: Sequence[Read], left: Sequence[Read]) -> tuple[str, ...]:
+    """How the corpora's inputs look that are known when a generation stands: all but those that are left out."""
+    new = {read.key for read in left}
     looks = {read.input.look for read in reads if read.input.role == "train" and read.key not in new}
     return tuple(sorted(looks - {""}))
 
@@ -206,7 +226,14 @@ def _named(read: Read, origin: str) -> Read:
     return Read(read.input.model_copy(update={"origin": origin}), read.indexed, read.key)
 
 
-def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], latest: Manifest | None) -> Generation:
+def _generation(
+    job: Job,
+    recipe: str,
+    shards: int,
+    reads: Sequence[Read],
+    latest: Manifest | None,
+    again: Sequence[Read] = (),
+) -> Generation:
     before = None if latest is None else latest.fingerprint
     inputs = [[read.input.corpus, read.input.role, read.input.origin, read.key] for read in reads]
     together = _together(job, reads)
@@ -214,6 +241,7 @@ def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], lates
     cutting: list[object] = [together] if any(count > 1 for count in together) else []
     # Where audio is named, cuts may follow from more than what the files with the rows hold.
     cutting += [read.indexed.files[0].starts for read in reads if read.indexed.files[0].data_bytes is not None]
+    cutting += [read.key for read in again]
     return Generation(
         number=0 if latest is None else latest.newest + 1,
         fingerprint=_digest([recipe, before, inputs, *cutting]),
@@ -221,6 +249,7 @@ def _generation(job: Job, recipe: str, shards: int, reads: Sequence[Read], lates
         shards=shards,
         reads=tuple(reads),
         together=together,
+        again=tuple(again),
     )
 
 

@@ -16,7 +16,7 @@ from seq2seq_core.errors import ConfigError, DatasetError
 from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.planning.generation import origins
 from seq2seq_core.preparation.planning.looks import WaysOf, looks_of, way_of
-from seq2seq_core.preparation.planning.seen import seen
+from seq2seq_core.preparation.planning.remembered import remembered
 from seq2seq_core.preparation.terms.corpus import Role
 from seq2seq_core.preparation.terms.messages import Input, Job
 from seq2seq_core.preparation.terms.recipe import Recipe
@@ -101,7 +101,7 @@ def _without_known(
     known_ways = WaysOf()
     ways = [known_ways.of(each.source) for each in listed]
     looks = looks_of([each.source for each in listed], ways, identities)
-    known = seen(output, _standing(output), {*looks} - {""}) if output else set()
+    known = remembered(output, _standing(output), {*looks} - {""}) if output else set()
     names = origins([each.source.urls[0] for each in listed])
     fresh = tuple(
         Input(index=position, **each._asdict(), origin=names[position], look=look)

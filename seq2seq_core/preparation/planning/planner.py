@@ -147,8 +147,9 @@ def _note_rest(job: Job, generation: Generation) -> None:
 
 def _plan(job: Job, reads: Sequence[Read], generation: Generation, latest: Manifest | None) -> Plan:
     held_out = [] if latest is None else _as_benchmarks([read for read in reads if read.input.role != "train"])
-    chosen = [*generation.reads, *held_out]
-    units = list(_units(chosen, [*generation.together, *[1] * len(held_out)]))
+    others = [*held_out, *generation.again]
+    chosen = [*generation.reads, *others]
+    units = list(_units(chosen, [*generation.together, *[1] * len(others)]))
     roles = {read.input.role for read in chosen}
     head = Head(
         **_terms(job),
@@ -222,7 +223,14 @@ def _units(reads: Sequence[Read], together: Sequence[int]) -> Iterator[Unit]:
     every = ((read, parts[i : i + count]) for read, parts, count in cuts for i in range(0, len(parts), count))
     for index, (read, parts) in enumerate(every):
         input_ = read.input
-        yield Unit(index=index, corpus=input_.corpus, role=input_.role, origin=input_.origin, parts=tuple(parts))
+        yield Unit(
+            index=index,
+            corpus=input_.corpus,
+            role=input_.role,
+            origin=input_.origin,
+            parts=tuple(parts),
+            is_again=read.is_again,
+        )
 
 
 def _dealt(job: Job, train: int, *, is_first: bool) -> dict[Split, int]:

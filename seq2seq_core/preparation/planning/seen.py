@@ -1,4 +1,4 @@
-"""A dataset and names of inputs in (what they hold, how they look, what they are called); which it has seen out.
+"""A dataset and names of inputs in (what they hold, what they are called); which it has seen out.
 
 Of generations as they were added the manifest says it. Of those that are folded into one a run of names stands beside
 it, which is asked for the names alone: it costs the same however many inputs there were.
@@ -34,17 +34,14 @@ def seen(root: str, manifest: Manifest | None, names: Collection[str]) -> set[st
 def names_of(entry: GenerationEntry) -> Iterator[str]:
     """What the sources of a generation are known by, as far as they stand in its entry."""
     yield from names_of_sources(entry.inputs)
-    yield from entry.looks
 
 
 def names_of_sources(sources: Iterable[SourceEntry]) -> Iterator[str]:
-    """Keys and looks of corpora, and the names of all."""
+    """Keys of corpora, and the names of all."""
     for source in sources:
         yield name_of_origin(source.origin)
         if source.role == "train":
             yield source.key
-            if source.look:
-                yield source.look
 
 
 def name_of_origin(origin: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import pydantic
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.manifest import REPORT_NAME, Manifest
+from seq2seq_core.dataset.manifest import REPORT_NAME, Manifest, looks_path
 from seq2seq_core.errors import StorageError, foreign_file
 from seq2seq_core.preparation.known.merging import files_added
 from seq2seq_core.preparation.terms import layout
@@ -42,7 +42,8 @@ def traces_of(head: Head) -> Traces:
     shards += [layout.shard_rejects(head, partition) for partition in partitions]
     units = [layout.unit_rejects(head, unit) for unit in range(head.units)]
     tokenizers = layout.TOKENIZERS if head.tokenizers is None else ()
-    files = (*shards, *units, *tokenizers, *files_added(head.known))
+    looks = looks_path((head.generation, head.generation), head.fingerprint)
+    files = (*shards, *units, *tokenizers, *files_added(head.known), looks)
     return Traces(generation=head.generation, work=storage.name_of(head.work), files=files)
 
 

@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
+from seq2seq_core.dataset.ledger import Ledger, added
 from seq2seq_core.dataset.manifest import (
     CorpusEntry,
     GenerationEntry,
     KnownKind,
-    Ledger,
     Manifest,
     SplitEntry,
-    added,
     load_manifest,
 )
 from seq2seq_core.dataset.schema import SPLITS, Split
@@ -28,6 +27,7 @@ from seq2seq_core.errors import DatasetError
 from seq2seq_core.modalities.base import Described, Side
 from seq2seq_core.preparation.building.tokenizers import nothing_left
 from seq2seq_core.preparation.known.merging import runs_after
+from seq2seq_core.preparation.planning.remembered import remember
 from seq2seq_core.preparation.planning.reservation import check_claim
 from seq2seq_core.preparation.publishing.leftovers import remove_leftovers
 from seq2seq_core.preparation.terms.known import KnownPart, MergedPart
@@ -85,10 +85,16 @@ def finish(
         logger.info("%s is up to date", storage.redact(output))
     else:
         check_claim(plan.head)
-        manifest = _committed(plan.head) or _commit(plan.head, make_record(plan, units, tokenizers, shards, known))
+        manifest = _committed(plan.head) or _add(plan, make_record(plan, units, tokenizers, shards, known))
         manifest = generations.publish_newest(output, manifest)
     remove_leftovers(output, manifest)
     return Outcome(fingerprint=plan.head.fingerprint, ledger=manifest.ledger)
+
+
+def _add(plan: Plan, record: Manifest) -> Manifest:
+    """Commit a record, with how its inputs looked beside it."""
+    remember(plan.head.output, record.generations[0], plan.looks)
+    return _commit(plan.head, record)
 
 
 def _commit(head: Head, record: Manifest) -> Manifest:
@@ -150,17 +156,17 @@ def make_record(
     by_place = {(shard.partition.split, shard.partition.index): shard for shard in shards}
     ordered = [by_place[p.split, p.index] for p in head.partitions if (p.split, p.index) in by_place]
     _check_once(plan, units, tokenizers, shards, ordered)
-    ledger = make_ledger([unit for unit in units if plan.units[unit.index].role != "benchmark"], ordered)
-    parts: list[Accounted] = [*units, *ordered]
+    again = [unit for unit in units if plan.units[unit.index].is_again]
+    first = [unit for unit in units if not plan.units[unit.index].is_again]
+    ledger = make_ledger([unit for unit in first if plan.units[unit.index].role != "benchmark"], ordered, again)
+    parts: list[Accounted] = [*first, *ordered]
     if ledger.balance:
         raise DatasetError("the ledger does not add up", where=storage.redact(head.output), found=ledger.model_dump())
     if head.generation == 0 and not ledger.kept.get("train"):
         raise nothing_left(ledger.read, ledger.rejected)
     _check_sizes(head.output, units, ordered)
     _tell_of_odd_shares(head, ledger)
-    entry = GenerationEntry(
-        index=head.generation, fingerprint=head.fingerprint, ledger=ledger, inputs=plan.sources, looks=plan.looks
-    )
+    entry = GenerationEntry(index=head.generation, fingerprint=head.fingerprint, ledger=ledger, inputs=plan.sources)
     return Manifest(
         fingerprint=head.fingerprint,
         recipe_fingerprint=plan.recipe_fingerprint,
@@ -198,8 +204,11 @@ def _modalities(head: Head, shards: Sequence[ShardReport]) -> dict[Side, Describ
     return {side: modality.described for side, modality in sides.items()}
 
 
-def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> Ledger:
-    """Where every row went: reads and rejects as the units counted them, kept rows and duplicates as the shards did."""
+def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport], again: Sequence[UnitReport] = ()) -> Ledger:
+    """Where every row went: reads and rejects as the units counted them, kept rows and duplicates as the shards did.
+
+    The rows of units that are read again were duplicates by an earlier ledger, or are by this one: they are taken off.
+    """
     rejected: Counter[str] = Counter()
     copies: Counter[str] = Counter()
     parts: list[Accounted] = [*units, *shards]
@@ -213,7 +222,7 @@ def make_ledger(units: Sequence[UnitReport], shards: Sequence[ShardReport]) -> L
     return Ledger(
         read=sum(unit.read for unit in units),
         kept=kept,
-        duplicates=sum(shard.duplicates for shard in shards),
+        duplicates=sum(shard.duplicates for shard in shards) - sum(unit.staged for unit in again),
         rejected=dict(sorted(rejected.items())),
         copies=dict(sorted(copies.items())),
         rejected_seconds=added(*(unit.rejected_seconds for unit in units)),

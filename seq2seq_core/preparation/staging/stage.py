@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from seq2seq_core import storage
 from seq2seq_core.corpora.reading import read_part
 from seq2seq_core.corpora.terms.source import Part
-from seq2seq_core.dataset.manifest import RejectedEntry, added
+from seq2seq_core.dataset.ledger import added
+from seq2seq_core.dataset.manifest import RejectedEntry
 from seq2seq_core.dataset.writer import write_rejected
 from seq2seq_core.errors import InputError
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema, write_staged

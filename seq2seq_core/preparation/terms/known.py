@@ -8,9 +8,14 @@ from seq2seq_core.dataset.manifest import KnownKind, RunEntry
 from seq2seq_core.dataset.schema import ID_BYTES
 from seq2seq_core.preparation.terms.corpus import Message
 
-WIDTHS: dict[KnownKind, int] = {"rows": ID_BYTES, "bands": 8 + ID_BYTES + 4, "kept": 2 * (ID_BYTES + 4)}
+WIDTHS: dict[KnownKind, int] = {
+    "rows": ID_BYTES,
+    "bands": 8 + ID_BYTES + 4,
+    "kept": 2 * (ID_BYTES + 4),
+    "gone": ID_BYTES,
+}
 """Bytes of an entry: an id; a hash of a band, the id of its row and its generation; id and generation of a row, and of
-the one that stays in its place."""
+the one that stays in its place; an id."""
 
 _RANGE_ROWS = 1 << 12
 _PART_ROWS = 1 << 24

@@ -11,7 +11,7 @@ import string
 
 from seq2seq_core import storage
 from seq2seq_core.dataset import generations
-from seq2seq_core.dataset.manifest import KNOWN_FOLDER, KnownKind, generation_folder
+from seq2seq_core.dataset.manifest import KNOWN_FOLDER, LOOKS_FOLDER, KnownKind, generation_folder
 from seq2seq_core.dataset.schema import SPLITS, shard_name
 from seq2seq_core.kinds import PREPARATION_FOLDER
 from seq2seq_core.preparation.terms.messages import Head, NearPlan, Partition
@@ -44,7 +44,7 @@ def _group(name: str | None, kind: str | None) -> str:
 WORK_FOLDER = PREPARATION_FOLDER
 REJECTED_FOLDER, TOKENIZER_FOLDER, INPUTS_FOLDER = "rejected", "tokenizer", "inputs"
 DATASET_FOLDERS = frozenset(
-    {*SPLITS, REJECTED_FOLDER, TOKENIZER_FOLDER, KNOWN_FOLDER, INPUTS_FOLDER, generations.FOLDER}
+    {*SPLITS, REJECTED_FOLDER, TOKENIZER_FOLDER, KNOWN_FOLDER, INPUTS_FOLDER, LOOKS_FOLDER, generations.FOLDER}
 )
 TOKENIZERS = tuple(f"{TOKENIZER_FOLDER}/{side}.model" for side in ("joint", "source", "target"))
 
@@ -186,6 +186,11 @@ def folded_shard(name: str, index: int, count: int) -> str:
 def folded_rejects(name: str, index: int, count: int) -> str:
     """The same of their rejected rows."""
     return storage.join(REJECTED_FOLDER, name, shard_name(index, count))
+
+
+def rewritten_shard(generation: int, fingerprint: str, index: int, count: int) -> str:
+    """A training shard of which a generation has taken rows out, below the dataset folder."""
+    return storage.join("train", generation_folder(generation, fingerprint), shard_name(index, count))
 
 
 def folded_inputs(name: str) -> str:

@@ -9,7 +9,13 @@ from pydantic import Field
 from seq2seq_core.claims import Holder, this_process
 from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.corpora.terms.source import Part, Source
-from seq2seq_core.dataset.manifest import Ledger, RejectedEntry, ShardEntry, SourceEntry, TokenizerEntry
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import (
+    RejectedEntry,
+    ShardEntry,
+    SourceEntry,
+    TokenizerEntry,
+)
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.dataset.sides import Sides as DatasetSides
 from seq2seq_core.dataset.sides import sides_of
@@ -98,13 +104,17 @@ class IndexedInput(Message):
 
 
 class Unit(Message):
-    """Neighbouring parts of an input that one worker reads at a time; `index` follows corpus order."""
+    """Neighbouring parts of an input that one worker reads at a time; `index` follows corpus order.
+
+    Of one that is read again the ledger has its rows already: those that come in now were duplicates.
+    """
 
     index: int
     corpus: int
     role: Role
     origin: str
     parts: tuple[Part, ...]
+    is_again: bool = False
 
 
 class Partition(Message):
@@ -193,7 +203,7 @@ class Plan(Message):
         sources: What it adds, with the content of each.
         units: In corpus order. From the second generation on, those of validation and test files have the role
             `benchmark`: they are kept out of training, and stand in the dataset already.
-        looks: How inputs look that stand in the dataset already, by another name or time than now.
+        looks: How inputs look that stand in the dataset when the generation does.
     """
 
     head: Head

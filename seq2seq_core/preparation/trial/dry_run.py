@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from seq2seq_core.dataset.manifest import Ledger
+from seq2seq_core.dataset.ledger import Ledger
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA
 from seq2seq_core.preparation.publishing.examples import pick_examples
 from seq2seq_core.preparation.shuffle.hashing import hash_order

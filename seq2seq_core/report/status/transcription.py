@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from seq2seq_core import kinds
 from seq2seq_core.claims import Note
 from seq2seq_core.inference.manifest import load_transcription
 from seq2seq_core.report.status.terms import Fact, Job
@@ -14,7 +15,11 @@ from seq2seq_core.report.status.units import look_at_units
 def look_at_transcription(path: str, notes: Mapping[str, Sequence[Note]]) -> Job:
     """See `terms.Look`."""
     job = look_at_units(path, notes, "transcription", "audio seconds")
-    return dataclasses.replace(job, facts={**job.facts, **_of_audio(path)}) if job.is_finished else job
+    return (
+        dataclasses.replace(job, facts={**job.facts, **_of_audio(path)})
+        if job.is_finished and kinds.follows(path) is None
+        else job
+    )
 
 
 def _of_audio(path: str) -> dict[str, Fact]:

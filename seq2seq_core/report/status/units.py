@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from seq2seq_core import storage
+from seq2seq_core import kinds, storage
 from seq2seq_core.claims import Note
 from seq2seq_core.inference.folder import FAILURE_FOLDER, OUTPUT_NAME
 from seq2seq_core.inference.manifest import AnyOutput, load_any
 from seq2seq_core.inference.watch import UnitWatch
 from seq2seq_core.progress import Progress
+from seq2seq_core.report.status.following import look_at_answers
 from seq2seq_core.report.status.terms import GOES_ON, Fact, Job, every, only_work
 
 
 def look_at_units(path: str, notes: Mapping[str, Sequence[Note]], work: str, noun: str) -> Job:
     """What it tells; `noun` is what units are measured in. See `terms.Look`."""
+    if kinds.follows(path) is not None:
+        return look_at_answers(path, notes, work)
     output = load_any(path) if storage.exists(storage.join(path, OUTPUT_NAME)) else None
     failed = output.failed if output else 0
     return Job(

@@ -12,7 +12,7 @@ import pydantic
 from seq2seq_core.data.stream import EpochStart
 from seq2seq_core.dataset.segment import Segment
 from seq2seq_core.errors import Seq2SeqError
-from seq2seq_core.metrics.measures import MEASURES, RECOGNITION, SCORES, MeasureName
+from seq2seq_core.metrics.measures import MEASURES, RECOGNITION, SCORES, Judge, MeasureName
 
 Score = tuple[float, float]
 """How good a validation is: more is better, compared element by element."""
@@ -77,12 +77,17 @@ class Validation(_Record):
         values = {name: getattr(self, name) for name in SCORES}
         return {name: value for name, value in values.items() if value is not None}
 
-    def score(self, metric: MeasureName) -> Score:
-        """The metric's value turned so that more is better, then the loss, for ties such as BLEU 0 at the start."""
-        value: float | None = getattr(self, metric)
+    def score(self, judge: Judge) -> Score:
+        """What decides, turned so that more is better, then the loss, for ties such as BLEU 0 at the start."""
+        if isinstance(judge, str):
+            return self._goodness(judge), _finite(-self.loss)
+        return _finite(sum(weight * self._goodness(name) for name, weight in judge.items())), _finite(-self.loss)
+
+    def _goodness(self, name: MeasureName) -> float:
+        value: float | None = getattr(self, name)
         if value is None:
-            raise Seq2SeqError(f"the validation of step {self.step} did not measure {metric}")
-        return _finite(-value if MEASURES[metric].lower_is_better else value), _finite(-self.loss)
+            raise Seq2SeqError(f"the validation of step {self.step} did not measure {name}")
+        return _finite(-value if MEASURES[name].lower_is_better else value)
 
 
 class Ended(_Record):
@@ -121,15 +126,27 @@ class RunState(_Record):
     failed_validations: tuple[int, ...] = ()
     ended: Ended | None = None
 
-    def best(self, metric: MeasureName, steps: Collection[int] | None = None) -> Validation | None:
+    def best(self, judge: Judge, steps: Collection[int] | None = None) -> Validation | None:
         """The validation with the best score, the earliest of equals; of those of some steps, where they are given."""
         among = (validation for validation in self.validations if steps is None or validation.step in steps)
-        return max(among, key=lambda validation: validation.score(metric), default=None)
+        return max(among, key=lambda validation: validation.score(judge), default=None)
 
-    def since_best(self, metric: MeasureName) -> int:
+    def since_best(self, judge: Judge) -> int:
         """Validations after the best one."""
-        best = self.best(metric)
+        best = self.best(judge)
         return sum(1 for validation in self.validations if best is not None and validation.step > best.step)
+
+    def plateaus(self, judge: Judge, patience: int) -> int:
+        """How often so many validations in a row brought no new best; after each time they are counted anew."""
+        best: Score | None = None
+        found = stale = 0
+        for validation in self.validations:
+            score = validation.score(judge)
+            is_best = best is None or score > best
+            best, stale = (score, 0) if is_best else (best, stale + 1)
+            if stale >= patience:
+                found, stale = found + 1, 0
+        return found
 
 
 def _finite(value: float) -> float:

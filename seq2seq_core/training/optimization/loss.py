@@ -11,7 +11,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from seq2seq_core.models.interface import Forward
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
+from seq2seq_core.training.optimization.projected import fits, projected_loss
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,11 @@ class Objective:
         """How often each row is computed."""
         return 2 if self.divergence else 1
 
-    def losses(self, logits_RV: Tensor, targets_R: Tensor) -> tuple[Tensor, Tensor]:
-        """As `smoothed_loss` and `paired_loss` have them; the logits are those of all passes, one behind the other."""
-        if not self.divergence:
-            return smoothed_loss(logits_RV, targets_R, self.smoothing)
-        return paired_loss(logits_RV, targets_R, self.smoothing, self.divergence)
+    def losses(self, found: Forward, targets_R: Tensor) -> tuple[Tensor, Tensor]:
+        """As `smoothed_loss` and `paired_loss` have them; what is found are all passes, one behind the other."""
+        if self.divergence:
+            return paired_loss(found.logits_BTV.flatten(0, 1), targets_R, self.smoothing, self.divergence)
+        return forward_loss(found, targets_R, self.smoothing)
 
 
 def smoothed_loss(logits_RV: Tensor, targets_R: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -46,6 +48,13 @@ def smoothed_loss(logits_RV: Tensor, targets_R: Tensor, smoothing: float) -> tup
     """
     loss, nll = cast(tuple[Tensor, Tensor], _SmoothedLoss.apply(logits_RV, targets_R, smoothing))  # type: ignore[no-untyped-call]
     return loss, nll
+
+
+def forward_loss(found: Forward, targets_R: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """`smoothed_loss` of what a model gives, in the way that is the fastest where it runs."""
+    if found.projection is None or not fits(found.outputs_BTE):
+        return smoothed_loss(found.logits_BTV.flatten(0, 1), targets_R, smoothing)
+    return projected_loss(found.outputs_BTE.flatten(0, 1), found.projection, targets_R, smoothing)
 
 
 def paired_loss(logits_2RV: Tensor, targets_R: Tensor, smoothing: float, weight: float) -> tuple[Tensor, Tensor]:

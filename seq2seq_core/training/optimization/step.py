@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -20,9 +20,17 @@ from torch.nn.parallel import DistributedDataParallel
 from seq2seq_core.data.batch import Batch
 from seq2seq_core.models.interface import Forward, Seq2Seq
 from seq2seq_core.training.optimization.loss import Objective
+from seq2seq_core.training.optimization.memory import named_shortage
 from seq2seq_core.training.processes.distributed import World
 
 Precision = Literal["float32", "bfloat16", "auto"]
+
+
+class Updates(Protocol):
+    """What turns gradients into new weights: an optimizer of PyTorch, or several of them."""
+
+    def step(self) -> object: ...
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Stepper:
     def __init__(
         self,
         model: Seq2Seq,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Updates,
         world: World,
         idle: Batch,
         *,
@@ -100,7 +108,7 @@ class Stepper:
         sums = torch.zeros(3, dtype=torch.float64, device=self._world.device)
         pieces = list(batches) or [self._idle]
         for i, batch in enumerate(pieces):
-            with self._unshared(is_last=i == len(pieces) - 1):
+            with named_shortage(batch, self._objective.passes), self._unshared(is_last=i == len(pieces) - 1):
                 losses = self._losses(batch)
                 (losses[0] * scale).backward()  # type: ignore[no-untyped-call]
             sums += torch.stack([loss.detach() for loss in losses])
@@ -114,7 +122,7 @@ class Stepper:
         seen = batch.twice() if passes > 1 else batch
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
             found: Forward = self._parallel(seen.source_BS, seen.source_lengths_B, seen.target_in_BT)
-        loss, nll = objective.losses(found.logits_BTV.flatten(0, 1), batch.target_out_BT.flatten())
+            loss, nll = objective.losses(found, batch.target_out_BT.flatten())
         if found.auxiliary is None:
             return loss, nll, torch.zeros_like(nll)
         auxiliary, weight = found.auxiliary.double() / passes, self._auxiliary_weight

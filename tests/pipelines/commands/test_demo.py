@@ -29,6 +29,8 @@ def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
     assert "validation at step 2 " in told
     assert "training ends after step 6: max_steps" in told
     assert "exact" in said
+    assert "This will take about" in said
+    assert "The reference work took" in said
     assert "demo/report.html" in said
     ledger = load_manifest(str(tmp_path / "demo" / "dataset")).ledger
     assert ledger.balance == 0

@@ -149,6 +149,19 @@ def test_an_answer_comes_before_the_next_line_is_written(echo_model: str) -> Non
         assert process.wait(timeout=120) == 0
 
 
+def test_lines_are_answered_as_they_come_with_a_memory_and_stay_in_it(echo_model: str, tmp_path: Path) -> None:
+    values = {"model": echo_model, "engine": {"kind": "echo"}, "memory": {"url": str(tmp_path / "memory")}}
+    config = configuration.build(FilterConfig, values)
+    kept = []
+    for _ in range(2):
+        target = io.BytesIO()
+        assert translate_lines(config, Pieces([b"one\n", b"two\none\n", b"three"]), target) == 0
+        assert target.getvalue() == b"one\ntwo\none\nthree"
+        kept.append(sorted((tmp_path / "memory").rglob("*.parquet")))
+    assert kept[0]
+    assert kept[0] == kept[1]  # of the second run nothing was new
+
+
 def test_n_best_and_attention_have_no_place_in_a_line() -> None:
     with pytest.raises(ConfigError, match=r"search\.n_best is 3"):
         configuration.build(FilterConfig, {"model": "m", "search": {"n_best": 3}})

@@ -39,6 +39,16 @@ def test_text_by_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(score(capsys, *files, "--json_output"))["missing"] == ["a"]
 
 
+def test_text_without_case_and_beside_a_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["--hypotheses", write(tmp_path / "h", "A b c d\n"), "--references", write(tmp_path / "r", "a b c d\n")]
+    files += ["--baseline", write(tmp_path / "b", "w x y z\n"), "--resamples", "20"]
+    assert "BLEU lc100.00  nrefs:1|case:lc|" in score(capsys, *files)
+    found = json.loads(score(capsys, *files, "--json_output"))
+    assert found["bleu_lowercase"]["bleu"] > 99
+    assert [one["name"] for one in found["differences"]] == ["BLEU", "chrF2"]
+    assert "bleu_lowercase" not in json.loads(score(capsys, *files, "--json_output", "--lowercase", "true"))
+
+
 def test_transcripts_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = ["--hypotheses", write(tmp_path / "h", "one, TWO\nthree\n")]
     files += ["--references", write(tmp_path / "r", "One two.\nfour\n"), "--task", "asr", "--language", "en"]
@@ -119,3 +129,11 @@ def test_a_bar_for_transcripts(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["score", "--task", "asr", *files, "--maximum.wer", "50", "--maximum.cer", "1"]) == 4
     assert main(["score", "--task", "asr", *files, "--minimum.bleu", "50"]) == 2
     assert "minimum.bleu is no score of task asr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "bar"), [("text", "minimum.rouge1"), ("asr", "minimum.bleu"), ("summarization", "maximum.wer")]
+)
+def test_a_bar_is_of_the_task(task: str, bar: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "--task", task, "--hypotheses", "a", "--references", "b", f"--{bar}", "5"]) == 2
+    assert f"{bar} is no score of task {task}" in capsys.readouterr().err

@@ -27,11 +27,11 @@ RECORDS, POISONED_OF = 200_000, 20
 NOTED = """
 import os, sys, time
 from pipelines.commands import translate as command
-from pipelines.graphs import translate_units
 from seq2seq_core.config import build
+from seq2seq_core.inference import work
 
 model, inputs, output, notes, memory = sys.argv[1:]
-translate_unit = translate_units.translate_unit
+translate_unit = work.translate_unit
 
 def noted(loaded, translator):
     with open(notes, "a") as file:
@@ -39,7 +39,7 @@ def noted(loaded, translator):
     time.sleep(0.01)
     return translate_unit(loaded, translator)
 
-translate_units.translate_unit = noted
+work.translate_unit = noted
 values = dict(model=model, input=[inputs], output=output, unit_records=5, engine={"kind": "echo"})
 command.run(build(command.TranslateConfig, values | ({"memory": {"url": memory}} if memory else {})))
 """

@@ -85,4 +85,4 @@ def test_a_set_in_a_new_format_is_translated(
     assert main([*words, "--include", "score"]) == 1
     (tmp_path / "in" / "d.cards.gz").unlink()
     assert main([*words, "--include", "score"]) == 2
-    assert "a text file has no place for more fields" in capsys.readouterr().err
+    assert "this format has no place for more fields: text" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,8 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 PREPARE = "--shards=3 --unit_rows=2000 --tokenizer.vocabulary_size=600 --validation.share=0.05 --test.share=0.02"
 MANY_UNITS = PREPARE.replace("--unit_rows=2000", "--unit_rows=500")
-TRANSLATE = "--engine.kind=echo --unit_records=150"
+TRANSLATE = "--engine.kind=echo --unit_records=150 --quality --include segments overlong given --flag.max_copied 0.5"
+PAGE = b"# A *title*\n\nA text with `code` in it.\nAnd another one.\n"
 TRANSCRIBE = "--engine.kind=echo --voice.method=energy --unit_seconds=20 --format json srt jsonl"
 
 Tree = dict[str, bytes]
@@ -44,10 +46,17 @@ def words(corpus: Path, output: Path, settings: str = PREPARE) -> list[str]:
 
 
 def translate(model: str, corpus: Path, output: Path, engine: list[str]) -> Tree:
-    (corpus / "documents.txt").write_bytes(b"\n".join((corpus / "train.en").read_bytes().split(b"\n")[100:700]))
-    files = ["--model", model, "--input", str(corpus / "documents.txt"), "--output", str(output)]
-    seq2seq("translate", *files, *TRANSLATE.split(), "--", *engine)
-    return tree(output)
+    """Lines, which are rows in the end, and a page, whose parser nobody can write down; with a memory."""
+    folder = corpus / "documents"
+    folder.mkdir(exist_ok=True)
+    lines = (corpus / "train.en").read_bytes().split(b"\n")[100:700]
+    (folder / "documents.jsonl").write_text("".join(json.dumps({"text": line.decode()}) + "\n" for line in lines))
+    (folder / "page.md").write_bytes(PAGE)
+    for name, more in (("documents.jsonl", TRANSLATE.split()), ("page.md", ["--engine.kind=echo"])):
+        places = ["--input", str(folder / name), "--output", str(output / name), "--memory.url", str(output / "memory")]
+        seq2seq("translate", "--model", model, *places, *more, "--", *engine)
+    assert (output / "page.md" / "page.md").read_bytes() == PAGE
+    return {path: data for path, data in tree(output).items() if not path.startswith("memory/")}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +70,7 @@ def prepared(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
 @pytest.fixture(scope="module")
 def translated(corpus: Path, echo_model: str, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     done = translate(echo_model, corpus, tmp_path_factory.mktemp("translated"), [])
-    assert len([name for name in done if name.startswith("documents-")]) == 4
+    assert len([name for name in done if name.startswith("documents.jsonl/documents-")]) == 4
     return done
 
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipelines.commands import prepare
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import load_manifest
 from seq2seq_core.dataset.verify import verify
+from seq2seq_core.landing.ledger import Ledger
 from tests import river
-from tests.landing import batch, ids, rows_of
+from tests.engines import FlinkCluster
+from tests.landing import batch, ids, land, rows_of
 from tests.processes import Process
 from tests.stores import Store
 
@@ -27,7 +31,8 @@ pytestmark = [pytest.mark.follow, pytest.mark.timeout(3600)]
 
 KILLS, FILES = river.amount("kills", 20), river.amount("files", 2000)
 SECONDS = river.amount("seconds", 600)
-_START_SECONDS = 300  # so long a slow machine may take to start it once more, and an engine
+_JAVA = {"JDK_JAVA_OPTIONS": "--add-opens=java.base/java.util=ALL-UNNAMED"}
+_START_SECONDS = 1200  # so long a busy machine may take to start it once more, and an engine, and to do what waits
 
 
 def moments(kills: int) -> list[float]:
@@ -75,19 +80,36 @@ def test_the_local_loop_killed(store: Store, tmp_path: Path) -> None:
     check(output, tmp_path / "whole")
 
 
-class Hosts:
-    """A Flink cluster of two hosts, which are network namespaces of this machine."""
+class Hosts(threading.Thread):
+    """A Flink cluster of two hosts, which are network namespaces of this machine; what ends by itself is started again.
+
+    A TaskManager ends when it is not up within seconds, as on a machine that is busy.
+    """
 
     def __init__(self, program: str, folder: Path) -> None:
+        super().__init__(daemon=True)
         self._program, self._folder = program, folder
+        self._turn, self._ended = threading.RLock(), threading.Event()
         self._do("hosts", str(folder), "2")
+        self.start()
 
     def bounce(self, host: int) -> None:
         """SIGKILL everything on a host, and start it again."""
-        self._do("kill", str(self._folder), str(host))
-        self._do("revive", str(self._folder), str(host))
+        with self._turn:
+            self._do("kill", str(self._folder), str(host))
+            self._do("revive", str(self._folder), str(host))
+
+    def run(self) -> None:
+        """See Thread."""
+        while not self._ended.wait(2.0):
+            with self._turn:
+                for host in (1, 2):
+                    if not psutil.pid_exists(int((self._folder / f"taskmanager-{host}.pid").read_text())):
+                        self.bounce(host)
 
     def stop(self) -> None:
+        self._ended.set()
+        self.join()
         self._do("stop", str(self._folder))
 
     def _do(self, *words: str) -> None:
@@ -143,3 +165,28 @@ def test_an_unbounded_job_on_two_hosts_of_which_one_is_killed(hosts: Hosts, tmp_
     assert reader.looks
     assert reader.problems == []
     check(output, tmp_path / "whole")
+
+
+def test_a_job_goes_on_from_its_savepoint_with_other_settings(flink_cluster: FlinkCluster, tmp_path: Path) -> None:
+    zone, output = tmp_path / "in", str(tmp_path / "out")
+    engine = [*flink_cluster.options, "--checkpointing_interval=2000", "--max_bundle_time_mills=50"]
+
+    def started(first: int, *more: str, restored: Sequence[str] = ()) -> Process:
+        for number in range(first, first + 20):
+            land(zone, f"{number:06d}", rows_of(number))
+        words = [*river.words(str(zone), output), *more, "--", *engine, *restored]
+        return river.command(words, tmp_path / "log", _JAVA)
+
+    process = started(0)
+    try:
+        process.await_(lambda: len(Ledger(output).refresh().files) == 20, "what has landed", 300)
+        where = flink_cluster.stop_with_savepoint()
+        process.wait(60)
+        process.stop()
+        process = started(20, "--report", "true", restored=[f"--savepoint_path={where}"])
+        process.await_(lambda: len(Ledger(output).refresh().files) == 40, "what has landed since", 300)
+    finally:
+        process.stop()
+    prepare.run(batch(zone, tmp_path / "whole"))
+    assert ids(output) == ids(tmp_path / "whole")
+    assert verify(output).unlisted == ()

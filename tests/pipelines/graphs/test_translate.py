@@ -17,7 +17,6 @@ from pipelines.commands.translate import TranslateConfig, make_job
 from pipelines.graphs import units as shared
 from pipelines.graphs.translate import (
     CloseOutput,
-    CommitUnits,
     CountInputs,
     LayOut,
     OpenOutput,
@@ -33,7 +32,7 @@ from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import CountedInput, InputFile, UnitSize
 from seq2seq_core.engines.echo import EchoEngineConfig
 from seq2seq_core.engines.torch_engine import TorchEngineConfig
-from seq2seq_core.inference.commit import UnitEntry, commit, commit_unit, find_finished
+from seq2seq_core.inference.commit import UnitEntry, commit, commit_unit
 from seq2seq_core.inference.folder import UNITS_PATH
 from seq2seq_core.inference.job import TranslationJob
 from seq2seq_core.inference.manifest import ModelEntry, Provenance, load_output
@@ -115,16 +114,6 @@ def test_units_of_an_archive_are_laid_out(tmp_path: Path) -> None:
 def translated(unit: DocumentUnit) -> UnitTranslation:
     content = read_unit(unit, FIELDS).content
     return UnitTranslation(unit, content, [Prediction((text or "").upper()) for text in content.texts], [])
-
-
-def test_an_output_stands_when_its_entry_goes_on(files: list[InputFile], tmp_path: Path) -> None:
-    expected = [commit_unit(translated(unit), str(tmp_path / "expected"), FIELDS, "keep") for unit in units(files)]
-    with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
-        elements = [translated(unit) for unit in units(files)]
-        found = pipeline | made_from(elements) | CommitUnits(str(tmp_path / "out"), FIELDS, "keep")
-        assert_that(found, equal_to(expected))
-    assert [find_finished(str(tmp_path / "out"), unit) for unit in units(files)] == expected
-    assert (tmp_path / "out" / "a-00000-of-00002.txt").read_bytes() == b"ONE\nTWO\n"
 
 
 def entries(files: list[InputFile], root: Path) -> list[UnitEntry]:

@@ -131,6 +131,20 @@ def test_micro_batches_follow_the_bins_so_that_little_is_padding() -> None:
         assert len(batches) <= 10 * 5
 
 
+def test_ranks_take_whole_bins_where_these_are_even() -> None:
+    columns = columns_of(2000, most=60)
+    config = StreamConfig(
+        batch_tokens=4000, bins_per_batch=4, window_rows=2000, max_source_tokens=60, max_target_tokens=60
+    )
+    plan = BatchStream(columns.lengths, config, 1)
+    counts = [
+        [len(step.micro_batches) for step in take(Loader(columns, plan, LoaderConfig(), rank=rank, world=2), 10)]
+        for rank in range(2)
+    ]
+    assert counts[0] == counts[1]
+    assert sorted(counts[0])[5] == 2  # a share of each of the four bins would be four
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 60), st.integers(0, 3))
 def test_the_stream_resumes_at_any_position(position: int, prefetch: int) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq_core.dataset.ledger import Ledger
 from seq2seq_core.dataset.manifest import (
     MANIFEST_NAME,
     InputEntry,
-    Ledger,
     Manifest,
     ShardEntry,
     SplitEntry,

@@ -32,6 +32,8 @@ from tests.small_models import CORPUS, save_random, small_model
 SHAPES: list[dict[str, Any]] = [
     {},
     {"norm": "post", "activation": "gelu", "tie_embeddings": "all"},
+    {"positions": "rotary", "normalization": "rms", "feed_forward": "gated", "share_layers": True},
+    {"positions": "relative", "embedding_width": 12, "encoder_layers": 4, "distinct_layers": 2},
     {"positions": "learned", "max_positions": 64, "activation": "swish", "tie_embeddings": "none"},
 ]
 SHORT = {"max_length_ratio": 1.0, "max_length_extra": 10}

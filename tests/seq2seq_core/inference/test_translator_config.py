@@ -7,7 +7,7 @@ import pytest
 
 from seq2seq_core import config as configuration
 from seq2seq_core.engines.echo import EchoEngineConfig
-from seq2seq_core.errors import ModelError
+from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.inference.translator_config import TranslatorConfig, describe_model, load_translator
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.text.segment import SegmentConfig
@@ -65,3 +65,16 @@ def test_normalisation_and_segment_length_are_those_the_model_was_trained_with(
     assert found.segments > 2
     wide = config.model_copy(update={"segmentation": SegmentConfig(max_segment_pieces=100)})
     assert load_translator(wide).translate(["the dog ran fast! a small cat sat."])[0].segments == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"demands": {"glossary": "g"}}, "needs a beam search: set flag.second.search.beam to 2 or more"),
+        ({"choose": "agreement", "search": {"n_best": 4}}, "but flag.second.search.n_best is 1"),
+    ],
+)
+def test_a_second_pass_that_cannot_have_what_is_asked_is_refused(asked: dict[str, Any], message: str) -> None:
+    flag = {"looping": True, "second": {"search": {"beam": 1}}}
+    with pytest.raises(ConfigError, match=message):
+        configuration.build(TranslatorConfig, {"model": "m", "flag": flag, **asked})

@@ -56,6 +56,10 @@ VARIANTS: list[ArchitectureConfig] = [
     transformer(activation="swish", tie_embeddings="none"),
     transformer(heads=1, encoder_layers=1, decoder_layers=1),
     transformer(heads=8, decoder_layers=1),
+    transformer(normalization="rms", positions="rotary", feed_forward="gated", activation="swish", heads=2),
+    transformer(positions="relative", norm="post", embedding_width=5),
+    transformer(positions="rotary", share_layers=True, distinct_layers=1, tie_embeddings="all", embedding_width=3),
+    transformer(encoder_layers=5, distinct_layers=2, tie_embeddings="none", embedding_width=3),
     *(
         speech(encoder=encoder, positions=positions, front_end=front)
         for encoder, positions, front in itertools.product(

@@ -13,7 +13,14 @@ import pytest
 import sentencepiece
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.manifest import Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry, publish_manifest
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import (
+    Manifest,
+    ShardEntry,
+    SplitEntry,
+    TokenizerEntry,
+    publish_manifest,
+)
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.schema import REJECTED_SCHEMA, shard_schema
 from seq2seq_core.dataset.writer import length_histogram, merge_histograms, write_rejected, write_shard

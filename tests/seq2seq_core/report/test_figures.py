@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.dataset.manifest import Ledger
+from seq2seq_core.dataset.ledger import Ledger
 from seq2seq_core.report.charts import Bars, Series, curves, histogram
 from seq2seq_core.report.ledger import funnel
 from seq2seq_core.report.lengths import describe_lengths

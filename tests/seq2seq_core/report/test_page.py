@@ -10,7 +10,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from seq2seq_core.dataset.manifest import InputEntry, Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import (
+    InputEntry,
+    Manifest,
+    ShardEntry,
+    SplitEntry,
+    TokenizerEntry,
+)
 from seq2seq_core.report.data import AttentionMap, Example, Fact, ReportData, Score, ScoreTable
 from seq2seq_core.report.metrics import Metrics, TrainPoint, ValidationPoint
 from seq2seq_core.report.page import render

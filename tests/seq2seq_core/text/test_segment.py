@@ -35,7 +35,7 @@ TEXTS = st.text(
 )
 CONFIGS = st.builds(
     SegmentConfig,
-    mode=st.sampled_from(["line", "document"]),
+    mode=st.sampled_from(["line", "document", "whole"]),
     max_segment_pieces=st.integers(1, 30),
     language=st.sampled_from([None, "en", "de", "zh", "ja", "und"]),
 )
@@ -53,7 +53,7 @@ def test_segments_are_trimmed_stay_in_their_line_and_keep_the_limit(text: str, c
     for piece in found.segments:
         assert piece
         assert piece == piece.strip()
-        assert "\n" not in piece
+        assert "\n" not in piece or config.mode == "whole"
         assert len(piece) <= config.max_segment_pieces
     assert all(gap.isspace() or not gap for gap in found.gaps)
     assert len(found.gaps) == len(found.segments) + 1
@@ -198,3 +198,23 @@ def test_sentences_may_not_be_joined_with_words_between() -> None:
 def test_cutting_imports_no_torch() -> None:
     code = "import sys, seq2seq_core.text.segment; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_whole_text_is_cut_into_as_few_parts_as_it_takes_of_about_the_same_length() -> None:
+    sentences = [f"One two three {number}." for number in range(6)]
+    text = "\n".join(" ".join(sentences[first : first + 2]) for first in (0, 2, 4))
+    assert cut(text, words, mode="whole", max_segment_pieces=24).segments == (text,)
+    found = cut(text, words, mode="whole", max_segment_pieces=20)
+    assert [words([part])[0] for part in found.segments] == [12, 12]
+    assert not found.is_cut
+    assert found.join(found.segments) == text
+    assert found.beginning.segments == found.segments[:1]
+    assert found.beginning.is_cut
+    assert found.beginning.join(["x"]) == "x"
+
+
+def test_parts_are_those_of_whole_texts() -> None:
+    with pytest.raises(ValueError, match="parts is combine, but mode is auto"):
+        SegmentConfig(parts="combine")
+    assert "parts" not in SegmentConfig().identity()
+    assert SegmentConfig(mode="whole").identity()["parts"] == "join"

@@ -64,6 +64,10 @@ def test_keys_that_are_younger_than_some_runs_are_named_where_they_are_set() -> 
         ({"data": {"batch_tokens": 4096}}, False),
         ({"validation": {"metric": "loss"}}, False),
         ({"model": {"family": "rnn"}}, False),
+        ({"validation": {"weights": {"bleu": 1}}}, False),
+        ({"validation": {"every_steps": 5}}, True),
+        ({"ema_decay": 0.99}, False),
+        ({"recompute": True}, True),
     ],
 )
 def test_what_moves_the_weights_or_their_choice_is_part_of_the_identity(values: dict[str, Any], same: bool) -> None:
@@ -72,3 +76,15 @@ def test_what_moves_the_weights_or_their_choice_is_part_of_the_identity(values: 
 
 def test_the_dataset_counts_by_content() -> None:
     assert identity(config(), "one") != identity(config(), "other")
+
+
+def test_where_the_rate_follows_validations_their_times_shape_the_run() -> None:
+    plateau = {"schedule": {"kind": "plateau"}}
+    one, other = (identity(config(**plateau, validation={"every_steps": steps}), "digest") for steps in (5, 6))
+    assert (one["validation.every_steps"], other["validation.every_steps"]) == (5, 6)
+    assert "validation.patience" not in one
+
+
+def test_measures_of_two_tasks_make_no_sum() -> None:
+    with pytest.raises(ConfigError, match="bleu and wer are not measured together"):
+        config(validation={"weights": {"bleu": 1, "wer": 1}})

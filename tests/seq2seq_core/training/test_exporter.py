@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from seq2seq_core.dataset.manifest import Ledger, Manifest, SplitEntry, TokenizerEntry
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import Manifest, SplitEntry, TokenizerEntry
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.exporter import source_text

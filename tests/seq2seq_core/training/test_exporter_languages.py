@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from seq2seq_core.dataset.manifest import CorpusEntry, Ledger, Manifest, TokenizerEntry
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import CorpusEntry, Manifest, TokenizerEntry
 from seq2seq_core.training.exporter import source_text
 
 

@@ -16,7 +16,8 @@ from seq2seq_core.errors import ConfigError
 from seq2seq_core.metrics.translation import TranslationMetric
 from seq2seq_core.models.folder import load_model
 from seq2seq_core.models.registry import build_model
-from seq2seq_core.training.materials import gather_materials, initialize
+from seq2seq_core.training.initializing import initialize
+from seq2seq_core.training.materials import gather_materials
 from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.distributed import World
@@ -143,7 +144,7 @@ def test_numbers_that_mean_something_else_are_refused(
     meanings = iter([{"rate": 8000, "mels": 40}, {"rate": 8000, "mels": 80}])  # of the model, and of the dataset
     monkeypatch.setattr(Points, "meaning", property(lambda _: next(meanings)))
     with pytest.raises(ConfigError, match=r"reads its source in another way.*found mels 40; expected mels 80"):
-        initialize(gathered, str(tmp_path / "first" / "best"))
+        initialize(gathered.model, gathered.dataset, str(tmp_path / "first" / "best"))
 
 
 def test_an_encoder_serves_another_vocabulary_and_decoder(values: Values, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from seq2seq_core.config import Config
-from seq2seq_core.decoding.loops import find_loops
+from seq2seq_core.decoding.loops import FEWEST_REPETITIONS, find_loops
 from seq2seq_core.engines.recognition import SILENCE, Recognized, Word
 
 _LONGEST_REPEATED = 8
@@ -67,7 +68,9 @@ def _is_invented(found: Recognized, gate: GateConfig) -> bool:
 
 
 def _repeats(texts: Sequence[str]) -> bool:
-    return bool(texts) and bool(find_loops([_ids(texts)], [np.zeros(0, np.int32)])[0])
+    if max(Counter(texts).values(), default=0) < FEWEST_REPETITIONS:
+        return False
+    return bool(find_loops([_ids(texts)], [np.zeros(0, np.int32)])[0])
 
 
 def without_repetitions(words: Sequence[Word]) -> tuple[Word, ...]:

@@ -20,6 +20,8 @@ from seq2seq_core import config as configuration
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.inference.manifest import load_output
 from seq2seq_core.landing.ledger import Ledger, history
+from seq2seq_core.landing.lookout import Lookout
+from seq2seq_core.landing.zone import Zone
 from tests.landing import AT_ONCE
 from tests.processes import tree
 
@@ -91,8 +93,8 @@ def test_what_a_killed_run_has_translated_is_kept(echo_model: str, tmp_path: Pat
 
 def iter_answer(config: FollowTranslateConfig, root: Path) -> Any:
     ledger = Ledger(config.output)
-    zones = [command.Zone((config.input,))]
-    (landed,) = command.Lookout(zones, config.landing, ledger).look(0.0)
+    zones = [Zone((config.input,))]
+    (landed,) = Lookout(zones, config.landing, ledger).look(0.0)
     return Translating(config).begin(landed, str(root / "out" / landed.below))
 
 

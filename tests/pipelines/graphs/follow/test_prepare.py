@@ -53,12 +53,14 @@ def test_engines_that_stream_make_the_rows_of_one_batch_run(
     if "Flink" in engine:
         options = [*options, "--checkpointing_interval=2000", "--max_bundle_time_mills=50"]
     zone, output = tmp_path / "in", str(tmp_path / "out")
-    process = river.command(river.words(str(zone), output, options), tmp_path / "log", _JAVA)
+    words = river.words(str(zone), output)
+    process = river.command([*words, "--idle_seconds=30", "--", *options], tmp_path / "log", _JAVA)
     try:
-        for first in (0, 3):  # a job that takes checkpoints does not end by itself
+        for first in (0, 3):
             for number in range(first, first + 3):
                 land(zone, f"{number}", rows_of(number))
             process.await_(lambda: len(Ledger(output).refresh().files) == first + 3, "what has landed", 300)  # noqa: B023
+        assert process.wait(180) == 0, "it ends by itself"
     finally:
         process.stop()
     batch_command.run(batch(zone, tmp_path / "whole"))

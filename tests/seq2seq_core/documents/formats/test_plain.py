@@ -29,6 +29,14 @@ def test_lines_that_are_answered_by_themselves_stay_lines() -> None:
     assert answered(PLAIN, BOOK, lambda _: "x").decode() == "\ufeffx\r\n\r\n  x\r\n\r\n\r\nx\r\nx\r\nx\r\n"
 
 
+def test_what_marks_an_item_is_no_text() -> None:
+    items = "some:\n  * one item\n  * another\n\n1. first\n2) second\n(a) third\n- \u2013 fourth\n"
+    found = ["some:", "one item", "another", "first", "second", "third", "\u2013 fourth"]
+    assert texts(PLAIN, items) == found
+    assert answered(PLAIN, items, str.upper).decode().lower() == items
+    assert "(a) THIRD" in answered(PLAIN, items, str.upper).decode()
+
+
 @given(st.text(st.sampled_from("ab. \t\r\n\x0b\ue000-1"), max_size=60))
 def test_any_text_comes_back(text: str) -> None:
     assert answered(PLAIN, text, same) == text.encode()

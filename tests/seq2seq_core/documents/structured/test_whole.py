@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seq2seq_core.documents import content
 from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.formats.table import FORMATS, format_of
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import InputFile, UnitSize
+from seq2seq_core.documents.structured.whole import WholeFormat
 from seq2seq_core.errors import InputError
+from tests.whole_documents import answered, same
 
 FIELDS = Fields("text", "translation")
 SIZE = UnitSize(1, 1)
@@ -71,3 +77,54 @@ def test_no_document_comes_of_nothing_but_nothing(name: str, tmp_path: Path) -> 
     (part,) = format_of(file).count(file, SIZE, FIELDS).ranges
     found = format_of(file).read(file, part, FIELDS)
     assert format_of(file).render(file, found, [None] * part.records, FIELDS) == b""
+
+
+LINES = {
+    "srt": ["1\n", "00:00:01,000 --> 00:00:02,000", "\n", "\r\n", "\r", "- ", "one", " ", "<i>", "{\\an8}", "-->"],
+    "vtt": ["WEBVTT", "NOTE ", "00:01.000 --> 00:02.000", "\n", "\r\n", "<v Bob>", "one", " ", "</c>", "&amp;", "<"],
+    "po": ["msgid ", "msgstr ", "msgstr[1] ", "msgid_plural ", '"', '"one"', '"\\n"', "\\", "\n", "#, fuzzy", "%s"],
+}
+ELEMENTS = {
+    "xliff": ["unit", "segment", "trans-unit", "source", "target", "seg-source", "g", "pc", "ph", "bpt", "alt-trans"],
+    "docx": ["w:p", "w:r", "w:t", "w:rPr", "w:tab", "w:proofErr", "w:hyperlink", "w:tbl"],
+}
+
+
+def nested(names: list[str]) -> st.SearchStrategy[str]:
+    """Elements in elements, whether they belong there or not."""
+
+    def element(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        parts = st.tuples(st.sampled_from(names), st.lists(inner, max_size=4).map("".join))
+        return parts.map(lambda pair: f"<{pair[0]}>{pair[1]}</{pair[0]}>" if pair[1] else f"<{pair[0]}/>")
+
+    return st.recursive(st.sampled_from(["one", " ", "&amp;", "{name}", "\n  "]), element, max_leaves=20)
+
+
+def archive(body: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr(zipfile.ZipInfo("word/document.xml", (2001, 2, 3, 4, 5, 6)), body)
+    return out.getvalue()
+
+
+def files(name: str) -> st.SearchStrategy[bytes]:
+    if name in LINES:
+        return st.lists(st.sampled_from(LINES[name]), max_size=30).map(lambda parts: "".join(parts).encode())
+    bodies = nested(ELEMENTS[name]).map(lambda body: f"<all>{body}</all>")
+    return bodies.map(archive if name == "docx" else str.encode)
+
+
+@pytest.mark.parametrize("name", [*LINES, *ELEMENTS])
+def test_any_file_stays_without_answers_and_with_those_it_has(name: str) -> None:
+    form = FORMATS[name]
+    assert isinstance(form, WholeFormat)
+
+    @given(files(name))
+    def stays(data: bytes) -> None:
+        assert answered(form, data, lambda _: None) == data
+        once = answered(form, data, same)
+        assert answered(form, once, same) == once
+        if name not in ("po", "xliff"):  # where answers stand beside texts
+            assert once == data
+
+    stays()

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from seq2seq_core.corpora.config import CorpusConfig
 from seq2seq_core.corpora.terms.index import FileIndex
 from seq2seq_core.corpora.terms.source import Source
-from seq2seq_core.dataset.manifest import GenerationEntry, Ledger, Manifest, ShardEntry, SplitEntry, TokenizerEntry
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import (
+    GenerationEntry,
+    Manifest,
+    ShardEntry,
+    SplitEntry,
+    TokenizerEntry,
+)
 from seq2seq_core.preparation.planning.corpus_settings import resolve
 from seq2seq_core.preparation.planning.generation import (
     Generation,

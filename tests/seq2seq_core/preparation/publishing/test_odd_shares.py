@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from seq2seq_core.dataset.manifest import Ledger
+from seq2seq_core.dataset.ledger import Ledger
 from seq2seq_core.preparation.publishing.publish import _tell_of_odd_shares
 from seq2seq_core.preparation.terms.messages import Head
 from seq2seq_core.preparation.terms.recipe import Recipe

@@ -13,7 +13,8 @@ import pytest
 
 from seq2seq_core import storage
 from seq2seq_core.claims import Claim, Holder, Place, this_process
-from seq2seq_core.dataset.manifest import GenerationEntry, Ledger, Manifest, manifest_text
+from seq2seq_core.dataset.ledger import Ledger
+from seq2seq_core.dataset.manifest import GenerationEntry, Manifest, manifest_text
 from seq2seq_core.documents.ranges import CountedInput, InputFile, RecordRange
 from seq2seq_core.inference.commit import UnitEntry, commit
 from seq2seq_core.inference.manifest import Measured, ModelEntry, Output, Transcription, TranslatedInput, publish_output

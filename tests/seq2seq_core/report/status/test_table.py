@@ -13,7 +13,8 @@ import pytest
 from seq2seq_core import claims, storage
 from seq2seq_core.errors import ClaimError, DatasetError, Seq2SeqError, StorageError
 from seq2seq_core.kinds import Kind, Work
-from seq2seq_core.landing.ledger import publish_lag
+from seq2seq_core.landing.ledger import Ledger, publish_lag
+from seq2seq_core.landing.terms import FileRecord
 from seq2seq_core.landing.terms import Lag as Waits
 from seq2seq_core.progress import Lag, Progress
 from seq2seq_core.report.status.lines import as_json, line
@@ -127,6 +128,22 @@ def test_what_waits_in_landing_zones_is_told_by_the_folder_alone(yard: Any, kind
     assert (status.kind, status.state, status.progress.lag.files) == ("dataset", "finished", 3)
     publish_lag(yard.url, Waits(files=0, bytes=0, rows=0, oldest=None, at=0.0))
     assert "nothing waits" in line(look_at(yard.url))
+
+
+@pytest.mark.parametrize("work", ["translation", "transcription"])
+def test_who_has_followed_into_a_folder_is_known_when_he_has_ended(yard: Any, work: Work) -> None:
+    ledger = Ledger(yard.url)
+    with claims.held(ledger.folder, "f", work):
+        ledger.announce(work)
+        assert look_at(yard.url).state == "running"
+    assert (look_at(yard.url).kind, look_at(yard.url).state) == (work, "stopped"), "nobody has looked at the zones yet"
+    ledger.add([FileRecord(key="a", version="1"), FileRecord(key="b", version="1", state="failed", reason="damaged")])
+    publish_lag(yard.url, Waits(files=1, bytes=9, rows=1, oldest=time.time(), at=0.0))
+    assert look_at(yard.url).state == "stopped"
+    publish_lag(yard.url, Waits(files=0, bytes=0, rows=0, oldest=None, at=0.0))
+    status = look_at(yard.url)
+    assert (status.state, status.failed, status.progress.done) == ("finished", 1, 2)
+    assert "nothing waits" in line(status)
 
 
 def test_units_and_their_failures_are_counted_where_nobody_says_it(yard: Any) -> None:

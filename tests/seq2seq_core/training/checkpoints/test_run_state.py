@@ -6,7 +6,7 @@ import math
 import pytest
 
 from seq2seq_core.errors import Seq2SeqError
-from seq2seq_core.metrics.measures import MeasureName
+from seq2seq_core.metrics.measures import Judge, MeasureName
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation, Window, perplexity
 
 
@@ -83,3 +83,31 @@ def test_everything_survives_json() -> None:
 def test_perplexity_of_a_huge_loss_is_infinite() -> None:
     assert perplexity(0.0) == 1.0
     assert perplexity(1e6) == math.inf
+
+
+def test_a_weighted_sum_decides_where_there_are_weights() -> None:
+    values = ((10, 20.0, 50.0, 2.0), (20, 24.0, 48.0, 2.0), (30, 20.0, 50.0, 1.0))
+    state = RunState(
+        validations=tuple(
+            Validation(step=step, epoch=0, loss=loss, bleu=bleu, chrf=chrf, seconds=0.1)
+            for step, bleu, chrf, loss in values
+        )
+    )
+    judges: list[tuple[Judge, int]] = [
+        ({"bleu": 1.0, "chrf": 1.0}, 20), ({"chrf": 1.0}, 30), ({"bleu": 1.0, "loss": 5.0}, 30), ("bleu", 20),
+    ]  # fmt: skip
+    for judge, step in judges:
+        best = state.best(judge)
+        assert best is not None
+        assert best.step == step
+
+
+def test_plateaus_are_counted_anew_after_each() -> None:
+    def plateaus(*losses: float, patience: int = 2) -> int:
+        state = RunState(validations=tuple(validation(i, loss=loss) for i, loss in enumerate(losses)))
+        return state.plateaus("loss", patience)
+
+    assert plateaus() == plateaus(3.0, 2.0, 1.0) == plateaus(3.0, 2.0, 2.5) == 0
+    assert plateaus(3.0, 2.0, 2.5, 2.5) == plateaus(3.0, 2.0, 2.5, 2.5, 2.5) == 1
+    assert plateaus(3.0, 2.0, 2.5, 2.5, 2.5, 2.5) == plateaus(3.0, 3.1, 3.1, 2.0, 2.0, 2.0) == 2
+    assert plateaus(3.0, 3.1, 2.9, 3.0, patience=1) == 2

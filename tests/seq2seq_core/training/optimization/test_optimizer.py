@@ -5,8 +5,12 @@ import torch
 from torch import nn
 
 from seq2seq_core.errors import CheckpointError
+from seq2seq_core.modalities.base import Symbols
+from seq2seq_core.models.registry import build_model
+from seq2seq_core.models.transformer import TransformerConfig
 from seq2seq_core.training.optimization.optimizer import (
     OptimizerConfig,
+    Optimizers,
     build_optimizer,
     load_state_tensors,
     set_learning_rate,
@@ -19,7 +23,7 @@ def model() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 2))
 
 
-def take_steps(network: nn.Module, optimizer: torch.optim.Optimizer, seeds: range) -> None:
+def take_steps(network: nn.Module, optimizer: Optimizers, seeds: range) -> None:
     for seed in seeds:
         torch.manual_seed(seed)
         network(torch.randn(16, 4)).square().sum().backward()
@@ -27,7 +31,7 @@ def take_steps(network: nn.Module, optimizer: torch.optim.Optimizer, seeds: rang
         optimizer.zero_grad()
 
 
-@pytest.mark.parametrize("kind", ["adam", "adamw"])
+@pytest.mark.parametrize("kind", ["adam", "adamw", "adafactor", "muon"])
 def test_state_put_back_continues_bit_by_bit(kind: str) -> None:
     config = OptimizerConfig.model_validate({"kind": kind, "weight_decay": 0.01})
     straight = model()
@@ -68,3 +72,31 @@ def test_the_state_of_another_model_is_refused(key: str) -> None:
     optimizer = build_optimizer(OptimizerConfig(), network)
     with pytest.raises(CheckpointError, match=key):
         load_state_tensors(optimizer, network, {key: torch.zeros(99)})
+
+
+def test_muon_turns_matrices_between_layers_and_leaves_the_rest_to_adamw() -> None:
+    config = TransformerConfig(width=8, feed_forward_width=16, heads=2, encoder_layers=1, decoder_layers=1)
+    network = build_model(config, Symbols(12), 12)
+    optimizer = build_optimizer(OptimizerConfig(kind="muon", weight_decay=0.1), network)
+    muon, adamw = optimizer.parts
+    assert isinstance(muon, torch.optim.Muon)
+    assert isinstance(adamw, torch.optim.AdamW)
+    names = {weight: name for name, weight in network.named_parameters()}
+    turned = {names[weight] for group in muon.param_groups for weight in group["params"]}
+    assert turned == {name for weight, name in names.items() if weight.dim() == 2 and not name.startswith("embeddings")}
+    others = {names[weight] for group in adamw.param_groups for weight in group["params"]}
+    assert turned | others == set(names.values())
+    assert not turned & others
+    set_learning_rate(optimizer, 0.5)
+    assert {group["lr"] for group in optimizer.param_groups} == {0.5}
+
+
+def test_adafactor_remembers_a_row_and_a_column_of_each_matrix() -> None:
+    network = model()
+    optimizer = build_optimizer(OptimizerConfig(kind="adafactor"), network)
+    take_steps(network, optimizer, range(1))
+    kept = state_tensors(optimizer, network)
+    assert kept["row_var/0.weight"].shape == (8, 1)
+    assert kept["col_var/0.weight"].shape == (1, 4)
+    with pytest.raises(CheckpointError, match=r"row_var/0\.weight"):
+        load_state_tensors(optimizer, network, {"row_var/0.weight": torch.zeros(7, 1)})

@@ -60,3 +60,31 @@ def test_courses_never_rise_after_the_warm_up() -> None:
 def test_a_cosine_without_a_usable_end_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(ScheduleConfig, values)
+
+
+def test_warm_up_stable_decay_is_flat_and_then_falls() -> None:
+    shape = {"kind": "warmup_stable_decay", "warmup_steps": 10, "stable_steps": 100, "decay_steps": 200}
+    steps = [5, 10, 100, 125, 200, 300]
+    assert factors(steps, **shape) == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0, 0.0])
+    linear = factors(steps, **shape, decay_shape="linear", minimum_ratio=0.2)
+    assert linear == pytest.approx([0.5, 1.0, 1.0, 0.8, 0.2, 0.2])
+
+
+def test_each_plateau_lowers_the_rate_down_to_the_minimum() -> None:
+    config = build(ScheduleConfig, {"kind": "plateau", "warmup_steps": 10, "minimum_ratio": 0.2})
+    assert [rate_factor(config, 20, plateaus) for plateaus in range(4)] == pytest.approx([1.0, 0.5, 0.25, 0.2])
+    assert rate_factor(config, 5, 2) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "needs decay_steps"),
+        ({"decay_steps": 9000}, "needs stable_steps"),
+        ({"decay_steps": 9000, "stable_steps": 9000}, r"decay_steps \(9000\) is not after stable_steps \(9000\)"),
+        ({"decay_steps": 9000, "stable_steps": 30}, r"stable_steps \(30\) is not after warmup_steps \(4000\)"),
+    ],
+)
+def test_a_way_down_without_usable_ends_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(ScheduleConfig, {"kind": "warmup_stable_decay", **values})

@@ -11,6 +11,7 @@ from torch.nn import functional
 from seq2seq_core.data.batch import Batch, idle_batch
 from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.interface import Forward, Seq2Seq
+from seq2seq_core.models.layers.sublayers import Layers
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.transformer import Transformer, TransformerConfig
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
@@ -143,6 +144,18 @@ def test_pieces_add_up_to_the_whole_batch() -> None:
     assert one.loss == pytest.approx(other.loss, rel=1e-6)
     assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-5)
     assert distance(whole, pieces) < 1e-6
+
+
+def test_layers_that_are_computed_again_give_the_same_bits() -> None:
+    kept, again = model(dropout=0.3), model(dropout=0.3)
+    for stack in again.modules():
+        if isinstance(stack, Layers):
+            stack.recomputes = True
+    batch = rows(SOURCES, TARGETS)
+    for step in (1, 2):
+        one, other = (stepper(network).run(step, [batch], TOKENS, []) for network in (kept, again))
+        assert one == other
+    assert distance(kept, again) == 0.0
 
 
 def test_no_rows_give_no_loss_and_no_movement() -> None:

@@ -1,0 +1,123 @@
+"""Decoder outputs, the projection onto logits and target ids in; the loss of them, without all logits at once, out.
+
+The logits of a batch are the largest tensor of a step, by far, and are gone through several times: made, normalised,
+compared, turned into their gradient and multiplied by outputs and table. Here, some rows at a time go all of that way
+while they are in the cache of a core. The gradients are made on the way forward, where the probabilities are at hand.
+
+Shape legend: R target positions that are no padding, C of them at once, E output width, V target vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from seq2seq_core.models.layers.projections import Projection
+from seq2seq_core.tokenizer.vocabulary import PAD_ID
+
+_LOGITS_AT_ONCE = 1 << 21
+"""Eight megabytes: less is made for longer than it is used, more is fetched again from memory each time."""
+
+
+def fits(outputs: Tensor) -> bool:
+    """Whether `projected_loss` takes such outputs, and is the faster way: on a CPU, in float32.
+
+    A GPU would wait for the host to learn how many positions are no padding.
+    """
+    return outputs.device.type == "cpu" and outputs.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+
+
+def projected_loss(outputs: Tensor, projection: Projection, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """What `loss.smoothed_loss` gives for the logits that a projection makes of outputs (positions x E, float32)."""
+    is_token = targets != PAD_ID
+    given = (outputs[is_token], projection.table_VE, projection.bias_V, targets[is_token], smoothing)
+    learns = torch.is_grad_enabled()
+    loss, nll = cast(tuple[Tensor, Tensor], _ProjectedLoss.apply(*given, learns))  # type: ignore[no-untyped-call]
+    return loss, nll
+
+
+class _Gradients(NamedTuple):
+    """Of the summed loss; what the smoothing adds to all pieces alike is left to the end."""
+
+    outputs_RE: Tensor
+    table_VE: Tensor
+    bias_V: Tensor
+
+
+class _ProjectedLoss(torch.autograd.Function):
+    """With s for the smoothing and p for the probabilities, the gradient of the logits is p - (1 - s) onehot - s / V.
+
+    The last term is the same for all rows and pieces, so what it adds is a sum of the table's, or of the outputs' rows.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        outputs_RE: Tensor,
+        table_VE: Tensor,
+        bias_V: Tensor,
+        targets_R: Tensor,
+        smoothing: float,
+        learns: bool,
+    ) -> tuple[Tensor, Tensor]:
+        spread = smoothing / len(table_VE)
+        sums = torch.zeros(2, dtype=torch.float64)
+        made = _Gradients(torch.empty_like(outputs_RE), torch.zeros_like(table_VE), torch.zeros_like(bias_V))
+        rows = min(max(1, _LOGITS_AT_ONCE // len(table_VE)), len(targets_R))
+        room_CV = outputs_RE.new_empty(rows, len(table_VE))
+        for begin in range(0, len(targets_R), max(1, rows)):
+            some = slice(begin, begin + rows)
+            chosen_C, normalizers_C = _some_rows(
+                outputs_RE[some],
+                (table_VE, bias_V, room_CV),
+                targets_R[some],
+                1 - smoothing,
+                (made, some) if learns else None,
+            )
+            sums[0] += (normalizers_C - chosen_C).sum(dtype=torch.float64)
+            sums[1] += normalizers_C.sum(dtype=torch.float64)
+        all_logits = (outputs_RE.sum(0) @ table_VE.sum(0)).double() + len(targets_R) * bias_V.sum(dtype=torch.float64)
+        nll = sums[0]
+        loss = (1 - smoothing) * nll + smoothing * sums[1] - spread * all_logits
+        if learns:
+            made.outputs_RE.sub_(spread * table_VE.sum(0))
+            made.table_VE.sub_(spread * outputs_RE.sum(0))
+            made.bias_V.sub_(spread * len(targets_R))
+            ctx.save_for_backward(*made)
+        ctx.mark_non_differentiable(nll)
+        return loss, nll
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        scale = gradients[0].float()
+        return (*(made * scale for made in ctx.saved_tensors), None, None, None)
+
+
+def _some_rows(
+    outputs_CE: Tensor,
+    projection: tuple[Tensor, Tensor, Tensor],
+    targets_C: Tensor,
+    share: float,
+    made: tuple[_Gradients, slice] | None,
+) -> tuple[Tensor, Tensor]:
+    """The logit of each target, and the logarithm of the sum of all exponentials; adds to what is made.
+
+    The last part of the projection is room for the logits, the same each time, and so in the cache.
+    """
+    table_VE, bias_V, room_CV = projection
+    logits_CV = torch.mm(outputs_CE, table_VE.t(), out=room_CV[: len(targets_C)]).add_(bias_V)
+    chosen_C1 = logits_CV.gather(1, targets_C[:, None])
+    most_C1 = logits_CV.amax(1, keepdim=True)
+    exponentials_CV = logits_CV.sub_(most_C1).exp_()
+    total_C1 = exponentials_CV.sum(1, keepdim=True)
+    if made is not None:
+        gradients, some = made
+        # By the total everything is divided where it is narrow, not where it is as wide as the vocabulary.
+        exponentials_CV.scatter_add_(1, targets_C[:, None], -share * total_C1)
+        parts_C1 = total_C1.reciprocal()
+        torch.mul(exponentials_CV @ table_VE, parts_C1, out=gradients.outputs_RE[some])
+        gradients.table_VE.addmm_(exponentials_CV.t(), outputs_CE * parts_C1)
+        gradients.bias_V.addmv_(exponentials_CV.t(), parts_C1.squeeze(1))
+    return chosen_C1.squeeze(1), (most_C1 + total_C1.log()).squeeze(1)

@@ -1,0 +1,51 @@
+"""Texts through a model that says what it reads: how they are cut, and what their parts become."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli import main
+from pipelines.commands import summarize, translate
+from seq2seq_core import config as configuration
+
+TEXT = " ".join(f"Here is the sentence number {number}." for number in range(12))
+ROWS = [{"text": "One is short.\nIt has two lines."}, {"text": TEXT}]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+def summed_up(model: str, inputs: Path, output: Path, **segmentation: Any) -> list[dict[str, Any]]:
+    values = {"model": model, "input": [str(inputs)], "output": str(output), "engine": {"kind": "echo"}}
+    values |= {"segmentation": segmentation, "include": ["segments", "overlong"]}
+    translate.run(configuration.build(summarize.SummarizeConfig, values))
+    (file,) = output.glob("a-*.jsonl")
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("parts", ["join", "combine", "first"])
+def test_a_long_text_is_read_in_parts(echo_model: str, inputs: Path, tmp_path: Path, parts: str) -> None:
+    short, long = summed_up(echo_model, inputs, tmp_path / parts, parts=parts, max_segment_pieces=60)
+    assert (short["summary"].split(), short["summary_segments"]) == (ROWS[0]["text"].split(), 1)
+    if parts == "first":
+        assert TEXT.startswith(long["summary"])
+        assert 30 < len(long["summary"]) < len(TEXT)
+        assert (long["summary_segments"], long["summary_overlong"]) == (1, True)
+    else:
+        assert long["summary"] == TEXT
+        assert long["summary_segments"] > 2
+        assert not long["summary_overlong"]
+
+
+def test_the_command(echo_model: str, inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--model", echo_model, "--engine.kind", "echo", "--input", str(inputs), "--output", str(tmp_path / "out")]
+    assert main(["summarize", *words]) == 0
+    assert "2 records of 1 units summed up to" in capsys.readouterr().out
