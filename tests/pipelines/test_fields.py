@@ -33,6 +33,7 @@ NO_PATHS = {
         "languages",
         "html_attributes",
     ),
+    *("weights", "freeze", "also", "summary_field", "reference_field"),
     *("device", "title", "train_options", "rule", "digest", "kind", "family", "source_modality"),
 }
 SCRIPTS = ("filters.script.source", "filters.script.target")
@@ -51,7 +52,7 @@ OUT_OF_RANGE = [
     {"a": 1},
 ]
 # -1, the first of those, is in their range.
-OF_ANY_SIGN = ("filters.own.minimum", "filters.own.maximum", "flag.min_score")
+OF_ANY_SIGN = ("filters.own.minimum", "filters.own.maximum", "flag.min_score", "optimizer.beta2_decay")
 ON_THE_EDGE = [0, 1, 1e-320, (1 << 31) - 1, 1 << 31, (1 << 63) - 1, 1e300]
 FREE_NUMBERS = {"minimum", "maximum", "maximum_entities", "seed"}  # bounds of what is counted, and seeds, may be large
 
