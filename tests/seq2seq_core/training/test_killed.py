@@ -14,7 +14,7 @@ import pytest
 
 Values = dict[str, Any]
 
-TIMES = ("seconds", "validation_seconds", "tokens_per_second")
+TIMES = ("seconds", "validation_seconds", "tokens_per_second", "data_wait", "teraflops", "peak_memory")
 OF_ITS_FOLDER = ("configuration",)
 """Digest of a configuration that names the folder."""
 MOST_MOMENTS = 120

@@ -20,7 +20,7 @@ from seq2seq_core.training.validate import Validator
 from tests.seq2seq_core.training.test_trainer import Values, assert_same_weights, rows, run
 
 PIECES: Values = {"limits__max_steps": 10, "validation": {"every_steps": 5, "max_batch_tokens": 64}}
-TIMES = ("seconds", "validation_seconds", "tokens_per_second")
+TIMES = ("seconds", "validation_seconds", "tokens_per_second", "data_wait", "teraflops", "peak_memory")
 
 
 @pytest.fixture(autouse=True)
