@@ -40,7 +40,7 @@ class DemoConfig(Config):
     held_out_pairs: int = Field(500, ge=1, le=1_000_000, description="pairs of validation, and as many of test")
     seed: int = Field(1, ge=0, description="of the corpus")
     steps: int | None = Field(
-        None, ge=1, le=1_000_000, description="steps of training; default: 1,800; fewer end sooner, at lower scores"
+        None, ge=1, le=1_000_000, description="steps of training; default: 1,200; fewer end sooner, at lower scores"
     )
     processes: int | None = Field(None, ge=1, le=1000, description="training processes; default: one a core, at most 4")
     train_options: tuple[str, ...] = Field((), description="further words for `seq2seq train`, such as [--seed, '2']")
@@ -61,7 +61,8 @@ def run(config: DemoConfig) -> int:
     began = time.monotonic()
     stages = _Stages(config.output, config)
     check_room(config.output)
-    say(pace.measured(stages.processes).line(config.steps or pace.STEPS))
+    if not storage.exists(storage.join(config.output, REPORT_NAME)):
+        say(pace.measured(stages.processes).line(config.steps or pace.STEPS))
     stages.generate()
     stages.prepare()
     code = stages.train()

@@ -10,7 +10,7 @@ def test_a_slower_machine_and_more_steps_take_longer() -> None:
     assert slow.expected(pace.STEPS) == pytest.approx(3 * quick.expected(pace.STEPS))
     assert quick.expected(pace.STEPS // 10) < quick.expected(pace.STEPS) / 2
     assert quick.expected(pace.STEPS) < 240
-    assert "about 3.6 minutes" in quick.line(pace.STEPS)
+    assert "about 3.4 minutes" in quick.line(pace.STEPS)
     assert "took 0.60 s" in slow.line(10)
 
 

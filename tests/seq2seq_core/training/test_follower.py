@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from seq2seq_core.dataset.segment import Segment
 from seq2seq_core.errors import CheckpointError, ConfigError, TrainingError
@@ -32,14 +31,6 @@ OFTEN: Values = {
 
 class Killed(BaseException):
     """Ends a run as a kill does: nothing is caught, nothing saved."""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -27,14 +27,6 @@ OPTIONS: dict[str, Values] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def run(values: Values, output: Path, options: Values, steps: int) -> TrainResult:
     usual = {"validation": {"every_steps": 2, "metric": "loss"}, "checkpoints": {"average": {"count": 1}}}
     return train(

@@ -40,14 +40,6 @@ SPEECH = {
 SPELL = {"family": "speech", "encoder": "lstm", "width": 16, "encoder_layers": 1, "decoder_layers": 1, "subsampling": 2}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def values(tiny_training: Values, points_dataset: str) -> Values:
     model = {**tiny_training["model"], "tie_embeddings": "target"}

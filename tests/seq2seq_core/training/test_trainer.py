@@ -27,14 +27,6 @@ from seq2seq_core.training.trainer import TrainResult, train
 Values = dict[str, Any]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def config(values: Values, output: Path | str, **changes: Any) -> TrainConfig:
     """The values with changes by dotted key (`limits__max_steps=5`)."""
     merged = json.loads(json.dumps({**values, "output": str(output)}))

@@ -23,14 +23,6 @@ PIECES: Values = {"limits__max_steps": 10, "validation": {"every_steps": 5, "max
 TIMES = ("seconds", "validation_seconds", "tokens_per_second", "data_wait", "teraflops", "peak_memory")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def straight(tiny_training: Values, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("straight") / "run"
