@@ -32,8 +32,13 @@ def test_small_matrices_alone_learn_and_the_merged_weights_do_the_same() -> None
         for weight in network.parameters():
             if weight.requires_grad:
                 weight.add_(torch.randn_like(weight))
-    found = merged(network)
-    assert found.keys() == plain.state_dict().keys()
+    found, before = merged(network), plain.state_dict()
+    assert found.keys() == before.keys()
+    state = network.state_dict()
+    for name in (name for name in found if "attention" in name and name.endswith(".weight")):
+        matrices = f"{name.removesuffix('weight')}parametrizations.weight.0"
+        added = 16 / 2 * (state[f"{matrices}.up"] @ state[f"{matrices}.down"])
+        torch.testing.assert_close(found[name], before[name] + added)
     plain.load_state_dict(found)
     ours = network(SOURCES, LENGTHS, TARGETS).logits_BTV
     torch.testing.assert_close(plain(SOURCES, LENGTHS, TARGETS).logits_BTV, ours)
