@@ -179,7 +179,7 @@ def _differences(config: ScoreConfig, matched: Matched) -> list[Difference]:
     from seq2seq_core.metrics.significance import differences
     from seq2seq_core.metrics.utterances import match, read_utterances
 
-    other = match(read_utterances(config.baseline), read_utterances(config.references))
+    other = match(read_utterances(config.baseline), read_utterances(config.references), "lines of the baseline")
     return differences(
         matched.hypotheses,
         other.hypotheses,

@@ -75,7 +75,7 @@ class LoweredBleu:
 
     def line(self) -> str:
         """A line for the terminal."""
-        return f"BLEU lc{self.bleu:6.2f}  {self.signature}"
+        return f"BLEU lc {self.bleu:6.2f}  {self.signature}"
 
 
 class TranslationMetric:

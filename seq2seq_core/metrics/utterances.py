@@ -91,11 +91,15 @@ def read_utterances(patterns: Sequence[str]) -> Utterances:
     return _joined(rows)
 
 
-def match(hypotheses: Utterances, references: Utterances) -> Matched:
+def match(hypotheses: Utterances, references: Utterances, called: str = "hypotheses") -> Matched:
     """Hypotheses to references: by their ids where both have some, else by their order.
 
     Where no id of a hypothesis is that of a reference, ids are taken for paths, and their last parts are compared
     without suffix, if these are different for all references.
+
+    Args:
+        hypotheses, references: See `Utterances`.
+        called: What messages call the hypotheses.
 
     Raises:
         InputError: Neither has ids, and their numbers differ; or no id fits.
@@ -105,8 +109,8 @@ def match(hypotheses: Utterances, references: Utterances) -> Matched:
     if hypotheses.ids is None or references.ids is None:
         if len(hypotheses.texts) != len(references.texts):
             raise InputError(
-                "hypotheses and references do not match",
-                found=f"{len(hypotheses.texts)} hypotheses",
+                f"{called} and references do not match",
+                found=f"{len(hypotheses.texts)} {called}",
                 expected=f"{len(references.texts)}, one a reference",
             )
         return Matched(hypotheses.texts, references.texts, names, speakers)

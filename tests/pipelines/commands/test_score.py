@@ -42,11 +42,14 @@ def test_text_by_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_text_without_case_and_beside_a_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = ["--hypotheses", write(tmp_path / "h", "A b c d\n"), "--references", write(tmp_path / "r", "a b c d\n")]
     files += ["--baseline", write(tmp_path / "b", "w x y z\n"), "--resamples", "20"]
-    assert "BLEU lc100.00  nrefs:1|case:lc|" in score(capsys, *files)
+    assert "BLEU lc 100.00  nrefs:1|case:lc|" in score(capsys, *files)
     found = json.loads(score(capsys, *files, "--json_output"))
     assert found["bleu_lowercase"]["bleu"] > 99
     assert [one["name"] for one in found["differences"]] == ["BLEU", "chrF2"]
     assert "bleu_lowercase" not in json.loads(score(capsys, *files, "--json_output", "--lowercase", "true"))
+    (tmp_path / "b").write_text("w\nx\n")
+    assert main(["score", *files]) == 1
+    assert "lines of the baseline and references do not match; found 2 lines of" in capsys.readouterr().err
 
 
 def test_transcripts_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
