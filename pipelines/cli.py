@@ -56,11 +56,11 @@ def _run(words: list[str], *, is_alone: bool) -> int:
     except terminal.NobodyReadsError:
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt as stopped:
-        is_terminated = isinstance(stopped, switches.TerminatedError)
-        rest = "; the same command carries on from what is finished" if _carries_on(words) else ""
-        terminal.complain(f"seq2seq: {'terminated' if is_terminated else 'interrupted'}{rest}")
-        return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
+        return _say_stopped(stopped, words)
     except Exception as error:
+        stopped_by = switches.heard() if is_alone else None
+        if stopped_by is not None:
+            return _say_stopped(stopped_by, words)
         ours = foreign_errors.ours(error, words[0] if words else None)
         if ours is None:
             raise
@@ -116,6 +116,13 @@ def _complain(error: Seq2SeqError, cause: Exception) -> int:
     if isinstance(error, BelowBarError):
         return EXIT_BELOW_BAR
     return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED
+
+
+def _say_stopped(stopped: KeyboardInterrupt, words: Sequence[str]) -> int:
+    is_terminated = isinstance(stopped, switches.TerminatedError)
+    rest = "; the same command carries on from what is finished" if _carries_on(words) else ""
+    terminal.complain(f"seq2seq: {'terminated' if is_terminated else 'interrupted'}{rest}")
+    return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
 
 
 def _carries_on(words: Sequence[str]) -> bool:

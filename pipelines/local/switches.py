@@ -43,6 +43,9 @@ class TerminatedError(KeyboardInterrupt):
     """SIGTERM, taken as Ctrl-C is: what is begun is ended in order, and what was started beside it too."""
 
 
+_heard: list[KeyboardInterrupt] = []
+
+
 def raise_when_stopped() -> None:
     """From now on SIGINT and SIGTERM raise KeyboardInterrupt and `TerminatedError` here, where they were not ignored.
 
@@ -54,16 +57,27 @@ def raise_when_stopped() -> None:
         signal.signal(signal.SIGTERM, _terminate)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def heard() -> KeyboardInterrupt | None:
+    """What a signal has raised here: native libraries make of it an error of theirs if it came amid their work."""
+    return _heard[0] if _heard else None
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
     fall_silent()
-    signal.default_int_handler(number, frame)
+    _raise(KeyboardInterrupt())
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     del frame
     signal.signal(number, signal.SIG_IGN)
     fall_silent()
-    raise TerminatedError
+    _raise(TerminatedError())
+
+
+def _raise(stopped: KeyboardInterrupt) -> NoReturn:
+    _heard.append(stopped)
+    raise stopped
 
 
 def fall_silent() -> None:

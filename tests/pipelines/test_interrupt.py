@@ -58,6 +58,32 @@ def test_what_was_started_is_stopped_and_nothing_else_is_said_or_waited_for(numb
     assert (run.returncode, run.stdout, run.stderr) == (code, "the job server is stopped\n", f"{line}\n")
 
 
+AMID_NATIVE_WORK = f"""{HEARING}
+import os
+import pydantic
+
+class Row(pydantic.BaseModel):
+    @pydantic.model_serializer
+    def as_ever(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+
+def work(words, is_alone):
+    Row().model_dump_json()
+
+cli._dispatch = work
+cli.console()
+"""
+
+
+@pytest.mark.parametrize("number", TOLD)
+def test_a_stop_amid_the_work_of_a_library_is_not_taken_for_a_mistake_of_that(number: signal.Signals) -> None:
+    """One that calls back from native code hands on what is raised there as an error of its own."""
+    command = [sys.executable, "-c", AMID_NATIVE_WORK, str(int(number))]
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    code, line = TOLD[number]
+    assert (run.returncode, run.stderr) == (code, f"{line}\n")
+
+
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("corpus")

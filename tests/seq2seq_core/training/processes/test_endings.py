@@ -117,6 +117,7 @@ def test_one_that_was_stopped_and_has_lost_its_peers_says_nothing(
     slept: list[float], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endings, "heard", [15])
+    monkeypatch.setattr(endings.logging, "shutdown", lambda: None)  # it would close what later tests write to
     with pytest.raises(SystemExit) as ended:
         told_once(place(1), failing(LOST[0]), "training")
     assert (ended.value.code, capfd.readouterr().err, slept) == (143, "", [])
