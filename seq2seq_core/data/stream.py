@@ -12,6 +12,7 @@ takes to make the same stream again.
 from __future__ import annotations
 
 import bisect
+import itertools
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ import numpy.typing as npt
 from seq2seq_core import storage
 from seq2seq_core.data.bins import RowLengths, SomeLengths, by_length
 from seq2seq_core.data.column_layout import Rows
+from seq2seq_core.data.drawing.chance import random_bits
+from seq2seq_core.data.drawing.shares import Mixed
+from seq2seq_core.data.drawing.walks import Walk
 from seq2seq_core.data.epoch_order import (
     EpochOrder,
     OrderMaker,
@@ -31,7 +35,6 @@ from seq2seq_core.data.epoch_order import (
     Survey,
     check_epoch,
     check_rows,
-    random_bits,
 )
 from seq2seq_core.data.mixture import Mixture, Stretch
 from seq2seq_core.data.order_files import OrderFiles
@@ -65,11 +68,13 @@ class Part:
         rows: How many rows there are before them, and with them.
         weights: How often an epoch has each of them; None: every row once.
         survey: What their lengths and weights say.
+        walk: How much an epoch has of each dataset, where they are those of several.
     """
 
     rows: tuple[int, int]
     weights: Weights | None
     survey: Survey
+    walk: Walk | None = None
 
     @property
     def name(self) -> str:
@@ -119,9 +124,11 @@ class BatchStream:
         seed: Of every random choice.
         weights: How often an epoch has each row; None: every row once.
         cache: Folder in which the processes of a machine share the order of an epoch; None: each makes its own.
+        mixed: The datasets that the rows are of, where they are several.
 
     Raises:
-        TrainingError: No row is left to train on, or there are more than `MOST_ROWS`.
+        TrainingError: No row is left to train on, of one of several datasets neither, or there are more than
+            `MOST_ROWS`.
     """
 
     def __init__(
@@ -131,22 +138,16 @@ class BatchStream:
         seed: int,
         weights: Weights | None = None,
         cache: Path | None = None,
+        mixed: Mixed | None = None,
     ) -> None:
         self.lengths, self.config = lengths, config.settled()
         self._seed, self._cache = seed, cache
         self._lock = threading.Lock()
-        first = self.survey(lengths, (0, lengths.rows), weights)
+        first = self._first(weights, mixed)
         self._entries = [_Entry(0, 0, first)]
         self._starts = [EpochStart(0, 0)]
         self._current: _Epoch | None = None
         self.fingerprint = first.survey.fingerprint
-        if not first.survey.rows:
-            raise TrainingError(
-                "no row is left to train on",
-                found=f"{self.dropped_rows} rows, all with more than {self.config.max_source_tokens} source or "
-                f"{self.config.max_target_tokens} target tokens",
-                advice="Raise max_source_tokens and max_target_tokens, or check what preparation kept.",
-            )
 
     @property
     def parts(self) -> list[Part]:
@@ -157,6 +158,20 @@ class BatchStream:
     def rows(self) -> int:
         """Rows that have entered, those that are left out as well."""
         return self._entries[-1].part.rows[1]
+
+    @property
+    def draws(self) -> tuple[int, ...]:
+        """How many rows of each of several datasets an epoch has; nothing where there is one."""
+        walk = self._entries[0].part.walk
+        return walk.draws if walk else ()
+
+    def by_dataset(self, rows: Rows) -> tuple[int, ...]:
+        """How many of some rows are of each of several datasets; nothing where there is one."""
+        walk = self._entries[0].part.walk
+        if walk is None:
+            return ()
+        places = np.searchsorted(walk.ends, rows, side="right")
+        return tuple(np.bincount(places, minlength=len(walk.ends)).tolist())
 
     @property
     def dropped_rows(self) -> int:
@@ -174,6 +189,38 @@ class BatchStream:
         found = maker.survey(f"{STREAM_VERSION}\n{self._seed}\n{self.config.model_dump_json()}".encode())
         check_epoch(found.rows_per_epoch)
         return Part(rows, weights, found)
+
+    def _first(self, weights: Weights | None, mixed: Mixed | None) -> Part:
+        """The rows that are there from the beginning; of each dataset some are trained on."""
+        if mixed is None:
+            part = self.survey(self.lengths, (0, self.lengths.rows), weights)
+            self._check_left(part, "")
+            return part
+        found = list[Survey]()
+        for name, (begin, end) in zip(mixed.names, itertools.pairwise((0, *mixed.ends)), strict=True):
+            own = None if weights is None else Weights(weights.values, weights.codes[begin:end])
+            part = self.survey(self.lengths, (begin, end), own)
+            self._check_left(part, name)
+            found.append(part.survey)
+        walk = Walk(mixed.ends, mixed.config.draws([survey.rows_per_epoch for survey in found]))
+        check_epoch(sum(walk.draws))
+        survey = Survey(
+            sum(survey.rows for survey in found),
+            float(sum(walk.draws)),
+            storage.digest_bytes("\n".join(survey.lengths_digest for survey in found).encode()),
+            storage.digest_bytes(f"{walk.ends} {walk.draws} {[survey.fingerprint for survey in found]}".encode()),
+        )
+        return Part((0, self.lengths.rows), weights, survey, walk)
+
+    def _check_left(self, part: Part, name: str) -> None:
+        if not part.survey.rows:
+            raise TrainingError(
+                "no row is left to train on",
+                where=name or None,
+                found=f"{part.rows[1] - part.rows[0]} rows, all with more than {self.config.max_source_tokens} source "
+                f"or {self.config.max_target_tokens} target tokens",
+                advice="Raise max_source_tokens and max_target_tokens, or check what preparation kept.",
+            )
 
     def continues(self, lengths: RowLengths) -> bool:
         """Whether lengths begin with those of the rows that have entered; each of them is looked at."""
@@ -264,7 +311,7 @@ class BatchStream:
     def _order(self, number: int, parts: list[Part], weights: Weights | None, name: str, entry: int = 0) -> EpochOrder:
         """The order of the rows of some parts in an epoch; processes of a machine share that of many."""
         lengths = SomeLengths(self.lengths, parts[0].rows[0], parts[-1].rows[1])
-        maker = OrderMaker(lengths, self.config, self._seed, weights, entry)
+        maker = OrderMaker(lengths, self.config, self._seed, weights, entry, parts[0].walk)
         if self._cache is not None and sum(part.survey.rows_per_epoch for part in parts) >= SHARED_ROWS:
             shared = OrderFiles(self._cache, name).order(number, lambda put: maker.make(number, put))
             if shared is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from seq2seq_core.config import Config, Grown, Location
+from seq2seq_core.data.drawing.shares import MixtureConfig
 from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import LoaderConfig
 from seq2seq_core.data.noise import NoiseConfig
@@ -53,10 +54,13 @@ class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
     younger: ClassVar[frozenset[str]] = frozenset(
-        {"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute"}
+        {"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute", "mixture"}
     )
 
-    dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
+    dataset: Location | tuple[Location, ...] = Field(
+        description="dataset folder that `seq2seq prepare` made; or several that share their tokenizers, to be mixed"
+    )
+    mixture: MixtureConfig = Field(MixtureConfig(), description="how much an epoch has of each of several datasets")
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
     model: AnyArchitecture = Field(registry.DEFAULT, description="family and shape of the model")
     data: StreamConfig = Field(StreamConfig(), description="how rows become global batches")
@@ -133,6 +137,37 @@ class TrainConfig(Grown):
         "stands between the source and the decoder, whatever the target's vocabulary and the decoder are; fitting: all "
         "that has the same name and shape, and of tables the rows of pieces with the same text",
     )
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The dataset folders; most often there is one."""
+        return (self.dataset,) if isinstance(self.dataset, str) else self.dataset
+
+    @field_validator("dataset", mode="after")
+    @classmethod
+    def _one_is_no_list(cls, found: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(found, str) or len(found) == 1:
+            return found if isinstance(found, str) else found[0]
+        if not found:
+            raise ValueError("no dataset is named")
+        twice = sorted({url for url in found if found.count(url) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} stands twice: give its share in mixture.weights")
+        return found
+
+    @model_validator(mode="after")
+    def _mixtures_fit(self) -> TrainConfig:
+        count = len(self.datasets)
+        if count == 1 and self.mixture != MixtureConfig():
+            raise ValueError("mixture is for several datasets, and dataset names one")
+        if count > 1 and self.mixture.weights and len(self.mixture.weights) != count:
+            raise ValueError(f"mixture.weights has {len(self.mixture.weights)} weights for {count} datasets")
+        if count > 1 and (self.follow or self.replay is not None):
+            raise ValueError(
+                f"{'follow' if self.follow else 'replay'} is for one dataset: rows that come to one of several would "
+                "change the share of all; stop the run, and begin another one on what they have then"
+            )
+        return self
 
 
 def identity(config: TrainConfig, dataset_digest: str) -> dict[str, Any]:

@@ -19,15 +19,20 @@ from seq2seq_core.training.optimization.parts import freeze
 
 @dataclass(frozen=True)
 class Materials:
-    """What a run works with; in `config` nothing is left open that the dataset decides."""
+    """What a run works with; in `config` nothing is left open that the datasets decide."""
 
-    dataset: Dataset
+    datasets: tuple[Dataset, ...]
     model: Seq2Seq
     config: TrainConfig
 
+    @property
+    def dataset(self) -> Dataset:
+        """The only dataset, or the first of several: what their sides and tokenizers are is the same of all."""
+        return self.datasets[0]
 
-def gather_materials(config: TrainConfig, device: torch.device, dataset: Dataset) -> Materials:
-    """Build the model for a dataset; the seed alone decides its initial weights.
+
+def gather_materials(config: TrainConfig, device: torch.device, datasets: tuple[Dataset, ...]) -> Materials:
+    """Build the model for datasets that are alike; the seed alone decides its initial weights.
 
     Raises:
         DatasetError: A tokenizer is not the one the dataset was made with.
@@ -37,6 +42,7 @@ def gather_materials(config: TrainConfig, device: torch.device, dataset: Dataset
         raise ConfigError(
             "the run folder is a dataset folder", where="output", found=config.output, advice="Name another folder."
         )
+    dataset = datasets[0]
     config = settled(config, dataset)
     vocabulary = dataset.target_tokenizer.vocabulary_size
     torch.manual_seed(config.seed)
@@ -51,7 +57,7 @@ def gather_materials(config: TrainConfig, device: torch.device, dataset: Dataset
     freeze(model, config.freeze)
     if config.recompute:
         _recompute(model, config.model.family)
-    return Materials(dataset, model.to(device), config)
+    return Materials(datasets, model.to(device), config)
 
 
 def _recompute(model: Seq2Seq, family: str) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from seq2seq_core import storage
 from seq2seq_core.config import build
 from seq2seq_core.data import epoch_order, stream
+from seq2seq_core.data.drawing.shares import Mixed, MixtureConfig
 from seq2seq_core.data.epoch_order import OrderMaker, StreamConfig
 from seq2seq_core.data.stream import BatchStream, EpochStart, rank_rows
 from seq2seq_core.errors import ConfigError, TrainingError
@@ -308,3 +309,48 @@ def test_the_stream_of_weights_of_one_is_another_only_by_name() -> None:
 def test_an_epoch_is_never_empty() -> None:
     plan = BatchStream(lengths_of(3, most=9), CONFIG, 0, weights_of(np.full(3, 1e-9)))
     assert all(len(np.concatenate(epoch_batches(plan, epoch))) == 1 for epoch in range(3))
+
+
+def mixed(rows: list[int], config: MixtureConfig) -> Mixed:
+    return Mixed(tuple(f"d{i}" for i in range(len(rows))), tuple(rows), config)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=4), st.integers(0, 9), st.sampled_from([1.0, 3.0, 1e6]))
+def test_an_epoch_has_of_each_dataset_what_is_its_share(rows: list[int], seed: int, temperature: float) -> None:
+    lengths, config = lengths_of(sum(rows), seed, most=20), MixtureConfig(temperature=temperature)
+    plan = BatchStream(lengths, CONFIG, seed, mixed=mixed(rows, config))
+    jumping = BatchStream(lengths, CONFIG, seed, mixed=mixed(rows, config))
+    assert plan.draws == config.draws(rows)
+    for epoch in range(2):
+        batches = epoch_batches(plan, epoch)
+        assert tuple(np.sum([plan.by_dataset(batch) for batch in batches], axis=0)) == plan.draws
+        place = sum(plan.start(position).epoch < epoch for position in range(1000))
+        assert jumping.batch(place).tolist() == batches[0].tolist()
+    if temperature == 1:
+        assert sorted(np.concatenate(epoch_batches(plan, 1)).tolist()) == list(range(sum(rows)))
+
+
+def test_a_mixture_has_a_name_of_its_own() -> None:
+    lengths = lengths_of(100, most=20)
+    ways = [
+        None,
+        mixed([40, 60], MixtureConfig()),
+        mixed([50, 50], MixtureConfig()),
+        mixed([40, 60], MixtureConfig(temperature=4)),
+    ]
+    plans = [BatchStream(lengths, CONFIG, 1, mixed=way) for way in ways]
+    assert len({plan.fingerprint for plan in plans}) == len({plan.parts[0].name for plan in plans}) == len(ways)
+    assert (plans[0].draws, plans[0].by_dataset(np.arange(5))) == ((), ())
+
+
+def test_a_dataset_without_rows_to_train_on_is_named() -> None:
+    lengths = ArrayLengths(np.array([1, 2, 99], np.int32), np.array([1, 2, 99], np.int32))
+    with pytest.raises(TrainingError, match="d1: no row is left to train on; found 1 rows"):
+        BatchStream(lengths, CONFIG, 1, mixed=mixed([2, 1], MixtureConfig()))
+
+
+def test_corpora_have_their_weights_in_a_mixture() -> None:
+    lengths, weights = lengths_of(100, most=20), weights_of(np.repeat([0.5, 1.0], [40, 60]))
+    plan = BatchStream(lengths, CONFIG, 1, weights, mixed=mixed([40, 60], MixtureConfig()))
+    assert plan.draws == (20, 60)
