@@ -140,6 +140,11 @@ class Loader:
         return storage.digest_bytes(f"{self._columns.digest}\n{self._stream.fingerprint}".encode())
 
     @property
+    def name(self) -> str:
+        """Names the order of the rows that are there from the beginning."""
+        return self._stream.name
+
+    @property
     def draws(self) -> tuple[int, ...]:
         """How many rows of each of several datasets an epoch has; nothing where there is one."""
         return self._stream.draws

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from seq2seq_core.config import Config, Grown, Location
+from seq2seq_core.data.drawing.curriculum import CurriculumConfig
 from seq2seq_core.data.drawing.shares import MixtureConfig
 from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import LoaderConfig
@@ -54,7 +55,7 @@ class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
     younger: ClassVar[frozenset[str]] = frozenset(
-        {"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute", "mixture"}
+        {"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute", "mixture", "curriculum"}
     )
 
     dataset: Location | tuple[Location, ...] = Field(
@@ -64,6 +65,7 @@ class TrainConfig(Grown):
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
     model: AnyArchitecture = Field(registry.DEFAULT, description="family and shape of the model")
     data: StreamConfig = Field(StreamConfig(), description="how rows become global batches")
+    curriculum: CurriculumConfig = Field(CurriculumConfig(), description="which rows a model meets first")
     loader: LoaderConfig = Field(LoaderConfig(), description="how each process reads its part of them")
     optimizer: OptimizerConfig = Field(OptimizerConfig(), description="rule of the updates")
     schedule: ScheduleConfig = Field(ScheduleConfig(), description="course of the learning rate")
@@ -167,6 +169,19 @@ class TrainConfig(Grown):
                 f"{'follow' if self.follow else 'replay'} is for one dataset: rows that come to one of several would "
                 "change the share of all; stop the run, and begin another one on what they have then"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _curriculum_fits(self) -> TrainConfig:
+        """Rows come as it has planned, and no others."""
+        if self.curriculum.by == "none":
+            if self.curriculum != CurriculumConfig():
+                raise ValueError("curriculum.by says what rows are put in order by, and is none")
+            return self
+        others = {"several datasets": len(self.datasets) > 1, "follow": self.follow, "replay": self.replay is not None}
+        for name, is_there in others.items():
+            if is_there:
+                raise ValueError(f"curriculum and {name} both say which rows come when: leave one out")
         return self
 
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from seq2seq_core import storage
+from seq2seq_core.data.bins import RowLengths
 from seq2seq_core.data.cache_folder import cache_folder
+from seq2seq_core.data.drawing.curriculum import Curriculum
 from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import Loader
 from seq2seq_core.data.noise import Noise
 from seq2seq_core.data.stream import BatchStream
+from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.segment import Segment
 from seq2seq_core.modalities.base import Side
 from seq2seq_core.training.agreement import check_alike, on_main, together
@@ -81,7 +84,7 @@ def _opened(config: TrainConfig, world: World, beginning: Beginning) -> Opened:
     materials = gather_materials(config, world.device, datasets)
     config = materials.config
     loader = _opened_loader(config, datasets, world, first.rows_of_each)
-    order = loader.parts[0].name
+    order = loader.name
     is_known = first.order in ("", order)
     stream = beginning.stream if beginning.stream is not None and is_known else loader.fingerprint
     data = digest_of_then(datasets, first)
@@ -95,13 +98,20 @@ def _opened(config: TrainConfig, world: World, beginning: Beginning) -> Opened:
 def _opened_loader(config: TrainConfig, datasets: Datasets, world: World, rows: Sequence[int]) -> Loader:
     """The loader of the first so many rows of each; those that came later enter where they are let in."""
     columns = columns_of(datasets, rows)
+    lengths = columns.lengths_of(sum(rows))
+    curriculum = _curriculum(config, datasets[0], lengths)
+    if curriculum and world.is_main:
+        (_, first), (step, _) = curriculum.openings[0], curriculum.openings[-1]
+        told = "by %s the %d rows of the %s values come first; all are there after step %d"
+        logger.info(told, config.curriculum.by.replace("_", " "), first, config.curriculum.first + "est", step)
     stream = BatchStream(
-        columns.lengths_of(sum(rows)),
+        lengths,
         config.data,
         config.seed,
         weights_of(datasets, rows),
         cache_folder(),
         mixed_of(datasets, rows, config.mixture),
+        curriculum,
     )
     if stream.dropped_rows and world.is_main:
         logger.info("%d training rows are longer than data.max_*_tokens and left out", stream.dropped_rows)
@@ -115,6 +125,15 @@ def _opened_loader(config: TrainConfig, datasets: Datasets, world: World, rows: 
         noise=Noise.of(config.noise, datasets[0], config.seed, _longest(config.data)),
         passes=Objective(config.label_smoothing, config.r_drop).passes,
     )
+
+
+def _curriculum(config: TrainConfig, dataset: Dataset, lengths: RowLengths) -> Curriculum | None:
+    """The curriculum of a run on the first rows of a dataset, where it has one."""
+    if config.curriculum.by == "none":
+        return None
+    found = lengths.between(0, lengths.rows)
+    values = found.source if config.curriculum.by == "source_length" else dataset.scores(0, lengths.rows)
+    return Curriculum.of(config.curriculum, values, config.data.keeps(found))
 
 
 def _longest(data: StreamConfig) -> dict[Side, int]:
