@@ -24,12 +24,13 @@ from seq2seq_core.training.optimization.step import Precision
 from seq2seq_core.training.processes.distributed import DeviceName
 from seq2seq_core.training.processes.stop import LimitsConfig
 from seq2seq_core.training.validate import ValidationConfig
+from seq2seq_core.training.wandb_run import WandbConfig
 
 _FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tokens", "keep_outputs"}
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
-    **dict.fromkeys(("peak_teraflops", "recompute"), True),
+    **dict.fromkeys(("peak_teraflops", "recompute", "wandb"), True),
     **dict.fromkeys(("follow", "following", "replay"), True),
     "validation": _FREE_OF_VALIDATION,
 }
@@ -55,7 +56,10 @@ class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
     younger: ClassVar[frozenset[str]] = frozenset(
-        {"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute", "mixture", "curriculum"}
+        (
+            *("mixture", "curriculum", "noise", "r_drop", "ema_decay", "freeze", "lora"),
+            *("peak_teraflops", "recompute", "wandb"),
+        )
     )
 
     dataset: Location | tuple[Location, ...] = Field(
@@ -116,6 +120,7 @@ class TrainConfig(Grown):
         "share is used",
     )
     tensorboard: bool = Field(True, description="write TensorBoard curves where the package is installed")
+    wandb: WandbConfig = Field(WandbConfig(), description="reports go to Weights & Biases as well")
     max_skipped_in_a_row: int = Field(
         20,
         ge=1,

@@ -31,7 +31,7 @@ from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.ownership import STREAM
 from seq2seq_core.training.processes.distributed import World
 
-_OF_THE_MACHINE = {"dataset", "output", "loader", "device", "tensorboard", "replay"}
+_OF_THE_MACHINE = {"dataset", "output", "loader", "device", "tensorboard", "wandb", "replay"}
 """Keys that may differ between the processes of a run: paths of a machine, and what nobody else depends on."""
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seq2seq_core import storage
-from seq2seq_core.config import to_yaml
+from seq2seq_core.config import redacted, to_yaml
 from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
@@ -49,6 +49,7 @@ from seq2seq_core.training.recorders import Recorder, build_recorders, report_of
 from seq2seq_core.training.resume import begin
 from seq2seq_core.training.telling import Told, telling_recorders
 from seq2seq_core.training.validate import build_validator
+from seq2seq_core.training.wandb_run import wandb_recorders
 
 Reason = Literal["max_steps", "max_epochs", "max_minutes", "patience", "signal"]
 
@@ -211,6 +212,9 @@ class Trainer:
             logger.info("%s", line)
         steps, told = config.limits.max_steps, Told(self._ownership.tell, self._opened.loader.waited)
         recorders = build_recorders(config.output, self._state, steps, tensorboard=config.tensorboard)
+        recorders += wandb_recorders(
+            config.wandb, config.output, identity_digest(self._opened.identity), redacted(config, set())
+        )
         return [*recorders, *telling_recorders(self._state.step, steps, told)]
 
     def _train(self) -> Reason:
