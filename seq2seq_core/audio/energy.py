@@ -106,7 +106,7 @@ def above_noise(levels: Levels, margin_db: float) -> Levels:
 
 
 def _percentiles(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """What is quiet and what is loud among values; `numpy.percentile` takes four times as long for so few (measured)."""
+    """What is quiet and what is loud among values; `numpy.percentile` takes four times as long (measured)."""
     places = np.arange(len(values)) * (100 / max(1, len(values) - 1))
     return np.interp(_QUIET_AND_LOUD, places, np.sort(values))
 
