@@ -115,7 +115,8 @@ class TranslateConfig(TranslatorConfig):
     def fields(self) -> Fields:
         """The fields that are read and added."""
         measured = tuple(name for name in QUALITY if name not in self.include) if self.quality else ()
-        return Fields(self.text_field, self.output_field, self.include + measured, self._handling)
+        prefix = self.demands.prefix_field
+        return Fields(self.text_field, self.output_field, self.include + measured, self._handling, prefix)
 
     @property
     def _handling(self) -> Handling:
@@ -253,6 +254,8 @@ def provenance_of(config: TranslateConfig) -> Provenance:
         fields.append(astuple(config.fields.handling))
     if config.output_format in OUTPUTS:
         fields.append(config.output_format)
+    if config.demands.prefix_field is not None:
+        fields.append({"prefix": config.demands.prefix_field})
     identity = json.dumps([model.digest, config.identity(), fields], sort_keys=True)
     return Provenance(
         fingerprint=storage.digest_bytes(identity.encode()),
@@ -294,12 +297,25 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
             found=f"include = {', '.join(config.include)}",
             advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",
         )
+    _refuse_prefixes(config, files)
     memory = config.memory.url
     inside = next((file for file in files if memory and storage.is_within(file.url, memory)), None)
     if inside is not None:
         advice = "Choose a folder outside the inputs."
         raise ConfigError("an input stands in the memory", where=inside.where, found=memory, advice=advice)
     return files
+
+
+def _refuse_prefixes(config: TranslateConfig, files: Sequence[InputFile]) -> None:
+    name = config.demands.prefix_field
+    bare = next((file for file in files if name is not None and not format_of(file).has_fields), None)
+    if bare is not None:
+        raise ConfigError(
+            f"this format has no fields to begin translations with: {format_of(bare).called}",
+            where=bare.where,
+            found=f"demands.prefix_field = {name}",
+            advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave it out.",
+        )
 
 
 def _filter_lines(call: Call) -> int:

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.errors import InputError
-from seq2seq_core.files.fields import parts_of
 
 Extra = Literal[
     "score",
@@ -69,15 +68,22 @@ class Handling:
 
 @dataclass(frozen=True)
 class Fields:
-    """`text` is read; `output` is added, and after it `output_score` and so on.
+    """`text` is read, and `prefix` with what a translation begins with; `output` is added, and after it `output_score`
+    and so on.
 
-    What the name of the text means is told by `files.fields`.
+    What the names of fields that are read mean is told by `files.fields`.
     """
 
     text: str
     output: str
     extra: tuple[Extra, ...] = ()
     handling: Handling = Handling()
+    prefix: str | None = None
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The names of all fields that are read."""
+        return (self.text,) if self.prefix is None else (self.text, self.prefix)
 
     @property
     def added(self) -> list[str]:
@@ -104,11 +110,6 @@ class Fields:
                 where=where,
                 advice="Name another field for the translation (--output_field NAME).",
             )
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The parts of the name of the text; see `files.fields` for what they mean."""
-        return parts_of(self.text)
 
 
 def _value(prediction: Prediction, name: Extra) -> object:

@@ -114,14 +114,15 @@ class TranslatorConfig(Config):
         """The same with the engine that is meant; see `EngineConfig.chosen` for the error.
 
         Raises:
-            ConfigError: The engine cannot have phrases in its outputs, and there is a glossary.
+            ConfigError: Something is demanded of outputs that the engine does not have.
         """
-        able = [engine for engine in ENGINES.values() if engine.has_phrases or not self.demands.glossary]
+        asked = self.demands.asked
+        able = [engine for engine in ENGINES.values() if engine.demandable >= asked]
         engine = self.engine.chosen(able, self.model, self.search)
-        if self.demands.glossary and not engine.has_phrases:
+        if missing := asked - engine.demandable:
             raise ConfigError(
                 "this engine does not have it",
-                where="demands.glossary",
+                where=f"demands.{min(missing)}",
                 found=f"engine.kind {engine.kind}",
                 advice=f"Leave it out, or say --engine.kind {able[0].model_fields['kind'].default}.",
             )

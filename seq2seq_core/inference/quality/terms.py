@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from seq2seq_core.decoding.hypothesis import Hypothesis
+
+
+class Asked(NamedTuple):
+    """A segment, and what its output has to begin with."""
+
+    text: str
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Answer:
 class Answers(Protocol):
     """Translates segments, for a second pass."""
 
-    def answers(self, segments: Sequence[str]) -> dict[str, Answer]:
+    def answers(self, segments: Sequence[Asked]) -> dict[Asked, Answer]:
         """What becomes of each segment."""
         ...
 
@@ -53,6 +60,6 @@ class Answers(Protocol):
 class Revises(Protocol):
     """Looks at answers before records are made of them."""
 
-    def revised(self, answers: dict[str, Answer]) -> dict[str, Answer]:
+    def revised(self, answers: dict[Asked, Answer]) -> dict[Asked, Answer]:
         """The answers of segments, those that are doubtful with their flags, or others in their place."""
         ...
