@@ -23,7 +23,7 @@ from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
-from seq2seq_core.documents.fields import MEASURED, QUALITY, Extra, Fields, Handling
+from seq2seq_core.documents.fields import MEASURED, OF_PIECES, QUALITY, Extra, Fields, Handling
 from seq2seq_core.documents.formats.inputs import find_inputs, refuse_collisions
 from seq2seq_core.documents.formats.table import FORMATS, FormatName, format_of
 from seq2seq_core.documents.outputs.table import OUTPUTS, OutputName, written_as
@@ -100,10 +100,14 @@ class TranslateConfig(TranslatorConfig):
         keeps_n_best = "n_best" in self.include or (output is not None and output.keeps_n_best)
         if self.search.n_best > 1 and not keeps_n_best and self.choose == "score":
             raise ValueError(f"search.n_best is {self.search.n_best}, but include is {self.include}: add n_best to it")
-        if self.search.attention:
-            raise ValueError("search.attention is true, but no output format keeps attention")
-        if self.search.align or self.search.alignment:
-            raise ValueError("search.align or search.alignment is true, but no output format keeps it")
+        for where, search in self.searches.items():
+            if search.align:
+                raise ValueError(f"{where}.align is true, but no output format keeps it")
+            for name in OF_PIECES:
+                if getattr(search, name) and name not in self.include:
+                    raise ValueError(f"{where}.{name} is true, but include does not name it: add {name}")
+                if name in self.include and not getattr(search, name):
+                    raise ValueError(f"include names {name}, which a search keeps when it is told: set {where}.{name}")
         wanted = MEASURED.intersection(self.include)
         if wanted and not self.quality:
             raise ValueError(f"include names {min(wanted)}, which is measured with quality alone: set quality")

@@ -22,6 +22,7 @@ from seq2seq_core.inference.memory.given import Gives
 from seq2seq_core.inference.memory.memory import Memory, Outcome
 from seq2seq_core.inference.quality.records import measured
 from seq2seq_core.inference.quality.terms import Answer, Asked, Revises
+from seq2seq_core.inference.telling import told
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import uses_spaces
 from seq2seq_core.text.marks import can_be_read, has_marks, numbered, restored
@@ -231,9 +232,19 @@ class Translator:
         outcomes = dict(zip(sources, self._generate(list(sources.values())), strict=True))
         decoded, looping = self._decode(outcomes), _looping(outcomes, sources)
         return {
-            asked: _answer(asked.text, found, decoded.get(asked, ()), asked in looping)
+            asked: self._with_pieces(
+                _answer(asked.text, found, decoded.get(asked, ()), asked in looping), sources[asked]
+            )
             for asked, found in outcomes.items()
         }
+
+    def _with_pieces(self, answer: Answer, source: _Source) -> Answer:
+        """The same with what the model says of the pieces of its best output, where that is asked for."""
+        if not answer.hypotheses or not self._search.tells_pieces:
+            return answer
+        source_pieces, target_pieces = self._source_tokenizer.pieces, self._target_tokenizer.pieces
+        best = answer.hypotheses[0]
+        return replace(answer, pieces=told(source_pieces(source.ids), target_pieces(best.tokens), best))
 
     def _generate(self, sources: list[_Source]) -> list[Outcome]:
         """Run the engine on what is not kept."""
@@ -284,6 +295,7 @@ class Translator:
             flags=tuple(dict.fromkeys(flag for answer in found for flag in answer.flags)),
             given=sum(answer.is_given for answer in found),
             second=sum(answer.is_second for answer in found),
+            pieces=tuple(answer.pieces for answer in found if answer.pieces is not None),
         )
 
     def _score(self, hypotheses: list[Hypothesis]) -> float:

@@ -63,10 +63,7 @@ class TranslatorConfig(Config):
 
     @pydantic.model_validator(mode="after")
     def _can_choose_and_demand(self) -> Self:
-        searches = {"search": self.search}
-        if self.flag.second is not None:
-            searches["flag.second.search"] = self.flag.second.search
-        for name, search in searches.items():
+        for name, search in self.searches.items():
             if self.choose == "agreement" and search.n_best <= _FEWEST_TO_AGREE:
                 raise ValueError(f"choose is agreement, but {name}.n_best is {search.n_best}: set it to 3 or more")
             if self.demands.glossary and (search.beam == 1 or search.sample):
@@ -74,6 +71,12 @@ class TranslatorConfig(Config):
                     f"demands.glossary needs a beam search: set {name}.beam to 2 or more, {name}.sample to false"
                 )
         return self
+
+    @property
+    def searches(self) -> dict[str, SearchConfig]:
+        """All ways in which segments are searched, by the names of their keys."""
+        second = self.flag.second
+        return {"search": self.search} | ({} if second is None else {"flag.second.search": second.search})
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""

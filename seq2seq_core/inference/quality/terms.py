@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from seq2seq_core.decoding.hypothesis import Hypothesis
+from seq2seq_core.documents.prediction import Pieces
 
 
 class Asked(NamedTuple):
@@ -28,6 +29,7 @@ class Answer:
         flags: The rules that find it doubtful.
         is_given: Whether it comes from a file of translations, not from the model.
         is_second: Whether it comes from a second pass.
+        pieces: What the model says of the pieces of the best output, where that is asked for.
     """
 
     texts: tuple[str, ...]
@@ -37,6 +39,7 @@ class Answer:
     flags: tuple[str, ...] = ()
     is_given: bool = False
     is_second: bool = False
+    pieces: Pieces | None = None
 
     @property
     def finished(self) -> bool:
