@@ -20,6 +20,7 @@ from seq2seq_core.training.optimization.optimizer import OptimizerConfig
 from seq2seq_core.training.optimization.schedule import ScheduleConfig
 from seq2seq_core.training.optimization.step import Precision
 from seq2seq_core.training.processes.distributed import DeviceName
+from seq2seq_core.training.processes.sharding import ShardingConfig
 from seq2seq_core.training.processes.stop import LimitsConfig
 from seq2seq_core.training.validate import ValidationConfig
 
@@ -27,7 +28,7 @@ _FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tok
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
-    **dict.fromkeys(("peak_teraflops", "recompute"), True),
+    **dict.fromkeys(("peak_teraflops", "recompute", "sharding"), True),
     **dict.fromkeys(("follow", "following", "replay"), True),
     "validation": _FREE_OF_VALIDATION,
 }
@@ -53,7 +54,7 @@ class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
     younger: ClassVar[frozenset[str]] = frozenset(
-        {"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute"}
+        {"noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute", "sharding"}
     )
 
     dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
@@ -97,6 +98,7 @@ class TrainConfig(Grown):
         description="keep the inputs of Transformer layers alone, and compute the rest again on the way back: less "
         "memory for a third more time, and the same numbers",
     )
+    sharding: ShardingConfig = Field(ShardingConfig(), description="what of the weights each process holds")
     device: DeviceName = Field("auto", description="auto: a GPU for each process if there are any")
     seed: int = Field(1, ge=0, description="of initial weights, dropout and the order of the data")
     report_every_steps: int = Field(

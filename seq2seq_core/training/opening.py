@@ -7,6 +7,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from seq2seq_core import storage
 from seq2seq_core.data.cache_folder import cache_folder
 from seq2seq_core.data.columns import Columns
@@ -77,7 +79,8 @@ def open_run(config: TrainConfig, world: World) -> Opened:
 def _opened(config: TrainConfig, world: World, beginning: Beginning) -> Opened:
     first = beginning.segment
     dataset = reached(config.dataset, first.rows)
-    materials = gather_materials(config, world.device, dataset)
+    is_spread = config.sharding.kind != "none" and world.size > 1
+    materials = gather_materials(config, torch.device("cpu") if is_spread else world.device, dataset)
     config = materials.config
     loader = _opened_loader(config, dataset, world, first.rows)
     order = loader.parts[0].name

@@ -24,6 +24,7 @@ from seq2seq_core.config import to_yaml
 from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
+from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.advance import advanced, counted
 from seq2seq_core.training.agreement import Stopped, any_of, together
 from seq2seq_core.training.checkpoints.checkpoint import Checkpoints
@@ -40,7 +41,7 @@ from seq2seq_core.training.opening import Opened, open_run
 from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.optimizer import set_learning_rate
 from seq2seq_core.training.optimization.schedule import rate_factor
-from seq2seq_core.training.optimization.step import Stepper
+from seq2seq_core.training.optimization.step import Stepper, uses_bfloat16
 from seq2seq_core.training.ownership import CONFIG_NAME, Ownership, owned
 from seq2seq_core.training.processes.distributed import World, joined
 from seq2seq_core.training.processes.stop import STOP_SIGNALS, StopFlag
@@ -94,6 +95,7 @@ def train(config: TrainConfig) -> TrainResult:
 
 def _run(config: TrainConfig, world: World, stop: StopFlag) -> TrainResult:
     opened = open_run(config, world)
+    world = world.sharded(config.sharding, bfloat16=uses_bfloat16(config.precision, world.device))
     try:
         with (
             owned(config.output, identity_digest(opened.identity), world, stop) as ownership,
@@ -113,8 +115,8 @@ class Trainer:
         self._opened, self._ownership = opened, ownership
         self._dataset, self._model = opened.materials.dataset, opened.materials.model
         root = storage.join(config.output, "checkpoints")
-        self._checkpoints = Checkpoints(root, opened.identity, ownership.check)
-        self._learner = build_learner(config, self._model)
+        self._checkpoints = Checkpoints(root, opened.identity, ownership.check, world.sharding)
+        self._learner = build_learner(config, self._model, world)
         self._state = begin(config, world, opened, self._checkpoints, self._learner)
         self._stepper = Stepper(
             self._model,
@@ -140,7 +142,7 @@ class Trainer:
         self._clock = Clock(config.limits, self._state.step, self._state.seconds, window.tokens)
         self._time_is_up: bool = world.agree(self._clock.is_late())
         passes, waited = Objective(config.label_smoothing, config.r_drop).passes, opened.loader.waited
-        self._effort = Effort(self._learner.judged, passes, waited, config.peak_teraflops)
+        self._effort = Effort(self._learner.outline, passes, waited, config.peak_teraflops)
         self._judging = Judging(
             config,
             world,
@@ -162,7 +164,8 @@ class Trainer:
         if self._state.ended is None:
             logger.info("training ends after step %d: %s", self._state.step, reason)
         try:
-            final, self._state = self._finisher().finish(self._state, retention(self._config, self._state))
+            with self._learner.judging() as model:
+                final, self._state = self._finisher(model).finish(self._state, retention(self._config, self._state))
         except Stopped as stopped:
             self._stopped_by = stopped.number
             return self._stopped()
@@ -181,11 +184,11 @@ class Trainer:
         logger.info("stopped by a signal after step %d; the same command carries on", self._state.step)
         return TrainResult(self._config.output, self._state, "signal", self._stopped_by, None)
 
-    def _finisher(self) -> Finisher:
+    def _finisher(self, model: Seq2Seq) -> Finisher:
         return Finisher(
             self._config,
             self._world,
-            self._learner.judged,
+            model,
             self._checkpoints,
             self._validator,
             self._opened.exporter,
@@ -332,7 +335,7 @@ class Trainer:
         together(self._world, self._write)
 
     def _write(self) -> None:
-        if self._world.is_main:
+        if self._world.is_main or self._world.sharding:
             self._checkpoints.save(self._learner.files(), self._state, retention(self._config, self._state))
 
     def _report(self, rate: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import os
 from collections.abc import Iterable, Iterator
@@ -23,18 +24,23 @@ from seq2seq_core.machine import usable_cores
 from seq2seq_core.training.processes.meeting import meet
 from seq2seq_core.training.processes.parent import follow_launcher
 from seq2seq_core.training.processes.place import Place, find_place
+from seq2seq_core.training.processes.sharding import Sharding, ShardingConfig, build_sharding
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together; a world of one has no process group."""
+    """The processes that train together; a world of one has no process group.
+
+    `sharding` is how weights are spread over them; None: each has all.
+    """
 
     rank: int
     size: int
     local_size: int
     device: torch.device
+    sharding: Sharding | None = None
 
     @property
     def is_main(self) -> bool:
@@ -46,6 +52,14 @@ class World:
         if self.size > 1:
             dist.all_reduce(values)
         return values
+
+    def most(self, count: int) -> int:
+        """The largest count of all processes."""
+        if self.size == 1:
+            return count
+        counts = torch.tensor(count)
+        dist.all_reduce(counts, dist.ReduceOp.MAX)
+        return int(counts)
 
     def agree(self, mine: object) -> Any:
         """Rank 0's object, on every process."""
@@ -77,8 +91,16 @@ class World:
         """The model as it is called in training: its gradients become the mean over all processes."""
         if self.size == 1:
             return model
+        if self.sharding is not None:
+            return self.sharding.wrapped(model)
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(model, device_ids=devices, gradient_as_bucket_view=True)
+
+    def sharded(self, config: ShardingConfig, *, bfloat16: bool) -> World:
+        """This world with its weights spread as a configuration says; see `build_sharding`. All processes call this."""
+        machine = self.agree(self.local_size)
+        found = build_sharding(config, self.size, machine, self.device, bfloat16=bfloat16)
+        return dataclasses.replace(self, sharding=found)
 
 
 @contextlib.contextmanager
