@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seq2seq_core.config import Config, Grown, Location
 from seq2seq_core.data.epoch_order import StreamConfig
@@ -16,7 +16,7 @@ from seq2seq_core.models.registry import AnyArchitecture
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.checkpoints.checkpoint import CheckpointConfig
 from seq2seq_core.training.optimization.lora import LoraConfig
-from seq2seq_core.training.optimization.optimizer import OptimizerConfig
+from seq2seq_core.training.optimization.optimizer import OF_WHOLE_WEIGHTS, OptimizerConfig
 from seq2seq_core.training.optimization.schedule import ScheduleConfig
 from seq2seq_core.training.optimization.step import Precision
 from seq2seq_core.training.processes.distributed import DeviceName
@@ -135,6 +135,16 @@ class TrainConfig(Grown):
         "stands between the source and the decoder, whatever the target's vocabulary and the decoder are; fitting: all "
         "that has the same name and shape, and of tables the rows of pieces with the same text",
     )
+
+
+    @model_validator(mode="after")
+    def _parts_can_learn(self) -> TrainConfig:
+        if self.sharding.kind != "none" and self.optimizer.kind in OF_WHOLE_WEIGHTS:
+            raise ValueError(
+                f"optimizer.kind ({self.optimizer.kind}) needs whole weights, and with sharding.kind "
+                f"({self.sharding.kind}) there are none: take adamw, or sharding.kind none"
+            )
+        return self
 
 
 def identity(config: TrainConfig, dataset_digest: str) -> dict[str, Any]:

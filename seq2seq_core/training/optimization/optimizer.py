@@ -108,6 +108,9 @@ def _muon(config: OptimizerConfig, model: nn.Module) -> list[torch.optim.Optimiz
     return parts
 
 
+OF_WHOLE_WEIGHTS = frozenset({"adafactor"})
+"""Kinds that remember sums over whole rows and columns, and so cannot learn where weights are spread over processes."""
+
 _KINDS: dict[str, Callable[[OptimizerConfig, nn.Module], list[torch.optim.Optimizer]]] = {
     "adam": _adam,
     "adamw": _adamw,

@@ -102,12 +102,17 @@ def build_sharding(
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:
-    """The layers of a model: what stands in a list of modules, and is made of several.
+    """The layers of a model that are gathered for themselves: what stands in a list of modules, and is made of several.
 
-    A layer whose parts another one uses too is none: both need them at the same time.
+    Left out are layers whose parts another one uses too, as both need them at the same time, and recurrent ones: what
+    they give is a view, which a gathered layer may not.
     """
     lent = {id(part) for module in model.modules() for part in vars(module).values() if isinstance(part, nn.Module)}
-    return [layer for layer in _listed(model) if not any(id(part) in lent for part in layer.modules())]
+
+    def is_apart(layer: nn.Module) -> bool:
+        return not any(id(part) in lent or isinstance(part, nn.RNNBase) for part in layer.modules())
+
+    return list(filter(is_apart, _listed(model)))
 
 
 def whole(weight: Tensor) -> Tensor:
