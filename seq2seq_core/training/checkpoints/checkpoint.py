@@ -145,9 +145,7 @@ class Checkpoints:
         """
         self.wait()
         if self._sharding is not None:
-            parts: dict[str, Tensor] = {}
-            for file, tensors in files.items():  # each with copies of its own
-                parts |= staged({f"{_kind(file)}{name}": tensor for name, tensor in tensors.items()})
+            parts = staged({f"{_kind(file)}{name}": one for file in files for name, one in files[file].items()})
             self._writing = self._thread.submit(self._write_parts, self._sharding, parts, state, retention)
             return
         copies = {name: _copies(tensors) for name, tensors in files.items()}

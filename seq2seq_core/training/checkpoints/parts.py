@@ -107,16 +107,17 @@ class Index(_Record):
 
 
 def staged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU, of tensors that are spread those of this process's parts."""
+    """Copies on the CPU, of tensors that are spread those of this process's parts; no two share memory."""
     options = StagingOptions(
         use_pinned_memory=False, use_shared_memory=False, use_async_staging=False, use_non_blocking_copy=False
     )
-    stager = DefaultStager(options)
-    found = stager.stage(dict(tensors))
-    stager.close()
-    if not isinstance(found, dict):
-        raise TypeError("what is copied at once is there at once")
-    return found
+    copies: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        found = DefaultStager(options).stage({name: tensor})
+        if not isinstance(found, dict):
+            raise TypeError("what is copied at once is there at once")
+        copies |= found
+    return copies
 
 
 def save_parts(
