@@ -136,7 +136,6 @@ class TrainConfig(Grown):
         "that has the same name and shape, and of tables the rows of pieces with the same text",
     )
 
-
     @model_validator(mode="after")
     def _parts_can_learn(self) -> TrainConfig:
         if self.sharding.kind != "none" and self.optimizer.kind in OF_WHOLE_WEIGHTS:

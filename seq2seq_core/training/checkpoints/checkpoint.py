@@ -145,7 +145,8 @@ class Checkpoints:
         """
         self.wait()
         if self._sharding is not None:
-            parts = staged({f"{_kind(file)}{name}": one for file in files for name, one in files[file].items()})
+            tensors = {f"{_kind(file)}{name}": one for file in files for name, one in files[file].items()}
+            parts = staged(tensors, self._sharding.host)
             self._writing = self._thread.submit(self._write_parts, self._sharding, parts, state, retention)
             return
         copies = {name: _copies(tensors) for name, tensors in files.items()}

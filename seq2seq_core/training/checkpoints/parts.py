@@ -33,10 +33,11 @@ from torch.distributed.checkpoint.metadata import (
     TensorStorageMetadata,
 )
 from torch.distributed.checkpoint.planner import LoadPlan, LoadPlanner, SavePlan, SavePlanner
-from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.checkpoint.storage import StorageReader, StorageWriter, WriteResult
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor
 from torch.futures import Future
 
 from seq2seq_core import storage
@@ -106,18 +107,9 @@ class Index(_Record):
     tensors: dict[str, Spread]
 
 
-def staged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU, of tensors that are spread those of this process's parts; no two share memory."""
-    options = StagingOptions(
-        use_pinned_memory=False, use_shared_memory=False, use_async_staging=False, use_non_blocking_copy=False
-    )
-    copies: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        found = DefaultStager(options).stage({name: tensor})
-        if not isinstance(found, dict):
-            raise TypeError("what is copied at once is there at once")
-        copies |= found
-    return copies
+def staged(tensors: Mapping[str, Tensor], host: DeviceMesh) -> dict[str, Tensor]:
+    """Copies on the CPU, of tensors that are spread those of this process's parts; `host` are their processes there."""
+    return {name: _copy(tensor.detach(), host) for name, tensor in tensors.items()}
 
 
 def save_parts(
@@ -348,6 +340,15 @@ class _PartsReader(StorageReader):
     def validate_checkpoint_id(cls, checkpoint_id: str | os.PathLike[str]) -> bool:  # noqa: ARG003 (its signature)
         """It is made for a folder, not asked for one."""
         return False
+
+
+def _copy(tensor: Tensor, host: DeviceMesh) -> Tensor:
+    if not isinstance(tensor, DTensor):
+        return tensor.to("cpu", copy=True).contiguous()
+    mine = tensor.to_local().to("cpu", copy=True).contiguous()
+    return DTensor.from_local(
+        mine, host, tensor.placements, run_check=False, shape=tensor.shape, stride=tensor.stride()
+    )
 
 
 def _ranges(data: bytes) -> dict[str, tuple[int, int]]:

@@ -51,12 +51,14 @@ class Sharding:
     """How weights are spread over the processes.
 
     Attributes:
-        mesh: The processes, by the names above.
+        mesh: The processes, by the names above, with their devices.
+        host: The same with their processors, for copies.
         group: All of them, for what goes on beside training.
         policy: The numbers that are computed with, and those that gradients are summed in.
     """
 
     mesh: DeviceMesh
+    host: DeviceMesh
     group: dist.ProcessGroup
     policy: MixedPrecisionPolicy
 
@@ -96,9 +98,17 @@ def build_sharding(
             advice="Set sharding.group to a divisor of the number of processes, or sharding.kind to full.",
         )
     shape = {REPLICATE: size // group, SHARD: group} if group < size else {SHARD: size}
-    mesh = init_device_mesh(device.type, tuple(shape.values()), mesh_dim_names=tuple(shape))
+    mesh, *host = (
+        init_device_mesh(kind, tuple(shape.values()), mesh_dim_names=tuple(shape))
+        for kind in dict.fromkeys((device.type, "cpu"))
+    )
     numbers = torch.bfloat16 if bfloat16 else None
-    return Sharding(mesh, _beside(), MixedPrecisionPolicy(param_dtype=numbers, reduce_dtype=torch.float32))
+    return Sharding(
+        mesh,
+        host[0] if host else mesh,
+        _beside(),
+        MixedPrecisionPolicy(param_dtype=numbers, reduce_dtype=torch.float32),
+    )
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:

@@ -68,7 +68,7 @@ def tensors(mesh: DeviceMesh) -> dict[str, Tensor]:
 
 
 def save(folder: str, tensors: dict[str, Tensor], group: dist.ProcessGroup) -> dict[str, FileEntry]:
-    return save_parts(folder, staged(tensors), "run", group, lambda names: None)
+    return save_parts(folder, tensors, "run", group, lambda names: None)
 
 
 @pytest.mark.parametrize("root", ["", "memory://parts"], ids=["disk", "store"])
@@ -77,7 +77,7 @@ def test_what_is_saved_comes_back_whole_and_in_parts(
 ) -> None:
     folder = root or folder
     names: list[str] = []
-    files = save_parts(folder, staged(tensors), "run", group, names.extend)
+    files = save_parts(folder, tensors, "run", group, names.extend)
     assert set(files) == {PART_NAME, INDEX_NAME} == set(names) == set(storage.list_folder(folder))
     index = read_index(folder, files[INDEX_NAME])
     assert owner_of_index(storage.join(folder, INDEX_NAME)) == index.run == "run"
@@ -93,8 +93,8 @@ def test_what_is_saved_comes_back_whole_and_in_parts(
         assert torch.equal(whole, expected)
 
 
-def test_copies_do_not_follow_what_training_does(tensors: dict[str, Tensor]) -> None:
-    copies = staged(tensors)
+def test_copies_do_not_follow_what_training_does(tensors: dict[str, Tensor], mesh: DeviceMesh) -> None:
+    copies = staged(tensors, mesh)
     before = copies["model/a.weight"].full_tensor().clone()  # type: ignore[attr-defined]
     tensors["model/a.weight"].add_(1)
     tensors["optimizer/step/a.bias"].add_(1)
@@ -156,7 +156,7 @@ def test_what_hinders_a_process_is_told_as_it_is(
         raise CheckpointError(f"no room for {len(names)} files")
 
     with pytest.raises(CheckpointError, match="no room for 2 files"):
-        save_parts(str(tmp_path), staged(tensors), "run", group, refuse)
+        save_parts(str(tmp_path), tensors, "run", group, refuse)
     assert not list(tmp_path.glob("part*"))
 
 

@@ -36,7 +36,8 @@ def sharding() -> Iterator[Sharding]:
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     group = dist.group.WORLD
     assert group is not None
-    yield Sharding(init_device_mesh("cpu", (1,), mesh_dim_names=("shard",)), group, MixedPrecisionPolicy())
+    mesh = init_device_mesh("cpu", (1,), mesh_dim_names=("shard",))
+    yield Sharding(mesh, mesh, group, MixedPrecisionPolicy())
     dist.destroy_process_group()
 
 
