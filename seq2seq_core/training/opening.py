@@ -7,8 +7,6 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from seq2seq_core import storage
 from seq2seq_core.data.cache_folder import cache_folder
 from seq2seq_core.data.columns import Columns
@@ -80,7 +78,7 @@ def _opened(config: TrainConfig, world: World, beginning: Beginning) -> Opened:
     first = beginning.segment
     dataset = reached(config.dataset, first.rows)
     is_spread = config.sharding.kind != "none" and world.size > 1
-    materials = gather_materials(config, torch.device("cpu") if is_spread else world.device, dataset)
+    materials = gather_materials(config, world.device, dataset, is_moved=not is_spread)
     config = materials.config
     loader = _opened_loader(config, dataset, world, first.rows)
     order = loader.parts[0].name

@@ -60,10 +60,11 @@ class Profiling:
         if self._running is not None and step >= (self._config.from_step or 0) + self._config.steps - 1:
             self._publish(step)
 
-    def close(self, step: int) -> None:
-        """The run is over, after this step: what was traced is published."""
+    def close(self) -> None:
+        """The run is over; a trace that is not done by then is none."""
         if self._running is not None:
-            self._publish(step)
+            self._running.stop()
+            self._running = None
 
     def _publish(self, step: int) -> None:
         running, self._running = self._running, None

@@ -5,6 +5,7 @@ output/config.yaml        the resolved configuration
        tensorboard/       the same as curves
        checkpoints/       see `training.checkpoint`
        best/ last/        model folders; best/ is there from the first validation on
+       profile/          a trace of some steps, where it is asked for
        validations/       what each validation has made of the split, where that is kept
        lineage.json       what is learned from, and since which step
        .claim/            whose the folder is, while a run is at work
@@ -15,8 +16,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from seq2seq_core import storage
@@ -44,7 +46,9 @@ from seq2seq_core.training.optimization.schedule import rate_factor
 from seq2seq_core.training.optimization.step import Stepper, uses_bfloat16
 from seq2seq_core.training.ownership import CONFIG_NAME, Ownership, owned
 from seq2seq_core.training.processes.distributed import World, joined
+from seq2seq_core.training.processes.garbage import collected_between
 from seq2seq_core.training.processes.stop import STOP_SIGNALS, StopFlag
+from seq2seq_core.training.profiling import Profiling
 from seq2seq_core.training.recorders import Recorder, build_recorders, report_of
 from seq2seq_core.training.resume import begin
 from seq2seq_core.training.telling import Told, telling_recorders
@@ -89,7 +93,7 @@ def train(config: TrainConfig) -> TrainResult:
         StorageError: Something cannot be written there.
         TrainingError: Losses stayed non-finite, or a validation failed.
     """
-    with joined(config.device) as world, StopFlag().listening() as stop:
+    with joined(config.device, config.late_minutes) as world, StopFlag().listening() as stop:
         return _run(config, world, stop)  # the trainer has to be gone when the world is left
 
 
@@ -130,6 +134,7 @@ class Trainer:
         )
         self._validator = together(world, lambda: build_validator(config.validation, self._dataset, world, stop))
         self._recorders = together(world, self._opened_recorders)
+        self._profiling = Profiling(config.profile, config.output, ownership.check) if world.is_main else None
         self._failure: Seq2SeqError | None = None
         self._fails = False
         self._saved_step = self._state.step
@@ -157,7 +162,8 @@ class Trainer:
 
     def run(self) -> TrainResult:
         """Train to an end, then make the final models, unless a signal ended it."""
-        reason = self._train()
+        with collected_between(self._config.collect_every_steps) as self._collect:
+            reason = self._train()
         self._settle()
         if reason == "signal":
             return self._stopped()
@@ -174,6 +180,8 @@ class Trainer:
     def close(self) -> None:
         """End what reads and writes in the background."""
         self._follower.close()
+        if self._profiling is not None:
+            self._profiling.close()
         try:
             for recorder in self._recorders:
                 recorder.close()
@@ -282,6 +290,8 @@ class Trainer:
         rate = self._config.optimizer.learning_rate * self._rate_factor(step)
         set_learning_rate(self._learner.optimizer, rate)
         batch = counted(batch, self._config, self._world)
+        if self._profiling is not None:
+            self._profiling.before(step)
         result = self._stepper.run(step, batch.micro_batches, batch.target_tokens, self._flags())
         self._hear(result.flags)
         if result.updated:
@@ -290,6 +300,9 @@ class Trainer:
         self._effort.add(batch.micro_batches)
         for recorder in self._recorders:
             recorder.step(step)
+        self._collect(step)
+        if self._profiling is not None:
+            self._try(partial(self._profiling.after, step))
         if step % self._config.report_every_steps == 0:
             self._report(rate)
 
@@ -338,15 +351,19 @@ class Trainer:
         if self._world.is_main or self._world.sharding:
             self._checkpoints.save(self._learner.files(), self._state, retention(self._config, self._state))
 
+    def _try(self, work: Callable[[], object]) -> None:
+        """Do what this process alone does; the others hear of its failure with the next step."""
+        try:
+            work()
+        except Seq2SeqError as error:
+            self._failure = error
+
     def _report(self, rate: float) -> None:
         state = self._state
         if self._recorders and state.window.steps:
             report = report_of(state, rate, self._clock, self._effort, has_auxiliary=bool(self._model.auxiliary_weight))
-            try:
-                for recorder in self._recorders:
-                    recorder.report(report)
-            except Seq2SeqError as error:
-                self._failure = error  # the others hear of it with the next step
+            for recorder in self._recorders:
+                self._try(partial(recorder.report, report))
         self._state = state.model_copy(update={"window": Window()})
         self._clock.begin_window()
         self._effort.begin_window()

@@ -30,9 +30,9 @@ Precision = Literal["float32", "bfloat16", "auto"]
 
 
 class Updates(Protocol):
-    """What turns gradients into new weights: an optimizer of PyTorch, or several of them."""
+    """What turns gradients into new weights, unless a tensor says that they are bad; see `Optimizers`."""
 
-    def step(self) -> object: ...
+    def step(self, is_bad: Tensor) -> object: ...
     def zero_grad(self, set_to_none: bool = True) -> None: ...
 
 
@@ -116,16 +116,20 @@ class Stepper:
             target_tokens: Target tokens of the whole global batch, on all processes.
             flags: Raised by this process; the result has those raised by any.
         """
+        with self._world.exchanging():
+            return self._run(step, batches, target_tokens, flags)
+
+    def _run(self, step: int, batches: Sequence[Batch], target_tokens: int, flags: Sequence[bool]) -> StepResult:
+        """The device is asked for nothing before it has all that it has to do for the step."""
         torch.manual_seed(dropout_seed(self._seed, step, self._world.rank))
         sums = self._accumulate(batches, self._world.size / target_tokens)
         norm = self._cut_gradient()
         is_bad = ~(torch.isfinite(norm) & torch.isfinite(sums).all())
         raised = torch.tensor(flags, dtype=torch.float64, device=sums.device)
         shared = self._world.sum(torch.cat([sums, is_bad.double().unsqueeze(0), raised]))
-        gradient_norm, loss, nll, auxiliary, bad, *seen = torch.cat([norm.double().unsqueeze(0), shared]).tolist()
-        if not bad:
-            self._optimizer.step()
+        self._optimizer.step(shared[len(sums)] > 0)
         self._optimizer.zero_grad(set_to_none=True)
+        gradient_norm, loss, nll, auxiliary, bad, *seen = torch.cat([norm.double().unsqueeze(0), shared]).tolist()
         return StepResult(loss, nll, auxiliary, gradient_norm, not bad, tuple(flag > 0 for flag in seen))
 
     def _accumulate(self, batches: Sequence[Batch], scale: float) -> Tensor:

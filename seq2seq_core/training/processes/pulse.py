@@ -23,8 +23,7 @@ from seq2seq_core.training.processes.early import say
 from seq2seq_core.training.processes.endings import EXIT_FAILED
 
 _WARN_SHARE = 0.1
-_SILENT_BEATS = 3
-_YIELD_SECONDS = 2.0
+_SILENT_BEATS, _YIELD_BEATS = 4, 16
 _MOST_NAMED = 8
 
 logger = logging.getLogger(__name__)
@@ -102,9 +101,9 @@ class Pulse:
                 self._beat()
                 since = self._since
                 waited = 0.0 if since is None else time.monotonic() - since
-                if waited > self._patience:
-                    self._give_up(waited)
-                elif waited > _WARN_SHARE * self._patience and not self._warned:
+                if waited > self._patience and self._gives_up(waited):
+                    return
+                if waited > _WARN_SHARE * self._patience and not self._warned:
                     self._warned = True
                     self._warn(waited)
                 self._ended.wait(self._beat_seconds)
@@ -114,6 +113,11 @@ class Pulse:
         beat = Beat(self._exchanges, self._beats, socket.gethostname())
         self._store.set(_key(self._rank), str(beat))
 
+    def _beat_on(self, times: int) -> None:
+        for _ in range(times):
+            self._ended.wait(self._beat_seconds)
+            self._beat()
+
     def _felt(self) -> dict[int, Beat]:
         """What each process has said last; nothing of one that has said nothing yet."""
         ranks = [rank for rank in range(self._size) if self._store.check([_key(rank)])]
@@ -122,9 +126,7 @@ class Pulse:
     def _late(self) -> tuple[dict[int, Beat], dict[int, str]]:
         """All processes, and how those are late that are."""
         before = self._felt()
-        for _ in range(_SILENT_BEATS):
-            self._ended.wait(self._beat_seconds)
-            self._beat()
+        self._beat_on(_SILENT_BEATS)
         now = self._felt()
         most = max(beat.exchanges for beat in now.values())
         late = {rank: "it is still at work before that" for rank, beat in now.items() if beat.exchanges < most}
@@ -136,10 +138,11 @@ class Pulse:
         if late and self._rank == _first_in_time(now, late):
             logger.warning("waiting for %s for %.0f s", _named(now, late, self._size), waited)
 
-    def _give_up(self, waited: float) -> None:
+    def _gives_up(self, waited: float) -> bool:
+        """End, unless what was waited for has come meanwhile."""
         now, late = self._late()
         if self._since is None:
-            return
+            return False
         if self._rank == _first_in_time(now, late):
             found = "; ".join(f"rank {rank}: {why}" for rank, why in [*late.items()][:_MOST_NAMED])
             error = TrainingError(
@@ -147,13 +150,14 @@ class Pulse:
                 where=_named(now, late, self._size) if late else f"all {self._size} processes",
                 found=f"{waited:.0f} s in exchange {now[self._rank].exchanges}" + (f"; {found}" if found else ""),
                 expected=f"at most {self._patience:.0f} s",
-                advice="Look at what it does, or at the network. The same command carries on from the newest checkpoint; "
-                "late_minutes gives more time.",
+                advice="Look at what it does, or at the network; late_minutes gives more time. The same command "
+                "carries on from the newest checkpoint.",
             )
             say(f"training (rank {self._rank}): {error}")
         else:
-            self._ended.wait(_YIELD_SECONDS)
+            self._beat_on(_YIELD_BEATS)  # or who tells would take this one for silent
         self._end(EXIT_FAILED)
+        return True
 
 
 def _first_in_time(beats: dict[int, Beat], late: dict[int, str]) -> int:
