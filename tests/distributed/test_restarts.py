@@ -58,12 +58,12 @@ def test_after_one_of_its_processes_is_killed_the_group_carries_on(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sharding", ["none", "full"])
+@pytest.mark.timeout(900)
 def test_after_a_machine_is_lost_the_other_carries_on(
-    make: Callable[..., Run], tiny_training: Values, tmp_path: Path, sharding: str
+    make: Callable[..., Run], tiny_training: Values, tmp_path: Path
 ) -> None:
     """Nothing is heard of it any more: no connection is closed, and so it is missed when it is late."""
-    run = make("run", **CHANGES, sharding={"kind": sharding}, late_minutes=0.1)
+    run = make("run", **CHANGES, sharding={"kind": "full"}, late_minutes=0.1)
     with machines() as (stays, goes), ExitStack() as stack:
         first, second = (
             stack.enter_context(
