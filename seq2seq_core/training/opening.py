@@ -77,7 +77,8 @@ def open_run(config: TrainConfig, world: World) -> Opened:
 def _opened(config: TrainConfig, world: World, beginning: Beginning) -> Opened:
     first = beginning.segment
     dataset = reached(config.dataset, first.rows)
-    materials = gather_materials(config, world.device, dataset)
+    is_spread = config.sharding.kind != "none" and world.size > 1
+    materials = gather_materials(config, world.device, dataset, is_moved=not is_spread)
     config = materials.config
     loader = _opened_loader(config, dataset, world, first.rows)
     order = loader.parts[0].name

@@ -19,6 +19,7 @@ from seq2seq_core.models.registry import build_model
 from seq2seq_core.training.initializing import initialize
 from seq2seq_core.training.materials import gather_materials
 from seq2seq_core.training.optimization.loss import Objective
+from seq2seq_core.training.optimization.optimizer import Optimizers
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.distributed import World
 from tests.points import publish_points
@@ -89,7 +90,7 @@ def test_no_rows_give_no_loss_and_no_movement(values: Values, points_dataset: st
     network = build_model(config(values, tmp_path, **changes).model, side.encoder_input, 30)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     world = World(rank=0, size=1, local_size=1, device=torch.device("cpu"))
-    optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+    optimizer = Optimizers([torch.optim.SGD(network.parameters(), lr=1.0)])
     stepper = Stepper(
         network,
         optimizer,
