@@ -22,7 +22,7 @@ def counted(batch: GlobalStep, config: TrainConfig, world: World) -> GlobalStep:
     if "target" not in config.noise.sampled:
         return batch
     own = sum(one.target_tokens for one in batch.micro_batches)
-    tokens = world.sum(torch.tensor(own, dtype=torch.float64, device=world.device)).item()
+    tokens = world.sum(torch.tensor(own, dtype=torch.float64)).item()
     return replace(batch, target_tokens=int(tokens))
 
 

@@ -18,11 +18,13 @@ from seq2seq_core.models.registry import AnyArchitecture
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.checkpoints.checkpoint import CheckpointConfig
 from seq2seq_core.training.optimization.lora import LoraConfig
-from seq2seq_core.training.optimization.optimizer import OptimizerConfig
+from seq2seq_core.training.optimization.optimizer import OF_WHOLE_WEIGHTS, OptimizerConfig
 from seq2seq_core.training.optimization.schedule import ScheduleConfig
 from seq2seq_core.training.optimization.step import Precision
-from seq2seq_core.training.processes.distributed import DeviceName
+from seq2seq_core.training.processes.distributed import LATE_MINUTES, DeviceName
+from seq2seq_core.training.processes.sharding import ShardingConfig
 from seq2seq_core.training.processes.stop import LimitsConfig
+from seq2seq_core.training.profiling import ProfileConfig
 from seq2seq_core.training.validate import ValidationConfig
 from seq2seq_core.training.wandb_run import WandbConfig
 
@@ -30,7 +32,8 @@ _FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tok
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
-    **dict.fromkeys(("peak_teraflops", "recompute", "wandb"), True),
+    **dict.fromkeys(("peak_teraflops", "recompute", "sharding", "compile", "profile"), True),
+    **dict.fromkeys(("collect_every_steps", "late_minutes", "wandb"), True),
     **dict.fromkeys(("follow", "following", "replay"), True),
     "validation": _FREE_OF_VALIDATION,
 }
@@ -56,10 +59,10 @@ class TrainConfig(Grown):
     """What is trained on which data, how, and until when."""
 
     younger: ClassVar[frozenset[str]] = frozenset(
-        (
-            *("mixture", "curriculum", "noise", "r_drop", "ema_decay", "freeze", "lora"),
-            *("peak_teraflops", "recompute", "wandb"),
-        )
+        {
+            *("mixture", "curriculum", "noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute"),
+            *("sharding", "compile", "profile", "collect_every_steps", "late_minutes", "wandb"),
+        }
     )
 
     dataset: Location | tuple[Location, ...] = Field(
@@ -107,10 +110,29 @@ class TrainConfig(Grown):
         description="keep the inputs of Transformer layers alone, and compute the rest again on the way back: less "
         "memory for a third more time, and the same numbers",
     )
+    compile: bool = Field(
+        False,
+        description="compile Transformer layers for the device: faster steps on GPUs, after minutes at the beginning, "
+        "and other last bits",
+    )
+    sharding: ShardingConfig = Field(ShardingConfig(), description="what of the weights each process holds")
     device: DeviceName = Field("auto", description="auto: a GPU for each process if there are any")
     seed: int = Field(1, ge=0, description="of initial weights, dropout and the order of the data")
     report_every_steps: int = Field(
         50, ge=1, le=1 << 40, description="steps between two log lines and rows of metrics.jsonl"
+    )
+    profile: ProfileConfig = Field(ProfileConfig(), description="steps of which a trace of all operations is written")
+    collect_every_steps: int = Field(
+        100,
+        ge=1,
+        le=1 << 40,
+        description="steps between two collections of Python's garbage, which happen at no other time",
+    )
+    late_minutes: float = Field(
+        LATE_MINUTES,
+        ge=0.01,
+        le=100_000,
+        description="minutes that processes wait for another one that is late, before they name it and end",
     )
     peak_teraflops: float | None = Field(
         None,
@@ -144,6 +166,15 @@ class TrainConfig(Grown):
         "stands between the source and the decoder, whatever the target's vocabulary and the decoder are; fitting: all "
         "that has the same name and shape, and of tables the rows of pieces with the same text",
     )
+
+    @model_validator(mode="after")
+    def _parts_can_learn(self) -> TrainConfig:
+        if self.sharding.kind != "none" and self.optimizer.kind in OF_WHOLE_WEIGHTS:
+            raise ValueError(
+                f"optimizer.kind ({self.optimizer.kind}) needs whole weights, and with sharding.kind "
+                f"({self.sharding.kind}) there are none: take adamw, or sharding.kind none"
+            )
+        return self
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -81,7 +81,8 @@ def open_run(config: TrainConfig, world: World) -> Opened:
 def _opened(config: TrainConfig, world: World, beginning: Beginning) -> Opened:
     first = beginning.segment
     datasets = tuple(itertools.starmap(reached, zip(config.datasets, first.rows_of_each, strict=True)))
-    materials = gather_materials(config, world.device, datasets)
+    is_spread = config.sharding.kind != "none" and world.size > 1
+    materials = gather_materials(config, world.device, datasets, is_moved=not is_spread)
     config = materials.config
     loader = _opened_loader(config, datasets, world, first.rows_of_each)
     order = loader.name

@@ -44,6 +44,7 @@ _OF_OTHERS = frozenset(
         *("checkpointing_interval", "max_bundle_time_mills", "add_opens"),
         *("number_of_execution_retries", "execution_retry_delay"),
         *("environment_cache_millis", "use_data_stream_for_batch", "sdk_worker_parallelism"),
+        *("max_restarts", "nnodes", "rdzv_endpoint"),
         "spark_master_url",
         "model_accelerator",  # of ours, among those of Beam
     }

@@ -69,7 +69,7 @@ def measure(config: TrainConfig, tokens: int, limit: int | None, tell: Callable[
         with _Watch(there, found, is_needed=world.device.type == "cpu") as watch:
             stepper = Stepper(
                 model,
-                build_learner(config, model).optimizer,
+                build_learner(config, model, world).optimizer,
                 world,
                 idle_batch(materials.dataset.manifest.sides["source"]),
                 objective=objective,
