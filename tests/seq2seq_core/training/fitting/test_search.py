@@ -30,7 +30,7 @@ def test_the_largest_that_fits_is_found(least: int, at_rest: int, a_token: int, 
         return
     largest = int((MARGIN * limit - at_rest) / a_token)
     assert max(fitting) <= largest
-    assert max(fitting) >= min(1 << 24, largest / 1.1 - 130)
+    assert max(fitting) >= min(1 << 22, largest / 1.1 - 65)
 
 
 def test_what_takes_long_is_made_no_larger() -> None:
