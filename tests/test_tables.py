@@ -50,7 +50,7 @@ class Table(NamedTuple):
 
 TABLES = (
     Table(CORPUS_FORMATS, ("format", "suffix"), ("text", "tmx"), ("seq2seq_core/corpora/formats/table.py",)),
-    Table(DOCUMENT_FORMATS, ("format", "suffix"), ("text", "file"), ("seq2seq_core/documents/formats/table.py",)),
+    Table(DOCUMENT_FORMATS, ("format", "suffix"), ("text",), ("seq2seq_core/documents/formats/table.py",)),
     Table(MODALITIES, ("modality",), ("text", "audio"), ("seq2seq_core/modalities/table.py",)),
     Table(ENGINES, ("kind", "engine"), ("torch", "echo", "auto"), ("seq2seq_core/engines/table.py",)),
     Table(FAMILIES, ("family", "architecture"), (), ("seq2seq_core/models/registry.py",)),

@@ -26,7 +26,7 @@ FORMATS: dict[str, DocumentFormat] = {
     "parquet": ParquetFormat(),
     "arrow": ArrowFormat(),
     "plain": PlainFormat(),
-    "file": OneTextFormat(),
+    "one_text": OneTextFormat(),
     "markdown": MarkdownFormat(),
     "html": HtmlFormat(),
     "docx": DocxFormat(),

@@ -60,7 +60,8 @@ def test_a_file_is_one_text_where_that_is_asked_for(echo_model: str, tmp_path: P
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text(f"\n{TEXT}\n\n{TEXT}\n")
     (tmp_path / "in" / "b").write_text("A short one.\n")
-    values = {"model": echo_model, "input": [str(tmp_path / "in")], "output": str(tmp_path / "out"), "format": "file"}
+    values: dict[str, Any] = {"model": echo_model, "input": [str(tmp_path / "in")], "output": str(tmp_path / "out")}
+    values["format"] = "one_text"
     values |= {"engine": {"kind": "echo"}, "segmentation": {"parts": "first", "max_segment_pieces": 60}}
     job = translate.make_job(configuration.build(summarize.SummarizeConfig, values))
     *_, manifest = answer(job, load_translator(job.translator))

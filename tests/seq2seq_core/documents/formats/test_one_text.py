@@ -30,5 +30,5 @@ def test_any_text_is_itself_again_and_an_answer_takes_the_place_of_all(text: str
 def test_outputs_have_the_names_of_their_inputs(tmp_path: Path) -> None:
     for name in ("a.txt", "b", "c.txt.gz"):
         (tmp_path / name).write_bytes(b"")
-    found = find_inputs([str(tmp_path)], "file", str(tmp_path / "out"))
+    found = find_inputs([str(tmp_path)], "one_text", str(tmp_path / "out"))
     assert [file.name + file.suffix for file in found] == ["a.txt", "b", "c.txt.gz"]
