@@ -106,7 +106,8 @@ class FlinkCluster:
         """The options of a Beam job that runs here."""
         address = [f"--flink_master=localhost:{self._rest}"]
         workers = ["--environment_type=EXTERNAL", f"--environment_config=localhost:{self._pool}"]
-        return [*_flink(), *address, *workers, f"--parallelism={_SLOTS}"]
+        kept = ["--environment_cache_millis=60000"]
+        return [*_flink(), *address, *workers, *kept, f"--parallelism={_SLOTS}"]
 
     def _ask(self, what: str, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
         body = None if data is None else json.dumps(data).encode()
@@ -118,7 +119,8 @@ class FlinkCluster:
             return found
 
     def _java(self, name: str, entry: str, heap: str) -> Process:
-        words = [*_JAVA, f"-Xmx{heap}", "-cp", f"{self._home}/lib/*", entry, "--configDir", str(self._folder)]
+        classes = f"{os.environ['SEQ2SEQ_FLINK_JAR']}:{self._home}/lib/*"  # as if the jar were in lib/
+        words = [*_JAVA, f"-Xmx{heap}", "-cp", classes, entry, "--configDir", str(self._folder)]
         return Process(words, self._folder / f"{name}.log")
 
     def _settings(self) -> Mapping[str, object]:
@@ -141,6 +143,8 @@ class FlinkCluster:
             "taskmanager.memory.jvm-metaspace.size": "256m",
             "taskmanager.memory.jvm-overhead.min": "128m",
             "taskmanager.memory.jvm-overhead.max": "128m",
+            # Beam's classes are then the cluster's, and workers stay from one stage to the next.
+            "classloader.resolve-order": "parent-first",
             # Beam's own --number_of_execution_retries is for streaming jobs alone; a batch job takes the cluster's.
             "restart-strategy.type": "fixed-delay",
             "restart-strategy.fixed-delay.attempts": 10,

@@ -72,14 +72,18 @@ def decode(data: bytes) -> Signal:
     return Signal(samples, info.rate)
 
 
-def probe(stream: BinaryIO) -> Info:
+def probe(stream: BinaryIO, *, sees_end: bool = True) -> Info:
     """What a file is. The stream has to be seekable; little of it is read where the header can be believed.
+
+    Args:
+        stream: The file.
+        sees_end: Find out whether its last sample is there; reading them all, as `blocks` does, tells as well.
 
     Raises:
         AudioError: It is no audio, has no samples, or ends before its header says.
     """
     with _opened(stream) as source:
-        return _not_empty(source.info())
+        return _not_empty(source.info(sees_end=sees_end))
 
 
 def blocks(stream: BinaryIO, start: int, count: int, block: int) -> Iterator[npt.NDArray[np.float32]]:

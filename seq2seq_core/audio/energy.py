@@ -98,11 +98,17 @@ def above_noise(levels: Levels, margin_db: float) -> Levels:
     smooth = 10 * np.log10(_moving_mean(10 ** (levels.astype(np.float64) / 10), _SMOOTHED))
     centres = np.arange(_HOP // 2, max(len(levels), _HOP // 2 + 1), _HOP)
     around = [smooth[max(0, centre - _AROUND) : centre + _AROUND] for centre in centres]
-    quiet, loud = np.transpose([np.percentile(window, _QUIET_AND_LOUD) for window in around])
+    quiet, loud = np.transpose([_percentiles(window) for window in around])
     quiet = np.maximum(quiet, _LEAST_FLOOR)
     margins = np.clip((loud - quiet) * _SHARE_OF_WAY, min(_LEAST_MARGIN, margin_db), margin_db)
     places = np.arange(len(levels))
     return np.asarray((smooth - np.interp(places, centres, quiet)) / np.interp(places, centres, margins), np.float32)
+
+
+def _percentiles(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """What is quiet and what is loud among values; `numpy.percentile` takes four times as long (measured)."""
+    places = np.arange(len(values)) * (100 / max(1, len(values) - 1))
+    return np.interp(_QUIET_AND_LOUD, places, np.sort(values))
 
 
 def _moving_mean(values: npt.NDArray[np.float64], width: int) -> npt.NDArray[np.float64]:

@@ -38,8 +38,9 @@ class LibavSource:
         self._told = 0.0
         self._reference: tuple[int, int] | None = None
 
-    def info(self) -> Info:
+    def info(self, *, sees_end: bool = True) -> Info:
         """What it is; it is decoded to the end, as no container tells the samples exactly."""
+        del sees_end
         if self._info is None:
             for _ in self.blocks(0, None, 1 << 20):
                 pass

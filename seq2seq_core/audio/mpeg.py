@@ -113,8 +113,9 @@ class MpegSource:
             return AudioError("truncated", found=f"{self._cut} bytes of a frame", expected="all of the last frame")
         return None
 
-    def info(self) -> Info:
-        """See `Source`."""
+    def info(self, *, sees_end: bool = True) -> Info:
+        """See `Source`; all frames are counted, and so the last is seen."""
+        del sees_end
         self._scan(None)
         frames, told = len(self._offsets), self._told.frames
         if told is not None and frames < told - 1 and not self._strange:

@@ -36,8 +36,12 @@ class Source(Protocol):
         """Why it must not be taken for whole, though its samples can be read."""
         ...
 
-    def info(self) -> Info:
-        """What it is; the samples are counted where nothing tells them."""
+    def info(self, *, sees_end: bool = True) -> Info:
+        """What it is; the samples are counted where nothing tells them.
+
+        Args:
+            sees_end: Look whether the last of them is there; whoever reads them all anyway need not.
+        """
         ...
 
     def blocks(self, start: int, count: int | None, block: int) -> Iterator[Block]:
@@ -67,9 +71,9 @@ class SoundFileSource:
         if declared is not None and self._file.frames < declared:
             raise truncated(self._file.frames, declared)
 
-    def info(self) -> Info:
-        """What it is; that the last sample is there is looked at, once."""
-        if not self._checked and self._samples:
+    def info(self, *, sees_end: bool = True) -> Info:
+        """See `Source`; the end is looked at once."""
+        if sees_end and not self._checked and self._samples:
             self._checked = all(len(block) for block in self.blocks(self._samples - 1, 1, 1))
         return Info(self._file.samplerate, self._file.channels, self._samples, self._container)
 

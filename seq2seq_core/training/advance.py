@@ -22,7 +22,7 @@ def counted(batch: GlobalStep, config: TrainConfig, world: World) -> GlobalStep:
     if "target" not in config.noise.sampled:
         return batch
     own = sum(one.target_tokens for one in batch.micro_batches)
-    tokens = world.sum(torch.tensor(own, dtype=torch.float64, device=world.device)).item()
+    tokens = world.sum(torch.tensor(own, dtype=torch.float64)).item()
     return replace(batch, target_tokens=int(tokens))
 
 
@@ -33,7 +33,8 @@ def advanced(state: RunState, batch: GlobalStep, result: StepResult, most_skippe
         TrainingError: More steps in a row than `most_skipped` had no update.
     """
     tokens = batch.target_tokens
-    place = {"step": state.step + 1, "position": batch.position + 1, "epoch": batch.epoch}
+    drawn = tuple(map(sum, zip(state.drawn or (0,) * len(batch.drawn), batch.drawn, strict=True)))
+    place = {"step": state.step + 1, "position": batch.position + 1, "epoch": batch.epoch, "drawn": drawn}
     now = {**place, "failed_validations": (), "ended": None}
     if result.updated:
         window = state.window.plus(result.loss, result.nll, result.gradient_norm, tokens, result.auxiliary)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from seq2seq_core import storage
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import TrainingError
+from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.agreement import LeftError, Stopped, together
 from seq2seq_core.training.checkpoints.checkpoint import Checkpoints, Retention
 from seq2seq_core.training.checkpoints.run_state import RunState, Validation
@@ -85,18 +86,22 @@ class Judging:
         if self.validator is None:
             return state
         began = time.monotonic()
+        with self.learner.judging() as model:
+            validation = self._validated(self.validator, model, state)
+            validations = (*state.validations, validation)
+            seconds = self.clock.seconds()
+            state = state.model_copy(update={"validations": validations, "failed_validations": (), "seconds": seconds})
+            together(self.world, lambda: self._publish(model, state, validation))
+        self.clock.leave_out(began)
+        return state
+
+    def _validated(self, validator: Validator, model: Seq2Seq, state: RunState) -> Validation:
         try:
-            validation = self.validator.run(self.learner.judged, state.step, state.epoch)
+            return validator.run(model, state.step, state.epoch)
         except (LeftError, Stopped):
             raise
         except FAILURES as error:
             raise self._failed(state, error) from error
-        validations = (*state.validations, validation)
-        seconds = self.clock.seconds()
-        state = state.model_copy(update={"validations": validations, "failed_validations": (), "seconds": seconds})
-        together(self.world, lambda: self._publish(state, validation))
-        self.clock.leave_out(began)
-        return state
 
     def _is_hopeless(self, state: RunState) -> bool:
         """Whether the validation of this step has failed so often that the run goes on without it."""
@@ -105,7 +110,7 @@ class Judging:
             logger.warning("step %d is not validated: that failed %d times", state.step, tries)
         return tries >= _MOST_TRIES
 
-    def _publish(self, state: RunState, validation: Validation) -> None:
+    def _publish(self, model: Seq2Seq, state: RunState, validation: Validation) -> None:
         """Rows and model first, then the marker: whoever is killed in between validates again, and writes the same."""
         for recorder in self.recorders:
             recorder.validation(validation, self.clock.seconds())
@@ -117,7 +122,7 @@ class Judging:
             storage.publish_text(outputs_url(self.config.output, state.step), lines)
         if state.best(self.config.validation.judge) is validation:
             self.check()
-            self.exporter.export("best", self.learner.judged, state.step, validation)
+            self.exporter.export("best", model, state.step, validation, drawn=state.drawn)
         self.checkpoints.record(state, retention(self.config, state))
 
     def _failed(self, state: RunState, error: BaseException) -> TrainingError:

@@ -7,10 +7,12 @@ own, and where small matrices learn (LoRA) these are added. What is trained stan
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from seq2seq_core.errors import ConfigError
@@ -25,8 +27,11 @@ from seq2seq_core.training.optimization.optimizer import (
     state_tensors,
 )
 from seq2seq_core.training.optimization.running_average import RunningAverage
+from seq2seq_core.training.processes.distributed import World
+from seq2seq_core.training.processes.sharding import whole
 
 _WEIGHT, _AVERAGE = "weight/", "average/"
+_NOWHERE = torch.device("meta")
 
 
 @dataclass(frozen=True)
@@ -36,28 +41,46 @@ class Learner:
     Attributes:
         model: What is trained.
         average: The running average of its weights, where there is one.
-        plain: A model as the run's configuration has it, where another one is trained.
+        plain: A model as the run's configuration has it, where another one is trained, or the weights of that are
+            spread over processes; it takes memory while it is judged alone, then.
+        world: The processes that train it.
     """
 
     model: Seq2Seq
     optimizer: Optimizers
     average: RunningAverage | None
     plain: Seq2Seq | None
+    world: World
 
     @property
-    def judged(self) -> Seq2Seq:
-        """The model that is validated and becomes best/ and last/, with its weights of now."""
-        found = self.average.model if self.average else self.model
+    def outline(self) -> Seq2Seq:
+        """A model as the run's configuration has it, whatever its weights are."""
+        return self.plain or self.model
+
+    @contextlib.contextmanager
+    def judging(self) -> Iterator[Seq2Seq]:
+        """The model that is validated and becomes best/ and last/, with its weights of now; all processes call this."""
         if self.plain is None:
-            return found
-        self.plain.load_state_dict(lora.merged(found))
-        return self.plain
+            yield self._followed
+            return
+        is_spread = self.world.sharding is not None
+        if is_spread:
+            self.plain.to_empty(device=self.world.device)
+        self.plain.load_state_dict({name: whole(weight) for name, weight in self._judged().items()})
+        try:
+            yield self.plain
+        finally:
+            if is_spread:
+                self.plain.to(_NOWHERE)
 
     def begin(self, initialize: Callable[[Seq2Seq], None]) -> None:
-        """Begin with weights that are put into a model as the configuration has it."""
-        initialize(self.plain or self.model)
-        if self.plain is not None:
-            lora.take(self.model, self.plain.state_dict())
+        """Begin with weights that are put into a model as the configuration has it; all processes call this."""
+        if self.plain is None:
+            initialize(self.model)
+            return
+        with self.judging() as model:
+            initialize(model)
+            lora.take(self.model, model.state_dict())
 
     def follow(self) -> None:
         """Take an update of the weights into their average."""
@@ -65,13 +88,13 @@ class Learner:
             self.average.update(self.model)
 
     def files(self) -> dict[str, dict[str, Tensor]]:
-        """The tensors of a checkpoint by its files (not copied)."""
+        """The tensors of a checkpoint by its files (not copied); this process's parts of those that are spread."""
         memory = state_tensors(self.optimizer, self.model)
-        if self.average is not None or self.plain is not None:
+        if self.average is not None or lora.is_adapted(self.model):
             memory |= _named(_WEIGHT, self.model)
-        if self.average is not None and self.plain is not None:
+        if self.average is not None and lora.is_adapted(self.model):
             memory |= _named(_AVERAGE, self.average.model)
-        return {MODEL_FILE: dict(self.judged.state_dict()), OPTIMIZER_FILE: memory}
+        return {MODEL_FILE: self._judged(), OPTIMIZER_FILE: memory}
 
     def load(self, read: Callable[[str], Iterable[tuple[str, Tensor]]], updates: int) -> None:
         """Put back what `files` gave after so many updates; `read` gives the tensors of a file.
@@ -86,14 +109,23 @@ class Learner:
             self.average.load(averages, updates)
         load_state_tensors(self.optimizer, self.model, memory)
 
+    @property
+    def _followed(self) -> Seq2Seq:
+        return self.average.model if self.average else self.model
 
-def build_learner(config: TrainConfig, model: Seq2Seq) -> Learner:
-    """The learner of a run that trains this model.
+    def _judged(self) -> dict[str, Tensor]:
+        """The weights that are judged, by their usual names."""
+        found = self._followed
+        return lora.merged(found) if lora.is_adapted(found) else dict(found.state_dict())
+
+
+def build_learner(config: TrainConfig, model: Seq2Seq, world: World) -> Learner:
+    """The learner of a run that trains this model; of a sharded one this process keeps its parts.
 
     Raises:
         ConfigError: A pattern of the configuration means no weight; or there is nothing that LoRA could adapt.
     """
-    plain = None
+    plain = copy.deepcopy(model) if config.lora.rank or world.sharding else None
     if config.lora.rank:
         if config.initialize_from is None:
             raise ConfigError(
@@ -102,10 +134,14 @@ def build_learner(config: TrainConfig, model: Seq2Seq) -> Learner:
                 found=config.lora.rank,
                 advice="Name the model's folder in initialize_from.",
             )
-        plain = copy.deepcopy(model)
         lora.adapt(model, config.lora)
     average = RunningAverage(model, config.ema_decay) if config.ema_decay else None
-    return Learner(model, build_optimizer(config.optimizer, model), average, plain)
+    if world.sharding is not None:
+        for one in (model, *([average.model] if average else [])):
+            world.sharding.shard(one)
+    if plain is not None and world.sharding is not None:
+        plain.to(_NOWHERE)
+    return Learner(model, build_optimizer(config.optimizer, model), average, plain, world)
 
 
 def _named(kind: str, model: Seq2Seq) -> dict[str, Tensor]:

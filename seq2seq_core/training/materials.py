@@ -14,20 +14,28 @@ from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.models.layers.sublayers import Layers
 from seq2seq_core.models.registry import build_model
 from seq2seq_core.training.config import TrainConfig
+from seq2seq_core.training.optimization.compiled import compile_layers
 from seq2seq_core.training.optimization.parts import freeze
 
 
 @dataclass(frozen=True)
 class Materials:
-    """What a run works with; in `config` nothing is left open that the dataset decides."""
+    """What a run works with; in `config` nothing is left open that the datasets decide."""
 
-    dataset: Dataset
+    datasets: tuple[Dataset, ...]
     model: Seq2Seq
     config: TrainConfig
 
+    @property
+    def dataset(self) -> Dataset:
+        """The only dataset, or the first of several: what their sides and tokenizers are is the same of all."""
+        return self.datasets[0]
 
-def gather_materials(config: TrainConfig, device: torch.device, dataset: Dataset) -> Materials:
-    """Build the model for a dataset; the seed alone decides its initial weights.
+
+def gather_materials(
+    config: TrainConfig, device: torch.device, datasets: tuple[Dataset, ...], *, is_moved: bool = True
+) -> Materials:
+    """Build the model for datasets that are alike, and move it to its device; the seed alone decides its first weights.
 
     Raises:
         DatasetError: A tokenizer is not the one the dataset was made with.
@@ -37,6 +45,7 @@ def gather_materials(config: TrainConfig, device: torch.device, dataset: Dataset
         raise ConfigError(
             "the run folder is a dataset folder", where="output", found=config.output, advice="Name another folder."
         )
+    dataset = datasets[0]
     config = settled(config, dataset)
     vocabulary = dataset.target_tokenizer.vocabulary_size
     torch.manual_seed(config.seed)
@@ -50,18 +59,18 @@ def gather_materials(config: TrainConfig, device: torch.device, dataset: Dataset
         )
     freeze(model, config.freeze)
     if config.recompute:
-        _recompute(model, config.model.family)
-    return Materials(dataset, model.to(device), config)
+        for stack in _stacks(model, config.model.family, "recompute"):
+            stack.recomputes = True
+    if config.compile:
+        compile_layers(_stacks(model, config.model.family, "compile"), device)
+    return Materials(datasets, model.to(device) if is_moved else model, config)
 
 
-def _recompute(model: Seq2Seq, family: str) -> None:
+def _stacks(model: Seq2Seq, family: str, key: str) -> list[Layers]:
     stacks = [part for part in model.modules() if isinstance(part, Layers)]
     if not stacks:
-        raise ConfigError(
-            "only Transformer layers are computed again", where="recompute", found=f"a model of family {family}"
-        )
-    for stack in stacks:
-        stack.recomputes = True
+        raise ConfigError(f"{key} is for Transformer layers", where=key, found=f"a model of family {family}")
+    return stacks
 
 
 def settled(config: TrainConfig, dataset: Dataset) -> TrainConfig:

@@ -77,4 +77,5 @@ def find_resumption(
 
 
 def _restore(checkpoints: Checkpoints, learner: Learner, state: RunState) -> None:
-    learner.load(lambda name: checkpoints.tensors(state.step, name), state.step - state.skipped)
+    like = learner.model.state_dict()
+    learner.load(lambda name: checkpoints.tensors(state.step, name, like), state.step - state.skipped)

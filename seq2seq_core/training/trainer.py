@@ -5,6 +5,7 @@ output/config.yaml        the resolved configuration
        tensorboard/       the same as curves
        checkpoints/       see `training.checkpoint`
        best/ last/        model folders; best/ is there from the first validation on
+       profile/          a trace of some steps, where it is asked for
        validations/       what each validation has made of the split, where that is kept
        lineage.json       what is learned from, and since which step
        .claim/            whose the folder is, while a run is at work
@@ -15,15 +16,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from seq2seq_core import storage
-from seq2seq_core.config import to_yaml
+from seq2seq_core.config import redacted, to_yaml
 from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
+from seq2seq_core.models.interface import Seq2Seq
 from seq2seq_core.training.advance import advanced, counted
 from seq2seq_core.training.agreement import Stopped, any_of, together
 from seq2seq_core.training.checkpoints.checkpoint import Checkpoints
@@ -36,18 +39,22 @@ from seq2seq_core.training.finish import Final, Finisher
 from seq2seq_core.training.follower import Follower, Signs
 from seq2seq_core.training.judging import Judging, retention
 from seq2seq_core.training.learner import build_learner
+from seq2seq_core.training.mixing import names_of, shares_told
 from seq2seq_core.training.opening import Opened, open_run
 from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.optimizer import set_learning_rate
 from seq2seq_core.training.optimization.schedule import rate_factor
-from seq2seq_core.training.optimization.step import Stepper
+from seq2seq_core.training.optimization.step import Stepper, uses_bfloat16
 from seq2seq_core.training.ownership import CONFIG_NAME, Ownership, owned
 from seq2seq_core.training.processes.distributed import World, joined
+from seq2seq_core.training.processes.garbage import collected_between
 from seq2seq_core.training.processes.stop import STOP_SIGNALS, StopFlag
+from seq2seq_core.training.profiling import Profiling
 from seq2seq_core.training.recorders import Recorder, build_recorders, report_of
 from seq2seq_core.training.resume import begin
 from seq2seq_core.training.telling import Told, telling_recorders
 from seq2seq_core.training.validate import build_validator
+from seq2seq_core.training.wandb_run import wandb_recorders
 
 Reason = Literal["max_steps", "max_epochs", "max_minutes", "patience", "signal"]
 
@@ -88,12 +95,13 @@ def train(config: TrainConfig) -> TrainResult:
         StorageError: Something cannot be written there.
         TrainingError: Losses stayed non-finite, or a validation failed.
     """
-    with joined(config.device) as world, StopFlag().listening() as stop:
+    with joined(config.device, config.late_minutes) as world, StopFlag().listening() as stop:
         return _run(config, world, stop)  # the trainer has to be gone when the world is left
 
 
 def _run(config: TrainConfig, world: World, stop: StopFlag) -> TrainResult:
     opened = open_run(config, world)
+    world = world.sharded(config.sharding, bfloat16=uses_bfloat16(config.precision, world.device))
     try:
         with (
             owned(config.output, identity_digest(opened.identity), world, stop) as ownership,
@@ -113,8 +121,8 @@ class Trainer:
         self._opened, self._ownership = opened, ownership
         self._dataset, self._model = opened.materials.dataset, opened.materials.model
         root = storage.join(config.output, "checkpoints")
-        self._checkpoints = Checkpoints(root, opened.identity, ownership.check)
-        self._learner = build_learner(config, self._model)
+        self._checkpoints = Checkpoints(root, opened.identity, ownership.check, world.sharding)
+        self._learner = build_learner(config, self._model, world)
         self._state = begin(config, world, opened, self._checkpoints, self._learner)
         self._stepper = Stepper(
             self._model,
@@ -126,8 +134,12 @@ class Trainer:
             precision=config.precision,
             seed=config.seed,
         )
-        self._validator = together(world, lambda: build_validator(config.validation, self._dataset, world, stop))
+        self._validator = together(
+            world, lambda: build_validator(config.validation, opened.materials.datasets, world, stop)
+        )
+        self._names = names_of(config.datasets)
         self._recorders = together(world, self._opened_recorders)
+        self._profiling = Profiling(config.profile, config.output, ownership.check) if world.is_main else None
         self._failure: Seq2SeqError | None = None
         self._fails = False
         self._saved_step = self._state.step
@@ -140,7 +152,7 @@ class Trainer:
         self._clock = Clock(config.limits, self._state.step, self._state.seconds, window.tokens)
         self._time_is_up: bool = world.agree(self._clock.is_late())
         passes, waited = Objective(config.label_smoothing, config.r_drop).passes, opened.loader.waited
-        self._effort = Effort(self._learner.judged, passes, waited, config.peak_teraflops)
+        self._effort = Effort(self._learner.outline, passes, waited, config.peak_teraflops)
         self._judging = Judging(
             config,
             world,
@@ -155,14 +167,16 @@ class Trainer:
 
     def run(self) -> TrainResult:
         """Train to an end, then make the final models, unless a signal ended it."""
-        reason = self._train()
+        with collected_between(self._config.collect_every_steps) as self._collect:
+            reason = self._train()
         self._settle()
         if reason == "signal":
             return self._stopped()
         if self._state.ended is None:
             logger.info("training ends after step %d: %s", self._state.step, reason)
         try:
-            final, self._state = self._finisher().finish(self._state, retention(self._config, self._state))
+            with self._learner.judging() as model:
+                final, self._state = self._finisher(model).finish(self._state, retention(self._config, self._state))
         except Stopped as stopped:
             self._stopped_by = stopped.number
             return self._stopped()
@@ -171,6 +185,8 @@ class Trainer:
     def close(self) -> None:
         """End what reads and writes in the background."""
         self._follower.close()
+        if self._profiling is not None:
+            self._profiling.close()
         try:
             for recorder in self._recorders:
                 recorder.close()
@@ -181,11 +197,11 @@ class Trainer:
         logger.info("stopped by a signal after step %d; the same command carries on", self._state.step)
         return TrainResult(self._config.output, self._state, "signal", self._stopped_by, None)
 
-    def _finisher(self) -> Finisher:
+    def _finisher(self, model: Seq2Seq) -> Finisher:
         return Finisher(
             self._config,
             self._world,
-            self._learner.judged,
+            model,
             self._checkpoints,
             self._validator,
             self._opened.exporter,
@@ -199,11 +215,17 @@ class Trainer:
         config = self._config
         storage.publish_text(storage.join(config.output, CONFIG_NAME), to_yaml(config))
         weights = sum(weight.numel() for weight in self._model.parameters())
-        family, rows = config.model.family, self._dataset.split("train").rows
+        family = config.model.family
+        rows = sum(dataset.split("train").rows for dataset in self._opened.materials.datasets)
         size, device = self._world.size, self._world.device.type
         logger.info("%s with %d weights | %d rows | %d processes on %s", family, weights, rows, size, device)
+        for line in shares_told(self._names, self._opened.segments[0]):
+            logger.info("%s", line)
         steps, told = config.limits.max_steps, Told(self._ownership.tell, self._opened.loader.waited)
         recorders = build_recorders(config.output, self._state, steps, tensorboard=config.tensorboard)
+        recorders += wandb_recorders(
+            config.wandb, config.output, identity_digest(self._opened.identity), redacted(config, set())
+        )
         return [*recorders, *telling_recorders(self._state.step, steps, told)]
 
     def _train(self) -> Reason:
@@ -222,7 +244,7 @@ class Trainer:
             if reason is not None or self._follower.is_due(self._state.step):
                 return reason
             self._step(batch)
-        raise TrainingError("the stream of batches ended", where=storage.redact(self._config.dataset))
+        raise TrainingError("the stream of batches ended", where=storage.redact(self._config.datasets[0]))
 
     def _between(self, following: GlobalStep) -> Reason | None:
         """Everything that is due after the last step and before the following; why to stop, if so.
@@ -279,6 +301,8 @@ class Trainer:
         rate = self._config.optimizer.learning_rate * self._rate_factor(step)
         set_learning_rate(self._learner.optimizer, rate)
         batch = counted(batch, self._config, self._world)
+        if self._profiling is not None:
+            self._profiling.before(step)
         result = self._stepper.run(step, batch.micro_batches, batch.target_tokens, self._flags())
         self._hear(result.flags)
         if result.updated:
@@ -287,6 +311,9 @@ class Trainer:
         self._effort.add(batch.micro_batches)
         for recorder in self._recorders:
             recorder.step(step)
+        self._collect(step)
+        if self._profiling is not None:
+            self._try(partial(self._profiling.after, step))
         if step % self._config.report_every_steps == 0:
             self._report(rate)
 
@@ -332,18 +359,23 @@ class Trainer:
         together(self._world, self._write)
 
     def _write(self) -> None:
-        if self._world.is_main:
+        if self._world.is_main or self._world.sharding:
             self._checkpoints.save(self._learner.files(), self._state, retention(self._config, self._state))
+
+    def _try(self, work: Callable[[], object]) -> None:
+        """Do what this process alone does; the others hear of its failure with the next step."""
+        try:
+            work()
+        except Seq2SeqError as error:
+            self._failure = error
 
     def _report(self, rate: float) -> None:
         state = self._state
         if self._recorders and state.window.steps:
-            report = report_of(state, rate, self._clock, self._effort, has_auxiliary=bool(self._model.auxiliary_weight))
-            try:
-                for recorder in self._recorders:
-                    recorder.report(report)
-            except Seq2SeqError as error:
-                self._failure = error  # the others hear of it with the next step
+            has_auxiliary = bool(self._model.auxiliary_weight)
+            report = report_of(state, rate, self._clock, self._effort, self._names, has_auxiliary=has_auxiliary)
+            for recorder in self._recorders:
+                self._try(partial(recorder.report, report))
         self._state = state.model_copy(update={"window": Window()})
         self._clock.begin_window()
         self._effort.begin_window()

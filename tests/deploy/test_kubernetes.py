@@ -327,4 +327,12 @@ def test_each_task_manager_has_its_workers(with_components: list[Object]) -> Non
     assert option(workers, "service_port") == str(port["containerPort"])
     prepare = the(with_components, "Job", "seq2seq-prepare-on-flink")["spec"]["template"]["spec"]["containers"][0]
     assert option(prepare, "environment_config") == f"localhost:{port['containerPort']}"
+    (jar,) = manager["podTemplate"]["spec"]["initContainers"]
+    (server,) = the(with_components, "Job", "seq2seq-prepare-on-flink")["spec"]["template"]["spec"]["initContainers"]
+    assert jar["image"] == server["image"]
+    (mount,) = flink["volumeMounts"]
+    assert mount["mountPath"].startswith("/opt/flink/lib/")
+    assert words(jar)[-1] == f"{jar['volumeMounts'][0]['mountPath']}/{mount['subPath']}"
+    assert mount["name"] == jar["volumeMounts"][0]["name"]
+    assert option(prepare, "environment_cache_millis").isdigit()
     assert words(workers)[1:3] == ["-m", "apache_beam.runners.worker.worker_pool_main"]

@@ -28,7 +28,8 @@ _OPTION = re.compile(r"--([a-z][\w.-]*)")
 _OF_OTHERS = frozenset(
     {
         # of seq2seq itself, before there are keys
-        *("config", "processes", "dry_run", "sample", "strict", "help", "key", "log-format", "metrics-port"),
+        *("config", "processes", "find-batch", "dry_run", "sample", "strict", "help"),
+        *("key", "log-format", "metrics-port"),
         # of Beam, torchrun, zstd and a Spark job server
         *(
             "direct_",
@@ -43,6 +44,7 @@ _OF_OTHERS = frozenset(
         *("checkpointing_interval", "max_bundle_time_mills", "add_opens"),
         *("number_of_execution_retries", "execution_retry_delay"),
         *("environment_cache_millis", "use_data_stream_for_batch", "sdk_worker_parallelism"),
+        *("max_restarts", "nnodes", "rdzv_endpoint"),
         "spark_master_url",
         "model_accelerator",  # of ours, among those of Beam
     }

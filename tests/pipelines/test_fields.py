@@ -35,6 +35,7 @@ NO_PATHS = {
         "html_attributes",
     ),
     *("weights", "freeze", "also", "summary_field", "reference_field"),
+    *("project", "entity"),
     *("device", "title", "train_options", "rule", "digest", "kind", "family", "source_modality"),
 }
 SCRIPTS = ("filters.script.source", "filters.script.target")

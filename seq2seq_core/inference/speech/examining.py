@@ -29,7 +29,7 @@ def examine(file: AudioFile, unit_seconds: int) -> Recording:
     known = Recording(file, storage.size(file.url), storage.digest_file(file.url))
     try:
         with opened(file.url) as stream:
-            info = probe(stream)
+            info = probe(stream, sees_end=False)
             if not info.samples:
                 raise AudioError("empty")
             parts = round(info.samples / info.rate / unit_seconds)

@@ -21,7 +21,7 @@ from seq2seq_core.errors import CheckpointError
 _OWNER = "run"
 _BLOCK_BYTES = 1 << 20
 _MOST_HEADER_BYTES = 100_000_000  # the format's own limit
-_ADVICE = "Remove this checkpoint's folder to carry on from an earlier one."
+ADVICE = "Remove this checkpoint's folder to carry on from an earlier one."
 
 
 class FileEntry(pydantic.BaseModel):
@@ -33,9 +33,14 @@ class FileEntry(pydantic.BaseModel):
     digest: str
 
 
+def encoded(tensors: Mapping[str, Tensor], owner: str) -> bytes:
+    """The bytes of a file of tensors; `owner` names the run that it is of."""
+    return safetensors.torch.save(dict(tensors), {_OWNER: owner})
+
+
 def publish_tensors(url: str, tensors: Mapping[str, Tensor], owner: str) -> FileEntry:
     """Write tensors; `owner` names the run that the file is of."""
-    data = safetensors.torch.save(dict(tensors), {_OWNER: owner})
+    data = encoded(tensors, owner)
     storage.publish_bytes(url, data)
     return FileEntry(bytes=len(data), digest=storage.digest_bytes(data))
 
@@ -48,7 +53,7 @@ def read_tensors(url: str, entry: FileEntry) -> Iterator[tuple[str, Tensor]]:
     """
     where = storage.redact(url)
     if not storage.exists(url):
-        raise CheckpointError("a file of the checkpoint is missing", where=where, advice=_ADVICE)
+        raise CheckpointError("a file of the checkpoint is missing", where=where, advice=ADVICE)
     with _on_this_machine(url) as (path, found):
         if found != entry:
             raise CheckpointError(
@@ -56,7 +61,7 @@ def read_tensors(url: str, entry: FileEntry) -> Iterator[tuple[str, Tensor]]:
                 where=where,
                 found=f"{found.bytes} bytes, digest {found.digest}",
                 expected=f"{entry.bytes} bytes, digest {entry.digest}",
-                advice=_ADVICE,
+                advice=ADVICE,
             )
         with safetensors.safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 (it is no mapping)

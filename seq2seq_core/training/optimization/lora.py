@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.training.optimization.parts import matching
+from seq2seq_core.training.processes.sharding import spread
 
 _WEIGHT = "weight"
 
@@ -65,6 +66,11 @@ def adapt(model: nn.Module, config: LoraConfig) -> None:
         parametrize.register_parametrization(projection, _WEIGHT, _LowRank(projection.weight, config))
 
 
+def is_adapted(model: nn.Module) -> bool:
+    """Whether small matrices learn in the place of a model's weights."""
+    return any(parametrize.is_parametrized(part, _WEIGHT) for part in model.modules())
+
+
 def merged(model: nn.Module) -> dict[str, Tensor]:
     """The weights of a model under their usual names, with what was learned added."""
     with torch.no_grad():
@@ -78,9 +84,10 @@ def merged(model: nn.Module) -> dict[str, Tensor]:
 
 
 def take(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Give an adapted model weights under their usual names."""
+    """Give a model, adapted or not, weights under their usual names; one whose weights are spread its parts of them."""
     state = model.state_dict()
     with torch.no_grad():
         for name, weight in weights.items():
             module, _, last = name.rpartition(".")
-            state[name if name in state else f"{module}.parametrizations.{last}.original"].copy_(weight)
+            ours = state[name if name in state else f"{module}.parametrizations.{last}.original"]
+            ours.copy_(spread(weight, ours))

@@ -60,10 +60,17 @@ class Optimizers:
         """Those of all parts."""
         return [group for part in self.parts for group in part.param_groups]
 
-    def step(self) -> None:
-        """Update the weights by their gradients."""
+    def step(self, is_bad: Tensor) -> None:
+        """Update the weights by their gradients, unless these are bad (bool, one number, on their device).
+
+        Fused optimizers look on the device; for the others the host has to wait until it is known.
+        """
         for part in self.parts:
-            part.step()
+            if part.defaults.get("fused"):
+                part.found_inf = is_bad.float()  # type: ignore[attr-defined]  # as `torch.amp.GradScaler` tells them
+                part.step()
+            elif not is_bad:
+                part.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients."""
@@ -107,6 +114,9 @@ def _muon(config: OptimizerConfig, model: nn.Module) -> list[torch.optim.Optimiz
         parts.append(_adaptive(torch.optim.AdamW, config, others))
     return parts
 
+
+OF_WHOLE_WEIGHTS = frozenset({"adafactor"})
+"""Kinds that remember sums over whole rows and columns, and so cannot learn where weights are spread over processes."""
 
 _KINDS: dict[str, Callable[[OptimizerConfig, nn.Module], list[torch.optim.Optimizer]]] = {
     "adam": _adam,

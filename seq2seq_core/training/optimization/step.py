@@ -2,7 +2,8 @@
 
 What is minimised is `(1 - w) * cross-entropy + w * auxiliary`, where a model has a second head of weight w; both are
 sums over rows, in nats. Every process computes the gradient of its rows' summed loss, scaled by `world size / target
-tokens of all processes`; the mean over processes that DDP takes is then exactly the gradient of the loss per token.
+tokens of all processes`; the mean over processes that DDP or FSDP takes is then exactly the gradient of the loss per
+token.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
 from seq2seq_core.data.batch import Batch
@@ -22,14 +24,15 @@ from seq2seq_core.models.interface import Forward, Seq2Seq
 from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.memory import named_shortage
 from seq2seq_core.training.processes.distributed import World
+from seq2seq_core.training.processes.sharding import whole
 
 Precision = Literal["float32", "bfloat16", "auto"]
 
 
 class Updates(Protocol):
-    """What turns gradients into new weights: an optimizer of PyTorch, or several of them."""
+    """What turns gradients into new weights, unless a tensor says that they are bad; see `Optimizers`."""
 
-    def step(self) -> object: ...
+    def step(self, is_bad: Tensor) -> object: ...
     def zero_grad(self, set_to_none: bool = True) -> None: ...
 
 
@@ -49,6 +52,29 @@ class StepResult:
     gradient_norm: float
     updated: bool
     flags: tuple[bool, ...]
+
+
+class Losses(nn.Module):
+    """A model with what is minimised: what all processes call together."""
+
+    def __init__(self, model: Seq2Seq, objective: Objective) -> None:
+        super().__init__()
+        self.model, self._objective = model, objective
+        self._auxiliary_weight = model.auxiliary_weight
+
+    def forward(
+        self, source_BS: Tensor, source_lengths_B: Tensor, target_in_BT: Tensor, target_out_BT: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What is minimised, cross-entropy and auxiliary loss, as `StepResult` has them; targets out for each row once.
+
+        The rows in are repeated as often as the objective says.
+        """
+        found: Forward = self.model(source_BS, source_lengths_B, target_in_BT)
+        loss, nll = self._objective.losses(found, target_out_BT.flatten())
+        if found.auxiliary is None:
+            return loss, nll, torch.zeros_like(nll)
+        auxiliary, weight = found.auxiliary.double() / self._objective.passes, self._auxiliary_weight
+        return (1 - weight) * loss + weight * auxiliary, nll, auxiliary
 
 
 class Stepper:
@@ -74,11 +100,10 @@ class Stepper:
         seed: int,
     ) -> None:
         self._weights = [weight for weight in model.parameters() if weight.requires_grad]
-        self._auxiliary_weight = model.auxiliary_weight
-        self._parallel = world.parallel(model)
+        self._parallel = world.parallel(Losses(model, objective))
         self._optimizer = optimizer
         self._world, self._idle = world, idle
-        self._objective, self._clip_norm, self._seed = objective, clip_norm, seed
+        self._passes, self._clip_norm, self._seed = objective.passes, clip_norm, seed
         self._bfloat16 = uses_bfloat16(precision, world.device)
         self._settle()
 
@@ -91,52 +116,63 @@ class Stepper:
             target_tokens: Target tokens of the whole global batch, on all processes.
             flags: Raised by this process; the result has those raised by any.
         """
+        with self._world.exchanging():
+            return self._run(step, batches, target_tokens, flags)
+
+    def _run(self, step: int, batches: Sequence[Batch], target_tokens: int, flags: Sequence[bool]) -> StepResult:
+        """The device is asked for nothing before it has all that it has to do for the step."""
         torch.manual_seed(dropout_seed(self._seed, step, self._world.rank))
         sums = self._accumulate(batches, self._world.size / target_tokens)
         norm = self._cut_gradient()
         is_bad = ~(torch.isfinite(norm) & torch.isfinite(sums).all())
         raised = torch.tensor(flags, dtype=torch.float64, device=sums.device)
         shared = self._world.sum(torch.cat([sums, is_bad.double().unsqueeze(0), raised]))
-        gradient_norm, loss, nll, auxiliary, bad, *seen = torch.cat([norm.double().unsqueeze(0), shared]).tolist()
-        if not bad:
-            self._optimizer.step()
+        self._optimizer.step(shared[len(sums)] > 0)
         self._optimizer.zero_grad(set_to_none=True)
+        gradient_norm, loss, nll, auxiliary, bad, *seen = torch.cat([norm.double().unsqueeze(0), shared]).tolist()
         return StepResult(loss, nll, auxiliary, gradient_norm, not bad, tuple(flag > 0 for flag in seen))
 
     def _accumulate(self, batches: Sequence[Batch], scale: float) -> Tensor:
         """Gradients of all pieces, shared between processes with the last one; sums of the losses."""
         sums = torch.zeros(3, dtype=torch.float64, device=self._world.device)
-        pieces = list(batches) or [self._idle]
+        pieces = self._pieces(batches)
         for i, batch in enumerate(pieces):
-            with named_shortage(batch, self._objective.passes), self._unshared(is_last=i == len(pieces) - 1):
+            with named_shortage(batch, self._passes), self._unshared(is_last=i == len(pieces) - 1):
                 losses = self._losses(batch)
                 (losses[0] * scale).backward()  # type: ignore[no-untyped-call]
             sums += torch.stack([loss.detach() for loss in losses])
         return sums
 
+    def _pieces(self, batches: Sequence[Batch]) -> list[Batch]:
+        """What is computed: at least one piece, and as many as elsewhere, where layers are gathered for each."""
+        least = self._world.most(max(len(batches), 1)) if self._world.sharding else 1
+        return [*batches, *[self._idle] * (least - len(batches))]
+
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """What is minimised, cross-entropy and auxiliary loss, as `StepResult` has them."""
         device = self._world.device
         batch = batch.to(device, non_blocking=True)
-        passes, objective = self._objective.passes, self._objective
-        seen = batch.twice() if passes > 1 else batch
+        seen = batch.twice() if self._passes > 1 else batch
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
-            found: Forward = self._parallel(seen.source_BS, seen.source_lengths_B, seen.target_in_BT)
-            loss, nll = objective.losses(found, batch.target_out_BT.flatten())
-        if found.auxiliary is None:
-            return loss, nll, torch.zeros_like(nll)
-        auxiliary, weight = found.auxiliary.double() / passes, self._auxiliary_weight
-        return (1 - weight) * loss + weight * auxiliary, nll, auxiliary
+            found: tuple[Tensor, Tensor, Tensor] = self._parallel(
+                seen.source_BS, seen.source_lengths_B, seen.target_in_BT, batch.target_out_BT
+            )
+        return found
 
     def _unshared(self, *, is_last: bool) -> contextlib.AbstractContextManager[None]:
+        """Where gradients are not exchanged yet; sharded ones always are, or whole ones would have to be kept."""
+        if isinstance(self._parallel, FSDPModule):
+            self._parallel.set_requires_all_reduce(is_last)  # between groups once suffices
         if is_last or not isinstance(self._parallel, DistributedDataParallel):
             return contextlib.nullcontext()
         return self._parallel.no_sync()
 
     def _cut_gradient(self) -> Tensor:
+        norm = nn.utils.get_total_norm([w.grad for w in self._weights if w.grad is not None], foreach=True)
+        norm = whole(norm)
         if self._clip_norm is not None:
-            return nn.utils.clip_grad_norm_(self._weights, self._clip_norm, foreach=True)
-        return nn.utils.get_total_norm([w.grad for w in self._weights if w.grad is not None], foreach=True)
+            nn.utils.clip_grads_with_norm_(self._weights, self._clip_norm, norm, foreach=True)
+        return norm
 
     def _settle(self) -> None:
         """Let DDP arrange its buckets before the first real step.
@@ -144,7 +180,7 @@ class Stepper:
         It does so after its first backward pass, by the order in which gradients came. Sums over three or more
         processes depend on that arrangement in their last bits, so it has to be the same after a resume.
         """
-        if self._world.size > 1:
+        if isinstance(self._parallel, DistributedDataParallel):
             for _ in range(2):
                 self._accumulate([], 1.0)
             self._optimizer.zero_grad(set_to_none=True)

@@ -1,7 +1,9 @@
 """This process's place in; the store through which all processes find one another out, or one line on who is missing.
 
-Each process says in the store that it is here; the first one, when all are, that they are complete. Waiting is done in
-short pieces, so that a stop signal is heard.
+The first process says in the store by which name it gathers the others; each of them says under that name that it is
+here, and the first one, when all are, who they are. A launcher that starts its processes again may hold the same
+store: whoever is not among those that are complete then waits for the next gathering. Waiting is done in short pieces,
+so that a stop signal is heard.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
 import torch.distributed as dist
-from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]  # it has them where it is built with it
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # it has them where it is built with it
 
 from seq2seq_core.errors import ConfigError, TrainingError
 from seq2seq_core.training.processes.place import Place
@@ -25,7 +27,8 @@ from seq2seq_core.training.processes.place import Place
 LOCAL_HOST = "127.0.0.1"
 
 _PREFIX = "seq2seq/"
-_COMPLETE = f"{_PREFIX}complete"
+_GATHERING = f"{_PREFIX}gathering"
+_COMPLETE = "complete"
 _PAUSE_SECONDS, _TRY_SECONDS = 0.1, 10.0
 _MOST_NAMED = 8
 
@@ -63,19 +66,15 @@ class Patience:
 
 
 def meet(place: Place, patience: Patience | None = None) -> Store:
-    """Return the store when all processes have come.
+    """Return a store of these processes alone, when all have come.
 
     Raises:
         ConfigError: The port is in use, or the processes do not agree on how many they are, or two have one rank.
         TrainingError: Not all came in time.
     """
     patience = patience or Patience()
-    store = _opened(place, patience)
-    card = f"{place.size} {uuid.uuid4().hex}"
-    if store.check([_COMPLETE]):
-        raise _one_too_many(place)
-    store.set(_key(place.rank), card)
-    sizes = _gathered(place, store, patience) if place.rank == 0 else _told(place, store, patience)
+    store, card = _opened(place, patience), uuid.uuid4().hex
+    gathering, sizes, cards = (_gathered if place.rank == 0 else _told)(place, store, patience, card)
     if sizes != str(place.size):
         raise ConfigError(
             "the processes do not agree on how many they are",
@@ -83,9 +82,9 @@ def meet(place: Place, patience: Patience | None = None) -> Store:
             found=f"{place.size} for rank {place.rank}, and {sizes} among those at {place.meeting}",
             advice="Start all of them with the same WORLD_SIZE.",
         )
-    if store.get(_key(place.rank)).decode() != card:
+    if card not in cards:
         raise _one_too_many(place)
-    return store
+    return PrefixStore(_key(gathering, ""), store)
 
 
 def _opened(place: Place, patience: Patience) -> Store:
@@ -127,7 +126,7 @@ def _store(host: str, port: int, *, is_master: bool) -> TCPStore:
         host, port, None, is_master, timedelta(seconds=_TRY_SECONDS), wait_for_workers=False, multi_tenant=True
     )
     store.set_timeout(dist.default_pg_timeout)
-    store.check([_COMPLETE])
+    store.check([_GATHERING])
     return store
 
 
@@ -159,27 +158,46 @@ def _unreachable(host: str, port: int) -> OSError | None:
     return None
 
 
-def _gathered(place: Place, store: Store, patience: Patience) -> str:
-    """Wait for all as rank 0, and tell them that they are complete; the world sizes among them."""
-    keys = [_key(rank) for rank in range(place.size)]
+_Gathering = tuple[str, str, Sequence[str]]
+"""Its name, the world sizes that its processes know, and a card of each."""
+
+
+def _gathered(place: Place, store: Store, patience: Patience, card: str) -> _Gathering:
+    """Wait for all as rank 0, and tell them who they are."""
+    gathering = uuid.uuid4().hex
+    keys = [_key(gathering, rank) for rank in range(place.size)]
+    store.set(keys[0], f"{place.size} {card}")
+    store.set(_GATHERING, gathering)
     while not store.check(keys):
-        patience.wait(place, lambda: _missing(place, store))
-    found = sorted({int(store.get(key).decode().split()[0]) for key in keys})
-    sizes = " and ".join(map(str, found))
-    store.set(_COMPLETE, sizes)
-    if len(found) > 1:
+        if store.get(_GATHERING).decode() != gathering:
+            raise _one_too_many(place)
+        patience.wait(place, lambda: _missing(keys, store))
+    found = [store.get(key).decode().split() for key in keys]
+    sizes = sorted({int(size) for size, _ in found})
+    told, cards = "+".join(map(str, sizes)), [card for _, card in found]
+    store.set(_key(gathering, _COMPLETE), " ".join([told, *cards]))
+    if len(sizes) > 1:
         time.sleep(10 * _PAUSE_SECONDS)  # the others read it before the store goes with this process
-    return sizes
+    return gathering, told, cards
 
 
-def _told(place: Place, store: Store, patience: Patience) -> str:
-    while not store.check([_COMPLETE]):
+def _told(place: Place, store: Store, patience: Patience, card: str) -> _Gathering:
+    """Come to where rank 0 gathers, and wait to hear who is there."""
+    gathering = ""
+    while True:
+        now = store.get(_GATHERING).decode() if store.check([_GATHERING]) else ""
+        if now != gathering:
+            gathering = now
+            store.set(_key(gathering, place.rank), f"{place.size} {card}")
+        if gathering and store.check([_key(gathering, _COMPLETE)]):
+            sizes, *cards = store.get(_key(gathering, _COMPLETE)).decode().split()
+            if card in cards or not place.is_hosted:
+                return gathering, sizes, cards
         patience.wait(place, lambda: "other ranks")
-    return str(store.get(_COMPLETE).decode())
 
 
-def _missing(place: Place, store: Store) -> str:
-    ranks = [rank for rank in range(place.size) if not store.check([_key(rank)])]
+def _missing(keys: Sequence[str], store: Store) -> str:
+    ranks = [rank for rank, key in enumerate(keys) if not store.check([key])]
     named = ", ".join(map(str, ranks[:_MOST_NAMED]))
     more = f" and {len(ranks) - _MOST_NAMED} more" if len(ranks) > _MOST_NAMED else ""
     return f"rank{'s' if len(ranks) > 1 else ''} {named}{more}"
@@ -194,8 +212,8 @@ def _one_too_many(place: Place) -> ConfigError:
     )
 
 
-def _key(rank: int) -> str:
-    return f"{_PREFIX}{rank}"
+def _key(gathering: str, name: object) -> str:
+    return f"{_PREFIX}{gathering}/{name}"
 
 
 def _first_line(error: Exception) -> str:

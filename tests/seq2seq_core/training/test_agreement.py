@@ -49,7 +49,7 @@ class Room:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rank(World):
     room: Room
 
@@ -69,7 +69,7 @@ def on_ranks(size: int, work: Callable[[Rank], T]) -> list[T | BaseException]:
 
     def run(rank: int) -> T | BaseException:
         try:
-            return work(Rank(rank, size, size, torch.device("cpu"), room))
+            return work(Rank(rank, size, size, torch.device("cpu"), room=room))
         except Exception as error:  # noqa: BLE001 (what is asked for)
             return error
 

@@ -68,6 +68,8 @@ def test_keys_that_are_younger_than_some_runs_are_named_where_they_are_set() -> 
         ({"validation": {"every_steps": 5}}, True),
         ({"ema_decay": 0.99}, False),
         ({"recompute": True}, True),
+        ({"sharding": {"kind": "full"}, "compile": True, "late_minutes": 1}, True),
+        ({"profile": {"from_step": 3}, "collect_every_steps": 7}, True),
     ],
 )
 def test_what_moves_the_weights_or_their_choice_is_part_of_the_identity(values: dict[str, Any], same: bool) -> None:
@@ -83,6 +85,12 @@ def test_where_the_rate_follows_validations_their_times_shape_the_run() -> None:
     one, other = (identity(config(**plateau, validation={"every_steps": steps}), "digest") for steps in (5, 6))
     assert (one["validation.every_steps"], other["validation.every_steps"]) == (5, 6)
     assert "validation.patience" not in one
+
+
+def test_what_needs_whole_weights_is_refused_where_they_are_spread() -> None:
+    assert config(optimizer={"kind": "adafactor"})
+    with pytest.raises(ConfigError, match=r"optimizer\.kind \(adafactor\) needs whole weights"):
+        config(optimizer={"kind": "adafactor"}, sharding={"kind": "hybrid"})
 
 
 def test_measures_of_two_tasks_make_no_sum() -> None:

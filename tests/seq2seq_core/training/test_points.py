@@ -19,6 +19,7 @@ from seq2seq_core.models.registry import build_model
 from seq2seq_core.training.initializing import initialize
 from seq2seq_core.training.materials import gather_materials
 from seq2seq_core.training.optimization.loss import Objective
+from seq2seq_core.training.optimization.optimizer import Optimizers
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.distributed import World
 from tests.points import publish_points
@@ -65,10 +66,10 @@ def test_what_is_not_said_follows_from_the_source(values: Values, tmp_path: Path
     monkeypatch.setattr(Points, "metric", "wer")
     data = {"batch_tokens": 4096, "max_target_tokens": 32}
     dataset = Dataset.open(values["dataset"])
-    found = gather_materials(config({**values, "data": data}, tmp_path), torch.device("cpu"), dataset).config
+    found = gather_materials(config({**values, "data": data}, tmp_path), torch.device("cpu"), (dataset,)).config
     assert found.data.max_source_tokens == 77
     assert found.validation.metric == "wer"
-    said = gather_materials(config(values, tmp_path, data__max_source_tokens=9), torch.device("cpu"), dataset).config
+    said = gather_materials(config(values, tmp_path, data__max_source_tokens=9), torch.device("cpu"), (dataset,)).config
     assert said.data.max_source_tokens == 9
 
 
@@ -89,7 +90,7 @@ def test_no_rows_give_no_loss_and_no_movement(values: Values, points_dataset: st
     network = build_model(config(values, tmp_path, **changes).model, side.encoder_input, 30)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     world = World(rank=0, size=1, local_size=1, device=torch.device("cpu"))
-    optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+    optimizer = Optimizers([torch.optim.SGD(network.parameters(), lr=1.0)])
     stepper = Stepper(
         network,
         optimizer,

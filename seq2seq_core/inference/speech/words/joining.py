@@ -49,7 +49,10 @@ def _joined(before: list[Word], after: list[Word], begin: float, end: float) -> 
     last = next((place for place, word in enumerate(after) if word.begin >= end), len(after))
     left, right = [], []
     for one, other in _aligned(before[first:], after[:last]):
-        if one is not None and (_middle(one) < middle or (other is not None and _middle(other) < middle)):
+        if one is not None and other is not None and _middle(one) < begin and end <= _middle(other):
+            left.append(one)  # neither chunk could hear what the other heard: these are two
+            right.append(other)
+        elif one is not None and (_middle(one) < middle or (other is not None and _middle(other) < middle)):
             left.append(one)
         elif other is not None and _middle(other) >= middle:
             right.append(other)

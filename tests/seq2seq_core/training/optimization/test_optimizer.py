@@ -27,8 +27,26 @@ def take_steps(network: nn.Module, optimizer: Optimizers, seeds: range) -> None:
     for seed in seeds:
         torch.manual_seed(seed)
         network(torch.randn(16, 4)).square().sum().backward()
-        optimizer.step()
+        optimizer.step(torch.tensor(False))
         optimizer.zero_grad()
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "adafactor", "muon"])
+def test_bad_gradients_change_nothing(kind: str) -> None:
+    network, straight = model(), model()
+    optimizers = [build_optimizer(OptimizerConfig.model_validate({"kind": kind}), one) for one in (network, straight)]
+    for one, optimizer in zip((network, straight), optimizers, strict=True):
+        take_steps(one, optimizer, range(2))
+    for weight in network.parameters():
+        weight.grad = torch.full_like(weight, torch.nan)
+    optimizers[0].step(torch.tensor(True))
+    optimizers[0].zero_grad()
+    for one, optimizer in zip((network, straight), optimizers, strict=True):
+        take_steps(one, optimizer, range(2, 4))
+    memory = [state_tensors(optimizer, one) for one, optimizer in zip((network, straight), optimizers, strict=True)]
+    assert all(torch.equal(value, memory[1][name]) for name, value in memory[0].items())
+    pairs = zip(network.parameters(), straight.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw", "adafactor", "muon"])

@@ -16,6 +16,7 @@ from seq2seq_core.models.registry import build_model
 from seq2seq_core.models.transformer import Transformer, TransformerConfig
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
 from seq2seq_core.training.optimization.loss import Objective
+from seq2seq_core.training.optimization.optimizer import OptimizerConfig, Optimizers, build_optimizer
 from seq2seq_core.training.optimization.step import Stepper, dropout_seed, uses_bfloat16
 from seq2seq_core.training.processes.distributed import World
 from tests.text_sides import text_sides
@@ -78,7 +79,7 @@ def stepper(
     rate: float = 1.0,
     objective: Objective = Objective(0.1),  # noqa: B008 (frozen)
 ) -> Stepper:
-    optimizer = torch.optim.SGD(network.parameters(), lr=rate)
+    optimizer = Optimizers([torch.optim.SGD(network.parameters(), lr=rate)])
     return Stepper(
         network, optimizer, world, IDLE, objective=objective, clip_norm=clip_norm, precision="float32", seed=1
     )
@@ -187,6 +188,23 @@ def test_values_that_are_not_finite_move_nothing(value: float) -> None:
     assert all(weight.grad is None for weight in network.parameters())
 
 
+def test_the_host_asks_for_nothing_before_the_optimizer_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    network = model()
+    optimizer = build_optimizer(OptimizerConfig(), network)
+    update = torch.optim.Adam.step
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda *given: (asked.append("update"), update(*given)))
+    ready = Stepper(
+        network, optimizer, ALONE, IDLE, objective=Objective(0.1), clip_norm=1.0, precision="float32", seed=1
+    )
+    for name in ("tolist", "item", "__bool__", "__int__", "__float__", "cpu", "numpy"):
+        ask = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda *given, ask=ask, name=name: (asked.append(name), ask(*given))[1])
+    assert ready.run(1, [rows(SOURCES, TARGETS)], TOKENS, []).updated
+    assert asked[0] == "update"
+    assert "tolist" in asked
+
+
 def test_a_step_drops_the_same_whatever_ran_before() -> None:
     straight, resumed = model(0.3), model(0.3)
     first, second = stepper(straight, rate=0.0), stepper(resumed, rate=0.0)
@@ -217,7 +235,7 @@ def test_bfloat16_keeps_weights_in_float32_and_the_loss_close() -> None:
     network = model()
     exact = stepper(network, rate=0.0).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])
     low = Stepper(
-        network, torch.optim.SGD(network.parameters(), lr=0.1), ALONE, IDLE,
+        network, Optimizers([torch.optim.SGD(network.parameters(), lr=0.1)]), ALONE, IDLE,
         objective=Objective(0.1), clip_norm=1.0, precision="bfloat16", seed=1,
     ).run(1, [rows(SOURCES, TARGETS)], TOKENS, [])  # fmt: skip
     assert low.loss == pytest.approx(exact.loss, rel=2e-2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -43,6 +44,23 @@ def test_all_meet_at_a_store_that_their_launcher_holds() -> None:
     store = opened_store()
     places = [Place(rank, 2, rank, 2, ("127.0.0.1", store.port), launcher=1, is_hosted=True) for rank in range(2)]
     assert not [outcome for outcome in found(places) if isinstance(outcome, Exception)]
+
+
+def test_processes_that_are_started_again_meet_anew_at_the_same_store() -> None:
+    """Also where those before were others, and some of them never came."""
+    store = opened_store()
+    address = ("127.0.0.1", store.port)
+    places = [Place(rank, 3, rank, 3, address, launcher=1, is_hosted=True) for rank in range(3)]
+    before = found(places)
+    found([places[0], places[2]], seconds=0.5)
+    others = [Place(rank, 2, rank, 2, address, launcher=1, is_hosted=True) for rank in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        late = pool.submit(meet, others[1], Patience(20))
+        time.sleep(0.3)  # it has seen what is complete, and that it is not among them
+        stores = [meet(others[0], Patience(20)), late.result()]
+    stores[0].set("word", "anew")
+    assert stores[1].get("word") == b"anew"
+    assert not before[0].check(["word"])  # type: ignore[attr-defined]
 
 
 def test_peers_that_do_not_come_are_named_and_in_the_end_given_up(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seq2seq_core.engines.recognition import Word
@@ -45,6 +45,7 @@ def hear(words: list[Word], begin: float, end: float, change: Callable[[Word], l
     return Heard(begin, end, tuple(found for word in seen for found in change(word)))
 
 
+@example([("a", 0.5, 3.65), ("a", 0.375, 0.375), ("a", 0.25, 0.0)], 5.0, 0.5)
 @given(SPEECH, st.floats(5, 12), st.floats(0.5, 2.5))
 def test_any_text_that_is_cut_into_overlapping_chunks_joins_to_itself(
     speech: list[tuple[str, float, float]], length: float, shared: float
