@@ -33,4 +33,4 @@ class SummarizeConfig(TranslateConfig):
 
 def main(call: Call) -> int:
     """Texts through a model that sums up."""
-    return start(call.load(SummarizeConfig), call.beam_options(), "summed up")
+    return start(call.load(SummarizeConfig), call.beam_options(), "summarized")

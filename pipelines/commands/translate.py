@@ -171,17 +171,18 @@ def main(call: Call) -> int:
 def start(config: TranslateConfig, beam_arguments: Sequence[str], did: str = "translated") -> int:
     """Run it and say what was done, or describe it where Beam's options ask for that; the exit code."""
     if not here.is_described("pipelines.graphs.translate", lambda: make_job(config), beam_arguments):
-        say(run(config, beam_arguments).summary(did))
+        say(run(config, beam_arguments, did).summary(did))
     return 0
 
 
-def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> TranslateResult:
+def run(config: TranslateConfig, beam_arguments: Sequence[str] = (), did: str = "translated") -> TranslateResult:
     """Translate all inputs; what an earlier run of the same configuration has finished is not done again.
 
     Args:
         config: What to do.
         beam_arguments: Beam's own options; the runner is the local one unless they name another. They also say how many
             workers do it: where they do not, each core gets a process, and a GPU one.
+        did: What is done to records, as messages say it.
 
     Raises:
         IncompleteError: All is written, but some records could not be translated.
@@ -199,7 +200,7 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = ()) -> Translat
             output, skipped = graph.run(_sharing_cores(job, shared), shared, beam_arguments)
     if output.failed:
         raise IncompleteError(
-            f"{output.failed:,} of {output.records_in:,} records were not translated; their places are kept",
+            f"{output.failed:,} of {output.records_in:,} records were not {did}; their places are kept",
             where=storage.redact(config.output),
             found=doubts_of("outputs", output.cut, output.looping),
             advice=f"See {storage.redact(storage.join(config.output, FAILURE_FOLDER))} for the reasons.",

@@ -23,7 +23,8 @@ class DocumentFormat(abc.ABC):
 
     Attributes:
         called: What a file of it is called in messages.
-        suffixes: What its files end in; outputs whose input has none of them end in the first.
+        suffixes: What its files end in; outputs whose input has none of them end in the first. None: no name tells it,
+            and outputs have the names of their inputs.
         has_fields: Whether a record has a place for more than one output.
         has_lines: Whether a record is a line, so that ledgers number it from 1 as well.
         may_be_packed: Whether its files may be compressed as a whole.

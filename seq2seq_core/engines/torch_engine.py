@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from seq2seq_core import storage
 from seq2seq_core.config import Config, Location
@@ -97,6 +97,16 @@ class TorchEngineConfig(EngineConfig):
     ensemble: tuple[Location, ...] = Field(
         (), description="folders of more models with the same tokenizers, whose probabilities are averaged with its own"
     )
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _is_no_integer(cls, precision: object) -> object:
+        if precision == "int8":
+            raise ValueError(
+                "int8 is slower here than float32; Transformers that read text gain from it by "
+                "--engine.kind ctranslate2 --engine.quantization int8"
+            )
+        return precision
 
     def load(self, model_root: str) -> LoadedEngine:
         """See `EngineConfig.load`. The number of threads holds for the whole process, as PyTorch knows no other."""

@@ -5,9 +5,12 @@ section 3.2): the first layer asks the attention; upper layers, readout and outp
 contexts, and run over all positions at once. Input feeding gives the last context to the first layer alone, so just
 that layer and the attention weights are computed position by position.
 
+In a search, contexts are never made as such where hypotheses are many and sources short: all that reads them is linear,
+so it is made of the memory once, and mixed by the attention of each step.
+
 Shape legend: B sentences, W search width (hypotheses a sentence), N = B * W rows, S memory positions, T target
 positions, E embedding width, D width of memory and decoder, G gates (4 D for LSTM, 3 D for GRU), L decoder layers,
-V target vocabulary.
+R all that reads a context: the gates of all layers that do, and the readout, V target vocabulary.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers.attention import AdditiveAttention, MultiplicativeAttention
@@ -25,6 +29,9 @@ from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.projections import linear
 from seq2seq_core.models.layers.recurrence import Carry, Cell, Recurrence
 from seq2seq_core.models.layers.rows import moved_sentences
+
+_SHORT = 1 / 4
+"""Positions for each one of the width, up to which a source is short."""
 
 AttentionKind = Literal["additive", "multiplicative"]
 
@@ -85,8 +92,9 @@ class RnnDecoder(Seq2Seq):
             width=width,
             memory=memory,
             keys_BSD=self.attention.keys(memory.states_BSD),
+            readings=Readings.of_memory(memory.states_BSD, self._readers(), width),
             carries=carries,
-            context_ND=torch.zeros_like(carries[0][0]),
+            fed_NG=None if self.feed is None else self.feed(torch.zeros_like(carries[0][0])),
         )
 
     def step(self, tokens_N: Tensor, state: State) -> Step:
@@ -95,19 +103,36 @@ class RnnDecoder(Seq2Seq):
             raise TypeError(f"a state of {type(self).__name__}.start is needed, not {type(state).__name__}")
         x_NE = self.dropout(self.embeddings.embed_target(tokens_N))
         gates_NG = self.first.project(x_NE)
-        gates_NG = gates_NG if self.feed is None else gates_NG + self.feed(state.context_ND)
+        gates_NG = gates_NG if state.fed_NG is None else gates_NG + state.fed_NG
         carries = [self.first.advance(gates_NG, state.carries[0])]
         hidden_ND = carries[0][0]
         queries_BWD = hidden_ND.view(-1, state.width, hidden_ND.size(1))
         weights_BWS = self.attention.weights(queries_BWD, state.keys_BSD, state.memory.mask_BS)
-        context_ND = _contexts(weights_BWS, state.memory.states_BSD).flatten(0, 1)
-        for layer, carry in zip(self._upper_layers(), state.carries[1:], strict=True):
-            inputs = layer.project(torch.cat([self.dropout(hidden_ND), context_ND], -1))
-            carries.append(layer.advance(inputs, carry))
+        *gates, readout_NE = state.readings.mixed(weights_BWS)
+        fed_NG = gates.pop(0) if self.feed is not None else None
+        for layer, more_NG, carry in zip(self._upper_layers(), gates, state.carries[1:], strict=True):
+            carries.append(layer.advance(layer.project(self.dropout(hidden_ND), more_NG), carry))
             hidden_ND = carries[-1][0]
-        logits_NV = self.embeddings.logits(self._outputs(hidden_ND, context_ND, x_NE))
-        state = replace(state, carries=tuple(carries), context_ND=context_ND)
+        logits_NV = self.embeddings.logits(self._read_out(hidden_ND, readout_NE, x_NE))
+        state = replace(state, carries=tuple(carries), fed_NG=fed_NG)
         return Step(logits_NV, weights_BWS.flatten(0, 1), state)
+
+    def _readers(self) -> list[Tensor]:
+        """The weights of all that reads a context (... x D): feeding, upper layers, readout."""
+        feed = [] if self.feed is None else [self.feed.weight]
+        return [*feed, *(layer.weights_from(layer.width) for layer in self._upper_layers()), self._readout_weights()[1]]
+
+    def _readout_weights(self) -> list[Tensor]:
+        """Those that read the hidden state, the context and the input."""
+        width = self.first.width
+        return list(self.readout.weight.split_with_sizes([width, width, self.readout.weight.size(1) - 2 * width], 1))
+
+    def _read_out(self, hidden_ND: Tensor, of_context_NE: Tensor, x_NE: Tensor) -> Tensor:
+        """As `_outputs`, with what the readout makes of the context."""
+        of_hidden, _, of_input = self._readout_weights()
+        sum_NE = functional.linear(self.dropout(hidden_ND), of_hidden, self.readout.bias) + of_context_NE
+        outputs: Tensor = self.dropout((sum_NE + functional.linear(x_NE, of_input)).tanh())
+        return outputs
 
     def _first_layer(self, x_BTE: Tensor, carry: Carry, memory: Memory) -> tuple[Tensor, Tensor]:
         """Outputs (B x T x D) of the first decoder layer and their attention (B x T x S)."""
@@ -149,31 +174,73 @@ def _contexts(weights_BQS: Tensor, states_BSD: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Readings:
+    """What is made of contexts, by all that reads them.
+
+    Attributes:
+        values_BSX: What is mixed: the memory's states (X = D), or what the readers make of them (X = R).
+        weights_RD: What then still has to be done to a mixture; None: nothing.
+        sizes: Outputs of each reader.
+    """
+
+    values_BSX: Tensor
+    weights_RD: Tensor | None
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def of_memory(cls, states_BSD: Tensor, readers: list[Tensor], width: int) -> Readings:
+        """For so many hypotheses a sentence.
+
+        The readers cost as much for a position as for a step of a hypothesis, and mixing costs more with their outputs
+        than with states: that pays where a beam takes many steps over few positions.
+        """
+        weights_RD, sizes = torch.cat(readers), tuple(len(reader) for reader in readers)
+        positions, states = states_BSD.shape[1:]
+        if width == 1 or positions > states * _SHORT:
+            return cls(states_BSD, weights_RD, sizes)
+        return cls(functional.linear(states_BSD, weights_RD), None, sizes)
+
+    def mixed(self, weights_BWS: Tensor) -> tuple[Tensor, ...]:
+        """What each reader makes of the contexts (N x its outputs)."""
+        mixed_NX = _contexts(weights_BWS, self.values_BSX).flatten(0, 1)
+        mixed_NR = mixed_NX if self.weights_RD is None else functional.linear(mixed_NX, self.weights_RD)
+        return mixed_NR.split_with_sizes(self.sizes, 1)
+
+    def of_sentences(self, sentences: Tensor) -> Readings:
+        """Those of some sentences (int64) alone."""
+        return replace(self, values_BSX=self.values_BSX.index_select(0, sentences))
+
+
+@dataclass(frozen=True)
 class RnnState(State):
-    """Carries and last contexts of all hypotheses; memory and attention keys once a sentence.
+    """Carries of all hypotheses, and what their last contexts feed; memory and what is made of it once a sentence.
 
     Attributes:
         width: W.
         memory: States and mask of the source.
         keys_BSD: What the attention makes of the memory.
+        readings: What other parts make of it.
         carries: A carry for each decoder layer (parts N x D).
-        context_ND: What the last step attended to.
+        fed_NG: What the last context adds to the gates of the first layer; None without input feeding.
     """
 
     width: int
     memory: Memory
     keys_BSD: Tensor
+    readings: Readings
     carries: tuple[Carry, ...]
-    context_ND: Tensor
+    fed_NG: Tensor | None
 
     def reorder(self, parents_N: Tensor) -> RnnState:
         """See `State.reorder`; the memory moves only when a sentence leaves."""
         carries = tuple(tuple(part.index_select(0, parents_N) for part in carry) for carry in self.carries)
-        state = replace(self, carries=carries, context_ND=self.context_ND.index_select(0, parents_N))
+        fed_NG = None if self.fed_NG is None else self.fed_NG.index_select(0, parents_N)
+        state = replace(self, carries=carries, fed_NG=fed_NG)
         sentences = moved_sentences(parents_N, self.width, self.memory.mask_BS.size(0))
         if sentences is None:
             return state
         memory = Memory(
             self.memory.states_BSD.index_select(0, sentences), self.memory.mask_BS.index_select(0, sentences)
         )
-        return replace(state, memory=memory, keys_BSD=self.keys_BSD.index_select(0, sentences))
+        readings = self.readings.of_sentences(sentences)
+        return replace(state, memory=memory, keys_BSD=self.keys_BSD.index_select(0, sentences), readings=readings)

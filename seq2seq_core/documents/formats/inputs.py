@@ -61,7 +61,7 @@ def _describe(url: str, relative: str, format_name: str | None) -> InputFile:
             f"{found.called} is compressed inside, never as a file", where=storage.redact(url), found=compression
         )
     # A suffix that does not name the format stays part of the name: the translation of news.en is not English.
-    output, ending = (bare, suffix) if name == by_suffix else (stem, found.suffixes[0])
+    output, ending = (bare, suffix) if name == by_suffix else (stem, next(iter(found.suffixes), ""))
     return InputFile(url, output, ending + compression, name)
 
 

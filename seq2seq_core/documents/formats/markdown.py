@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seq2seq_core.documents.fields import Handling
-from seq2seq_core.documents.formats.markdown_inline import Found, Inline, References
+from seq2seq_core.documents.structured.markdown_inline import Found, Inline, References
 from seq2seq_core.documents.structured.slots import Gatherer, Slot
 from seq2seq_core.documents.structured.whole import Document, TextDocument, WholeFormat, decoded
 from seq2seq_core.text.marks import MARKS, filled

@@ -10,6 +10,7 @@ from seq2seq_core.documents.formats.docx import DocxFormat
 from seq2seq_core.documents.formats.html_file import HtmlFormat
 from seq2seq_core.documents.formats.jsonl import JsonlFormat
 from seq2seq_core.documents.formats.markdown import MarkdownFormat
+from seq2seq_core.documents.formats.one_text import OneTextFormat
 from seq2seq_core.documents.formats.parquet import ParquetFormat
 from seq2seq_core.documents.formats.plain import PlainFormat
 from seq2seq_core.documents.formats.po import PoFormat
@@ -25,6 +26,7 @@ FORMATS: dict[str, DocumentFormat] = {
     "parquet": ParquetFormat(),
     "arrow": ArrowFormat(),
     "plain": PlainFormat(),
+    "one_text": OneTextFormat(),
     "markdown": MarkdownFormat(),
     "html": HtmlFormat(),
     "docx": DocxFormat(),

@@ -27,7 +27,7 @@ class Recurrence(nn.Module):
 
     def __init__(self, cell: Cell, inputs: int, width: int) -> None:
         super().__init__()
-        self.cell = cell
+        self.cell, self.width = cell, width
         self.layer = (nn.LSTM if cell == "lstm" else nn.GRU)(inputs, width, batch_first=True)
         weight_GI, bias_G = self._of_inputs
         weight_GD, recurrent_bias_G = self._of_hidden
@@ -59,9 +59,21 @@ class Recurrence(nn.Module):
             outputs: Tensor = self.layer(x_BTI, first[0] if first and self.cell == "gru" else first)[0]
         return outputs
 
-    def project(self, x: Tensor) -> Tensor:
-        """What the inputs (... x I) add to the gates (... x G); it needs no carry, so all positions go at once."""
-        return functional.linear(x, *self._of_inputs)
+    def project(self, x: Tensor, more: Tensor | None = None) -> Tensor:
+        """What the inputs (... x I) add to the gates (... x G); it needs no carry, so all positions go at once.
+
+        Args:
+            x: All inputs, or the first of them.
+            more: What the others add (... x G).
+        """
+        weight_GI, bias_G = self._of_inputs
+        if more is None:
+            return functional.linear(x, weight_GI, bias_G)
+        return functional.linear(x, weight_GI[:, : x.size(-1)], bias_G) + more
+
+    def weights_from(self, first: int) -> Tensor:
+        """The weights (G x rest) of all inputs but so many."""
+        return self._of_inputs[0][:, first:]
 
     def advance(self, projected_NG: Tensor, carry: Carry) -> Carry:
         """The carry after one position with these projected inputs; its first part is the output."""

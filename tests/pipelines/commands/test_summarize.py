@@ -11,6 +11,8 @@ import pytest
 from pipelines.cli import main
 from pipelines.commands import summarize, translate
 from seq2seq_core import config as configuration
+from seq2seq_core.inference.answering import answer
+from seq2seq_core.inference.translator_config import load_translator
 
 TEXT = " ".join(f"Here is the sentence number {number}." for number in range(12))
 ROWS = [{"text": "One is short.\nIt has two lines."}, {"text": TEXT}]
@@ -48,4 +50,25 @@ def test_a_long_text_is_read_in_parts(echo_model: str, inputs: Path, tmp_path: P
 def test_the_command(echo_model: str, inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--model", echo_model, "--engine.kind", "echo", "--input", str(inputs), "--output", str(tmp_path / "out")]
     assert main(["summarize", *words]) == 0
-    assert "2 records of 1 units summed up to" in capsys.readouterr().out
+    assert "2 records of 1 units summarized to" in capsys.readouterr().out
+    inputs.write_text('{"text": "one"}\n{"text": 3}\n')
+    assert main(["summarize", *words]) == 3
+    assert "1 of 2 records were not summarized; their places are kept" in capsys.readouterr().err
+
+
+def test_a_file_is_one_text_where_that_is_asked_for(echo_model: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text(f"\n{TEXT}\n\n{TEXT}\n")
+    (tmp_path / "in" / "b").write_text("A short one.\n")
+    values: dict[str, Any] = {"model": echo_model, "input": [str(tmp_path / "in")], "output": str(tmp_path / "out")}
+    values["format"] = "one_text"
+    values |= {"engine": {"kind": "echo"}, "segmentation": {"parts": "first", "max_segment_pieces": 60}}
+    job = translate.make_job(configuration.build(summarize.SummarizeConfig, values))
+    *_, manifest = answer(job, load_translator(job.translator))
+    assert manifest is not None
+    assert manifest.records_out == 2
+    found = (tmp_path / "out" / "a.txt").read_text()
+    assert found.startswith("\nHere is the sentence number 0.")
+    assert found.endswith(".\n")
+    assert len(found) < len(TEXT)
+    assert (tmp_path / "out" / "b").read_text() == "A short one.\n"

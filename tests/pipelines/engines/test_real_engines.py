@@ -13,6 +13,7 @@ import pytest
 from seq2seq_core.dataset.manifest import MANIFEST_NAME
 from tests.engines import ENGINES, FlinkCluster, engine_options
 from tests.processes import CLI, Process, running, seq2seq, tree
+from tests.small_models import small_model
 from tests.tone_speech import talk, tree_of, write
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
@@ -20,6 +21,10 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 PREPARE = "--shards=3 --unit_rows=2000 --tokenizer.vocabulary_size=600 --validation.share=0.05 --test.share=0.02"
 MANY_UNITS = PREPARE.replace("--unit_rows=2000", "--unit_rows=500")
 TRANSLATE = "--engine.kind=echo --unit_records=150 --quality --include segments overlong given --flag.max_copied 0.5"
+BY_A_MODEL = """--engine.device=cpu --engine.threads=1 --unit_records=40 --include n_best token_scores second
+--search.beam=3 --search.n_best=2 --search.token_scores=true --demands.prefix_field=start --search.max_length_ratio=1
+--segmentation.max_segment_pieces=500 --flag.max_length_ratio=0.7 --flag.second.search.max_length_ratio=0.5
+--flag.second.search.token_scores=true"""
 PAGE = b"# A *title*\n\nA text with `code` in it.\nAnd another one.\n"
 TRANSCRIBE = "--engine.kind=echo --voice.method=energy --unit_seconds=20 --format json srt jsonl"
 
@@ -59,6 +64,41 @@ def translate(model: str, corpus: Path, output: Path, engine: list[str]) -> Tree
     return {path: data for path, data in tree(output).items() if not path.startswith("memory/")}
 
 
+def translate_with_all(model: str, corpus: Path, output: Path, engine: list[str]) -> Tree:
+    """N best outputs, prefixes of records, a second pass, and a memory; no segment stands in two units, as scores would
+    depend a little on which of them came first.
+    """
+    places = ["--input", str(corpus / "begun.jsonl"), "--output", str(output / "out")]
+    words = [*places, "--memory.url", str(output / "memory"), *BY_A_MODEL.split()]
+    seq2seq("translate", "--model", model, *words, "--", *engine)
+    return tree(output / "out")
+
+
+@pytest.fixture(scope="module")
+def begun(corpus: Path) -> int:
+    """The number of records in `begun.jsonl`, of which every other one says what its translation begins with."""
+    lines = (corpus / "train.en").read_text(errors="replace").split("\n")[100:300]
+    rows = [{"text": f"{n} {line}", "start": "ein Hund" if n % 2 else None} for n, line in enumerate(lines)]
+    (corpus / "begun.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return len(rows)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return small_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def translated_with_all(begun: int, corpus: Path, model: str, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    done = translate_with_all(model, corpus, tmp_path_factory.mktemp("all"), [])
+    rows = [json.loads(line) for name in sorted(done) if name.startswith("begun-") for line in done[name].splitlines()]
+    assert len(rows) == begun
+    assert all(row["translation"].startswith(row["start"] or "") for row in rows)
+    assert 0 < sum(row["translation_second"] for row in rows) < begun
+    assert all(len(row["translation_n_best"]) == 2 - row["translation_second"] for row in rows)
+    return done
+
+
 @pytest.fixture(scope="module")
 def prepared(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     output = tmp_path_factory.mktemp("prepared")
@@ -87,6 +127,41 @@ def test_translate_gives_the_same_bytes(
     engine: str, request: pytest.FixtureRequest, corpus: Path, echo_model: str, translated: Tree, tmp_path: Path
 ) -> None:
     assert translate(echo_model, corpus, tmp_path / "out", engine_options(engine, request)) == translated
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_translate_with_all_options_gives_the_same_bytes(
+    engine: str, request: pytest.FixtureRequest, corpus: Path, model: str, translated_with_all: Tree, tmp_path: Path
+) -> None:
+    assert translate_with_all(model, corpus, tmp_path, engine_options(engine, request)) == translated_with_all
+
+
+def test_a_task_manager_that_is_killed_changes_no_byte_of_a_translation(
+    flink_cluster: FlinkCluster, corpus: Path, model: str, begun: int, tmp_path: Path
+) -> None:
+    """By SIGKILL when some units are committed; another one is started, and these are not done again."""
+
+    def command(output: Path) -> list[str]:
+        words = ["--input", str(corpus / "begun.jsonl"), "--output", str(output), *small_units.split()]
+        return ["translate", "--model", model, *words]
+
+    small_units = BY_A_MODEL.replace("--unit_records=40", "--unit_records=5")
+
+    output = tmp_path / "out"
+    with running([*CLI, *command(output), "--", *flink_cluster.options], tmp_path / "log") as run:
+        while run.is_running and len(list(output.glob("begun-*.jsonl"))) < 3:
+            time.sleep(0.02)
+        assert run.is_running, run.output[-6000:]
+        flink_cluster.kill_task_manager()
+        early = {path: path.stat().st_mtime_ns for path in output.glob("begun-*.jsonl")}
+        assert not (output / "output.json").exists()
+        flink_cluster.start_task_manager()
+        assert run.wait() == 0, run.output[-6000:]
+    seq2seq(*command(tmp_path / "undisturbed"))
+    assert tree(output) == tree(tmp_path / "undisturbed")
+    assert 3 <= len(early) < begun / 5
+    again = [path for path, before in early.items() if path.stat().st_mtime_ns != before]
+    assert len(again) <= 2  # those that were under way
 
 
 def transcribe(model: str, talks: Path, output: Path, engine: list[str]) -> Tree:

@@ -79,6 +79,11 @@ def test_bfloat16_and_the_number_of_threads_are_taken_up(model_root: str) -> Non
         torch.set_num_threads(before)
 
 
+def test_int8_is_refused_with_the_engine_that_gains_from_it() -> None:
+    with pytest.raises(ConfigError, match=r"precision: int8 .* --engine\.kind ctranslate2 --engine\.quant"):
+        configuration.build(TorchEngineConfig, {"precision": "int8"})
+
+
 def language_model(root: Path, vocabulary_size: int = 320, corpus: list[str] = CORPUS) -> str:
     tokenizer = Tokenizer(train(iter(corpus), TokenizerConfig(vocabulary_size=vocabulary_size, type="bpe")))
     torch.manual_seed(2)
