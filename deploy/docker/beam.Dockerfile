@@ -10,7 +10,7 @@ FROM ${BEAM_IMAGE} AS beam
 FROM ${LAUNCHER_IMAGE} AS launcher
 
 FROM ${PYTHON_IMAGE} AS build
-ARG EXTRAS=prepare,speech,audio,vad,dataflow,s3,gcs
+ARG EXTRAS=prepare,speech,audio,dataflow,s3,gcs
 ARG TORCH_INDEX=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /source

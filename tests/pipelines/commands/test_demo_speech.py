@@ -25,6 +25,7 @@ CONFIG = demo_speech.DemoSpeechConfig(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_every_stage_leaves_its_result_and_a_second_run_changes_nothing(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
