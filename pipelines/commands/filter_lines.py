@@ -36,6 +36,8 @@ class FilterConfig(TranslatorConfig):
                 f"search.attention {search.attention}, search.align {search.align} and search.alignment "
                 f"{search.alignment}"
             )
+        if self.demands.prefix_field is not None:
+            raise ValueError(f"a line has no field {self.demands.prefix_field} (demands.prefix_field)")
         return self
 
 

@@ -131,8 +131,9 @@ class PrepareConfig(Recipe):
         corpora = self.training_corpora
         if not all(corpus.has_files for corpus in (*corpora, *self.benchmarks)):
             raise ValueError("a corpus needs source and target, or path, or text; found none of them")
-        if self.keep == "best" and all(corpus.score_field is None for corpus in corpora):
-            raise ValueError("keep: best needs the score_field of a corpus; found none")
+        if self.reads_scores and all(corpus.score_field is None for corpus in corpora):
+            asking = "keep: best" if self.keep == "best" else "keep_scores"
+            raise ValueError(f"{asking} needs the score_field of a corpus; found none")
         return self
 
     @property

@@ -33,11 +33,14 @@ COMMANDS = {
             summary="Train a model on a dataset folder; the same command carries on where it stopped.",
             main="pipelines.commands.train:main",
             config="seq2seq_core.training.config:TrainConfig",
-            usage="seq2seq train [--config FILE] [--processes N] [--key value ...]",
+            usage="seq2seq train [--config FILE] [--processes N] [--find-batch [GB]] [--key value ...]",
             carries_on=True,
             is_watched=True,
+            unless=("--find-batch", "--find_batch"),
             notes="--processes N starts N processes on this machine; for more machines: "
-            "torchrun ... -m seq2seq_core.training --config FILE",
+            "torchrun ... -m seq2seq_core.training --config FILE\n"
+            "--find-batch trains nothing: it measures how large a batch may be for the memory that is free, or for so "
+            "many gigabytes.",
         ),
         Command(
             name="translate",

@@ -23,7 +23,7 @@ from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
-from seq2seq_core.documents.fields import MEASURED, QUALITY, Extra, Fields, Handling
+from seq2seq_core.documents.fields import MEASURED, OF_PIECES, QUALITY, Extra, Fields, Handling
 from seq2seq_core.documents.formats.inputs import find_inputs, refuse_collisions
 from seq2seq_core.documents.formats.table import FORMATS, FormatName, format_of
 from seq2seq_core.documents.outputs.table import OUTPUTS, OutputName, written_as
@@ -100,10 +100,14 @@ class TranslateConfig(TranslatorConfig):
         keeps_n_best = "n_best" in self.include or (output is not None and output.keeps_n_best)
         if self.search.n_best > 1 and not keeps_n_best and self.choose == "score":
             raise ValueError(f"search.n_best is {self.search.n_best}, but include is {self.include}: add n_best to it")
-        if self.search.attention:
-            raise ValueError("search.attention is true, but no output format keeps attention")
-        if self.search.align or self.search.alignment:
-            raise ValueError("search.align or search.alignment is true, but no output format keeps it")
+        for where, search in self.searches.items():
+            if search.align:
+                raise ValueError(f"{where}.align is true, but no output format keeps it")
+            for name in OF_PIECES:
+                if getattr(search, name) and name not in self.include:
+                    raise ValueError(f"{where}.{name} is true, but include does not name it: add {name}")
+                if name in self.include and not getattr(search, name):
+                    raise ValueError(f"include names {name}, which a search keeps when it is told: set {where}.{name}")
         wanted = MEASURED.intersection(self.include)
         if wanted and not self.quality:
             raise ValueError(f"include names {min(wanted)}, which is measured with quality alone: set quality")
@@ -115,7 +119,8 @@ class TranslateConfig(TranslatorConfig):
     def fields(self) -> Fields:
         """The fields that are read and added."""
         measured = tuple(name for name in QUALITY if name not in self.include) if self.quality else ()
-        return Fields(self.text_field, self.output_field, self.include + measured, self._handling)
+        prefix = self.demands.prefix_field
+        return Fields(self.text_field, self.output_field, self.include + measured, self._handling, prefix)
 
     @property
     def _handling(self) -> Handling:
@@ -253,6 +258,8 @@ def provenance_of(config: TranslateConfig) -> Provenance:
         fields.append(astuple(config.fields.handling))
     if config.output_format in OUTPUTS:
         fields.append(config.output_format)
+    if config.demands.prefix_field is not None:
+        fields.append({"prefix": config.demands.prefix_field})
     identity = json.dumps([model.digest, config.identity(), fields], sort_keys=True)
     return Provenance(
         fingerprint=storage.digest_bytes(identity.encode()),
@@ -294,12 +301,25 @@ def _find_files(config: TranslateConfig) -> list[InputFile]:
             found=f"include = {', '.join(config.include)}",
             advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave include out.",
         )
+    _refuse_prefixes(config, files)
     memory = config.memory.url
     inside = next((file for file in files if memory and storage.is_within(file.url, memory)), None)
     if inside is not None:
         advice = "Choose a folder outside the inputs."
         raise ConfigError("an input stands in the memory", where=inside.where, found=memory, advice=advice)
     return files
+
+
+def _refuse_prefixes(config: TranslateConfig, files: Sequence[InputFile]) -> None:
+    name = config.demands.prefix_field
+    bare = next((file for file in files if name is not None and not format_of(file).has_fields), None)
+    if bare is not None:
+        raise ConfigError(
+            f"this format has no fields to begin translations with: {format_of(bare).called}",
+            where=bare.where,
+            found=f"demands.prefix_field = {name}",
+            advice=f"Give the texts in a format that has fields ({_WITH_FIELDS}), or leave it out.",
+        )
 
 
 def _filter_lines(call: Call) -> int:

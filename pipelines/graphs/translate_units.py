@@ -53,12 +53,14 @@ class SharedTranslator:
         self._loaded: Translator | None = None
         self._loading = threading.Lock()
 
-    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
+    def translate(
+        self, texts: Sequence[str | None], *, is_prose: bool = False, prefixes: Sequence[str] = ()
+    ) -> list[Prediction]:
         """See `Translator.translate`."""
         with self._loading:
             if self._loaded is None:
                 self._loaded = load_translator(self._hand.config, self._hand.digest)
-        return self._loaded.translate(texts, is_prose=is_prose)
+        return self._loaded.translate(texts, is_prose=is_prose, prefixes=prefixes)
 
 
 class UnitHandler(ModelHandler[DocumentUnit, UnitEntry, SharedTranslator]):  # type: ignore[misc]

@@ -57,6 +57,26 @@ class SomeLengths:
         return self.lengths.between(self.begin + begin, self.begin + end)
 
 
+@dataclass(frozen=True)
+class OrderedLengths:
+    """The lengths of rows that are counted in an order of their own; `order` has the number of each."""
+
+    lengths: RowLengths
+    order: npt.NDArray[np.uint32]
+
+    @property
+    def rows(self) -> int:
+        return len(self.order)
+
+    def of(self, rows: Rows) -> Lengths:
+        """Those of some rows."""
+        return self.lengths.of(self.order[rows].astype(np.int64))
+
+    def between(self, begin: int, end: int) -> Lengths:
+        """Those of the rows from one number on up to another."""
+        return self.lengths.of(self.order[begin:end].astype(np.int64))
+
+
 def widths_of(lengths: Lengths) -> npt.NDArray[np.int32]:
     """The width of each row."""
     widths: npt.NDArray[np.int32] = np.maximum(lengths.source, lengths.target) + np.int32(1)

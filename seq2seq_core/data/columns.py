@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,29 @@ from seq2seq_core.dataset.schema import Split
 from seq2seq_core.modalities.base import Modality, Ragged
 
 
+class AnyColumn(Protocol):
+    """One side of the rows that there are."""
+
+    def __len__(self) -> int: ...
+
+    def lengths(self, rows: Rows) -> npt.NDArray[np.int32]:
+        """Positions of some rows.
+
+        Raises:
+            IndexError: A number is not that of a row.
+        """
+
+    def lengths_between(self, begin: int, end: int) -> npt.NDArray[np.int32]:
+        """Positions of the rows from one number on up to another."""
+
+    def gather(self, rows: Rows) -> Ragged:
+        """Some rows (numbers from 0 on), in the order asked for.
+
+        Raises:
+            IndexError: A number is not that of a row.
+        """
+
+
 class Column:
     """One side of all rows of a split, in the order of its shards."""
 
@@ -28,43 +54,78 @@ class Column:
         return self._runs.rows
 
     def lengths(self, rows: Rows) -> npt.NDArray[np.int32]:
-        """Positions of some rows.
-
-        Raises:
-            IndexError: A number is not that of a row.
-        """
         places = self._places(rows)
         lengths: npt.NDArray[np.int64] = self._flat.offsets[places + 1] - self._flat.offsets[places]
         return lengths.astype(np.int32)
 
     def lengths_between(self, begin: int, end: int) -> npt.NDArray[np.int32]:
-        """Positions of the rows from one number on up to another."""
         offsets = [self._flat.offsets[place.start : place.stop + 1] for place in self._runs.slices(begin, end)]
         return np.concatenate([np.zeros(0, np.int32), *map(_steps, offsets)])
 
     def gather(self, rows: Rows) -> Ragged:
-        """Some rows (numbers from 0 on), in the order asked for.
-
-        Raises:
-            IndexError: A number is not that of a row.
-        """
         places = self._places(rows)
         begins = self._flat.offsets[places]
         lengths = self._flat.offsets[places + 1] - begins
         return Ragged(self._flat.values[_ramps(begins, lengths)], lengths)
 
     def _places(self, rows: Rows) -> Rows:
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
-            raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)}")
+        _check(rows, len(self))
         return self._runs.places(rows)
+
+
+class JoinedColumn:
+    """One side of the rows of several datasets, one behind the other.
+
+    Args:
+        parts: The column of each, and how many of its rows, from the first on, are there.
+    """
+
+    def __init__(self, parts: Sequence[tuple[AnyColumn, int]]) -> None:
+        self._columns = [column for column, _ in parts]
+        self._edges = [0, *itertools.accumulate(rows for _, rows in parts)]
+
+    def __len__(self) -> int:
+        return self._edges[-1]
+
+    def lengths(self, rows: Rows) -> npt.NDArray[np.int32]:
+        found = np.empty(len(rows), np.int32)
+        for column, first, chosen in self._shared(rows):
+            found[chosen] = column.lengths(rows[chosen] - first)
+        return found
+
+    def lengths_between(self, begin: int, end: int) -> npt.NDArray[np.int32]:
+        pieces = [
+            column.lengths_between(max(begin, first) - first, min(end, last) - first)
+            for column, (first, last) in zip(self._columns, itertools.pairwise(self._edges), strict=True)
+            if max(begin, first) < min(end, last)
+        ]
+        return np.concatenate([np.zeros(0, np.int32), *pieces])
+
+    def gather(self, rows: Rows) -> Ragged:
+        shares = list(self._shared(rows))
+        pieces = [column.gather(rows[chosen] - first) for column, first, chosen in shares]
+        if len(pieces) == 1:
+            return pieces[0]
+        order = np.argsort(np.concatenate([chosen for _, _, chosen in shares]))  # where each row stands in the pieces
+        flat, lengths = (np.concatenate([piece[i] for piece in pieces]) for i in range(2))
+        begins = (np.cumsum(lengths) - lengths)[order]
+        return Ragged(flat[_ramps(begins, lengths[order])], lengths[order])
+
+    def _shared(self, rows: Rows) -> Iterator[tuple[AnyColumn, int, Rows]]:
+        """The columns that have some of these rows, the number of the first row of each, and which are its."""
+        _check(rows, len(self))
+        owners = np.searchsorted(self._edges, rows, side="right") - 1
+        found = np.unique(owners).tolist() or [0]
+        for owner in found:
+            yield self._columns[owner], self._edges[owner], np.flatnonzero(owners == owner)
 
 
 @dataclass(frozen=True)
 class ColumnLengths:
     """The lengths of all rows of a split, looked up where they are asked for: none are kept in memory."""
 
-    source: Column
-    target: Column
+    source: AnyColumn
+    target: AnyColumn
 
     @property
     def rows(self) -> int:
@@ -90,8 +151,8 @@ class Columns:
         modality: What the source is; the target is text.
     """
 
-    source: Column
-    target: Column
+    source: AnyColumn
+    target: AnyColumn
     digest: str
     modality: Modality
 
@@ -107,6 +168,17 @@ class Columns:
         sides, runs = open_shards(dataset, shards, cache or cache_folder())
         source, target = (Column(side, runs) for side in sides)
         return cls(source, target, _digest(dataset, split), dataset.manifest.sides["source"].modality)
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[Columns, int]]) -> Columns:
+        """Those of several datasets of the same sides, one behind the other: of each the first so many rows."""
+        if len(parts) == 1:
+            return parts[0][0]
+        source, target = (
+            JoinedColumn([(getattr(c, side), rows) for c, rows in parts]) for side in ("source", "target")
+        )
+        digest = storage.digest_bytes("\n".join(f"{columns.digest} {rows}" for columns, rows in parts).encode())
+        return cls(source, target, digest, parts[0][0].modality)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -127,6 +199,11 @@ def _digest(dataset: Dataset, split: Split) -> str:
     shards = [shard.digest for shard in dataset.split(split).shards]
     named = [manifest.digest, split] if manifest.newest > 0 else shards
     return storage.digest_bytes("\n".join(named).encode())
+
+
+def _check(rows: Rows, count: int) -> None:
+    if len(rows) and (rows.min() < 0 or rows.max() >= count):
+        raise IndexError(f"rows {rows.min()} to {rows.max()} of {count}")
 
 
 def _steps(offsets: Rows) -> npt.NDArray[np.int32]:

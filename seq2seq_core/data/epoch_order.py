@@ -8,7 +8,6 @@ Whoever makes an order holds some 16 bytes a row meanwhile, and nothing of it af
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -21,6 +20,8 @@ from pydantic import Field, model_validator
 from seq2seq_core.config import Config, build
 from seq2seq_core.data.bins import Keys, LengthOrder, RowLengths, cut
 from seq2seq_core.data.column_layout import Rows
+from seq2seq_core.data.drawing.chance import chances, low, random_bits, random_order, shuffled
+from seq2seq_core.data.drawing.walks import Walk
 from seq2seq_core.dataset.reader import Lengths, Weights
 from seq2seq_core.errors import TrainingError
 from seq2seq_core.modalities.table import DEFAULT
@@ -146,13 +147,20 @@ class OrderMaker:
         seed: Of every random choice.
         weights: How often an epoch has each row; None: every row once.
         entry: Another number makes other random choices, for rows that join an epoch under way.
+        walk: How much an epoch has of each of several datasets; None: there is one.
     """
 
     def __init__(
-        self, lengths: RowLengths, config: StreamConfig, seed: int, weights: Weights | None, entry: int = 0
+        self,
+        lengths: RowLengths,
+        config: StreamConfig,
+        seed: int,
+        weights: Weights | None,
+        entry: int = 0,
+        walk: Walk | None = None,
     ) -> None:
         self._lengths, self._config, self._seed, self._weights = lengths, config, seed, weights
-        self._entry = entry
+        self._entry, self._walk = entry, walk
         self._by_length = LengthOrder(config.max_width)
 
     def survey(self, prefix: bytes) -> Survey:
@@ -176,11 +184,11 @@ class OrderMaker:
         """Give the rows of an epoch to `put`, window after window; where bins begin and end, and their order."""
         bits = random_bits(self._seed, number, self._entry)
         keys, kept = self._read()
-        drawn = kept if self._weights is None else self._drawn(bits, kept)
-        permutation = _shuffled(bits, len(drawn))
+        drawn = self._drawn(number, bits, kept)
+        permutation = shuffled(bits, len(drawn))
         cuts = [np.zeros(1, np.int64)]
         for begin in range(0, len(drawn), self._config.window_rows):
-            window = drawn[_low(permutation[begin : begin + self._config.window_rows])]
+            window = drawn[low(permutation[begin : begin + self._config.window_rows])]
             window_keys = keys[window]
             order = self._by_length.sorted(window_keys)
             put(window[order])
@@ -205,21 +213,27 @@ class OrderMaker:
             count += len(kept)
         return keys, numbers[:count]
 
-    def _drawn(self, bits: np.random.Philox, kept: RowNumbers) -> RowNumbers:
-        """Each row as often as it stands in an epoch; at least one row does."""
+    def _drawn(self, number: int, bits: np.random.Philox, kept: RowNumbers) -> RowNumbers:
+        """Each row as often as it stands in an epoch."""
+        if self._walk is not None:
+            return self._walk.drawn(self._seed, number, kept, self._weights)
+        return kept if self._weights is None else self._repeated(bits, kept, self._weights)
+
+    def _repeated(self, bits: np.random.Philox, kept: RowNumbers, by: Weights) -> RowNumbers:
+        """Rows as often as their weights say; at least one row is there."""
         drawn: list[RowNumbers] = [np.zeros(0, np.uint32)]
         total, likeliest = 0, (-np.inf, 0)
         for begin in range(0, len(kept), _CHUNK_ROWS):
             rows = kept[begin : begin + _CHUNK_ROWS]
-            weights = self._weights.of(rows) if self._weights else np.ones(len(rows))
+            weights = by.of(rows)
             whole = np.floor(weights)
-            chances = (bits.random_raw(len(rows)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-            repeats = (whole + (chances < weights - whole)).astype(np.int64)
+            drawn_chances = chances(bits, len(rows))
+            repeats = (whole + (drawn_chances < weights - whole)).astype(np.int64)
             total += int(repeats.sum())
             check_rows(_EPOCH, total)
             drawn.append(np.repeat(rows, repeats))
-            best = int(np.argmax(weights - chances))
-            likeliest = max(likeliest, (float(weights[best] - chances[best]), -(begin + best)))
+            best = int(np.argmax(weights - drawn_chances))
+            likeliest = max(likeliest, (float(weights[best] - drawn_chances[best]), -(begin + best)))
         return np.concatenate(drawn) if total else kept[[-likeliest[1]]]
 
 
@@ -237,34 +251,3 @@ def check_rows(what: str, rows: float) -> None:
 def check_epoch(rows: float) -> None:
     """Refuse weights by which an epoch has too many rows."""
     check_rows(_EPOCH, rows)
-
-
-def random_bits(seed: int, epoch: int, entry: int = 0, use: int = 0) -> np.random.Philox:
-    """Random bits for an epoch, and in it for each entry of rows and each use of them others, wherever one looks.
-
-    The raw bits of Philox are fixed by its definition; NumPy may change what its distributions make of them.
-    """
-    return np.random.Philox(key=np.array([seed, epoch], np.uint64), counter=np.array([0, 0, use, entry], np.uint64))
-
-
-def random_order(bits: np.random.Philox, count: int) -> Rows:
-    """A random permutation of 0 .. count - 1."""
-    return _low(_shuffled(bits, count))
-
-
-def _shuffled(bits: np.random.Philox, count: int) -> npt.NDArray[np.uint64]:
-    """A random permutation of 0 .. count - 1, in the low 32 bits: the order of as many random 32-bit numbers.
-
-    The position is packed below the number: plain sorting is then a stable argsort, several times as fast as one.
-    """
-    packed = np.empty(count, np.uint64)
-    for begin, end in itertools.pairwise([*range(0, count, _CHUNK_ROWS), count]):
-        raw = bits.random_raw(end - begin) & ~np.uint64(0xFFFF_FFFF)
-        packed[begin:end] = raw | np.arange(begin, end, dtype=np.uint64)
-    packed.sort()
-    return packed
-
-
-def _low(packed: npt.NDArray[np.uint64]) -> Rows:
-    """The positions in what `_shuffled` gives."""
-    return (packed & np.uint64(0xFFFF_FFFF)).astype(np.int64)

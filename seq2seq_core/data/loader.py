@@ -56,6 +56,7 @@ class GlobalStep:
         source_tokens: Its source tokens with EOS, over all ranks, as they are stored.
         target_tokens: Its target tokens with EOS, over all ranks: what the summed loss is divided by. Where noise cuts
             words anew, no rank knows those of the others, and these are the stored ones.
+        drawn: Its rows of each of several datasets, over all ranks; nothing where there is one.
     """
 
     position: int
@@ -64,6 +65,7 @@ class GlobalStep:
     rows: int
     source_tokens: int
     target_tokens: int
+    drawn: tuple[int, ...] = ()
 
     @property
     def epoch(self) -> int:
@@ -138,6 +140,16 @@ class Loader:
         return storage.digest_bytes(f"{self._columns.digest}\n{self._stream.fingerprint}".encode())
 
     @property
+    def name(self) -> str:
+        """Names the order of the rows that are there from the beginning."""
+        return self._stream.name
+
+    @property
+    def draws(self) -> tuple[int, ...]:
+        """How many rows of each of several datasets an epoch has; nothing where there is one."""
+        return self._stream.draws
+
+    @property
     def parts(self) -> list[Part]:
         """The rows of the stream, as they entered."""
         return self._stream.parts
@@ -209,6 +221,7 @@ class Loader:
                 len(rows),
                 int(lengths.source.sum()) + len(rows),
                 int(lengths.target.sum()) + len(rows),
+                self._stream.by_dataset(rows),
             )
 
     def _noisy(

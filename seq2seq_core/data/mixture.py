@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seq2seq_core.data.column_layout import Rows
-from seq2seq_core.data.epoch_order import EpochOrder, random_order
+from seq2seq_core.data.drawing.chance import random_order
+from seq2seq_core.data.epoch_order import EpochOrder
 
 
 @dataclass(frozen=True)

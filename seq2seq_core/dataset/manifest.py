@@ -269,6 +269,11 @@ class Manifest(_Entry):
         return {side: entry for side, entry in entries.items() if entry is not None}
 
     @property
+    def has_scores(self) -> bool:
+        """Whether training shards have the score of each row."""
+        return bool(self.configuration.get("keep_scores"))
+
+    @property
     def is_joint(self) -> bool:
         """Whether source and target share one tokenizer."""
         digests = [entry.digest for entry in self.tokenizers.values()]

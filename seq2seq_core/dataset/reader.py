@@ -24,7 +24,7 @@ from seq2seq_core.dataset.manifest import (
     TokenizerEntry,
     load_manifest,
 )
-from seq2seq_core.dataset.schema import Split
+from seq2seq_core.dataset.schema import SCORE, Split
 from seq2seq_core.errors import DatasetError, StorageError
 from seq2seq_core.modalities.base import Side
 from seq2seq_core.tokenizer.model import Tokenizer
@@ -159,6 +159,23 @@ class Dataset:
         pieces = [_spread(c, codes, usual, none.dtype) for table in tables for c in table.column("origin").chunks]
         found = np.concatenate([none, *pieces])[begin - first : None if end is None else end - first]
         return None if (found == usual).all() else Weights(np.array(values, np.float64), found)
+
+    def scores(self, begin: int = 0, end: int | None = None) -> npt.NDArray[np.float64]:
+        """The score of each training row from one number on up to another; minus infinity where its corpus has none.
+
+        Raises:
+            DatasetError: The preparation kept no scores.
+        """
+        if not self.manifest.has_scores:
+            raise DatasetError(
+                "the dataset keeps no scores of its rows",
+                where=storage.redact(self.root),
+                advice="Prepare it with a score_field and keep_scores.",
+            )
+        first, shards = self._shards_between("train", begin, end)
+        tables = (table for shard in shards for table in self.row_groups(shard, [SCORE]))
+        found = np.concatenate([np.zeros(0), *(table.column(SCORE).to_numpy() for table in tables)])
+        return found[begin - first : None if end is None else end - first]
 
     def _shards_between(self, split: Split, begin: int, end: int | None) -> tuple[int, list[ShardEntry]]:
         """The shards that have some rows of a split, and the number of the first row of them."""

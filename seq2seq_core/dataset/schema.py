@@ -17,11 +17,15 @@ SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 ID_BYTES = 16
 
 
-def shard_schema(sides: Sides, *, with_text: bool) -> pa.Schema:
-    """The schema of a shard; validation and test shards also keep the normalised text of sides that have it, and all
-    keep what sides have to note of each row.
+SCORE = "score"
+"""The score of each training row (float64), where a preparation keeps it: minus infinity where a corpus has none."""
 
-    Two sides of text: id, origin, line, source, target, source_length, target_length (source_text, target_text).
+
+def shard_schema(sides: Sides, *, with_text: bool, with_score: bool = False) -> pa.Schema:
+    """The schema of a shard; validation and test shards also keep the normalised text of sides that have it, training
+    shards their score where that is asked for, and all keep what sides have to note of each row.
+
+    Two sides of text: id, origin, line, source, target, source_length, target_length (source_text, target_text; score).
     """
     fields = [
         pa.field("id", pa.binary(ID_BYTES), nullable=False),
@@ -32,7 +36,8 @@ def shard_schema(sides: Sides, *, with_text: bool) -> pa.Schema:
     ]
     texts = [side.text_name for side in sides.values() if side.modality.has_text] if with_text else []
     notes = [note for side in sides.values() for note in side.notes]
-    return pa.schema([*fields, *(pa.field(name, pa.string(), nullable=False) for name in texts), *notes])
+    scores = [pa.field(SCORE, pa.float64(), nullable=False)] if with_score else []
+    return pa.schema([*fields, *(pa.field(name, pa.string(), nullable=False) for name in texts), *notes, *scores])
 
 
 REJECTED_SCHEMA = REJECTS_OF_FILES

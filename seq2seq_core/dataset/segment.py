@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
 
@@ -11,6 +11,21 @@ from seq2seq_core.dataset.manifest import Manifest
 from seq2seq_core.errors import DatasetError
 
 Count = Annotated[int, pydantic.Field(ge=0, lt=1 << 63)]
+
+
+class Share(pydantic.BaseModel):
+    """One of several datasets that are mixed; what is said of it is what a `Segment` says of one.
+
+    Attributes:
+        draws: How many of its rows an epoch has.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    generation: Count
+    rows: Count
+    dataset: str
+    draws: Count = 0
 
 
 class Segment(pydantic.BaseModel):
@@ -24,6 +39,8 @@ class Segment(pydantic.BaseModel):
         longest_source: Tokens of the longest source of them all, as the manifest has it.
         dataset: `Manifest.digest` of the dataset with it.
         order: Names what the order of its rows in a stream of batches follows from (`data.stream.Part`).
+        shares: Of a run that mixes several datasets each of them, in order; the values above are those of all together,
+            digests joined by a plus.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +52,16 @@ class Segment(pydantic.BaseModel):
     longest_source: Count
     dataset: str
     order: str
+    shares: tuple[Share, ...] = ()
+
+    @pydantic.model_serializer(mode="wrap")
+    def _of_one_as_ever(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "shares" or value}
+
+    @property
+    def rows_of_each(self) -> tuple[int, ...]:
+        """Its rows by dataset."""
+        return tuple(share.rows for share in self.shares) or (self.rows,)
 
 
 def segment_of(manifest: Manifest, step: int = 0, epoch: int = 0, order: str = "") -> Segment:

@@ -153,7 +153,9 @@ def _shard_lengths(dataset: Dataset, split: Split, shard: ShardEntry) -> dict[Si
     """Check the columns of a shard, row group by row group; lengths by side."""
     url = storage.join(dataset.root, shard.path)
     sides = dataset.manifest.sides
-    schema = shard_schema(sides, with_text=split != "train")
+    is_training = split == "train"
+    scored = is_training and dataset.manifest.has_scores
+    schema = shard_schema(sides, with_text=not is_training, with_score=scored)
     lengths: dict[Side, list[npt.NDArray[np.int64]]] = {side: [np.zeros(0, np.int64)] for side in SIDES}
     for table in dataset.row_groups(shard):
         _check_schema(url, table.schema, schema)

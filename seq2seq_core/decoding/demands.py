@@ -33,6 +33,10 @@ class Demand:
         """How many tokens are demanded: an output may be so much longer."""
         return len(self.prefix) + sum(map(len, self.phrases))
 
+    def and_then(self, more: Demand) -> Demand:
+        """Both, the prefix of the other behind this one."""
+        return Demand(self.prefix + more.prefix, self.phrases + more.phrases)
+
 
 NOTHING = Demand()
 

@@ -157,6 +157,11 @@ class SearchConfig(Config):
         """Whether a search has to keep the attention of its steps."""
         return self.attention or self.align or self.alignment
 
+    @property
+    def tells_pieces(self) -> bool:
+        """Whether something is to be said of each token of an output."""
+        return self.token_scores or self.alignment or self.attention
+
     def identity(self) -> dict[str, Any]:
         """The keys as plain values, those that came later only where they are set: what was translated before they
         came need not be translated again.
@@ -189,7 +194,8 @@ class Hypothesis:
             token that was demanded by a prefix counts 0.
         finished: Whether EOS was reached; False when the length limit cut the output.
         attention: float32, a row for each token (EOS, where it was reached, included) x a column for each encoder
-            position (of text: each source piece and then EOS); None unless asked for.
+            position (of text: each source piece and then EOS; not those that tell a model of others the language or
+            what to do); None unless asked for.
         spans: int32, tokens x 2: the source positions [begin, end) of each token, sorted, within the source; None
             unless asked for.
         token_scores: float64, one for each token: its share of `log_probability`; None where an engine does not tell

@@ -47,6 +47,7 @@ class Content(Generic[Carrier]):
         untouched: Records that stand in the output just as they were read.
         is_prose: Whether a text is a paragraph, whose sentences are translated one by one, rather than a segment.
         tags: Of records whose texts have marks (see `text.marks`) what these stand for, and what a soft break does.
+        prefixes: What translations begin with, of the records of which that is demanded.
     """
 
     texts: list[str | None]
@@ -56,6 +57,7 @@ class Content(Generic[Carrier]):
     untouched: frozenset[int] = frozenset()
     is_prose: bool = False
     tags: Mapping[int, tuple[Sequence[str], str]] = field(default_factory=dict)
+    prefixes: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)

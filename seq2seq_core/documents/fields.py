@@ -8,9 +8,8 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-from seq2seq_core.documents.prediction import Prediction
+from seq2seq_core.documents.prediction import Pieces, Prediction
 from seq2seq_core.errors import InputError
-from seq2seq_core.files.fields import parts_of
 
 Extra = Literal[
     "score",
@@ -27,8 +26,14 @@ Extra = Literal[
     "copied",
     "language",
     "truncated",
+    "token_scores",
+    "alignment",
+    "attention",
 ]
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
+
+_STRINGS = pa.list_(pa.string())
+_READ = [("source", _STRINGS), ("target", _STRINGS)]
 
 _TYPES: dict[Extra, pa.DataType] = {
     "score": pa.float64(),
@@ -39,17 +44,22 @@ _TYPES: dict[Extra, pa.DataType] = {
     "overlong": pa.bool_(),
     "parted": pa.bool_(),
     "second": pa.int32(),
-    "flags": pa.list_(pa.string()),
+    "flags": _STRINGS,
     "length_ratio": pa.float64(),
     "repetition": pa.float64(),
     "copied": pa.float64(),
     "language": pa.string(),
     "truncated": pa.bool_(),
+    "token_scores": pa.list_(pa.struct([("target", _STRINGS), ("scores", pa.list_(pa.float64()))])),
+    "alignment": pa.list_(pa.struct([*_READ, ("positions", pa.list_(pa.int32()))])),
+    "attention": pa.list_(pa.struct([*_READ, ("weights", pa.list_(pa.list_(pa.float32())))])),
 }
 QUALITY: tuple[Extra, ...] = (*("score", "length_ratio", "repetition", "copied", "language", "truncated", "flags"),)
 """What tells of doubtful outputs."""
 MEASURED: frozenset[Extra] = frozenset(("length_ratio", "repetition", "copied", "language"))
 """What of it has to be measured."""
+OF_PIECES: tuple[Extra, ...] = ("token_scores", "alignment", "attention")
+"""What a search keeps only where a key of its own, of the same name, asks for it."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +79,22 @@ class Handling:
 
 @dataclass(frozen=True)
 class Fields:
-    """`text` is read; `output` is added, and after it `output_score` and so on.
+    """`text` is read, and `prefix` with what a translation begins with; `output` is added, and after it `output_score`
+    and so on.
 
-    What the name of the text means is told by `files.fields`.
+    What the names of fields that are read mean is told by `files.fields`.
     """
 
     text: str
     output: str
     extra: tuple[Extra, ...] = ()
     handling: Handling = Handling()
+    prefix: str | None = None
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The names of all fields that are read."""
+        return (self.text,) if self.prefix is None else (self.text, self.prefix)
 
     @property
     def added(self) -> list[str]:
@@ -105,14 +122,18 @@ class Fields:
                 advice="Name another field for the translation (--output_field NAME).",
             )
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The parts of the name of the text; see `files.fields` for what they mean."""
-        return parts_of(self.text)
-
 
 def _value(prediction: Prediction, name: Extra) -> object:
     if name == "n_best":
         return [{"text": text, "score": score} for text, score in prediction.n_best]
+    if name in OF_PIECES:
+        return [_of_pieces(pieces, name) for pieces in prediction.pieces]
     value = getattr(prediction, name)
     return list(value) if isinstance(value, tuple) else value
+
+
+def _of_pieces(pieces: Pieces, name: Extra) -> dict[str, object]:
+    if name == "token_scores":
+        return {"target": pieces.target, "scores": pieces.scores}
+    read = {"source": pieces.source, "target": pieces.target}
+    return read | ({"positions": pieces.alignment} if name == "alignment" else {"weights": pieces.attention})

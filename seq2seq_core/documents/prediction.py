@@ -7,6 +7,25 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Pieces:
+    """What a model says of the output of one segment, piece by piece.
+
+    Attributes:
+        source: The pieces that it read, and their end.
+        target: Those of the output.
+        scores: The log probability of each of these, in nats; this and the next two are None unless asked for.
+        alignment: The place in `source` that it looks at most, for each.
+        attention: How much it looks at each place, a row for each piece of the output.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    scores: tuple[float, ...] | None = None
+    alignment: tuple[int, ...] | None = None
+    attention: tuple[tuple[float, ...], ...] | None = None
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What inference says of one record.
 
@@ -29,6 +48,7 @@ class Prediction:
         repetition: Share of the output that stood in it before.
         copied: Share of it that stands in the source.
         language: What it is in, where that can be told.
+        pieces: Of each segment that a model translated what it says of the pieces; empty unless asked for.
     """
 
     text: str = ""
@@ -47,6 +67,7 @@ class Prediction:
     repetition: float | None = None
     copied: float | None = None
     language: str | None = None
+    pieces: tuple[Pieces, ...] = ()
 
     def with_texts(self, text: str, n_best: tuple[tuple[str, float], ...]) -> Prediction:
         """The same with its outputs written otherwise."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -12,38 +13,50 @@ from seq2seq_core.documents.fields import Fields
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import RecordRange
 from seq2seq_core.errors import InputError
-from seq2seq_core.files.fields import ambiguous_key, reach, resolve
+from seq2seq_core.files.fields import ambiguous_key, parts_of, reach, resolve
 
 _MOST_BYTES_A_CHARACTER = 4
 
 
 def check_columns(schema: pa.Schema, fields: Fields, where: str) -> None:
-    """Refuse a file without a column of text, or with a column a translation would add.
+    """Refuse a file without the columns of text that are read, or with a column a translation would add.
 
     Raises:
         InputError: As said.
     """
     fields.refuse_collision(schema.names, where)
-    whole = pa.struct(list(schema))
-    twice, resolved = ambiguous_key(whole, fields.parts), resolve(whole, fields.parts)
+    for name in fields.read:
+        _check_column(schema, name, where)
+
+
+def _check_column(schema: pa.Schema, name: str, where: str) -> None:
+    whole, parts = pa.struct(list(schema)), parts_of(name)
+    twice, resolved = ambiguous_key(whole, parts), resolve(whole, parts)
     if twice is not None or resolved is None:
         raise InputError(
-            f"there is no column {fields.text!r}" if twice is None else f"the column {twice!r} is there more than once",
+            f"there is no column {name!r}" if twice is None else f"the column {twice!r} is there more than once",
             where=where,
             found=f"columns {', '.join(schema.names)}",
-            advice="Name the column with the text (--text_field NAME)."
+            advice="Name the columns that are read (--text_field NAME, --demands.prefix_field NAME)."
             if twice is None
             else "Give the text a name of its own.",
         )
     kind = resolved[1]
     if not _is_text(kind):
-        raise InputError(f"the column {fields.text!r} holds no text", where=where, found=kind, expected="string")
+        raise InputError(f"the column {name!r} holds no text", where=where, found=kind, expected="string")
 
 
 def content_of(table: pa.Table, fields: Fields) -> Content[pa.Table]:
     """The texts of rows; null is no failure, bytes that are not UTF-8 are."""
-    texts, failures = _texts(table, fields)
-    return Content(texts, failures, table)
+    texts, failures = _texts(table, fields.text)
+    if fields.prefix is None:
+        return Content(texts, failures, table)
+    prefixes, odd = _texts(table, fields.prefix)
+    failed = {one.record: replace(one, reason=f"the field {fields.prefix!r}: {one.reason}") for one in odd}
+    failed |= {one.record: one for one in failures}
+    texts = [None if record in failed else text for record, text in enumerate(texts)]
+    begins = {record: prefix for record, prefix in enumerate(prefixes) if prefix}
+    return Content(texts, [failed[record] for record in sorted(failed)], table, prefixes=begins)
 
 
 def with_answers(content: Content[pa.Table], predictions: Sequence[Prediction | None], fields: Fields) -> pa.Table:
@@ -72,10 +85,10 @@ def tables_of(
             begin += len(held.popleft())
 
 
-def _texts(table: pa.Table, fields: Fields) -> tuple[list[str | None], list[RecordFailure]]:
-    resolved = resolve(pa.struct(list(table.schema)), fields.parts)
+def _texts(table: pa.Table, name: str) -> tuple[list[str | None], list[RecordFailure]]:
+    resolved = resolve(pa.struct(list(table.schema)), parts_of(name))
     if resolved is None:
-        raise InputError(f"there is no column {fields.text!r}")
+        raise InputError(f"there is no column {name!r}")
     (top, *below), kind = resolved
     column = pa.chunked_array([reach(chunk, tuple(below)) for chunk in table.column(top).chunks], kind)
     try:

@@ -40,6 +40,7 @@ class CTranslate2EngineConfig(CTranslate2Config):
     """CTranslate2: Transformers, on CPU and GPU; those that are not in its form are converted when first used."""
 
     exports: ClassVar[bool] = True
+    demandable: ClassVar[frozenset[str]] = frozenset({"prefix", "prefix_field"})
     shapes_nothing: ClassVar[frozenset[str]] = frozenset({"device", "threads", "max_batch_tokens"})
 
     kind: Literal["ctranslate2"] = Field(

@@ -140,14 +140,14 @@ class EngineConfig(Config):
         shapes_nothing: Keys that say where and how fast an output is made, not what it is.
         hears: Whether it has recognisers of speech.
         exports: Whether it has a form of its own that models can be exported to.
-        has_phrases: Whether phrases can be demanded of its outputs.
+        demandable: The keys of `demands` that it has: what can be demanded of its outputs.
     """
 
     software: ClassVar[tuple[str, ...]] = ()
     shapes_nothing: ClassVar[frozenset[str]] = frozenset()
     hears: ClassVar[bool] = False
     exports: ClassVar[bool] = False
-    has_phrases: ClassVar[bool] = False
+    demandable: ClassVar[frozenset[str]] = frozenset()
 
     kind: str
 

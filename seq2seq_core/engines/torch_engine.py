@@ -77,7 +77,7 @@ class TorchEngineConfig(EngineConfig):
 
     software = ("torch",)
     hears: ClassVar[bool] = True
-    has_phrases: ClassVar[bool] = True
+    demandable: ClassVar[frozenset[str]] = frozenset({"prefix", "prefix_field", "glossary"})
     shapes_nothing = frozenset({"device", "threads", "max_batch_tokens"})
 
     kind: Literal["torch"] = Field("torch", description="torch: every model, on CPU and GPU")

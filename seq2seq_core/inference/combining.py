@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from seq2seq_core.documents.prediction import Prediction
 
 
-def combined(found: Sequence[Prediction], again: Callable[[Sequence[str]], Sequence[Prediction]]) -> list[Prediction]:
+def combined(
+    found: Sequence[Prediction], again: Callable[[Mapping[int, str]], Sequence[Prediction]]
+) -> list[Prediction]:
     """Send joined outputs through the model until one part holds each, or there are no fewer parts than before.
 
     Args:
         found: What has become of each text; of several parts, joined.
-        again: Translates texts.
+        again: Translates texts, which are told by their places.
 
     Returns:
         What has become of each text in the end. Numbers of segments are those of the text; doubts are those of all that
@@ -22,7 +24,7 @@ def combined(found: Sequence[Prediction], again: Callable[[Sequence[str]], Seque
     result = list(found)
     parts = {place: one.segments for place, one in enumerate(found) if _is_open(one)}
     while parts:
-        made = again([result[place].text for place in parts])
+        made = again({place: result[place].text for place in parts})
         for place, new in zip(parts, made, strict=True):
             result[place] = _told(result[place], new)
         parts = {

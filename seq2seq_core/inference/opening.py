@@ -86,8 +86,9 @@ def _refuse_all_doubtful(inputs: Sequence[CountedInput], fields: Fields) -> None
     """One odd file among good ones goes to the ledger; if all are odd, the configuration is."""
     doubtful = [counted for counted in in_order(inputs) if counted.doubt]
     if doubtful and len(doubtful) == sum(counted.records > 0 for counted in inputs):
+        names = " and ".join(map(repr, fields.read))
         raise InputError(
-            f"none of the first {SAMPLE_RECORDS} records has a text in the field {fields.text!r}",
+            f"none of the first {SAMPLE_RECORDS} records has a text in the field {names}",
             where=doubtful[0].file.where,
             found=doubtful[0].doubt,
             advice="Name the field with the text (--text_field NAME; dots reach into objects).",

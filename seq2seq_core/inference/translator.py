@@ -11,6 +11,7 @@ from typing import NamedTuple, Self, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from seq2seq_core.decoding.demands import NOTHING, Demand
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.loops import find_loops
 from seq2seq_core.documents.prediction import Prediction
@@ -20,7 +21,8 @@ from seq2seq_core.inference.isolation import isolated
 from seq2seq_core.inference.memory.given import Gives
 from seq2seq_core.inference.memory.memory import Memory, Outcome
 from seq2seq_core.inference.quality.records import measured
-from seq2seq_core.inference.quality.terms import Answer, Revises
+from seq2seq_core.inference.quality.terms import Answer, Asked, Revises
+from seq2seq_core.inference.telling import told
 from seq2seq_core.text.column import TextColumn
 from seq2seq_core.text.languages import uses_spaces
 from seq2seq_core.text.marks import can_be_read, has_marks, numbered, restored
@@ -41,6 +43,19 @@ _LOST_MARKS = "the output has lost some of the markup"
 _LOST = Answer((), error=_LOST_MARKS)
 _NOTHING = Answer(("",))
 """Of what normalisation leaves nothing of there is no work for a model."""
+
+
+class _Source(NamedTuple):
+    """What the model is given of a segment."""
+
+    ids: TokenIds
+    demand: Demand = NOTHING
+
+    @property
+    def key(self) -> bytes:
+        """All that an answer follows from besides the model and the search; no id is negative."""
+        prefix = np.array((-1, *self.demand.prefix), np.int32) if self.demand.prefix else _NO_PREFIX
+        return self.ids.tobytes() + prefix.tobytes()
 
 
 class Aids(NamedTuple):
@@ -113,7 +128,9 @@ class Translator:
         other._search = search  # noqa: SLF001 (its own copy)
         return other
 
-    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
+    def translate(
+        self, texts: Sequence[str | None], *, is_prose: bool = False, prefixes: Sequence[str] = ()
+    ) -> list[Prediction]:
         """Translate thousands of texts in one call; equal segments go through the model once.
 
         A missing text gets an empty prediction and a blank one itself, and one that fails a prediction with the reason
@@ -122,6 +139,7 @@ class Translator:
         Args:
             texts: With marks for markup, where they have some; see `text.marks`.
             is_prose: Whether they are paragraphs, rather than segments.
+            prefixes: What the translation of each begins with, in its first segment; none: nothing is demanded.
 
         Raises:
             Seq2SeqError: The engine fails even on an empty sequence: it, not a record, is broken.
@@ -137,55 +155,68 @@ class Translator:
                     predictions[i] = Prediction(error=reason)
             elif text:
                 predictions[i] = Prediction(text)
-        found = self._translate(list(usable.values()), is_prose=is_prose)
+        begins = [prefixes[i] for i in usable] if prefixes else [""] * len(usable)
+        found = self._translate(list(usable.values()), begins, is_prose=is_prose)
         if self._segmentation.parts == "combine":
-            found = combined(found, lambda outputs: self._translate(outputs, is_prose=is_prose))
+
+            def again(outputs: Mapping[int, str]) -> list[Prediction]:
+                return self._translate(list(outputs.values()), [begins[i] for i in outputs], is_prose=is_prose)
+
+            found = combined(found, again)
         if self.aids.measures:
             found = measured(list(usable.values()), found)
         for i, prediction in zip(usable, found, strict=True):
             predictions[i] = prediction
         return predictions
 
-    def answers(self, segments: Sequence[str]) -> dict[str, Answer]:
+    def answers(self, segments: Sequence[Asked]) -> dict[Asked, Answer]:
         """What becomes of each segment, which is translated whole; see `translate` for the errors."""
         encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
         return self._answers(segments, encoded)
 
-    def _translate(self, texts: Sequence[str], *, is_prose: bool) -> list[Prediction]:
+    def _translate(self, texts: Sequence[str], prefixes: Sequence[str], *, is_prose: bool) -> list[Prediction]:
         encoded = _Encoded(self._source_tokenizer, self._normalization, self._prefix)
         records = segment(texts, self._segmentation.fitting(is_prose=is_prose), encoded.lengths)
         if self._segmentation.parts == "first":
             records = [record.beginning for record in records]
         records = whole = [without_edges(record) for record in records]
-        answers = self._answers(_segments(records), encoded)
-        lost = {text for text, answer in answers.items() if answer.error == _LOST_MARKS}
+        answers = self._answers(_distinct(records, prefixes), encoded)
+        lost = {asked.text for asked, answer in answers.items() if answer.error == _LOST_MARKS}
         if lost:
             records = [parted(record, lost) for record in whole]
-            answers |= self._answers([text for text in _segments(records) if text not in answers], encoded)
+            more = [asked for asked in _distinct(records, prefixes) if asked not in answers]
+            answers |= self._answers(more, encoded)
         if self.aids.revises is not None:
             answers = self.aids.revises.revised(answers)
         return [
-            replace(self._assemble(record, answers, encoded), overlong=record.is_cut, parted=record is not before)
-            for record, before in zip(records, whole, strict=True)
+            replace(
+                self._assemble(record, [answers[asked] for asked in _asked(record, prefix)], encoded),
+                overlong=record.is_cut,
+                parted=record is not before,
+            )
+            for record, before, prefix in zip(records, whole, prefixes, strict=True)
         ]
 
-    def _answers(self, segments: Sequence[str], encoded: _Encoded) -> dict[str, Answer]:
-        encoded.learn(segments)
+    def _answers(self, segments: Sequence[Asked], encoded: _Encoded) -> dict[Asked, Answer]:
+        encoded.learn([asked.text for asked in segments])
         answers = self._without_model(segments)
-        answers |= self._by_model([text for text in segments if text not in answers and encoded.has(text)], encoded)
-        return {text: answers.get(text, _NOTHING) for text in segments}
+        left = [asked for asked in segments if asked not in answers and encoded.has(asked.text)]
+        answers |= self._by_model(left, encoded)
+        return {asked: answers.get(asked, _NOTHING) for asked in segments}
 
-    def _without_model(self, segments: Sequence[str]) -> dict[str, Answer]:
+    def _without_model(self, segments: Sequence[Asked]) -> dict[Asked, Answer]:
         """Segments whose translation is given, that have nothing to translate, or whose marks no model could read."""
-        given = self.aids.given.find(segments) if self.aids.given is not None else {}
-        answers = {text: Answer((output,), is_given=True) for text, output in given.items()}
-        for text in segments:
+        texts = list(dict.fromkeys(asked.text for asked in segments))
+        given = self.aids.given.find(texts) if self.aids.given is not None else {}
+        answers: dict[Asked, Answer] = {}
+        for asked in segments:
+            text = asked.text
             if text in given:
-                continue
-            if self._segmentation.copy_wordless and is_wordless(text):
-                answers[text] = Answer((text,))
+                answers[asked] = Answer((given[text],), is_given=True)
+            elif self._segmentation.copy_wordless and is_wordless(text):
+                answers[asked] = Answer((text,))
             elif has_marks(text) and not self._reads_numbers():
-                answers[text] = _LOST
+                answers[asked] = _LOST
         return answers
 
     def _reads_numbers(self) -> bool:
@@ -194,36 +225,54 @@ class Translator:
             return False
         return all(map(_spells_numbers, (self._source_tokenizer, self._target_tokenizer)))
 
-    def _by_model(self, segments: Sequence[str], encoded: _Encoded) -> dict[str, Answer]:
-        sequences = {text: encoded[text] for text in segments}
-        outcomes = dict(zip(sequences, self._generate(list(sequences.values())), strict=True))
-        decoded, looping = self._decode(outcomes), _looping(outcomes, sequences)
-        return {text: _answer(text, found, decoded.get(text, ()), text in looping) for text, found in outcomes.items()}
+    def _by_model(self, segments: Sequence[Asked], encoded: _Encoded) -> dict[Asked, Answer]:
+        prefixes = [asked.prefix for asked in dict.fromkeys(segments) if asked.prefix]
+        demands = dict(zip(prefixes, map(_demand, self._target_tokenizer.encode(prefixes)), strict=True))
+        sources = {asked: _Source(encoded[asked.text], demands.get(asked.prefix, NOTHING)) for asked in segments}
+        outcomes = dict(zip(sources, self._generate(list(sources.values())), strict=True))
+        decoded, looping = self._decode(outcomes), _looping(outcomes, sources)
+        return {
+            asked: self._with_pieces(
+                _answer(asked.text, found, decoded.get(asked, ()), asked in looping), sources[asked]
+            )
+            for asked, found in outcomes.items()
+        }
 
-    def _generate(self, sequences: list[TokenIds]) -> list[Outcome]:
+    def _with_pieces(self, answer: Answer, source: _Source) -> Answer:
+        """The same with what the model says of the pieces of its best output, where that is asked for."""
+        if not answer.hypotheses or not self._search.tells_pieces:
+            return answer
+        source_pieces, target_pieces = self._source_tokenizer.pieces, self._target_tokenizer.pieces
+        best = answer.hypotheses[0]
+        return replace(answer, pieces=told(source_pieces(source.ids), target_pieces(best.tokens), best))
+
+    def _generate(self, sources: list[_Source]) -> list[Outcome]:
         """Run the engine on what is not kept."""
         memory = self.aids.memory
         if memory is None:
-            return self._run(sequences)
-        sources = [sequence.tobytes() for sequence in sequences]
-        return memory.recall(sources, self._search, lambda some: self._run([sequences[place] for place in some]))
+            return self._run(sources)
+        keys = [source.key for source in sources]
+        return memory.recall(keys, self._search, lambda some: self._run([sources[place] for place in some]))
 
-    def _run(self, sequences: list[TokenIds]) -> list[Outcome]:
-        """Run the engine; when it raises, find the sequences it raises for."""
-        return isolated(
-            lambda some: self._engine.generate(some, self._search), sequences, np.zeros(0, np.int32), "segments"
-        )
+    def _run(self, sources: list[_Source]) -> list[Outcome]:
+        """Run the engine; when it raises, find the sources it raises for."""
 
-    def _decode(self, outcomes: Mapping[str, Outcome]) -> dict[str, list[str]]:
+        def run(some: Sequence[_Source]) -> list[list[Hypothesis]]:
+            demands = [source.demand for source in some]
+            asked = [demands] if any(demand.tokens for demand in demands) else []
+            return self._engine.generate([source.ids for source in some], self._search, *asked)
+
+        return isolated(run, sources, _Source(_NO_PREFIX), "segments")
+
+    def _decode(self, outcomes: Mapping[Asked, Outcome]) -> dict[Asked, list[str]]:
         """The n best outputs of each segment that did not fail, as text on one line."""
-        done = {text: outcome for text, outcome in outcomes.items() if not isinstance(outcome, str)}
+        done = {asked: outcome for asked, outcome in outcomes.items() if not isinstance(outcome, str)}
         outputs = self._target_tokenizer.decode([hypothesis.tokens for found in done.values() for hypothesis in found])
         texts = iter([output.replace("\n", " ") for output in outputs])
-        return {text: [next(texts) for _ in found] for text, found in done.items()}
+        return {asked: [next(texts) for _ in found] for asked, found in done.items()}
 
-    def _assemble(self, record: Segmented, answers: Mapping[str, Answer], encoded: _Encoded) -> Prediction:
+    def _assemble(self, record: Segmented, found: Sequence[Answer], encoded: _Encoded) -> Prediction:
         """Join the outputs of a record's segments."""
-        found = [answers[text] for text in record.segments]
         for number, (text, answer) in enumerate(zip(record.segments, found, strict=True), 1):
             if answer.error is not None:
                 where = f"segment {number} of {len(found)} ({numbered(text)[:_SHOWN_CHARACTERS]!r})"
@@ -246,6 +295,7 @@ class Translator:
             flags=tuple(dict.fromkeys(flag for answer in found for flag in answer.flags)),
             given=sum(answer.is_given for answer in found),
             second=sum(answer.is_second for answer in found),
+            pieces=tuple(answer.pieces for answer in found if answer.pieces is not None),
         )
 
     def _score(self, hypotheses: list[Hypothesis]) -> float:
@@ -292,9 +342,19 @@ def _spells_numbers(tokenizer: PieceTokenizer) -> bool:
     return can_be_read(lambda text: tokenizer.decode(tokenizer.encode([text]))[0])
 
 
-def _segments(records: Sequence[Segmented]) -> list[str]:
+def _asked(record: Segmented, prefix: str) -> list[Asked]:
+    """The segments of a record, the first with what its translation begins with."""
+    return [Asked(text, "" if place else prefix) for place, text in enumerate(record.segments)]
+
+
+def _distinct(records: Sequence[Segmented], prefixes: Sequence[str]) -> list[Asked]:
     """All segments, each once."""
-    return list(dict.fromkeys(text for record in records for text in record.segments))
+    pairs = zip(records, prefixes, strict=True)
+    return list(dict.fromkeys(asked for record, prefix in pairs for asked in _asked(record, prefix)))
+
+
+def _demand(prefix: TokenIds) -> Demand:
+    return Demand(tuple(prefix.tolist()))
 
 
 def _answer(text: str, outcome: Outcome, outputs: Sequence[str], is_looping: bool) -> Answer:
@@ -318,11 +378,11 @@ def _unreadable(text: str) -> str | None:
     return None
 
 
-def _looping(outcomes: Mapping[str, Outcome], sequences: Mapping[str, TokenIds]) -> set[str]:
+def _looping(outcomes: Mapping[Asked, Outcome], sources: Mapping[Asked, _Source]) -> set[Asked]:
     """The segments whose best output has fallen into a loop."""
-    best = {text: found[0].tokens for text, found in outcomes.items() if found and not isinstance(found, str)}
-    loops = find_loops([*best.values()], [sequences[text] for text in best])
-    return {text for text, loop in zip(best, loops.tolist(), strict=True) if loop}
+    best = {asked: found[0].tokens for asked, found in outcomes.items() if found and not isinstance(found, str)}
+    loops = find_loops([*best.values()], [sources[asked].ids for asked in best])
+    return {asked for asked, loop in zip(best, loops.tolist(), strict=True) if loop}
 
 
 def _at(values: Sequence[_T], rank: int) -> _T:

@@ -63,10 +63,7 @@ class TranslatorConfig(Config):
 
     @pydantic.model_validator(mode="after")
     def _can_choose_and_demand(self) -> Self:
-        searches = {"search": self.search}
-        if self.flag.second is not None:
-            searches["flag.second.search"] = self.flag.second.search
-        for name, search in searches.items():
+        for name, search in self.searches.items():
             if self.choose == "agreement" and search.n_best <= _FEWEST_TO_AGREE:
                 raise ValueError(f"choose is agreement, but {name}.n_best is {search.n_best}: set it to 3 or more")
             if self.demands.glossary and (search.beam == 1 or search.sample):
@@ -74,6 +71,12 @@ class TranslatorConfig(Config):
                     f"demands.glossary needs a beam search: set {name}.beam to 2 or more, {name}.sample to false"
                 )
         return self
+
+    @property
+    def searches(self) -> dict[str, SearchConfig]:
+        """All ways in which segments are searched, by the names of their keys."""
+        second = self.flag.second
+        return {"search": self.search} | ({} if second is None else {"flag.second.search": second.search})
 
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
@@ -114,14 +117,15 @@ class TranslatorConfig(Config):
         """The same with the engine that is meant; see `EngineConfig.chosen` for the error.
 
         Raises:
-            ConfigError: The engine cannot have phrases in its outputs, and there is a glossary.
+            ConfigError: Something is demanded of outputs that the engine does not have.
         """
-        able = [engine for engine in ENGINES.values() if engine.has_phrases or not self.demands.glossary]
+        asked = self.demands.asked
+        able = [engine for engine in ENGINES.values() if engine.demandable >= asked]
         engine = self.engine.chosen(able, self.model, self.search)
-        if self.demands.glossary and not engine.has_phrases:
+        if missing := asked - engine.demandable:
             raise ConfigError(
                 "this engine does not have it",
-                where="demands.glossary",
+                where=f"demands.{min(missing)}",
                 found=f"engine.kind {engine.kind}",
                 advice=f"Leave it out, or say --engine.kind {able[0].model_fields['kind'].default}.",
             )

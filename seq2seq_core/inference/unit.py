@@ -108,7 +108,9 @@ def _fingerprint(counted: CountedInput, part: RecordRange, provenance: str) -> s
 class Translates(Protocol):
     """What a unit needs of a Translator."""
 
-    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]: ...
+    def translate(
+        self, texts: Sequence[str | None], *, is_prose: bool = False, prefixes: Sequence[str] = ()
+    ) -> list[Prediction]: ...
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,11 @@ def translate_unit(loaded: UnitContent, translator: Translates) -> UnitTranslati
     wanted = [(r, text) for r, text in enumerate(content.texts) if text is not None and r not in known]
     predictions = [known.get(record) for record in range(len(content))]
     failures = list(content.failures)
-    found = translator.translate([text for _, text in wanted], is_prose=content.is_prose)
+    found = translator.translate(
+        [text for _, text in wanted],
+        is_prose=content.is_prose,
+        prefixes=[content.prefixes.get(record, "") for record, _ in wanted] if content.prefixes else (),
+    )
     for (record, text), prediction in zip(wanted, found, strict=True):
         if prediction.error is None:
             predictions[record] = prediction

@@ -77,6 +77,7 @@ class Lineage(_Entry):
         dataset: URL of the dataset, without credentials.
         segments: What was learned from, and since which step, where the dataset grew meanwhile; `dataset_digest` is
             that of the first.
+        drawn: Rows of each of several datasets that were learned from, by its URL.
         metrics: Validation results by name.
         configuration: The resolved training configuration.
         software: Versions by package name.
@@ -88,14 +89,15 @@ class Lineage(_Entry):
     dataset_digest: str
     dataset: str
     segments: tuple[Segment, ...] = ()
+    drawn: dict[str, Count] = {}
     metrics: dict[str, float] = {}
     configuration: dict[str, Any] = {}
     software: dict[str, str] = {}
 
     @model_serializer(mode="wrap")
     def _without_no_segments(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Of a dataset that stayed as it was no more is said than before there were any others."""
-        return {name: value for name, value in dump(self).items() if name != "segments" or value}
+        """Of one dataset that stayed as it was no more is said than before there were any others."""
+        return {name: value for name, value in dump(self).items() if name not in ("segments", "drawn") or value}
 
     @property
     def told(self) -> dict[str, Any]:

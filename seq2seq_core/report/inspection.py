@@ -126,7 +126,9 @@ def _dataset(path: str) -> list[str]:
 def _run(path: str) -> list[str]:
     config_url = storage.join(path, _RUN_NAME)
     config = _read_yaml(config_url) if storage.exists(config_url) else {}
-    lines = [f"run {storage.name_of(path)} on {config.get('dataset', 'no dataset')}"]
+    datasets = config.get("dataset", "no dataset")
+    datasets = ", ".join(map(str, datasets)) if isinstance(datasets, list) else datasets
+    lines = [f"run {storage.name_of(path)} on {datasets}"]
     lines += section("model", _facts(config.get("model", {})))
     metrics_url = storage.join(path, _METRICS_NAME)
     if storage.exists(metrics_url):
@@ -171,6 +173,7 @@ def _progress(url: str, metric: str | None) -> list[str]:
             "learning rate": f"{last.learning_rate:.3g}",
             "tokens a second": f"{last.tokens_per_second:,.0f}",
             "minutes": f"{last.seconds / 60:.1f}",
+            **{f"rows of {name}": f"{rows:,}" for name, rows in last.drawn.items()},
         }
         lines += section("last report", _facts(facts))
     points = list(metrics.validation[-_MOST_ROWS:])
@@ -206,6 +209,7 @@ def _model(path: str) -> list[str]:
         "average of steps": ", ".join(f"{step:,}" for step in lineage.averaged_steps) or None,
         "dataset": lineage.dataset,
         "dataset digest": lineage.dataset_digest,
+        **{f"rows of {name}": f"{rows:,}" for name, rows in lineage.drawn.items()},
         **{f"validation {name}": f"{value:.4f}" for name, value in lineage.metrics.items()},
     }
     return [

@@ -23,6 +23,7 @@ class TrainPoint(_Row):
     """Means over the steps since the report before; losses in nats a token, `seconds` since the run began.
 
     Shares of positions, time and what the device can do are from 0 to 1, memory is in bytes; None in older runs.
+    `drawn` are rows since the run began, by dataset, where there are several.
     """
 
     step: int
@@ -37,6 +38,7 @@ class TrainPoint(_Row):
     data_wait: float | None = None
     utilization: float | None = None
     peak_memory: float | None = None
+    drawn: dict[str, int] = {}
 
 
 class ValidationPoint(_Row):

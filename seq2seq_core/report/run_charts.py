@@ -31,6 +31,8 @@ def run_charts(metrics: Metrics, other: tuple[str, Metrics] | None = None) -> It
     if metrics.train:
         rates = _trained(metrics, "learning rate", lambda point: point.learning_rate)
         yield "Learning rate", curves("Learning rate over steps", rates)
+    if drawn := [series for name in _drawn_names(metrics) for series in _drawn(metrics, name)]:
+        yield "Rows of each dataset", curves("Rows drawn over steps", drawn)
     yield from _effort(metrics)
 
 
@@ -74,6 +76,15 @@ def _side_by_side(runs: Sequence[tuple[str, Metrics]]) -> Iterator[tuple[str, st
 
 def _measured(measure: MeasureName) -> Callable[[Metrics, str], list[Series]]:
     return lambda metrics, name: _score(metrics, measure, name)
+
+
+def _drawn_names(metrics: Metrics) -> list[str]:
+    """The datasets of a run that mixes several."""
+    return list(metrics.train[-1].drawn) if metrics.train else []
+
+
+def _drawn(metrics: Metrics, name: str) -> list[Series]:
+    return _trained(metrics, name, lambda point: point.drawn.get(name))
 
 
 def _both(metrics: Metrics, quantity: str) -> list[Series]:

@@ -33,7 +33,8 @@ def advanced(state: RunState, batch: GlobalStep, result: StepResult, most_skippe
         TrainingError: More steps in a row than `most_skipped` had no update.
     """
     tokens = batch.target_tokens
-    place = {"step": state.step + 1, "position": batch.position + 1, "epoch": batch.epoch}
+    drawn = tuple(map(sum, zip(state.drawn or (0,) * len(batch.drawn), batch.drawn, strict=True)))
+    place = {"step": state.step + 1, "position": batch.position + 1, "epoch": batch.epoch, "drawn": drawn}
     now = {**place, "failed_validations": (), "ended": None}
     if result.updated:
         window = state.window.plus(result.loss, result.nll, result.gradient_norm, tokens, result.auxiliary)

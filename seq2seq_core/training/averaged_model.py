@@ -18,6 +18,7 @@ from seq2seq_core.training.checkpoints.averaging import averaged, best_steps
 from seq2seq_core.training.checkpoints.checkpoint import MODEL_FILE, Checkpoints
 from seq2seq_core.training.checkpoints.run_state import RunState
 from seq2seq_core.training.config import TrainConfig
+from seq2seq_core.training.exporter import named
 from seq2seq_core.training.ownership import CONFIG_NAME as RUN_CONFIG_NAME
 from seq2seq_core.training.ownership import MODELS
 
@@ -60,10 +61,11 @@ def average_run(config: AverageRunConfig) -> tuple[int, ...]:
     steps = _chosen(config, there, marker.progress)
     with contextlib.closing(Checkpoints(root, marker.identity)) as checkpoints:
         weights = averaged(checkpoints.tensors(step, MODEL_FILE) for step in steps)
+        drawn = checkpoints.marker(steps[-1]).progress.drawn
     made.model.load_state_dict(weights)
-    lineage = made.lineage.model_copy(
-        update={"step": steps[-1], "averaged_steps": steps if len(steps) > 1 else (), "metrics": {}}
-    )
+    averaged_steps = steps if len(steps) > 1 else ()
+    told = {"step": steps[-1], "averaged_steps": averaged_steps, "metrics": {}}
+    lineage = made.lineage.model_copy(update={**told, "drawn": named(drawn, made.lineage.configuration["dataset"])})
     source, target = made.tokenizers.get("source"), made.tokenizers["target"]
     with held(config.output, storage.digest_bytes(repr(steps).encode()), "acceptance"):
         save_model(

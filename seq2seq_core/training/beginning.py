@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seq2seq_core import storage
-from seq2seq_core.dataset.reader import Dataset
-from seq2seq_core.dataset.segment import Segment, digest_as_of, segment_of
+from seq2seq_core.dataset.segment import Segment
 from seq2seq_core.training.checkpoints.identity import first_difference
 from seq2seq_core.training.config import TrainConfig, identity
 from seq2seq_core.training.following.lineage import (
@@ -17,6 +16,7 @@ from seq2seq_core.training.following.lineage import (
     replayed,
 )
 from seq2seq_core.training.materials import settled
+from seq2seq_core.training.mixing import Datasets, digest_of_then, have_rows, opened, segment_of_all
 from seq2seq_core.training.ownership import STREAM
 
 
@@ -29,31 +29,30 @@ class Beginning:
 
 
 def find_beginning(config: TrainConfig) -> Beginning:
-    """What a run begins with; the dataset may have grown since.
+    """What a run begins with; its datasets may have grown since.
 
     Raises:
         DatasetError: There is no dataset.
+        ConfigError: Several datasets cannot be mixed.
         ConfigError, CheckpointError: What is to be replayed cannot be.
     """
-    dataset = Dataset.open(config.dataset)
+    datasets = opened(config.datasets)
     planned = replayed(config.replay) if config.replay is not None else ()
-    known = _known(config, dataset)
+    known = _known(config, datasets)
     if known is not None:
         check_continues(known.segments, planned, storage.redact(config.output))
         return Beginning(known.segments[0], known.identity.get(STREAM))
-    return Beginning(planned[0] if planned else segment_of(dataset.manifest))
+    return Beginning(planned[0] if planned else segment_of_all(datasets))
 
 
-def _known(config: TrainConfig, dataset: Dataset) -> RunLineage | None:
+def _known(config: TrainConfig, datasets: Datasets) -> RunLineage | None:
     """The lineage of the run that stands in the folder; None where there is none, or the dataset is not that any more.
 
     Where nothing was saved yet, it is that of another run unless all that it depends on is the same.
     """
     known = read_lineage(config.output)
-    if known is None or dataset.split("train").rows < known.segments[0].rows:
+    if known is None or not have_rows(datasets, known.segments[0]):
         return None
-    first = known.segments[0]
-    data = digest_as_of(dataset.root, dataset.manifest, first.generation) or first.dataset
-    ours = identity(settled(config, dataset), data)
+    ours = identity(settled(config, datasets[0]), digest_of_then(datasets, known.segments[0]))
     theirs = {name: value for name, value in known.identity.items() if name != STREAM}
     return known if first_difference(theirs, ours) is None or present_steps(config.output) else None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seq2seq_core.config import Config, Grown, Location
+from seq2seq_core.data.drawing.curriculum import CurriculumConfig
+from seq2seq_core.data.drawing.shares import MixtureConfig
 from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import LoaderConfig
 from seq2seq_core.data.noise import NoiseConfig
@@ -24,13 +26,14 @@ from seq2seq_core.training.processes.sharding import ShardingConfig
 from seq2seq_core.training.processes.stop import LimitsConfig
 from seq2seq_core.training.profiling import ProfileConfig
 from seq2seq_core.training.validate import ValidationConfig
+from seq2seq_core.training.wandb_run import WandbConfig
 
 _FREE_OF_VALIDATION = {"every_steps", "every_epochs", "patience", "max_batch_tokens", "keep_outputs"}
 FREE_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "output", "loader", "limits", "checkpoints", "device"), True),
     **dict.fromkeys(("report_every_steps", "tensorboard", "max_skipped_in_a_row", "resume", "normalize"), True),
     **dict.fromkeys(("peak_teraflops", "recompute", "sharding", "compile", "profile"), True),
-    **dict.fromkeys(("collect_every_steps", "late_minutes"), True),
+    **dict.fromkeys(("collect_every_steps", "late_minutes", "wandb"), True),
     **dict.fromkeys(("follow", "following", "replay"), True),
     "validation": _FREE_OF_VALIDATION,
 }
@@ -57,15 +60,19 @@ class TrainConfig(Grown):
 
     younger: ClassVar[frozenset[str]] = frozenset(
         {
-            *("noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute"),
-            *("sharding", "compile", "profile", "collect_every_steps", "late_minutes"),
+            *("mixture", "curriculum", "noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute"),
+            *("sharding", "compile", "profile", "collect_every_steps", "late_minutes", "wandb"),
         }
     )
 
-    dataset: Location = Field(description="dataset folder that `seq2seq prepare` made")
+    dataset: Location | tuple[Location, ...] = Field(
+        description="dataset folder that `seq2seq prepare` made; or several that share their tokenizers, to be mixed"
+    )
+    mixture: MixtureConfig = Field(MixtureConfig(), description="how much an epoch has of each of several datasets")
     output: Location = Field(description="run folder: checkpoints, metrics, and the models best/ and last/")
     model: AnyArchitecture = Field(registry.DEFAULT, description="family and shape of the model")
     data: StreamConfig = Field(StreamConfig(), description="how rows become global batches")
+    curriculum: CurriculumConfig = Field(CurriculumConfig(), description="which rows a model meets first")
     loader: LoaderConfig = Field(LoaderConfig(), description="how each process reads its part of them")
     optimizer: OptimizerConfig = Field(OptimizerConfig(), description="rule of the updates")
     schedule: ScheduleConfig = Field(ScheduleConfig(), description="course of the learning rate")
@@ -135,6 +142,7 @@ class TrainConfig(Grown):
         "share is used",
     )
     tensorboard: bool = Field(True, description="write TensorBoard curves where the package is installed")
+    wandb: WandbConfig = Field(WandbConfig(), description="reports go to Weights & Biases as well")
     max_skipped_in_a_row: int = Field(
         20,
         ge=1,
@@ -166,6 +174,50 @@ class TrainConfig(Grown):
                 f"optimizer.kind ({self.optimizer.kind}) needs whole weights, and with sharding.kind "
                 f"({self.sharding.kind}) there are none: take adamw, or sharding.kind none"
             )
+        return self
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The dataset folders; most often there is one."""
+        return (self.dataset,) if isinstance(self.dataset, str) else self.dataset
+
+    @field_validator("dataset", mode="after")
+    @classmethod
+    def _one_is_no_list(cls, found: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(found, str) or len(found) == 1:
+            return found if isinstance(found, str) else found[0]
+        if not found:
+            raise ValueError("no dataset is named")
+        twice = sorted({url for url in found if found.count(url) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} stands twice: give its share in mixture.weights")
+        return found
+
+    @model_validator(mode="after")
+    def _mixtures_fit(self) -> TrainConfig:
+        count = len(self.datasets)
+        if count == 1 and self.mixture != MixtureConfig():
+            raise ValueError("mixture is for several datasets, and dataset names one")
+        if count > 1 and self.mixture.weights and len(self.mixture.weights) != count:
+            raise ValueError(f"mixture.weights has {len(self.mixture.weights)} weights for {count} datasets")
+        if count > 1 and (self.follow or self.replay is not None):
+            raise ValueError(
+                f"{'follow' if self.follow else 'replay'} is for one dataset: rows that come to one of several would "
+                "change the share of all; stop the run, and begin another one on what they have then"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _curriculum_fits(self) -> TrainConfig:
+        """Rows come as it has planned, and no others."""
+        if self.curriculum.by == "none":
+            if self.curriculum != CurriculumConfig():
+                raise ValueError("curriculum.by says what rows are put in order by, and is none")
+            return self
+        others = {"several datasets": len(self.datasets) > 1, "follow": self.follow, "replay": self.replay is not None}
+        for name, is_there in others.items():
+            if is_there:
+                raise ValueError(f"curriculum and {name} both say which rows come when: leave one out")
         return self
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import Manifest
@@ -46,8 +46,8 @@ class Exporter:
         self._config = config
         self._materials = materials
         self._segments = segments
-        manifest = materials.dataset.manifest
-        self._source_text = source_text(manifest, config.data.most_source_tokens, config.normalize)
+        manifest, *others = (dataset.manifest for dataset in materials.datasets)
+        self._source_text = source_text(manifest, config.data.most_source_tokens, config.normalize, others)
         for name in MODEL_NAMES:
             check_room(storage.join(config.output, name), manifest.tokenizers, is_joint=manifest.is_joint)
 
@@ -58,8 +58,18 @@ class Exporter:
         step: int,
         validation: Validation | None,
         averaged_steps: Sequence[int] = (),
+        drawn: Sequence[int] = (),
     ) -> None:
-        """Publish the present weights of a model; `validation` is what they reached."""
+        """Publish the present weights of a model.
+
+        Args:
+            name: Which one.
+            model: With the weights.
+            step: Steps that they have learned in.
+            validation: What they reached.
+            averaged_steps: The steps of the checkpoints whose mean they are.
+            drawn: Rows of each of several datasets that they have learned from.
+        """
         segments = tuple(one for one in self._segments if one.step < max(step, 1))
         longest = min(segments[-1].longest_source, self._config.data.most_source_tokens) or None
         lineage = Lineage(
@@ -67,8 +77,9 @@ class Exporter:
             step=step,
             averaged_steps=tuple(averaged_steps),
             dataset_digest=segments[0].dataset,
-            dataset=storage.redact(self._config.dataset),
-            segments=segments if len(segments) > 1 else (),
+            dataset=", ".join(map(storage.redact, self._config.datasets)),
+            drawn=named(drawn, self._config.datasets),
+            segments=segments if len(segments) > 1 or segments[0].shares else (),
             metrics=_metrics(validation),
             configuration=self._config.model_dump(mode="json"),
             software=_software(),
@@ -86,22 +97,38 @@ class Exporter:
         )
 
 
-def source_text(manifest: Manifest, max_source_tokens: int, chosen: NormalizeConfig | None = None) -> SourceText:
+def named(drawn: Sequence[int], urls: Sequence[str]) -> dict[str, int]:
+    """Rows of each of several datasets by its URL; nothing where there is one."""
+    return dict(zip(map(storage.redact, urls), drawn, strict=True)) if drawn else {}
+
+
+def source_text(
+    manifest: Manifest,
+    max_source_tokens: int,
+    chosen: NormalizeConfig | None = None,
+    others: Sequence[Manifest] = (),
+) -> SourceText:
     """How the dataset's source side was made, where it is text, and the longest of it that is trained on.
 
-    The manifest's last bin of lengths stands for all greater ones, so a length from there is a lower bound.
+    The manifest's last bin of lengths stands for all greater ones, so a length from there is a lower bound. `others`
+    are those of datasets that are mixed with it.
 
     Raises:
         ConfigError: The training corpora were normalised in different ways, or in none that is `chosen`.
     """
-    lengths = manifest.splits["train"].source_lengths if "train" in manifest.splits else ()
-    longest = max((length for length, rows in enumerate(lengths) if rows), default=0)
+    every = (manifest, *others)
+    splits = [one.splits["train"] for one in every if "train" in one.splits]
+    longest = max((length for split in splits for length, rows in enumerate(split.source_lengths) if rows), default=0)
+    corpora = [corpus for one in every for corpus in one.corpora]
     has_text = manifest.sides["source"].modality.has_text
+    configurations: list[Mapping[str, Any]] = [one.configuration for one in every]
     return SourceText(
-        normalize=agreed_normalization(manifest.configuration, chosen) if has_text else NormalizeConfig(),
+        normalize=agreed_normalization(configurations[0], chosen, configurations[1:])
+        if has_text
+        else NormalizeConfig(),
         longest=min(longest, max_source_tokens) or None,
-        source_language=common_language(corpus.source_language for corpus in manifest.corpora),
-        target_language=common_language(corpus.target_language for corpus in manifest.corpora),
+        source_language=common_language(corpus.source_language for corpus in corpora),
+        target_language=common_language(corpus.target_language for corpus in corpora),
     )
 
 

@@ -86,7 +86,7 @@ class Finisher:
 
     def _make_end(self, state: RunState) -> Final:
         latest = next((v for v in state.validations if v.step == state.step), None)
-        self._export("last", Final((state.step,), latest))
+        self._export("last", Final((state.step,), latest), state)
         found: Found = on_main(self.world, lambda: self._found(state))
         single = self._single(state, found)
         final = self._better(single, self._average(state, found))
@@ -95,7 +95,7 @@ class Finisher:
             return final
         if final is single:
             self._load(single.steps)
-        self._export("best", final)
+        self._export("best", final, state)
         return final
 
     def _standing_end(self, state: RunState) -> Final | None:
@@ -211,12 +211,13 @@ class Finisher:
     def _read(self, steps: Sequence[int]) -> None:
         self.model.load_state_dict(averaged(self.checkpoints.tensors(step, MODEL_FILE) for step in steps))
 
-    def _export(self, name: Literal["best", "last"], final: Final) -> None:
-        averaged_steps = final.steps if len(final.steps) > 1 else ()
+    def _export(self, name: Literal["best", "last"], final: Final, state: RunState) -> None:
+        averaged_steps, step = final.steps if len(final.steps) > 1 else (), final.steps[-1]
 
         def export() -> None:
             self.check()
-            self.exporter.export(name, self.model, final.steps[-1], final.validation, averaged_steps)
+            drawn = state.drawn if step == state.step else self.checkpoints.marker(step).progress.drawn
+            self.exporter.export(name, self.model, step, final.validation, averaged_steps, drawn)
 
         on_main(self.world, export)
 

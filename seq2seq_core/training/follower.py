@@ -92,7 +92,7 @@ class Follower:
             self._let_in(segment, together(self._world, functools.partial(self._arrivals.ready, segment.rows)))
         on_main(self._world, self._publish)
         if self._config.follow and self._world.is_main:
-            self._watch = Watch(self._config.dataset, self._config.following.look_seconds)
+            self._watch = Watch(self._config.datasets[0], self._config.following.look_seconds)
         return state.model_copy(update={"segments": entered})
 
     def may_enter(self, step: int) -> bool:

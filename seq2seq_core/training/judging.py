@@ -122,7 +122,7 @@ class Judging:
             storage.publish_text(outputs_url(self.config.output, state.step), lines)
         if state.best(self.config.validation.judge) is validation:
             self.check()
-            self.exporter.export("best", model, state.step, validation)
+            self.exporter.export("best", model, state.step, validation, drawn=state.drawn)
         self.checkpoints.record(state, retention(self.config, state))
 
     def _failed(self, state: RunState, error: BaseException) -> TrainingError:

@@ -20,17 +20,22 @@ from seq2seq_core.training.optimization.parts import freeze
 
 @dataclass(frozen=True)
 class Materials:
-    """What a run works with; in `config` nothing is left open that the dataset decides."""
+    """What a run works with; in `config` nothing is left open that the datasets decide."""
 
-    dataset: Dataset
+    datasets: tuple[Dataset, ...]
     model: Seq2Seq
     config: TrainConfig
 
+    @property
+    def dataset(self) -> Dataset:
+        """The only dataset, or the first of several: what their sides and tokenizers are is the same of all."""
+        return self.datasets[0]
+
 
 def gather_materials(
-    config: TrainConfig, device: torch.device, dataset: Dataset, *, is_moved: bool = True
+    config: TrainConfig, device: torch.device, datasets: tuple[Dataset, ...], *, is_moved: bool = True
 ) -> Materials:
-    """Build the model for a dataset, and move it to its device; the seed alone decides its initial weights.
+    """Build the model for datasets that are alike, and move it to its device; the seed alone decides its first weights.
 
     Raises:
         DatasetError: A tokenizer is not the one the dataset was made with.
@@ -40,6 +45,7 @@ def gather_materials(
         raise ConfigError(
             "the run folder is a dataset folder", where="output", found=config.output, advice="Name another folder."
         )
+    dataset = datasets[0]
     config = settled(config, dataset)
     vocabulary = dataset.target_tokenizer.vocabulary_size
     torch.manual_seed(config.seed)
@@ -57,7 +63,7 @@ def gather_materials(
             stack.recomputes = True
     if config.compile:
         compile_layers(_stacks(model, config.model.family, "compile"), device)
-    return Materials(dataset, model.to(device) if is_moved else model, config)
+    return Materials(datasets, model.to(device) if is_moved else model, config)
 
 
 def _stacks(model: Seq2Seq, family: str, key: str) -> list[Layers]:

@@ -6,7 +6,7 @@ difference, so inference can do to a text what was done in training only where t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seq2seq_core.errors import ConfigError
@@ -15,17 +15,22 @@ from seq2seq_core.text.normalize import NormalizeConfig, overridden
 _SHOWN_CORPORA = 3
 
 
-def agreed_normalization(configuration: Mapping[str, Any], chosen: NormalizeConfig | None) -> NormalizeConfig:
+def agreed_normalization(
+    configuration: Mapping[str, Any], chosen: NormalizeConfig | None, others: Sequence[Mapping[str, Any]] = ()
+) -> NormalizeConfig:
     """What was done to the source side of all training corpora.
 
     Args:
         configuration: That of the preparation, as the manifest keeps it.
         chosen: What the user says; each setting has to be that of at least one corpus.
+        others: Those of the preparations of datasets that are mixed with it.
 
     Raises:
         ConfigError: The corpora differ, and nothing is chosen, or they have a setting that is not the chosen one.
     """
     of_corpora = _of_corpora(configuration)
+    for number, other in enumerate(others, start=2):
+        of_corpora |= {f"dataset {number}: {name}": found for name, found in _of_corpora(other).items()}
     values = [dict(config) for config in of_corpora.values()]
     differing = [key for key in NormalizeConfig.model_fields if any(v[key] != values[0][key] for v in values)]
     advice = f"Choose, for instance {_as_options(next(iter(of_corpora.values())), differing)}."

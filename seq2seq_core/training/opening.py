@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from seq2seq_core import storage
+from seq2seq_core.data.bins import RowLengths
 from seq2seq_core.data.cache_folder import cache_folder
-from seq2seq_core.data.columns import Columns
+from seq2seq_core.data.drawing.curriculum import Curriculum
 from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import Loader
 from seq2seq_core.data.noise import Noise
 from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.dataset.reader import Dataset
-from seq2seq_core.dataset.segment import Segment, digest_as_of
+from seq2seq_core.dataset.segment import Segment
 from seq2seq_core.modalities.base import Side
 from seq2seq_core.training.agreement import check_alike, on_main, together
 from seq2seq_core.training.beginning import Beginning, find_beginning
@@ -23,11 +26,12 @@ from seq2seq_core.training.config import TrainConfig, flat, identity
 from seq2seq_core.training.exporter import Exporter
 from seq2seq_core.training.following.reaching import reached
 from seq2seq_core.training.materials import Materials, gather_materials
+from seq2seq_core.training.mixing import Datasets, columns_of, digest_of_then, mixed_of, weights_of
 from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.ownership import STREAM
 from seq2seq_core.training.processes.distributed import World
 
-_OF_THE_MACHINE = {"dataset", "output", "loader", "device", "tensorboard", "replay"}
+_OF_THE_MACHINE = {"dataset", "output", "loader", "device", "tensorboard", "wandb", "replay"}
 """Keys that may differ between the processes of a run: paths of a machine, and what nobody else depends on."""
 
 logger = logging.getLogger(__name__)
@@ -76,25 +80,40 @@ def open_run(config: TrainConfig, world: World) -> Opened:
 
 def _opened(config: TrainConfig, world: World, beginning: Beginning) -> Opened:
     first = beginning.segment
-    dataset = reached(config.dataset, first.rows)
+    datasets = tuple(itertools.starmap(reached, zip(config.datasets, first.rows_of_each, strict=True)))
     is_spread = config.sharding.kind != "none" and world.size > 1
-    materials = gather_materials(config, world.device, dataset, is_moved=not is_spread)
+    materials = gather_materials(config, world.device, datasets, is_moved=not is_spread)
     config = materials.config
-    loader = _opened_loader(config, dataset, world, first.rows)
-    order = loader.parts[0].name
+    loader = _opened_loader(config, datasets, world, first.rows_of_each)
+    order = loader.name
     is_known = first.order in ("", order)
     stream = beginning.stream if beginning.stream is not None and is_known else loader.fingerprint
-    data = digest_as_of(dataset.root, dataset.manifest, first.generation) or first.dataset
-    segments = [first.model_copy(update={"order": order})]
+    data = digest_of_then(datasets, first)
+    pairs = zip(first.shares, loader.draws, strict=True)
+    shares = tuple(share.model_copy(update={"draws": draws}) for share, draws in pairs)
+    segments = [first.model_copy(update={"order": order, "shares": shares})]
     exporter = Exporter(config, materials, segments)
     return Opened(config, materials, exporter, loader, {**identity(config, data), STREAM: stream}, segments)
 
 
-def _opened_loader(config: TrainConfig, dataset: Dataset, world: World, rows: int) -> Loader:
-    """The loader of the first so many rows; those that came later enter where they are let in."""
-    columns = Columns.open(dataset, "train")
-    weights = dataset.weights("train", 0, rows)
-    stream = BatchStream(columns.lengths_of(rows), config.data, config.seed, weights, cache_folder())
+def _opened_loader(config: TrainConfig, datasets: Datasets, world: World, rows: Sequence[int]) -> Loader:
+    """The loader of the first so many rows of each; those that came later enter where they are let in."""
+    columns = columns_of(datasets, rows)
+    lengths = columns.lengths_of(sum(rows))
+    curriculum = _curriculum(config, datasets[0], lengths)
+    if curriculum and world.is_main:
+        (_, first), (step, _) = curriculum.openings[0], curriculum.openings[-1]
+        told = "by %s the %d rows of the %s values come first; all are there after step %d"
+        logger.info(told, config.curriculum.by.replace("_", " "), first, config.curriculum.first + "est", step)
+    stream = BatchStream(
+        lengths,
+        config.data,
+        config.seed,
+        weights_of(datasets, rows),
+        cache_folder(),
+        mixed_of(datasets, rows, config.mixture),
+        curriculum,
+    )
     if stream.dropped_rows and world.is_main:
         logger.info("%d training rows are longer than data.max_*_tokens and left out", stream.dropped_rows)
     return Loader(
@@ -104,9 +123,18 @@ def _opened_loader(config: TrainConfig, dataset: Dataset, world: World, rows: in
         rank=world.rank,
         world=world.size,
         pin=world.device.type == "cuda",
-        noise=Noise.of(config.noise, dataset, config.seed, _longest(config.data)),
+        noise=Noise.of(config.noise, datasets[0], config.seed, _longest(config.data)),
         passes=Objective(config.label_smoothing, config.r_drop).passes,
     )
+
+
+def _curriculum(config: TrainConfig, dataset: Dataset, lengths: RowLengths) -> Curriculum | None:
+    """The curriculum of a run on the first rows of a dataset, where it has one."""
+    if config.curriculum.by == "none":
+        return None
+    found = lengths.between(0, lengths.rows)
+    values = found.source if config.curriculum.by == "source_length" else dataset.scores(0, lengths.rows)
+    return Curriculum.of(config.curriculum, values, config.data.keeps(found))
 
 
 def _longest(data: StreamConfig) -> dict[Side, int]:

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import pydantic
@@ -43,6 +43,7 @@ class TrainReport(pydantic.BaseModel):
         nll: The decoder's cross-entropy, without label smoothing.
         auxiliary: Loss of the model's second head (CTC); None where it has none.
         tokens: Target tokens of these steps.
+        drawn: Rows of each of several datasets since the run's beginning, by name.
         padding, data_wait, teraflops, utilization, peak_memory: See `Effort.figures`.
     """
 
@@ -66,6 +67,7 @@ class TrainReport(pydantic.BaseModel):
     teraflops: float | None = None
     utilization: float | None = None
     peak_memory: int | None = None
+    drawn: dict[str, int] = {}
 
     @property
     def effort(self) -> dict[str, float]:
@@ -74,8 +76,19 @@ class TrainReport(pydantic.BaseModel):
         return {name: value for name, value in values.items() if value is not None}
 
 
-def report_of(state: RunState, rate: float, clock: Clock, effort: Effort, *, has_auxiliary: bool) -> TrainReport:
-    """What there is to tell of the window that is over; `rate` is the learning rate of its last step."""
+def report_of(
+    state: RunState, rate: float, clock: Clock, effort: Effort, datasets: Sequence[str], *, has_auxiliary: bool
+) -> TrainReport:
+    """What there is to tell of the window that is over.
+
+    Args:
+        state: After its last step.
+        rate: The learning rate of that.
+        clock: How long it took.
+        effort: What it took.
+        datasets: What the datasets are called.
+        has_auxiliary: Whether the model has a second loss.
+    """
     window = state.window
     return TrainReport(
         step=state.step,
@@ -91,6 +104,7 @@ def report_of(state: RunState, rate: float, clock: Clock, effort: Effort, *, has
         seconds_left=clock.seconds_left(state.step),
         skipped=state.skipped,
         tokens=clock.own_tokens(window.tokens),
+        drawn=dict(zip(datasets, state.drawn, strict=True)) if state.drawn else {},
         **effort.figures(clock.window_seconds()),
     )
 
@@ -122,7 +136,7 @@ class LogRecorder:
         auxiliary = "" if report.auxiliary is None else f" | auxiliary {report.auxiliary:.4f}"
         skipped = f" | {report.skipped} skipped" if report.skipped else ""
         logger.info(
-            "step %d | epoch %d | loss %.4f%s | perplexity %.2f | %d tokens/s | rate %.3g | norm %.2f%s%s%s",
+            "step %d | epoch %d | loss %.4f%s | perplexity %.2f | %d tokens/s | rate %.3g | norm %.2f%s%s%s%s",
             report.step,
             report.epoch,
             report.loss,
@@ -132,9 +146,10 @@ class LogRecorder:
             report.learning_rate,
             report.gradient_norm,
             _effort(report),
+            "".join(f" | {rows} rows of {name}" for name, rows in report.drawn.items()),
             skipped,
             left,
-            extra={log_lines.FIGURES: report.model_dump()},
+            extra={log_lines.FIGURES: report.model_dump(exclude=set() if report.drawn else {"drawn"})},
         )
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
@@ -179,7 +194,9 @@ class JsonRecorder:
 
     def report(self, report: TrainReport) -> None:
         values = report.model_dump(
-            exclude={"seconds_left", "tokens", *EFFORT} | ({"auxiliary"} if report.auxiliary is None else set())
+            exclude={"seconds_left", "tokens", *EFFORT}
+            | ({"auxiliary"} if report.auxiliary is None else set())
+            | (set() if report.drawn else {"drawn"})
         )
         self._add({"kind": "train", **values, "perplexity": perplexity(report.nll), **report.effort})
 
@@ -244,6 +261,7 @@ class TensorBoardRecorder:
     def report(self, report: TrainReport) -> None:
         names = ("loss", "nll", "auxiliary", "learning_rate", "gradient_norm", "tokens_per_second")
         values = {f"train/{name}": getattr(report, name) for name in (*names, *EFFORT)}
+        values |= {f"rows/{name}": rows for name, rows in report.drawn.items()}
         self._add({name: value for name, value in values.items() if value is not None}, report.step)
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Literal
 
 from seq2seq_core import storage
-from seq2seq_core.config import to_yaml
+from seq2seq_core.config import redacted, to_yaml
 from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.data.loader import GlobalStep
 from seq2seq_core.errors import Seq2SeqError, TrainingError
@@ -39,6 +39,7 @@ from seq2seq_core.training.finish import Final, Finisher
 from seq2seq_core.training.follower import Follower, Signs
 from seq2seq_core.training.judging import Judging, retention
 from seq2seq_core.training.learner import build_learner
+from seq2seq_core.training.mixing import names_of, shares_told
 from seq2seq_core.training.opening import Opened, open_run
 from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.optimizer import set_learning_rate
@@ -53,6 +54,7 @@ from seq2seq_core.training.recorders import Recorder, build_recorders, report_of
 from seq2seq_core.training.resume import begin
 from seq2seq_core.training.telling import Told, telling_recorders
 from seq2seq_core.training.validate import build_validator
+from seq2seq_core.training.wandb_run import wandb_recorders
 
 Reason = Literal["max_steps", "max_epochs", "max_minutes", "patience", "signal"]
 
@@ -132,7 +134,10 @@ class Trainer:
             precision=config.precision,
             seed=config.seed,
         )
-        self._validator = together(world, lambda: build_validator(config.validation, self._dataset, world, stop))
+        self._validator = together(
+            world, lambda: build_validator(config.validation, opened.materials.datasets, world, stop)
+        )
+        self._names = names_of(config.datasets)
         self._recorders = together(world, self._opened_recorders)
         self._profiling = Profiling(config.profile, config.output, ownership.check) if world.is_main else None
         self._failure: Seq2SeqError | None = None
@@ -210,11 +215,17 @@ class Trainer:
         config = self._config
         storage.publish_text(storage.join(config.output, CONFIG_NAME), to_yaml(config))
         weights = sum(weight.numel() for weight in self._model.parameters())
-        family, rows = config.model.family, self._dataset.split("train").rows
+        family = config.model.family
+        rows = sum(dataset.split("train").rows for dataset in self._opened.materials.datasets)
         size, device = self._world.size, self._world.device.type
         logger.info("%s with %d weights | %d rows | %d processes on %s", family, weights, rows, size, device)
+        for line in shares_told(self._names, self._opened.segments[0]):
+            logger.info("%s", line)
         steps, told = config.limits.max_steps, Told(self._ownership.tell, self._opened.loader.waited)
         recorders = build_recorders(config.output, self._state, steps, tensorboard=config.tensorboard)
+        recorders += wandb_recorders(
+            config.wandb, config.output, identity_digest(self._opened.identity), redacted(config, set())
+        )
         return [*recorders, *telling_recorders(self._state.step, steps, told)]
 
     def _train(self) -> Reason:
@@ -233,7 +244,7 @@ class Trainer:
             if reason is not None or self._follower.is_due(self._state.step):
                 return reason
             self._step(batch)
-        raise TrainingError("the stream of batches ended", where=storage.redact(self._config.dataset))
+        raise TrainingError("the stream of batches ended", where=storage.redact(self._config.datasets[0]))
 
     def _between(self, following: GlobalStep) -> Reason | None:
         """Everything that is due after the last step and before the following; why to stop, if so.
@@ -361,7 +372,8 @@ class Trainer:
     def _report(self, rate: float) -> None:
         state = self._state
         if self._recorders and state.window.steps:
-            report = report_of(state, rate, self._clock, self._effort, has_auxiliary=bool(self._model.auxiliary_weight))
+            has_auxiliary = bool(self._model.auxiliary_weight)
+            report = report_of(state, rate, self._clock, self._effort, self._names, has_auxiliary=has_auxiliary)
             for recorder in self._recorders:
                 self._try(partial(recorder.report, report))
         self._state = state.model_copy(update={"window": Window()})

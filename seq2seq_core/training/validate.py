@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -184,16 +184,25 @@ class Validator:
         return torch.from_numpy(self._metric.sums(texts, [self._references[row] for row in rows.tolist()]))
 
 
-def build_validator(config: ValidationConfig, dataset: Dataset, world: World, stop: StopFlag) -> Validator | None:
-    """The validator of a run; None, with a log line, where the dataset has no rows to validate on."""
-    entry = dataset.manifest.splits.get("valid")
-    if entry is None or entry.rows == 0:
+def build_validator(
+    config: ValidationConfig, datasets: Sequence[Dataset], world: World, stop: StopFlag
+) -> Validator | None:
+    """The validator of a run; None, with a log line, where its datasets have no rows to validate on.
+
+    The splits of several datasets are one, in the order of the datasets, with the first `config.max_rows` rows of each.
+    """
+    found = [dataset for dataset in datasets if (entry := dataset.manifest.splits.get("valid")) and entry.rows]
+    if not found:
         logger.info("no validation: the dataset has no valid split; the latest weights become the model")
         return None
-    columns = Columns.open(dataset, "valid")
-    references = dataset.texts("valid", "target")[: config.max_rows]
-    language = common_language(corpus.target_language for corpus in dataset.manifest.corpora)
-    return Validator(columns, references, dataset.target_tokenizer, config, world, Turns(world, stop), language)
+    parts = [Columns.open(dataset, "valid") for dataset in found]
+    counts = [len(columns) if config.max_rows is None else min(len(columns), config.max_rows) for columns in parts]
+    columns = Columns.joined(list(zip(parts, counts, strict=True)))
+    references = [text for one, rows in zip(found, counts, strict=True) for text in one.texts("valid", "target")[:rows]]
+    language = common_language(corpus.target_language for dataset in datasets for corpus in dataset.manifest.corpora)
+    if len(found) > 1:
+        config = config.model_copy(update={"max_rows": None})
+    return Validator(columns, references, found[0].target_tokenizer, config, world, Turns(world, stop), language)
 
 
 def _metric(config: ValidationConfig, language: str | None) -> TranslationMetric | RecognitionMetric:

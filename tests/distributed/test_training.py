@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import sys
 import time
@@ -75,14 +76,23 @@ def test_one_and_two_processes_have_the_same_curve_and_may_take_over_from_each_o
         assert row["loss"] == pytest.approx(other["loss"], abs=1e-5)
 
 
-def test_one_and_two_processes_see_the_same_noise(make: Callable[..., Run]) -> None:
+def test_one_and_two_processes_see_the_same_noise_of_the_same_mixture(
+    make: Callable[..., Run], tiny_training: Values, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_training["dataset"], tmp_path / "second")
+    mixture: Values = {
+        "dataset": [tiny_training["dataset"], str(tmp_path / "second")],
+        "mixture": {"weights": [1, 2]},
+        "validation": {"metric": "loss"},
+    }
     noise = {"sample_segmentation": "both", "unigram_alpha": 0.1, "word_dropout": {"source": 0.2, "target": 0.2}}
     changes: Values = {"noise": noise, "r_drop": 2.0, "schedule": {"warmup_steps": 5}, "limits": {"max_steps": 8}}
-    one, two = (make(name, **changes) for name in ("one", "two"))
+    one, two = (make(name, **changes, **mixture) for name in ("one", "two"))
     one.finish()
     two.finish(torchrun(2))
     assert len(one.losses()) == 8
     assert two.losses() == pytest.approx(one.losses(), abs=1e-5, rel=0)
+    assert [row["drawn"] for row in one.rows()] == [row["drawn"] for row in two.rows()]
 
 
 def test_one_and_two_processes_have_the_same_optimizer_average_and_plateaus(make: Callable[..., Run]) -> None:

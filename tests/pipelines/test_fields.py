@@ -20,7 +20,8 @@ from seq2seq_core.errors import ConfigError
 # Text that is no path: names of fields, languages, devices, tokenizations; words for another command.
 NO_PATHS = {
     "to",
-    *("name", "split", "source_field", "target_field", "text_field", "score_field", "output_field", "prefix"),
+    *("name", "split", "source_field", "target_field", "text_field", "score_field", "output_field"),
+    *("prefix", "prefix_field"),
     *(
         "source_language",
         "target_language",
@@ -34,6 +35,7 @@ NO_PATHS = {
         "html_attributes",
     ),
     *("weights", "freeze", "also", "summary_field", "reference_field"),
+    *("project", "entity"),
     *("device", "title", "train_options", "rule", "digest", "kind", "family", "source_modality"),
 }
 SCRIPTS = ("filters.script.source", "filters.script.target")

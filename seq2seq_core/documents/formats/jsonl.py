@@ -14,7 +14,7 @@ from seq2seq_core.documents.lines import BYTE_ORDER_MARK, LineFormat, count_line
 from seq2seq_core.documents.prediction import Prediction
 from seq2seq_core.documents.ranges import SAMPLE_RECORDS, CountedInput, InputFile, RecordRange, UnitSize
 from seq2seq_core.files.compression import compress
-from seq2seq_core.files.fields import MISSING, lookup
+from seq2seq_core.files.fields import MISSING, lookup, parts_of
 
 # Numbers are never used: reading them as floats avoids the interpreter's limit on the digits of integers.
 _decoder = json.JSONDecoder(parse_int=float)
@@ -114,9 +114,13 @@ def parse_jsonl(lines: list[bytes], fields: Fields, *, ends_line: bool) -> Conte
     failures: list[RecordFailure] = []
     carrier = list(lines)
     untouched: set[int] = set()
+    prefixes: dict[int, str] = {}
     for record, line in enumerate(lines):
         try:
-            texts.append(_text_of(line, fields))
+            text, prefix = _texts_of(line, fields)
+            texts.append(text)
+            if prefix:
+                prefixes[record] = prefix
         except _UnusableError as unusable:
             texts.append(None)
             whole = line if unusable.lost and len(line) <= MAX_RECORD_BYTES else None
@@ -125,7 +129,7 @@ def parse_jsonl(lines: list[bytes], fields: Fields, *, ends_line: bool) -> Conte
                 carrier[record] = b"{}\r" if line.endswith(b"\r") else b"{}"
             if unusable.full:
                 untouched.add(record)
-    return Content(texts, failures, carrier, ends_line, frozenset(untouched))
+    return Content(texts, failures, carrier, ends_line, frozenset(untouched), prefixes=prefixes)
 
 
 def render_jsonl(content: Content[list[bytes]], predictions: Sequence[Prediction | None], fields: Fields) -> bytes:
@@ -153,9 +157,10 @@ def doubt_jsonl(lines: Sequence[bytes], fields: Fields, where: str) -> str | Non
     return f"fields {', '.join(names)}" if objects else "no JSON object in a line"
 
 
-def _text_of(line: bytes, fields: Fields) -> str | None:
+def _texts_of(line: bytes, fields: Fields) -> tuple[str | None, str | None]:
+    """The text, and what its translation begins with."""
     if not line.strip():
-        return None
+        return None, None
     if len(line) > MAX_RECORD_BYTES:
         raise _UnusableError(f"longer than {MAX_RECORD_BYTES >> 20} MiB", lost=True)
     found = _load(line)
@@ -164,14 +169,19 @@ def _text_of(line: bytes, fields: Fields) -> str | None:
     taken = [name for name in fields.added if name in found]
     if taken:
         raise _UnusableError(f"the field {taken[0]!r} is there already", full=True)
-    text = _lookup(found, fields)
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise _UnusableError(f"the field {fields.text!r} is {_kind(text)}, not a string")
     # Only an escape can name half a surrogate pair.
-    if b"\\u" in line and not _is_encodable(text):
-        raise _UnusableError(f"the field {fields.text!r} holds half a surrogate pair")
+    text, *prefix = [_string(found, name, may_be_half=b"\\u" in line) for name in fields.read]
+    return text, prefix[0] if prefix else None
+
+
+def _string(found: dict[str, Any], name: str, *, may_be_half: bool) -> str | None:
+    text = lookup(found, parts_of(name))
+    if text is MISSING:
+        raise _UnusableError(f"the field {name!r} is missing")
+    if text is not None and not isinstance(text, str):
+        raise _UnusableError(f"the field {name!r} is {_kind(text)}, not a string")
+    if text is not None and may_be_half and not _is_encodable(text):
+        raise _UnusableError(f"the field {name!r} holds half a surrogate pair")
     return text
 
 
@@ -207,15 +217,8 @@ def _try_load(line: bytes) -> object:
         return None
 
 
-def _lookup(found: dict[str, Any], fields: Fields) -> object:
-    value = lookup(found, fields.parts)
-    if value is MISSING:
-        raise _UnusableError(f"the field {fields.text!r} is missing")
-    return value
-
-
 def _has_text(found: dict[str, Any], fields: Fields) -> bool:
-    return isinstance(lookup(found, fields.parts), str | None)
+    return all(isinstance(lookup(found, parts_of(name)), str | None) for name in fields.read)
 
 
 def _kind(value: object) -> str:

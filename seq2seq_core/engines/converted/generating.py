@@ -116,8 +116,9 @@ class ConvertedEngine:
         asked = demands or itertools.repeat(NOTHING)
         pairs = enumerate(zip(sequences, asked, strict=False))
         jobs = [self._job(place, ids, options, demand) for place, (ids, demand) in pairs if len(ids)]
-        # In a batch the library mixes up what outputs of different sources leave unattended.
-        most = 1 if options.coverage_penalty else self._most
+        # In a batch the library mixes up what the beams of different sources look at in their first step.
+        looks = options.coverage_penalty or (options.keeps_attention and options.beam > 1)
+        most = 1 if looks else self._most
         found = self._run(_batches(jobs, most), options)
         late = [job for job in jobs if _ended(found[job.place]) - self._frame.repeated >= job.most]
         found |= self._run(_batches(late, most, by_limit=True), options)
@@ -208,6 +209,10 @@ class ConvertedEngine:
         )
         self._begin([job], library_options(options))[0].result()
 
+    def _of_text(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The columns of a source's own pieces, and the first behind them, which is its end."""
+        return weights[:, len(self._frame.before) : weights.shape[1] - max(0, len(self._frame.after) - 1)]
+
     def _hypotheses(self, result: Any, options: SearchConfig) -> list[Hypothesis]:
         """Those of the library that may be, ended ones first, best first, `n_best` of them."""
         attention = result.attention or [None] * len(result.hypotheses)
@@ -227,7 +232,7 @@ class ConvertedEngine:
         change = 0.0 if weights is None else _unattended(weights, options.coverage_penalty)
         # The library divides by the length of all tokens.
         total = (score - change) * len(tokens) ** options.length_penalty
-        weights = None if weights is None else weights[begin:]
+        weights = None if weights is None else self._of_text(weights[begin:])
         return Hypothesis(
             tokens=np.fromiter((ids[token] for token in text), np.int32, len(text)),
             score=total / max(1, len(text) + finished) ** options.length_penalty + change,

@@ -36,8 +36,10 @@ class DemandingEngine:
     def generate(
         self, sequences: Sequence[Source], options: SearchConfig, demands: Sequence[Demand] = ()
     ) -> list[list[Hypothesis]]:
-        """See `Engine.generate`; what is demanded by the caller is all that is demanded."""
-        return self._engine.generate(sequences, options, demands or self.demands(sequences))
+        """See `Engine.generate`; what the caller demands comes besides."""
+        own = self.demands(sequences)
+        both = [one.and_then(more) for one, more in zip(own, demands, strict=True)] if demands else own
+        return self._engine.generate(sequences, options, both)
 
     def score(self, sequences: Sequence[Source], targets: Sequence[TokenIds]) -> list[npt.NDArray[np.float64]]:
         """See `Engine.score`."""

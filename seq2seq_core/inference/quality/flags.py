@@ -13,7 +13,7 @@ from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.hypothesis import SearchConfig
 from seq2seq_core.engines.table import AnyEngine
 from seq2seq_core.inference.quality.measures import Measures, measure
-from seq2seq_core.inference.quality.terms import Answer, Answers
+from seq2seq_core.inference.quality.terms import Answer, Answers, Asked
 from seq2seq_core.text.languages import is_language, short_code
 
 
@@ -72,28 +72,28 @@ class Revision:
         """`second` translates flagged segments once more; None: nobody does."""
         self._config, self._second = config, second
 
-    def revised(self, answers: dict[str, Answer]) -> dict[str, Answer]:
+    def revised(self, answers: dict[Asked, Answer]) -> dict[Asked, Answer]:
         """See `Revises`. Translations that were given are not looked at, nor what failed."""
-        flagged = {text: answer for text, answer in self._flagged(answers).items() if answer.flags}
+        flagged = {asked: answer for asked, answer in self._flagged(answers).items() if answer.flags}
         if self._second is not None and flagged:
             found = {
-                text: replace(answer, is_second=True) for text, answer in self._second.answers(list(flagged)).items()
+                asked: replace(answer, is_second=True) for asked, answer in self._second.answers(list(flagged)).items()
             }
-            for text, answer in self._flagged(found).items():
-                if len(answer.flags) < len(flagged[text].flags):
-                    flagged[text] = answer
+            for asked, answer in self._flagged(found).items():
+                if len(answer.flags) < len(flagged[asked].flags):
+                    flagged[asked] = answer
         return answers | flagged
 
-    def _flagged(self, answers: dict[str, Answer]) -> dict[str, Answer]:
+    def _flagged(self, answers: dict[Asked, Answer]) -> dict[Asked, Answer]:
         """Those that a model made, with their flags."""
-        made = {text: answer for text, answer in answers.items() if answer.hypotheses}
+        made = {asked: answer for asked, answer in answers.items() if answer.hypotheses}
         if not made:
             return {}
-        found = measure(list(made), [answer.texts[0] for answer in made.values()])
+        found = measure([asked.text for asked in made], [answer.texts[0] for answer in made.values()])
         failed = [_RULES[name](found, list(made.values()), value) for name, value in self._config.rules.items()]
         names = list(self._config.rules)
         flags = (tuple(name for name, bad in zip(names, row, strict=True) if bad) for row in zip(*failed, strict=True))
-        return {text: replace(answer, flags=row) for (text, answer), row in zip(made.items(), flags, strict=True)}
+        return {asked: replace(answer, flags=row) for (asked, answer), row in zip(made.items(), flags, strict=True)}
 
 
 def _of(values: np.ndarray[Any, Any]) -> list[bool]:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from seq2seq_core.decoding.hypothesis import Hypothesis
+from seq2seq_core.documents.prediction import Pieces
+
+
+class Asked(NamedTuple):
+    """A segment, and what its output has to begin with."""
+
+    text: str
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,7 @@ class Answer:
         flags: The rules that find it doubtful.
         is_given: Whether it comes from a file of translations, not from the model.
         is_second: Whether it comes from a second pass.
+        pieces: What the model says of the pieces of the best output, where that is asked for.
     """
 
     texts: tuple[str, ...]
@@ -30,6 +39,7 @@ class Answer:
     flags: tuple[str, ...] = ()
     is_given: bool = False
     is_second: bool = False
+    pieces: Pieces | None = None
 
     @property
     def finished(self) -> bool:
@@ -45,7 +55,7 @@ class Answer:
 class Answers(Protocol):
     """Translates segments, for a second pass."""
 
-    def answers(self, segments: Sequence[str]) -> dict[str, Answer]:
+    def answers(self, segments: Sequence[Asked]) -> dict[Asked, Answer]:
         """What becomes of each segment."""
         ...
 
@@ -53,6 +63,6 @@ class Answers(Protocol):
 class Revises(Protocol):
     """Looks at answers before records are made of them."""
 
-    def revised(self, answers: dict[str, Answer]) -> dict[str, Answer]:
+    def revised(self, answers: dict[Asked, Answer]) -> dict[Asked, Answer]:
         """The answers of segments, those that are doubtful with their flags, or others in their place."""
         ...

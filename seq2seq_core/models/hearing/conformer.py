@@ -60,7 +60,8 @@ class Convolution(nn.Module):
         # As an image one row high: channels stand last then, and a processor need not turn the batch around twice.
         image_BD1S = x_BSD.transpose(1, 2).unsqueeze(2)
         layer = self.depthwise
-        weight_D11K, padding = layer.weight.unsqueeze(2), (0, layer.kernel_size[0] // 2)
+        weight_DK, padding = layer.weight.flatten(1), (0, layer.kernel_size[0] // 2)  # its gradient lies as itself does
+        weight_D11K = weight_DK[:, None, None]
         image_BD1S = functional.conv2d(image_BD1S, weight_D11K, layer.bias, padding=padding, groups=layer.groups)
         outputs: Tensor = self.output(functional.silu(self.norm(image_BD1S.squeeze(2).transpose(1, 2))))
         return outputs

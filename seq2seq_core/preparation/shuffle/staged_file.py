@@ -18,7 +18,7 @@ from seq2seq_core.preparation.shuffle.batch_file import BatchWriter, write_batch
 from seq2seq_core.preparation.terms.recipe import Recipe
 
 SCORE = pa.field("score", pa.float64(), nullable=False)
-"""One column more where the best of equal rows is kept: minus infinity where a corpus has no scores."""
+"""One column more where rows are chosen by it or keep it: minus infinity where a corpus has no scores."""
 
 _RUN_BYTES = 128 << 20
 
@@ -27,7 +27,7 @@ def staged_schema(recipe: Recipe) -> pa.Schema:
     """The columns of a staged file: id, line, both sides as their modalities stage them, and the score."""
     sides = [pa.field(side, modality.staged_type(), nullable=False) for side, modality in recipe.sides.items()]
     id_, line = pa.field("id", pa.binary(ID_BYTES), nullable=False), pa.field("line", pa.int64(), nullable=False)
-    return pa.schema([id_, line, *sides, *([SCORE] if recipe.keep == "best" else [])])
+    return pa.schema([id_, line, *sides, *([SCORE] if recipe.reads_scores else [])])
 
 
 class StagedWriter:

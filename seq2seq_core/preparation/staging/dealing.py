@@ -98,7 +98,7 @@ def _held_out_rules(
 def _staged_rows(records: Records, ids: Digests, recipe: Recipe) -> pa.RecordBatch:
     sides = [modality.staged(records.column(side)) for side, modality in recipe.sides.items()]
     score = pa.repeat(-math.inf, len(records)) if records.score is None else records.score
-    columns = [to_column(ids), records.lines, *sides, *([score] if recipe.keep == "best" else [])]
+    columns = [to_column(ids), records.lines, *sides, *([score] if recipe.reads_scores else [])]
     return pa.record_batch(columns, schema=staged_schema(recipe))
 
 

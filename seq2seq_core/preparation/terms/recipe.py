@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 
-from seq2seq_core.config import Config
+from seq2seq_core.config import Config, Grown
 from seq2seq_core.modalities.base import Modality, Side
 from seq2seq_core.modalities.table import DEFAULT, AnyModality
 from seq2seq_core.text.normalize import NormalizeConfig
@@ -53,8 +53,10 @@ class NearDuplicatesConfig(Config):
         return float(1.0 - (1.0 - similarity**self.rows) ** self.bands)
 
 
-class Recipe(Config):
+class Recipe(Grown):
     """How raw rows become shards."""
+
+    younger: ClassVar[frozenset[str]] = frozenset({"keep_scores"})
 
     source_modality: AnyModality = Field(DEFAULT, description="what the source side is")
     normalize: NormalizeConfig = Field(NormalizeConfig(), description="how text is normalised")
@@ -67,6 +69,9 @@ class Recipe(Config):
     )
     keep: Literal["first", "best"] = Field(
         "first", description="of duplicates: the first in corpus order, or the one with the highest score_field"
+    )
+    keep_scores: bool = Field(
+        False, description="keep the score_field of each training row in the shards, so that training can go by it"
     )
     near_duplicates: NearDuplicatesConfig | None = Field(
         None, description="training rows that are nearly the same text: `true` looks for them, one of each kind stays"
@@ -97,6 +102,11 @@ class Recipe(Config):
     on_error: Literal["reject", "fail"] = Field(
         "reject", description="an unreadable row (not UTF-8, bad JSON, missing column) is counted, or ends the run"
     )
+
+    @property
+    def reads_scores(self) -> bool:
+        """Whether the score of a row is of use beyond its reading."""
+        return self.keep == "best" or self.keep_scores
 
     @property
     def sides(self) -> dict[Side, Modality]:

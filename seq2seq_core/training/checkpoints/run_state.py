@@ -108,6 +108,7 @@ class RunState(_Record):
         start: Where the epoch starts that the next batch belongs to; None in checkpoints of earlier versions.
         segments: What is learned from, and since which step; nothing in checkpoints of earlier versions.
         seconds: Time trained over all resumptions, validation included.
+        drawn: Rows of each of several datasets that the steps had; nothing where there is one dataset.
         skipped, skipped_in_a_row: Steps without an update, in all and up to now without a good one between.
         failed_validations: `validation.max_batch_tokens` of each try to validate this step that failed.
         ended: Of a run that has come to its end, what that has made.
@@ -118,6 +119,7 @@ class RunState(_Record):
     epoch: int = 0
     start: EpochStart | None = None
     segments: tuple[Segment, ...] = ()
+    drawn: tuple[int, ...] = ()
     seconds: float = 0.0
     skipped: int = 0
     skipped_in_a_row: int = 0
@@ -125,6 +127,10 @@ class RunState(_Record):
     validations: tuple[Validation, ...] = ()
     failed_validations: tuple[int, ...] = ()
     ended: Ended | None = None
+
+    @pydantic.model_serializer(mode="wrap")
+    def _of_one_dataset_as_ever(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "drawn" or value}
 
     def best(self, judge: Judge, steps: Collection[int] | None = None) -> Validation | None:
         """The validation with the best score, the earliest of equals; of those of some steps, where they are given."""

@@ -35,7 +35,9 @@ class Upper:
     def __init__(self) -> None:
         self.calls: list[int] = []
 
-    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
+    def translate(
+        self, texts: Sequence[str | None], *, is_prose: bool = False, prefixes: Sequence[str] = ()
+    ) -> list[Prediction]:
         self.calls.append(len(texts))
         return [Prediction(error="too odd") if text == "odd" else Prediction((text or "").upper()) for text in texts]
 
@@ -98,7 +100,9 @@ def test_lines_that_fail_are_empty_and_named(caplog: pytest.LogCaptureFixture) -
 
 def test_lines_that_were_cut_or_loop_are_named_and_do_not_fail(caplog: pytest.LogCaptureFixture) -> None:
     class Doubtful(Upper):
-        def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
+        def translate(
+            self, texts: Sequence[str | None], *, is_prose: bool = False, prefixes: Sequence[str] = ()
+        ) -> list[Prediction]:
             return [Prediction("x", finished=text != "cut", looping=text == "loop") for text in texts]
 
     with caplog.at_level(logging.WARNING):

@@ -334,7 +334,7 @@ def test_an_earlier_result_survives_a_run_that_cannot_begin(echo_model: str, tmp
     ("values", "message"),
     [
         ({"search": {"beam": 5, "n_best": 3}}, "n_best is 3, but include"),
-        ({"search": {"attention": True}}, "no output format keeps attention"),
+        ({"search": {"attention": True}}, "add attention"),
         ({"include": ["score", "score"]}, "names a field twice"),
         ({"unit_record": 3}, "Did you mean unit_records"),
         ({"input": []}, "input"),
@@ -383,9 +383,9 @@ def test_cut_and_looping_outputs_are_counted(echo_model: str, tmp_path: Path, mo
     (tmp_path / "a.txt").write_bytes(b"one\ntwo\nthree\nfour\n")
     translate = Translator.translate
 
-    def doubtful(self: Translator, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
+    def doubtful(self: Translator, texts: Sequence[str | None], **how: Any) -> list[Prediction]:
         changes: dict[str | None, dict[str, bool]] = {"one": {"finished": False}, "two": {"looping": True}}
-        made = translate(self, texts)
+        made = translate(self, texts, **how)
         return [dataclasses.replace(p, **changes.get(text, {})) for text, p in zip(texts, made, strict=True)]
 
     monkeypatch.setattr(Translator, "translate", doubtful)

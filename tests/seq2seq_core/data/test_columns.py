@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from seq2seq_core.data.column_cache import Flat
 from seq2seq_core.data.column_layout import Runs, Section
-from seq2seq_core.data.columns import Column, Columns
+from seq2seq_core.data.columns import Column, Columns, JoinedColumn
 from seq2seq_core.dataset.manifest import CorpusEntry, publish_manifest
 from seq2seq_core.dataset.reader import Dataset
 
@@ -48,6 +48,25 @@ def test_gather(shards: list[list[list[int]]], data: st.DataObject) -> None:
     assert column.lengths(np.array(numbers, np.int64)).tolist() == lengths.tolist()
     assert lengths.tolist() == [len(rows[number]) for number in numbers]
     assert flat.tolist() == [token for number in numbers for token in rows[number]]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(ROWS, st.integers(0, 6)), min_size=1, max_size=4), st.data())
+def test_columns_of_several_datasets_are_one(parts: list[tuple[list[list[int]], int]], data: st.DataObject) -> None:
+    counted = [(rows, min(count, len(rows))) for rows, count in parts]
+    column = JoinedColumn([(column_of([rows]), count) for rows, count in counted])
+    rows = [row for some, count in counted for row in some[:count]]
+    numbers = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=20)) if rows else []
+    begin, end = sorted(data.draw(st.tuples(st.integers(0, len(rows)), st.integers(0, len(rows)))))
+    flat, lengths = column.gather(np.array(numbers, np.int64))
+    assert len(column) == len(rows)
+    assert flat.dtype == np.uint16
+    assert column.lengths_between(begin, end).tolist() == list(map(len, rows[begin:end]))
+    assert column.lengths(np.array(numbers, np.int64)).tolist() == lengths.tolist()
+    assert lengths.tolist() == [len(rows[number]) for number in numbers]
+    assert flat.tolist() == [token for number in numbers for token in rows[number]]
+    with pytest.raises(IndexError):
+        column.gather(np.array([len(rows)]))
 
 
 def test_gather_keeps_the_integer_type() -> None:

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seq2seq_core import storage
 from seq2seq_core.config import build
 from seq2seq_core.data import epoch_order, stream
+from seq2seq_core.data.drawing.curriculum import Curriculum, CurriculumConfig
+from seq2seq_core.data.drawing.shares import Mixed, MixtureConfig
 from seq2seq_core.data.epoch_order import OrderMaker, StreamConfig
 from seq2seq_core.data.stream import BatchStream, EpochStart, rank_rows
+from seq2seq_core.dataset.reader import Lengths
 from seq2seq_core.errors import ConfigError, TrainingError
 from tests.row_lengths import ArrayLengths, weights_of
 
@@ -308,3 +311,106 @@ def test_the_stream_of_weights_of_one_is_another_only_by_name() -> None:
 def test_an_epoch_is_never_empty() -> None:
     plan = BatchStream(lengths_of(3, most=9), CONFIG, 0, weights_of(np.full(3, 1e-9)))
     assert all(len(np.concatenate(epoch_batches(plan, epoch))) == 1 for epoch in range(3))
+
+
+def mixed(rows: list[int], config: MixtureConfig) -> Mixed:
+    return Mixed(tuple(f"d{i}" for i in range(len(rows))), tuple(rows), config)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=4), st.integers(0, 9), st.sampled_from([1.0, 3.0, 1e6]))
+def test_an_epoch_has_of_each_dataset_what_is_its_share(rows: list[int], seed: int, temperature: float) -> None:
+    lengths, config = lengths_of(sum(rows), seed, most=20), MixtureConfig(temperature=temperature)
+    plan = BatchStream(lengths, CONFIG, seed, mixed=mixed(rows, config))
+    jumping = BatchStream(lengths, CONFIG, seed, mixed=mixed(rows, config))
+    assert plan.draws == config.draws(rows)
+    epochs = [epoch_batches(plan, epoch) for epoch in range(2)]
+    for batches in epochs:
+        assert tuple(np.sum([plan.by_dataset(batch) for batch in batches], axis=0)) == plan.draws
+    assert jumping.batch(len(epochs[0])).tolist() == epochs[1][0].tolist()
+    if temperature == 1:
+        assert sorted(np.concatenate(epochs[1]).tolist()) == list(range(sum(rows)))
+
+
+def test_a_mixture_has_a_name_of_its_own() -> None:
+    lengths = lengths_of(100, most=20)
+    ways = [
+        None,
+        mixed([40, 60], MixtureConfig()),
+        mixed([50, 50], MixtureConfig()),
+        mixed([40, 60], MixtureConfig(temperature=4)),
+    ]
+    plans = [BatchStream(lengths, CONFIG, 1, mixed=way) for way in ways]
+    assert len({plan.fingerprint for plan in plans}) == len({plan.parts[0].name for plan in plans}) == len(ways)
+    assert (plans[0].draws, plans[0].by_dataset(np.arange(5))) == ((), ())
+
+
+def test_a_dataset_without_rows_to_train_on_is_named() -> None:
+    lengths = ArrayLengths(np.array([1, 2, 99], np.int32), np.array([1, 2, 99], np.int32))
+    with pytest.raises(TrainingError, match="d1: no row is left to train on; found 1 rows"):
+        BatchStream(lengths, CONFIG, 1, mixed=mixed([2, 1], MixtureConfig()))
+
+
+def test_corpora_have_their_weights_in_a_mixture() -> None:
+    lengths, weights = lengths_of(100, most=20), weights_of(np.repeat([0.5, 1.0], [40, 60]))
+    plan = BatchStream(lengths, CONFIG, 1, weights, mixed=mixed([40, 60], MixtureConfig()))
+    assert plan.draws == (20, 60)
+
+
+def by_length(lengths: ArrayLengths, config: CurriculumConfig) -> Curriculum:
+    return Curriculum.of(config, lengths.source, CONFIG.keeps(Lengths(lengths.source, lengths.target)))
+
+
+curricula = st.builds(
+    CurriculumConfig,
+    steps=st.integers(1, 30),
+    start=st.floats(0.05, 1),
+    stages=st.integers(1, 8),
+    first=st.sampled_from(["low", "high"]),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 200), st.integers(0, 9), curricula, st.lists(st.integers(0, 40), max_size=4))
+def test_rows_of_a_curriculum_come_when_they_are_due_and_once_an_epoch(
+    rows: int, seed: int, config: CurriculumConfig, places: list[int]
+) -> None:
+    lengths = lengths_of(rows, seed, most=22)
+    curriculum, kept = by_length(lengths, config), CONFIG.keeps(Lengths(lengths.source, lengths.target))
+    assume(kept.any())
+    plan = BatchStream(lengths, CONFIG, seed, curriculum=curriculum)
+    batches = [plan.batch(position).tolist() for position in range(41)]
+    starts = [plan.start(position) for position in range(41)]
+    rank = {row: place for place, row in enumerate(curriculum.order.tolist())}
+    for position, batch in enumerate(batches):
+        there = max(count for begin, count in curriculum.openings if begin <= position)
+        assert all(rank[row] < there for row in batch)
+    for epoch in range(starts[-1].epoch):
+        of_epoch = [row for start, batch in zip(starts, batches, strict=True) if start.epoch == epoch for row in batch]
+        end = next(position for position, start in enumerate(starts) if start.epoch > epoch)
+        there = max(count for begin, count in curriculum.openings if begin < end)
+        assert sorted(of_epoch) == sorted(row for row in curriculum.order[:there].tolist() if kept[row])
+    for place in places:
+        jumping = BatchStream(lengths, CONFIG, seed, curriculum=curriculum)
+        jumping.know(starts[place])
+        assert jumping.batch(place).tolist() == batches[place]
+        assert jumping.start(40) == starts[40]
+
+
+def test_a_curriculum_has_a_name_of_its_own() -> None:
+    lengths = lengths_of(100, most=20)
+    ways = [None, *(by_length(lengths, CurriculumConfig(steps=s, first=f)) for s in (5, 9) for f in ("low", "high"))]
+    plans = [BatchStream(lengths, CONFIG, 1, curriculum=way) for way in ways]
+    assert len({plan.fingerprint for plan in plans}) == len({plan.name for plan in plans}) == len(ways)
+    assert plans[0].name == plans[0].parts[0].name
+    part = plans[1].survey(lengths, (100, 100), None)
+    with pytest.raises(ValueError, match="where a curriculum has planned it"):
+        plans[1].enter(part, lengths, 3, 0)
+
+
+def test_corpora_have_their_weights_in_a_curriculum() -> None:
+    lengths = ArrayLengths(np.arange(100, dtype=np.int32) % 20, np.arange(100, dtype=np.int32) % 20)
+    weights = weights_of(np.repeat([2.0, 1.0], [40, 60]))
+    plan = BatchStream(lengths, CONFIG, 1, weights, curriculum=by_length(lengths, CurriculumConfig(steps=4, stages=3)))
+    counts = np.bincount(np.concatenate(epoch_batches(plan, plan.start(60).epoch + 1)), minlength=100)
+    assert counts.tolist() == [2] * 40 + [1] * 60

@@ -236,6 +236,22 @@ def test_tokens_have_the_scores_and_the_places_that_torch_gives_them(root: str) 
         assert one.alignment.tolist() == other.alignment.tolist()
 
 
+def test_beams_have_the_attention_that_torch_gives_them(root: str) -> None:
+    """Whatever stands beside them in a batch, and behind a prefix that is demanded."""
+    given, options = sources(30, 10), search(beam=4, attention=True, max_length_extra=3)
+    demands = [Demand((5, 6) if place % 2 else ()) for place in range(len(given))]
+    found = engine(root).generate(given, options, demands)
+    wanted = torch_engine(root).generate(given, options, demands)
+    same = 0
+    for (one,), (other,) in zip(found, wanted, strict=True):
+        assert one.attention is not None
+        np.testing.assert_allclose(one.attention.sum(1), 1, atol=1e-4)
+        if one.tokens.tolist() == other.tokens.tolist() and one.finished == other.finished:
+            same += 1
+            np.testing.assert_allclose(one.attention, other.attention, atol=1e-4)
+    assert same > len(given) / 2
+
+
 def test_given_targets_have_the_scores_that_torch_gives_them(root: str) -> None:
     given, targets = sources(25, 11), [*sources(24, 12), np.zeros(0, np.int32)]
     found, wanted = engine(root).score(given, targets), torch_engine(root, max_batch_tokens=200).score(given, targets)

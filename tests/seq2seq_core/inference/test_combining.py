@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hypothesis import given
@@ -12,15 +12,15 @@ from seq2seq_core.inference.combining import combined
 PART, KEPT = 10, 3
 
 
-def halved(texts: Sequence[str]) -> list[Prediction]:
+def halved(texts: Mapping[int, str]) -> list[Prediction]:
     """A model that reads ten letters, and says the first three of them; part by part."""
-    parts = [[text[start : start + PART] for start in range(0, len(text), PART)] for text in texts]
+    parts = [[text[start : start + PART] for start in range(0, len(text), PART)] for text in texts.values()]
     return [Prediction("".join(part[:KEPT] for part in some), -1.0, segments=len(some)) for some in parts]
 
 
 @given(st.lists(st.text("abc", min_size=1, max_size=200), max_size=5))
 def test_what_is_of_one_part_stays_and_the_rest_becomes_so(texts: list[str]) -> None:
-    found = halved(texts)
+    found = halved(dict(enumerate(texts)))
     result = combined(found, halved)
     assert [one.segments for one in result] == [one.segments for one in found]
     for before, after in zip(found, result, strict=True):
@@ -28,14 +28,15 @@ def test_what_is_of_one_part_stays_and_the_rest_becomes_so(texts: list[str]) -> 
 
 
 def test_a_model_that_says_as_much_as_it_reads_is_asked_once_more_and_no_further() -> None:
-    calls: list[Sequence[str]] = []
+    calls: list[Mapping[int, str]] = []
 
-    def same(texts: Sequence[str]) -> list[Prediction]:
+    def same(texts: Mapping[int, str]) -> list[Prediction]:
         calls.append(texts)
-        return [Prediction(text, segments=-(-len(text) // PART)) for text in texts]
+        return [Prediction(text, segments=-(-len(text) // PART)) for text in texts.values()]
 
-    (text,) = combined(same(["a" * 25]), same)
-    assert (text.text, text.segments, len(calls)) == ("a" * 25, 3, 2)
+    short, text = combined(same({0: "a", 1: "a" * 25}), same)
+    assert (short.text, text.text, text.segments) == ("a", "a" * 25, 3)
+    assert calls[1:] == [{1: "a" * 25}]
 
 
 def test_what_fails_or_is_doubtful_on_the_way_is_told() -> None:

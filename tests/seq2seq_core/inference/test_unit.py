@@ -62,7 +62,9 @@ FIELDS = Fields("text", "translation")
 
 
 class Upper:
-    def translate(self, texts: Sequence[str | None], *, is_prose: bool = False) -> list[Prediction]:
+    def translate(
+        self, texts: Sequence[str | None], *, is_prose: bool = False, prefixes: Sequence[str] = ()
+    ) -> list[Prediction]:
         assert None not in texts
         return [Prediction(error="too odd") if text == "odd" else Prediction((text or "").upper()) for text in texts]
 

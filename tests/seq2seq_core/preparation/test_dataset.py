@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,8 @@ import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.corpora.config import CorpusConfig
+from seq2seq_core.dataset.reader import Dataset
+from seq2seq_core.dataset.verify import verify
 from seq2seq_core.errors import DatasetError, ForeignFileError, InputError, StorageError, TokenizerError
 from seq2seq_core.preparation.building import batches, build, tokenizers
 from seq2seq_core.preparation.publishing.publish import KnownReports, make_record
@@ -318,6 +321,31 @@ def test_of_duplicates_the_one_with_the_best_score_stays(workshop: Any) -> None:
     assert first.ledger.duplicates == 3
     kept = {(row["origin"], row["line"]) for row in rows_of(str(workshop.folder / "first"), "train")}
     assert kept == {("s.tsv", 1), ("s.tsv", 2), ("p.en", 1), ("p.en", 2)}
+
+
+def test_scores_are_kept_where_that_is_asked_for(workshop: Any) -> None:
+    lines = [f"{number / 4}\t{source}\t{target}" for number, (source, target) in enumerate(workshop.sentences(60))]
+    (workshop.folder / "s.tsv").write_text("\n".join(lines) + "\n")
+    scored = CorpusConfig(path=str(workshop.folder / "s.tsv"), source_field=2, target_field=3, score_field=1)
+    corpora = [("train", workshop.corpus("p", workshop.sentences(20, seed=1))), ("train", scored)]
+    recipe: dict[str, Any] = {"shards": 3, "tokenizer": {"vocabulary_size": 280, "type": "bpe"}}
+    job = workshop.job(corpora, keep_scores=True, shares={"valid": 0.2}, **recipe)
+    manifest = workshop.prepare(job)
+    verify(job.output)
+    assert manifest.splits["valid"].rows
+    assert "score" not in rows_of(job.output, "valid")[0]
+    rows = rows_of(job.output, "train")
+    expected = [-math.inf if row["origin"] == "p.en" else (row["line"] - 1) / 4 for row in rows]
+    assert [row["score"] for row in rows] == expected
+    dataset = Dataset.open(job.output)
+    assert dataset.scores().tolist() == expected
+    assert dataset.scores(5, 41).tolist() == expected[5:41]
+    plain = workshop.job(corpora, "plain", shares={"valid": 0.2}, **recipe)
+    without = workshop.prepare(plain)
+    assert without.recipe_fingerprint != manifest.recipe_fingerprint
+    assert [{**row, "score": s} for row, s in zip(rows_of(plain.output, "train"), expected, strict=True)] == rows
+    with pytest.raises(DatasetError, match="keeps no scores of its rows"):
+        Dataset.open(plain.output).scores()
 
 
 def test_shards_do_not_depend_on_how_they_are_cut_into_batches(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,10 +66,10 @@ def test_what_is_not_said_follows_from_the_source(values: Values, tmp_path: Path
     monkeypatch.setattr(Points, "metric", "wer")
     data = {"batch_tokens": 4096, "max_target_tokens": 32}
     dataset = Dataset.open(values["dataset"])
-    found = gather_materials(config({**values, "data": data}, tmp_path), torch.device("cpu"), dataset).config
+    found = gather_materials(config({**values, "data": data}, tmp_path), torch.device("cpu"), (dataset,)).config
     assert found.data.max_source_tokens == 77
     assert found.validation.metric == "wer"
-    said = gather_materials(config(values, tmp_path, data__max_source_tokens=9), torch.device("cpu"), dataset).config
+    said = gather_materials(config(values, tmp_path, data__max_source_tokens=9), torch.device("cpu"), (dataset,)).config
     assert said.data.max_source_tokens == 9
 
 

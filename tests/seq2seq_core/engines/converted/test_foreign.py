@@ -93,6 +93,19 @@ def test_greedy_outputs_are_those_of_generate(made: Any, name: str) -> None:
     assert len(set(texts)) > 1
 
 
+@pytest.mark.parametrize("name", ["nllb", "t5", "mbart"])
+def test_attention_is_over_the_pieces_of_the_text_and_its_end(made: Any, name: str) -> None:
+    """Not over what tells the model the language, or what to do, which stands before the text or behind it."""
+    model = made(name)
+    loaded, engine = load(model.folder, model)
+    sources = loaded.source_tokenizer.encode(TEXTS)
+    found = engine.generate(sources, SearchConfig(beam=1, attention=True, alignment=True, **SEARCH))
+    for source, (one,) in zip(sources, found, strict=True):
+        assert one.attention.shape == (len(one.tokens) + one.finished, len(source) + 1)
+        assert one.alignment.tolist() == one.attention[: len(one.tokens)].argmax(1).tolist()
+    assert any(one.attention.sum(1).min() < 1 - 1e-3 for (one,) in found)
+
+
 @pytest.mark.parametrize("name", ["marian_pair", "nllb", "t5"])
 def test_beams_are_those_of_generate(made: Any, name: str) -> None:
     model = made(name)

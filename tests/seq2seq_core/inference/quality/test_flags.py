@@ -11,7 +11,7 @@ from seq2seq_core import config as configuration
 from seq2seq_core.decoding.hypothesis import Hypothesis
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.inference.quality.flags import FlagConfig, Revision
-from seq2seq_core.inference.quality.terms import Answer
+from seq2seq_core.inference.quality.terms import Answer, Asked
 
 SOURCE = "The dog ran very fast through the old garden today."
 GERMAN = "Der Hund lief heute sehr schnell durch den alten Garten."
@@ -37,34 +37,38 @@ CASES = [
 @pytest.mark.parametrize(("rule", "bad"), CASES, ids=[next(iter(rule)) for rule, _ in CASES])
 def test_a_rule_flags_what_it_is_meant_for(rule: dict[str, object], bad: Answer) -> None:
     revision = Revision(configuration.build(FlagConfig, rule), None)
-    assert revision.revised({SOURCE: bad})[SOURCE].flags == tuple(rule)
-    assert revision.revised({SOURCE: answer(GERMAN)})[SOURCE].flags == ()
+    assert revision.revised({Asked(SOURCE): bad})[Asked(SOURCE)].flags == tuple(rule)
+    assert revision.revised({Asked(SOURCE): answer(GERMAN)})[Asked(SOURCE)].flags == ()
 
 
 def test_what_no_model_made_is_not_flagged() -> None:
     revision = Revision(FlagConfig(max_copied=0.0, min_length_ratio=9), None)
-    answers = {"a": Answer(("a",), is_given=True), "b": Answer((), error="no"), "c": Answer(("",))}
+    answers = {
+        Asked("a"): Answer(("a",), is_given=True),
+        Asked("b"): Answer((), error="no"),
+        Asked("c"): Answer(("",)),
+    }
     assert revision.revised(answers) == answers
 
 
 class Second:
-    def __init__(self, answers: dict[str, Answer]) -> None:
-        self.asked: list[str] = []
+    def __init__(self, answers: dict[Asked, Answer]) -> None:
+        self.asked: list[Asked] = []
         self._answers = answers
 
-    def answers(self, segments: Sequence[str]) -> dict[str, Answer]:
+    def answers(self, segments: Sequence[Asked]) -> dict[Asked, Answer]:
         self.asked += segments
         return {text: self._answers[text] for text in segments}
 
 
 def test_the_answer_with_fewer_flags_stays_and_the_first_of_equals() -> None:
-    sources = {name: f"{SOURCE} {name}" for name in ("good", "better", "equal", "worse", "fails")}
-    first = {text: answer(text) for text in sources.values()} | {sources["good"]: answer(GERMAN)}
+    sources = {name: Asked(f"{SOURCE} {name}", name) for name in ("good", "better", "equal", "worse", "fails")}
+    first = {asked: answer(asked.text) for asked in sources.values()} | {sources["good"]: answer(GERMAN)}
     second = Second(
         {
             sources["better"]: answer(GERMAN),
-            sources["equal"]: answer(sources["equal"] + "!"),
-            sources["worse"]: answer(sources["worse"] + "?", score=-9),
+            sources["equal"]: answer(sources["equal"].text + "!"),
+            sources["worse"]: answer(sources["worse"].text + "?", score=-9),
             sources["fails"]: Answer((), error="too much"),
         }
     )
