@@ -146,10 +146,10 @@ def test_what_is_averaged_is_read_one_file_after_the_other(
     reading: list[tuple[int, str]] = []
     original = Checkpoints.tensors
 
-    def watched(self: Checkpoints, step: int, name: str) -> Any:
+    def watched(self: Checkpoints, step: int, name: str, *like: Any) -> Any:
         assert not reading
         reading.append((step, name))
-        yield from original(self, step, name)
+        yield from original(self, step, name, *like)
         reading.clear()
 
     monkeypatch.setattr(Checkpoints, "tensors", watched)
