@@ -28,7 +28,7 @@ _OPTION = re.compile(r"--([a-z][\w.-]*)")
 _OF_OTHERS = frozenset(
     {
         # of seq2seq itself, before there are keys
-        *("config", "processes", "find-batch", "dry_run", "sample", "strict", "help"),
+        *("config", "processes", "find_batch", "dry_run", "sample", "strict", "help"),
         *("key", "log-format", "metrics-port"),
         # of Beam, torchrun, zstd and a Spark job server
         *(
