@@ -32,7 +32,7 @@ def best(tiny_training: Values, tmp_path_factory: pytest.TempPathFactory) -> str
 
 def materials(values: Values, output: Path, **model: Any) -> Materials:
     values = {**values, "output": str(output), "model": {**values["model"], **model}}
-    return gather_materials(build(TrainConfig, values), CPU, Dataset.open(values["dataset"]))
+    return gather_materials(build(TrainConfig, values), CPU, (Dataset.open(values["dataset"]),))
 
 
 def test_rows_are_taken_by_the_text_of_their_pieces_and_the_rest_by_name_and_shape() -> None:

@@ -133,7 +133,7 @@ def test_numbers_that_mean_something_else_are_refused(
 ) -> None:
     run(values, tmp_path / "first", limits__max_steps=1, validation__metric="loss")
     second = config(values, tmp_path / "second")
-    gathered = gather_materials(second, torch.device("cpu"), Dataset.open(second.dataset))
+    gathered = gather_materials(second, torch.device("cpu"), (Dataset.open(second.dataset),))
     meanings = iter([{"rate": 8000, "mels": 40}, {"rate": 8000, "mels": 80}])  # of the model, and of the dataset
     monkeypatch.setattr(Points, "meaning", property(lambda _: next(meanings)))
     with pytest.raises(ConfigError, match=r"reads its source in another way.*found mels 40; expected mels 80"):
