@@ -90,14 +90,18 @@ def test_a_run_that_goes_on_for_a_dead_one_leaves_nothing_of_it(folder: str) -> 
 
 
 def test_of_many_runs_that_find_a_dead_claim_one_takes_it(folder: str) -> None:
-    won, barrier = [], threading.Barrier(6)
+    won, lost, barrier = [], [], threading.Barrier(6)
 
     def take(name: str) -> None:
         barrier.wait()
-        with contextlib.suppress(ClaimError), held(folder, name, "training") as claim:
-            won.append(name)
-            time.sleep(1.5)
-            claim.check()
+        try:
+            with held(folder, name, "training") as claim:
+                won.append(name)
+                while len(won) + len(lost) < 6:  # who comes when it is free again may have it
+                    time.sleep(0.01)
+                claim.check()
+        except ClaimError:
+            lost.append(name)
 
     with dead(folder, "z"):
         threads = [threading.Thread(target=take, args=(name,)) for name in "abcdef"]
