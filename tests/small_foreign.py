@@ -57,18 +57,26 @@ class SmallForeign:
 
     def scores(self, text: str, ids: list[int]) -> float:
         """The log probability that the model itself gives to an output."""
+        logits = self._told(text, ids, lambda found: found.logits[0])
+        for (banned,) in self.model.generation_config.bad_words_ids or []:
+            logits[:, banned] = -torch.inf
+        return float(logits.log_softmax(-1)[range(len(ids)), ids].sum())
+
+    def attention(self, text: str, ids: list[int]) -> torch.Tensor:
+        """Where the first head of the last layer looks while the model is told an output, with all that it reads."""
+        self.model.set_attn_implementation("eager")
+        return self._told(text, ids, lambda found: found.cross_attentions[-1][0, 0], output_attentions=True)
+
+    def _told(self, text: str, ids: list[int], part: Callable[[Any], torch.Tensor], **how: Any) -> torch.Tensor:
+        """Some part of what the model finds at each piece of an output that it is told."""
         given = self.tokenizer([self.prefix + text], return_tensors="pt")
         given.pop("token_type_ids", None)
         first = self.options.get("forced_bos_token_id", self.model.generation_config.forced_bos_token_id)
         start = self.options.get("decoder_start_token_id", self.model.generation_config.decoder_start_token_id)
         before = [start, *([first] if first is not None else [])]
         with torch.no_grad():
-            logits = self.model(**given, decoder_input_ids=torch.tensor([before + ids[:-1]])).logits[
-                0, len(before) - 1 :
-            ]
-        for (banned,) in self.model.generation_config.bad_words_ids or []:
-            logits[:, banned] = -torch.inf
-        return float(logits.log_softmax(-1)[range(len(ids)), ids].sum())
+            found = self.model(**given, decoder_input_ids=torch.tensor([before + ids[:-1]]), **how)
+        return part(found)[len(before) - 1 :]
 
 
 def small_foreign(name: str, folder: Path) -> SmallForeign:
