@@ -104,7 +104,7 @@ def test_attention_is_over_the_pieces_of_the_text_and_its_end(made: Any, name: s
         read = model.attention(text, ids).numpy()
         own = read[:, :-1] if name == "mbart" else read[:, -1 - len(source) :]
         assert one.attention.shape == own.shape == (len(one.tokens) + one.finished, len(source) + 1)
-        assert one.attention == pytest.approx(own, abs=1e-4)
+        assert one.attention == pytest.approx(own, abs=5e-3)  # a head of chance makes much of the last digits
         assert one.alignment.tolist() == one.attention[: len(one.tokens)].argmax(1).tolist()
 
 
