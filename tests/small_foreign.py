@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import sentencepiece
 import torch
@@ -91,15 +92,11 @@ def small_foreign(name: str, folder: Path) -> SmallForeign:
 
 
 def _unigram() -> list[tuple[str, float]]:
-    """Pieces with their scores."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
-    trainer = trainers.UnigramTrainer(
-        vocab_size=PIECES, show_progress=False, unk_token="<unk>", special_tokens=["<unk>"]
-    )
-    tokenizer.train_from_iterator(TEXTS * 4, trainer)
-    found = json.loads(tokenizer.to_str())["model"]["vocab"]
-    return [(piece, score) for piece, score in found if piece != "<unk>"]
+    """Pieces with their scores; SentencePiece finds the same ones each time, the trainer of `tokenizers` does not."""
+    trained = io.BytesIO()
+    _train(trained)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=trained.getvalue())
+    return [(processor.id_to_piece(i), processor.get_score(i)) for i in range(3, processor.get_piece_size())]
 
 
 def _bpe(pre: Any) -> tuple[list[str], list[Any]]:
@@ -118,11 +115,15 @@ def _bpe(pre: Any) -> tuple[list[str], list[Any]]:
 def _sentencepiece(path: Path) -> list[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as out:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(TEXTS * 4), model_writer=out, vocab_size=80, minloglevel=2, hard_vocab_limit=False
-        )
+        _train(out)
     processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
     return [processor.id_to_piece(i) for i in range(3, processor.get_piece_size())]
+
+
+def _train(out: BinaryIO) -> None:
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXTS * 4), model_writer=out, vocab_size=80, minloglevel=2, hard_vocab_limit=False
+    )
 
 
 def _ids(tokens: list[str]) -> dict[str, int]:
