@@ -259,14 +259,10 @@ class TensorBoardRecorder:
         """Single steps are no points."""
 
     def report(self, report: TrainReport) -> None:
-        names = ("loss", "nll", "auxiliary", "learning_rate", "gradient_norm", "tokens_per_second")
-        values = {f"train/{name}": getattr(report, name) for name in (*names, *EFFORT)}
-        values |= {f"rows/{name}": rows for name, rows in report.drawn.items()}
-        self._add({name: value for name, value in values.items() if value is not None}, report.step)
+        self._add(points_of(report), report.step)
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
-        values = {"loss": validation.loss, **validation.scores}
-        self._add({f"validation/{name}": value for name, value in values.items()}, validation.step)
+        self._add(points_of_validation(validation), validation.step)
 
     def close(self) -> None:
         """Every point is already written."""
@@ -351,3 +347,17 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+def points_of(report: TrainReport) -> dict[str, float]:
+    """What curves show of a report, by their names."""
+    names = ("loss", "nll", "auxiliary", "learning_rate", "gradient_norm", "tokens_per_second", *EFFORT)
+    values = {f"train/{name}": getattr(report, name) for name in names}
+    values |= {f"rows/{name}": rows for name, rows in report.drawn.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def points_of_validation(validation: Validation) -> dict[str, float]:
+    """Likewise of a validation."""
+    values = {"loss": validation.loss, **validation.scores}
+    return {f"validation/{name}": value for name, value in values.items()}

@@ -19,7 +19,7 @@ from seq2seq_core import storage
 from seq2seq_core.config import Config
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.training.checkpoints.run_state import Validation
-from seq2seq_core.training.recorders import EFFORT, Recorder, TrainReport
+from seq2seq_core.training.recorders import Recorder, TrainReport, points_of, points_of_validation
 
 _PACKAGE, _KEY = "wandb", "WANDB_API_KEY"
 _ID_DIGITS = 16
@@ -58,14 +58,10 @@ class WandbRecorder:
         """Single steps are no points."""
 
     def report(self, report: TrainReport) -> None:
-        names = ("loss", "nll", "auxiliary", "learning_rate", "gradient_norm", "tokens_per_second", "epoch")
-        values = {f"train/{name}": getattr(report, name) for name in (*names, *EFFORT)}
-        values |= {f"rows/{name}": rows for name, rows in report.drawn.items()}
-        self._add({name: value for name, value in values.items() if value is not None}, report.step)
+        self._add({**points_of(report), "train/epoch": report.epoch}, report.step)
 
     def validation(self, validation: Validation, seconds: float) -> None:  # noqa: ARG002 (one interface for all)
-        values = {"loss": validation.loss, **validation.scores}
-        self._add({f"validation/{name}": value for name, value in values.items()}, validation.step)
+        self._add(points_of_validation(validation), validation.step)
 
     def close(self) -> None:
         if self._run is not None:
