@@ -14,6 +14,7 @@ from torch import Tensor
 from seq2seq_core.models.interface import Forward
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
 from seq2seq_core.training.optimization.projected import fits, projected_loss
+from seq2seq_core.training.optimization.projected_pair import Weights, projected_paired_loss
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,12 @@ class Objective:
 
     def losses(self, found: Forward, targets_R: Tensor) -> tuple[Tensor, Tensor]:
         """As `smoothed_loss` and `paired_loss` have them; what is found are all passes, one behind the other."""
-        if self.divergence:
+        if not self.divergence:
+            return forward_loss(found, targets_R, self.smoothing)
+        if found.projection is None or not fits(found.outputs_BTE):
             return paired_loss(found.logits_BTV.flatten(0, 1), targets_R, self.smoothing, self.divergence)
-        return forward_loss(found, targets_R, self.smoothing)
+        weights = Weights(self.smoothing, self.divergence)
+        return projected_paired_loss(found.outputs_BTE.flatten(0, 1), found.projection, targets_R, weights)
 
 
 def smoothed_loss(logits_RV: Tensor, targets_R: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
