@@ -33,7 +33,7 @@ def projected_paired_loss(
 ) -> tuple[Tensor, Tensor]:
     """What `loss.paired_loss` gives for the logits that a projection makes of both passes' outputs (float32)."""
     is_token = targets != PAD_ID
-    outputs_PRE = outputs_2RE.unflatten(0, (2, -1))[:, is_token]
+    outputs_PRE = torch.unflatten(outputs_2RE, 0, (2, -1))[:, is_token]
     given = (outputs_PRE, projection.table_VE, projection.bias_V, targets[is_token], weights)
     learns = torch.is_grad_enabled()
     loss, nll = cast(tuple[Tensor, Tensor], _ProjectedPair.apply(*given, learns))  # type: ignore[no-untyped-call]
