@@ -39,6 +39,9 @@ REJECTS = pa.schema(
 REJECTS_OF_FILES = REJECTS.insert(0, ORIGIN)
 """The same, with the file each row came from."""
 
+ALIGNMENTS = pa.list_(pa.field("item", pa.int32(), nullable=False))
+"""Which words of a row mean the same: one of the source and one of the target (from 0), pair after pair."""
+
 _PATH = "path"
 
 
@@ -64,12 +67,14 @@ class Records:
         source: string, or the values of a side that is no text; no nulls.
         target: The same of the target.
         score: float64, finite, no nulls; None where the corpus has no score.
+        alignment: `ALIGNMENTS`, no nulls; None where the corpus says nothing of it.
     """
 
     lines: pa.Int64Array
     source: pa.Array
     target: pa.Array
     score: pa.DoubleArray | None = None
+    alignment: pa.ListArray | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -85,8 +90,8 @@ class Records:
 
     def filter(self, mask: pa.BooleanArray) -> Records:
         """The rows where `mask` is true."""
-        score = None if self.score is None else self.score.filter(mask)
-        return Records(self.lines.filter(mask), self.source.filter(mask), self.target.filter(mask), score)
+        score, alignment = (None if more is None else more.filter(mask) for more in (self.score, self.alignment))
+        return Records(self.lines.filter(mask), self.source.filter(mask), self.target.filter(mask), score, alignment)
 
 
 R = TypeVar("R", bound=Rows, default=Records)
@@ -114,22 +119,15 @@ class Problem(NamedTuple):
     threshold: str
 
 
-def set_aside(
-    lines: pa.Array,
-    source: pa.Array,
-    target: pa.Array,
-    problems: Sequence[Problem],
-    score: pa.DoubleArray | None = None,
-) -> Sifted:
+def set_aside(records: Records, problems: Sequence[Problem]) -> Sifted:
     """Part a batch as it was read into readable rows and rows with a problem, the first one.
 
-    Sides and score may be null in rows with a problem.
+    Columns may be null in rows with a problem.
     """
-    records = Records(lines, source, target, score)
     if not problems:
         return Sifted(records, reject_nothing())
     first = {problem.row: problem for problem in reversed(problems)}
-    failed: npt.NDArray[np.bool_] = np.zeros(len(lines), np.bool_)
+    failed: npt.NDArray[np.bool_] = np.zeros(len(records), np.bool_)
     failed[[*first]] = True
     _, rules, values, thresholds = zip(*(first[row] for row in sorted(first)), strict=True)
     return _parted(records, pa.array(failed), [pa.array(texts, pa.string()) for texts in (rules, values, thresholds)])

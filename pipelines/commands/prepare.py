@@ -54,6 +54,7 @@ _OF_ONE_CORPUS = (
     "target_field",
     "text_field",
     "score_field",
+    "alignment_field",
     "min_score",
     "source_language",
     "target_language",
@@ -93,6 +94,7 @@ class PrepareConfig(Recipe):
     text_field: str | int | None = Field(None, description="of the one corpus: see corpora.text_field")
     score_field: str | int | None = Field(None, description="of the one corpus: see corpora.score_field")
     min_score: float | None = Field(None, ge=-1e12, le=1e12, description="of the one corpus: see corpora.min_score")
+    alignment_field: str | int | None = Field(None, description="of the one corpus: see corpora.alignment_field")
     audio_root: Location | None = Field(None, description="of the one corpus: see corpora.audio_root")
     split: str | None = Field(None, description="of the one corpus: see corpora.split")
     source_language: str | None = Field(None, description="of the one corpus: language of the source side (en, pt-BR)")
@@ -134,6 +136,12 @@ class PrepareConfig(Recipe):
         if self.reads_scores and all(corpus.score_field is None for corpus in corpora):
             asking = "keep: best" if self.keep == "best" else "keep_scores"
             raise ValueError(f"{asking} needs the score_field of a corpus; found none")
+        aligned = [corpus for corpus in corpora if corpus.alignment_field is not None]
+        if bool(aligned) != self.keep_alignments:
+            there = "alignment_field" if aligned else "keep_alignments"
+            raise ValueError(f"alignment_field of a corpus and keep_alignments go together; found {there} alone")
+        if aligned and not self.source_modality.has_text:
+            raise ValueError(f"keep_alignments needs text on both sides; found {self.source_modality.kind}")
         return self
 
     @property

@@ -60,6 +60,11 @@ class CorpusConfig(Config):
     score_field: str | int | None = Field(
         None, description="as source_field, a number: of duplicates the one with the highest may be kept"
     )
+    alignment_field: str | int | None = Field(
+        None,
+        description="as source_field, a text with pairs of words that mean the same (0-0 1-2, from 0 on, the source "
+        "first): kept by keep_alignments for guided_alignment",
+    )
     min_score: float | None = Field(
         None, ge=-1e12, le=1e12, description="rows whose score_field is lower are rejected (low_score); null: none"
     )
@@ -117,6 +122,8 @@ class CorpusConfig(Config):
             )
         if self.min_score is not None and self.score_field is None:
             raise ValueError(f"min_score ({self.min_score}) needs score_field")
+        if self.alignment_field is not None and self.is_text_alone:
+            raise ValueError("alignment_field needs a source; found text alone")
         if self.tag and self.target_language is None:
             raise ValueError("tag needs target_language")
         if any(given):
@@ -214,6 +221,7 @@ class CorpusConfig(Config):
                 urls=urls,
                 fields=fields,
                 score_field=None if self.score_field is None else str(self.score_field),
+                alignment_field=None if self.alignment_field is None else str(self.alignment_field),
                 languages=languages,
                 prompt_words=self.prompt_words,
                 values=values,
@@ -290,16 +298,16 @@ class CorpusConfig(Config):
         return source, target
 
     def _fields(self, format_: Format) -> tuple[str, ...]:
-        """The names of the fields with texts, checked together with the score's; none where rows have no fields."""
+        """The names of the fields with texts, checked together with the others; none where rows have no fields."""
         given = [self.text_field] if self.is_text_alone else [self.source_field, self.target_field]
-        scores = [] if self.score_field is None else [str(self.score_field)]
+        others = [str(field) for field in (self.score_field, self.alignment_field) if field is not None]
         if not format_.default_fields:
-            if scores or any(field is not None for field in given):
-                raise ConfigError(f"{format_.called} has no fields", found=f"fields {[*given, *scores]}")
+            if others or any(field is not None for field in given):
+                raise ConfigError(f"{format_.called} has no fields", found=f"fields {[*given, *others]}")
             return ()
         pairs = zip(given, format_.default_fields, strict=False)
         texts = tuple(str(default if field is None else field) for field, default in pairs)
-        format_.check_fields([*texts, *scores])
+        format_.check_fields([*texts, *others])
         return texts
 
 

@@ -36,5 +36,6 @@ def refuse_misspelt(sources: Sequence[Source], corpus: str) -> None:
             f"corpus {corpus}: no row has the field {' or '.join(fields)}",
             where=storage.redact(sources[0].urls[0]),
             found=lacks[0].found,
-            advice="Set source_field, target_field, text_field or score_field of the corpus to fields that are there.",
+            advice="Set source_field, target_field, text_field, score_field or alignment_field of the corpus to fields "
+            "that are there.",
         )

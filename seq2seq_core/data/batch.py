@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from seq2seq_core.data.guidance import Guide
 from seq2seq_core.dataset.sides import DatasetSide
 from seq2seq_core.modalities.base import Modality, Ragged
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
@@ -30,6 +31,8 @@ class Batch:
         target_in_BT: BOS and target ids, then PAD: what the decoder reads.
         target_out_BT: Target ids and EOS, then PAD: what it should say next.
         target_tokens: Positions of target_out_BT that are not PAD.
+        guidance_BTS: Where the decoder should look while it says each of target_out_BT (float32; rows sum to 1, or are
+            0 where nobody says); None: it may look where it wants.
     """
 
     source_BS: Tensor
@@ -37,6 +40,7 @@ class Batch:
     target_in_BT: Tensor
     target_out_BT: Tensor
     target_tokens: int
+    guidance_BTS: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.source_BS)
@@ -60,14 +64,32 @@ class Batch:
             change(self.target_in_BT),
             change(self.target_out_BT),
             self.target_tokens,
+            None if self.guidance_BTS is None else change(self.guidance_BTS),
         )
 
 
-def collate(modality: Modality, source: Ragged, target: Ragged, read: Ragged | None = None) -> Batch:
-    """Pad rows (ids without BOS and EOS, row i of both sides together); the modality is that of the source.
+@dataclass(frozen=True)
+class Gathered:
+    """Rows as they are gathered: ids without BOS and EOS, row i of both sides together.
 
-    The decoder reads `read`, as long as the target, where that is another one.
+    Attributes:
+        source: What the encoder is given.
+        target: What the decoder should say.
+        read: What it reads, as long as the target, where that is another one.
+        spelt: The source's pieces, where the encoder is given others in the place of some.
+        aligned: Which words mean the same, where attention is guided.
     """
+
+    source: Ragged
+    target: Ragged
+    read: Ragged | None = None
+    spelt: Ragged | None = None
+    aligned: Ragged | None = None
+
+
+def collate(modality: Modality, rows: Gathered, guide: Guide | None = None) -> Batch:
+    """Pad rows; the modality is that of the source. A guide says of those with aligned words where to look."""
+    source, target, read = rows.source, rows.target, rows.read
     source_BS, source_lengths_B = modality.padded(source)
     target_out_BT = _padded(target)
     target_in_BT = np.empty_like(target_out_BT)
@@ -80,7 +102,14 @@ def collate(modality: Modality, source: Ragged, target: Ragged, read: Ragged | N
         torch.from_numpy(target_in_BT),
         torch.from_numpy(target_out_BT),
         target_tokens=len(target.flat) + len(target.lengths),
+        guidance_BTS=_guidance(rows, guide, (target_out_BT.shape[1], source_BS.shape[1])),
     )
+
+
+def _guidance(rows: Gathered, guide: Guide | None, shape: tuple[int, int]) -> Tensor | None:
+    if guide is None or rows.aligned is None:
+        return None
+    return torch.from_numpy(guide.weights(rows.spelt or rows.source, rows.target, rows.aligned, shape))
 
 
 def idle_batch(source: DatasetSide) -> Batch:

@@ -38,11 +38,10 @@ import xxhash
 from seq2seq_core import storage
 from seq2seq_core.data.cache_folder import alone, mapped, unusable
 from seq2seq_core.data.column_journal import Noted, add_note, read_notes
-from seq2seq_core.data.column_layout import OFFSET, End, Key, Layout, Runs, Section, files_of
-from seq2seq_core.data.column_writer import SideWriter, expect
+from seq2seq_core.data.column_layout import OFFSET, End, Kept, Key, Layout, Runs, Section, files_of
+from seq2seq_core.data.column_writer import ColumnWriter, expect
 from seq2seq_core.dataset.manifest import ShardEntry
 from seq2seq_core.dataset.reader import Dataset, row_groups
-from seq2seq_core.dataset.sides import DatasetSide
 
 _FORMAT = "columns-3"
 _EARLIER_FORMATS = ("columns-1", "columns-2")
@@ -54,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Flat:
-    """One side of all shards: row i has `values[offsets[i] : offsets[i + 1]]`.
+    """One column of all shards: row i has `values[offsets[i] : offsets[i + 1]]`.
 
     `values` has one axis where a position is one number, and two (positions x width) where it is more.
     """
@@ -64,9 +63,9 @@ class Flat:
 
 
 class OpenedShards(NamedTuple):
-    """The sides of some shards, and where their rows stand in them."""
+    """Columns of some shards, and where their rows stand in them."""
 
-    sides: tuple[Flat, ...]
+    columns: tuple[Flat, ...]
     runs: Runs
 
 
@@ -78,14 +77,14 @@ class _Checked(NamedTuple):
     files: dict[str, list[int]] = {}
 
 
-def open_shards(dataset: Dataset, shards: Sequence[ShardEntry], cache: Path) -> OpenedShards:
-    """Map all sides of all rows of some shards of a dataset; several processes may do so at once.
+def open_shards(dataset: Dataset, shards: Sequence[ShardEntry], cache: Path, more: Sequence[Kept] = ()) -> OpenedShards:
+    """Map both sides, and more columns, of all rows of some shards of a dataset; several processes may do so at once.
 
     Raises:
         DatasetError: A shard is missing or not what the manifest says.
         StorageError: The cache cannot be written.
     """
-    layout, parent = Layout(tuple(dataset.manifest.sides.values())), cache / _FORMAT
+    layout, parent = Layout((*dataset.manifest.sides.values(), *more)), cache / _FORMAT
     first = next((shard for shard in shards if shard.rows), None)
     shared = _Shards(dataset, layout, shards, parent / layout.name([first] if first else []))
     return shared.open() or _FixedShards(dataset, layout, shards, parent / f"{layout.name(shards)}-fixed").opened()
@@ -120,12 +119,12 @@ class _Shards:
     def _mapped(self, found: dict[Key, Section]) -> OpenedShards:
         sections = [found[key] for key in self._keys]
         end = self._layout.end(sections)
-        sides = zip(self._layout.sides, end.firsts, strict=True)
-        return OpenedShards(tuple(self._flat(side, end.row + 1, count) for side, count in sides), Runs(sections))
+        columns = zip(self._layout.kept, end.firsts, strict=True)
+        return OpenedShards(tuple(self._flat(kept, end.row + 1, count) for kept, count in columns), Runs(sections))
 
-    def _flat(self, side: DatasetSide, rows: int, count: int) -> Flat:
-        values_name, offsets_name = files_of(side)
-        element = side.element
+    def _flat(self, kept: Kept, rows: int, count: int) -> Flat:
+        values_name, offsets_name = files_of(kept)
+        element = kept.element
         shape = (count,) if element.width == 1 else (count, element.width)
         if rows == 1:  # no row: there may be no files
             return Flat(np.zeros(shape, element.dtype), np.zeros(1, OFFSET))
@@ -223,13 +222,13 @@ class _Shards:
         entry = self._shards[section.key]
         where = storage.redact(storage.join(self._dataset.root, entry.path))
         _log.info("decoding %s", where)
-        places = zip(self._layout.sides, section.firsts, section.counts, strict=True)
-        writers = [SideWriter(side, (section.first_row, first), count, files, where) for side, first, count in places]
+        places = zip(self._layout.kept, section.firsts, section.counts, strict=True)
+        writers = [ColumnWriter(kept, (section.first_row, first), count, files, where) for kept, first, count in places]
         with tempfile.TemporaryFile(dir=self._folder) as copy:
             self._fetch(entry, copy, where)
             for table in row_groups(copy, where, entry.rows, self._layout.columns):
-                for side, writer in zip(self._layout.sides, writers, strict=True):
-                    writer.write(table.column(side.name))
+                for name, writer in zip(self._layout.columns, writers, strict=True):
+                    writer.write(table.column(name))
         digests = tuple(digest for writer in writers for digest in writer.finish())
         decoded = dataclasses.replace(section, digests=digests)
         add_note(self._notes, decoded)

@@ -1,4 +1,4 @@
-"""Row groups of one side of a shard in; its values and offsets, at their place in flat files, and digests out."""
+"""Row groups of one column of a shard in; its values and offsets, at their place in flat files, and digests out."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from seq2seq_core.data.column_layout import OFFSET, files_of, position_bytes
-from seq2seq_core.dataset.sides import DatasetSide
+from seq2seq_core.data.column_layout import OFFSET, Kept, files_of, position_bytes
 from seq2seq_core.errors import DatasetError
 
 
-class SideWriter:
-    """Writes one side of one shard, row group after row group.
+class ColumnWriter:
+    """Writes one column of one shard, row group after row group.
 
     Args:
-        side: The side.
+        kept: The column.
         place: The rows, and the positions, before the shard in the flat files.
         positions: Those of the shard, as the manifest says.
         files: The files, by name.
@@ -27,13 +26,13 @@ class SideWriter:
     """
 
     def __init__(
-        self, side: DatasetSide, place: tuple[int, int], positions: int, files: Mapping[str, IO[bytes]], where: str
+        self, kept: Kept, place: tuple[int, int], positions: int, files: Mapping[str, IO[bytes]], where: str
     ) -> None:
-        values_name, offsets_name = files_of(side)
+        values_name, offsets_name = files_of(kept)
         row, self._begin = place
-        self._side, self._where = side, where
+        self._kept, self._where = kept, where
         self._end, self._expected = self._begin, positions
-        self._values = _Section(files[values_name], self._begin * position_bytes(side))
+        self._values = _Section(files[values_name], self._begin * position_bytes(kept))
         self._offsets = _Section(files[offsets_name], row * OFFSET.itemsize)
         self._offsets.write(np.array([self._begin], OFFSET))
 
@@ -43,10 +42,10 @@ class SideWriter:
         Raises:
             DatasetError: The values are of another type, or more than the manifest says.
         """
-        element, flat = self._side.element, self._side.modality.flat(column)
+        element, flat = self._kept.element, self._kept.flat(column)
         found = _kind(flat.dtype, flat.shape[1] if flat.ndim > 1 else 1)
-        expect(f"type of {self._side.name}", found, _kind(element.dtype, element.width), self._where)
-        ends = np.cumsum(self._side.modality.lengths(column), dtype=OFFSET) + self._end
+        expect(f"type of {self._kept.name}", found, _kind(element.dtype, element.width), self._where)
+        ends = np.cumsum(self._kept.lengths(column), dtype=OFFSET) + self._end
         self._end += len(flat)
         if self._end - self._begin > self._expected:  # the bytes behind them may be those of another shard
             self._expect_count()
@@ -63,7 +62,7 @@ class SideWriter:
         return self._values.finish(), self._offsets.finish()
 
     def _expect_count(self) -> None:
-        expect(f"number of {self._side.name} tokens", self._end - self._begin, self._expected, self._where)
+        expect(f"number of {self._kept.name} tokens", self._end - self._begin, self._expected, self._where)
 
 
 class _Section:

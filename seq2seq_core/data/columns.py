@@ -16,6 +16,7 @@ from seq2seq_core.data.bins import RowLengths, SomeLengths
 from seq2seq_core.data.cache_folder import cache_folder
 from seq2seq_core.data.column_cache import Flat, open_shards
 from seq2seq_core.data.column_layout import Rows, Runs
+from seq2seq_core.dataset.alignments import AlignedWords
 from seq2seq_core.dataset.reader import Dataset, Lengths
 from seq2seq_core.dataset.schema import Split
 from seq2seq_core.modalities.base import Modality, Ragged
@@ -149,12 +150,14 @@ class Columns:
         target: The target column, with as many rows.
         digest: Names the rows and their order.
         modality: What the source is; the target is text.
+        alignment: The pairs of aligned words (pairs x 2), with as many rows; None where the dataset keeps none.
     """
 
     source: AnyColumn
     target: AnyColumn
     digest: str
     modality: Modality
+    alignment: AnyColumn | None = None
 
     @classmethod
     def open(cls, dataset: Dataset, split: Split, cache: Path | None = None) -> Columns:
@@ -165,9 +168,11 @@ class Columns:
             StorageError: The cache cannot be written.
         """
         shards = dataset.split(split).shards
-        sides, runs = open_shards(dataset, shards, cache or cache_folder())
-        source, target = (Column(side, runs) for side in sides)
-        return cls(source, target, _digest(dataset, split), dataset.manifest.sides["source"].modality)
+        more = [AlignedWords()] if split == "train" and dataset.manifest.has_alignments else []
+        flat, runs = open_shards(dataset, shards, cache or cache_folder(), more)
+        source, target, *others = (Column(column, runs) for column in flat)
+        modality = dataset.manifest.sides["source"].modality
+        return cls(source, target, _digest(dataset, split), modality, *others)
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[Columns, int]]) -> Columns:
@@ -178,7 +183,9 @@ class Columns:
             JoinedColumn([(getattr(c, side), rows) for c, rows in parts]) for side in ("source", "target")
         )
         digest = storage.digest_bytes("\n".join(f"{columns.digest} {rows}" for columns, rows in parts).encode())
-        return cls(source, target, digest, parts[0][0].modality)
+        aligned = [(columns.alignment, rows) for columns, rows in parts if columns.alignment is not None]
+        alignment = JoinedColumn(aligned) if len(aligned) == len(parts) else None
+        return cls(source, target, digest, parts[0][0].modality, alignment)
 
     def __len__(self) -> int:
         return len(self.source)

@@ -16,10 +16,11 @@ from pydantic import Field
 
 from seq2seq_core import storage
 from seq2seq_core.config import Config
-from seq2seq_core.data.batch import Batch, collate
+from seq2seq_core.data.batch import Batch, Gathered, collate
 from seq2seq_core.data.bins import are_even, by_length, micro_batches
 from seq2seq_core.data.column_layout import Rows
 from seq2seq_core.data.columns import Columns
+from seq2seq_core.data.guidance import Guide
 from seq2seq_core.data.noise import Noise
 from seq2seq_core.data.stream import BatchStream, EpochStart, Part, rank_rows
 from seq2seq_core.dataset.reader import Lengths, Weights
@@ -81,6 +82,24 @@ class EvaluationBatch:
     batch: Batch
 
 
+@dataclass(frozen=True)
+class Seeing:
+    """How rows are seen.
+
+    Attributes:
+        noise: What changes them at random; None: they are as they are stored.
+        passes: How often a row is computed in one step.
+        guide: What says where the decoder should look, by aligned words; None: nobody does.
+    """
+
+    noise: Noise | None = None
+    passes: int = 1
+    guide: Guide | None = None
+
+
+AS_STORED = Seeing()
+
+
 class Loader:
     """One rank's view of the stream of global batches.
 
@@ -91,8 +110,7 @@ class Loader:
         rank: This process, from 0.
         world: The number of processes.
         pin: Whether batches lie in page-locked memory, for copies to a GPU.
-        noise: What changes rows at random; None: they are as they are stored.
-        passes: How often a row is computed in one step.
+        seeing: How rows are seen.
 
     Raises:
         ConfigError: A row that is trained on does not fit into `max_tokens_per_device`.
@@ -107,10 +125,9 @@ class Loader:
         rank: int,
         world: int,
         pin: bool = False,
-        noise: Noise | None = None,
-        passes: int = 1,
+        seeing: Seeing = AS_STORED,
     ) -> None:
-        limits = stream.config
+        limits, passes = stream.config, seeing.passes
         if config.max_tokens_per_device < limits.max_width * passes:
             raise ConfigError(
                 f"max_tokens_per_device ({config.max_tokens_per_device}) cannot hold a row of max_source_tokens "
@@ -127,7 +144,7 @@ class Loader:
         # Rows of a bin are of one length, and a little slack keeps those of each bin together.
         self._bin_tokens = min(self._device_tokens, int(_SLACK * limits.bin_tokens))
         self._share_tokens = min(self._device_tokens, int(_SLACK * limits.bin_tokens / world))
-        self._noise = noise
+        self._noise, self._guide = seeing.noise, seeing.guide
         self._waited = 0.0
 
     def waited(self) -> float:
@@ -209,7 +226,7 @@ class Loader:
         found = [self._stream.lengths.of(rows) for _, rows in planned]
         pieces = [self._own(rows, lengths) for (_, rows), lengths in zip(planned, found, strict=True)]
         if self._noise is None:
-            batches = _collated(self._columns, list(itertools.chain.from_iterable(pieces)))
+            batches = _collated(self._columns, list(itertools.chain.from_iterable(pieces)), self._guide)
         else:
             pieces, batches = self._noisy(self._noise, [position for position, _ in planned], pieces)
         for (position, rows), lengths, parts in zip(planned, found, pieces, strict=True):
@@ -240,8 +257,11 @@ class Loader:
                 fitting[-1] += _fitting(piece, widths[begin : begin + len(piece)], self._device_tokens)
                 begin += len(piece)
         edges = np.cumsum([0, *map(len, itertools.chain.from_iterable(fitting))])
-        sides = [_split(ragged, edges) for ragged in (seen.source, seen.target, seen.read)]
-        return fitting, (collate(self._columns.modality, *three) for three in zip(*sides, strict=True))
+        parts = [_split(ragged, edges) for ragged in (seen.source, seen.target, seen.read, seen.spelt)]
+        if self._guide is not None:
+            parts.append(_aligned(self._columns, rows, edges))
+        gathered = itertools.starmap(Gathered, zip(*parts, strict=True))
+        return fitting, (collate(self._columns.modality, some, self._guide) for some in gathered)
 
     def _own(self, rows: Rows, lengths: Lengths) -> list[Rows]:
         """The micro-batches of this rank, of the rows of a global batch and their lengths."""
@@ -319,12 +339,21 @@ def _produce(
         put(_Item(error=error))
 
 
-def _collated(columns: Columns, pieces: Sequence[Rows]) -> Iterator[Batch]:
+def _collated(columns: Columns, pieces: Sequence[Rows], guide: Guide | None = None) -> Iterator[Batch]:
     """Gather the rows of all pieces at once, then pad each piece when it is asked for."""
     rows = np.concatenate([np.zeros(0, np.int64), *pieces])
     edges = np.cumsum([0, *map(len, pieces)])
     sides = [_split(column.gather(rows), edges) for column in (columns.source, columns.target)]
-    return (collate(columns.modality, source, target) for source, target in zip(*sides, strict=True))
+    aligned = itertools.repeat(None) if guide is None else _aligned(columns, rows, edges)
+    for source, target, pairs in zip(*sides, aligned, strict=False):
+        yield collate(columns.modality, Gathered(source, target, aligned=pairs), guide)
+
+
+def _aligned(columns: Columns, rows: Rows, edges: Rows) -> Iterator[Ragged]:
+    """The pairs of aligned words of some rows, in consecutive groups."""
+    if columns.alignment is None:
+        raise ValueError("the dataset keeps no alignments")
+    return _split(columns.alignment.gather(rows), edges)
 
 
 def _fitting(piece: Rows, widths: Rows, most: int) -> list[Rows]:

@@ -68,11 +68,14 @@ class NoiseConfig(SamplingConfig):
 
 @dataclass(frozen=True)
 class Seen:
-    """Rows as a model sees them; `read` is what the decoder reads, `target` what it should say."""
+    """Rows as a model sees them; `read` is what the decoder reads, `target` what it should say, `spelt` the source
+    before pieces of it were hidden.
+    """
 
     source: Ragged
     target: Ragged
     read: Ragged
+    spelt: Ragged
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Noise:
         given: dict[Side, Ragged] = {"source": source, "target": target}
         cut = {side: self._cut(side, ragged, positions, rows) for side, ragged in given.items()}
         hidden = {side: self._hide(side, ragged, positions, rows) for side, ragged in cut.items()}
-        return Seen(hidden["source"], cut["target"], hidden["target"])
+        return Seen(hidden["source"], cut["target"], hidden["target"], cut["source"])
 
     def _cut(self, side: Side, ragged: Ragged, positions: Rows, rows: Rows) -> Ragged:
         if side not in self.cutters:

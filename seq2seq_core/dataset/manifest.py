@@ -12,7 +12,7 @@ import pydantic_core
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.ledger import Ledger
-from seq2seq_core.dataset.schema import FORMAT_VERSION, Split
+from seq2seq_core.dataset.schema import ALIGNMENT, FORMAT_VERSION, Split
 from seq2seq_core.dataset.sides import Sides, sides_of
 from seq2seq_core.errors import DatasetError, unreadable_record
 from seq2seq_core.modalities.base import SIDES, Described, Side
@@ -72,7 +72,10 @@ class TokenizerEntry(_Entry):
 
 
 class ShardEntry(_Entry):
-    """A Parquet file; `path` is relative to the dataset folder, `digest` xxh3-128 of its bytes."""
+    """A Parquet file; `path` is relative to the dataset folder, `digest` xxh3-128 of its bytes.
+
+    `aligned_words` counts the pairs of words that are aligned, over all rows.
+    """
 
     path: str
     rows: pydantic.NonNegativeInt
@@ -81,6 +84,16 @@ class ShardEntry(_Entry):
     bytes: int
     digest: str
     generation: int = 0
+    aligned_words: pydantic.NonNegativeInt = 0
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_nothing(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "aligned_words" or value}
+
+    def positions(self, column: str) -> int:
+        """The positions of all rows in one of the columns that have some."""
+        of_columns = {"source": self.source_tokens, "target": self.target_tokens, ALIGNMENT.name: self.aligned_words}
+        return of_columns[column]
 
 
 class SplitEntry(_Entry):
@@ -272,6 +285,11 @@ class Manifest(_Entry):
     def has_scores(self) -> bool:
         """Whether training shards have the score of each row."""
         return bool(self.configuration.get("keep_scores"))
+
+    @property
+    def has_alignments(self) -> bool:
+        """Whether training shards say which words of a row mean the same."""
+        return bool(self.configuration.get("keep_alignments"))
 
     @property
     def is_joint(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal
 import pyarrow as pa
 
 from seq2seq_core.dataset.sides import Sides
-from seq2seq_core.records import REJECTS_OF_FILES
+from seq2seq_core.records import ALIGNMENTS, REJECTS_OF_FILES
 
 FORMAT_VERSION = 1
 
@@ -21,11 +21,16 @@ SCORE = "score"
 """The score of each training row (float64), where a preparation keeps it: minus infinity where a corpus has none."""
 
 
-def shard_schema(sides: Sides, *, with_text: bool, with_score: bool = False) -> pa.Schema:
-    """The schema of a shard; validation and test shards also keep the normalised text of sides that have it, training
-    shards their score where that is asked for, and all keep what sides have to note of each row.
+ALIGNMENT = pa.field("alignment", ALIGNMENTS, nullable=False)
+"""Which words of each training row mean the same, where a preparation keeps it; nothing where a corpus says nothing."""
 
-    Two sides of text: id, origin, line, source, target, source_length, target_length (source_text, target_text; score).
+
+def shard_schema(sides: Sides, *, with_text: bool, with_score: bool = False, with_alignment: bool = False) -> pa.Schema:
+    """The schema of a shard; validation and test shards also keep the normalised text of sides that have it, training
+    shards score and alignment where that is asked for, and all keep what sides have to note of each row.
+
+    Two sides of text: id, origin, line, source, target, source_length, target_length (source_text, target_text; score,
+    alignment).
     """
     fields = [
         pa.field("id", pa.binary(ID_BYTES), nullable=False),
@@ -36,8 +41,8 @@ def shard_schema(sides: Sides, *, with_text: bool, with_score: bool = False) -> 
     ]
     texts = [side.text_name for side in sides.values() if side.modality.has_text] if with_text else []
     notes = [note for side in sides.values() for note in side.notes]
-    scores = [pa.field(SCORE, pa.float64(), nullable=False)] if with_score else []
-    return pa.schema([*fields, *(pa.field(name, pa.string(), nullable=False) for name in texts), *notes, *scores])
+    more = [pa.field(SCORE, pa.float64(), nullable=False)] * with_score + [ALIGNMENT] * with_alignment
+    return pa.schema([*fields, *(pa.field(name, pa.string(), nullable=False) for name in texts), *notes, *more])
 
 
 REJECTED_SCHEMA = REJECTS_OF_FILES

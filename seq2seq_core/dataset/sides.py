@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from seq2seq_core.modalities.base import SIDES, Described, Element, EncoderInput, Modality, Ragged, Side
@@ -59,6 +61,19 @@ class DatasetSide:
     def element(self) -> Element:
         """What the cache holds of each position."""
         return self.modality.element(self.vocabulary)
+
+    @property
+    def described(self) -> Described:
+        """Its modality, with the settings by which positions are made of shards."""
+        return self.modality.described
+
+    def flat(self, content: pa.ChunkedArray) -> npt.NDArray[Any]:
+        """All positions of its content column."""
+        return self.modality.flat(content)
+
+    def lengths(self, content: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+        """How many of them each row has."""
+        return self.modality.lengths(content)
 
     @property
     def nothing(self) -> Ragged:

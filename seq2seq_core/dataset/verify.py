@@ -29,7 +29,7 @@ from seq2seq_core.dataset.manifest import (
     TokenizerEntry,
 )
 from seq2seq_core.dataset.reader import Dataset, FileEntry
-from seq2seq_core.dataset.schema import SPLITS, Split, shard_schema
+from seq2seq_core.dataset.schema import ALIGNMENT, SPLITS, Split, shard_schema
 from seq2seq_core.dataset.sides import DatasetSide
 from seq2seq_core.dataset.writer import length_histogram, merge_histograms
 from seq2seq_core.errors import DatasetError
@@ -154,8 +154,13 @@ def _shard_lengths(dataset: Dataset, split: Split, shard: ShardEntry) -> dict[Si
     url = storage.join(dataset.root, shard.path)
     sides = dataset.manifest.sides
     is_training = split == "train"
-    scored = is_training and dataset.manifest.has_scores
-    schema = shard_schema(sides, with_text=not is_training, with_score=scored)
+    schema = shard_schema(
+        sides,
+        with_text=not is_training,
+        with_score=is_training and dataset.manifest.has_scores,
+        with_alignment=is_training and dataset.manifest.has_alignments,
+    )
+    aligned = 0
     lengths: dict[Side, list[npt.NDArray[np.int64]]] = {side: [np.zeros(0, np.int64)] for side in SIDES}
     for table in dataset.row_groups(shard):
         _check_schema(url, table.schema, schema)
@@ -164,6 +169,9 @@ def _shard_lengths(dataset: Dataset, split: Split, shard: ShardEntry) -> dict[Si
             if doubt is not None:
                 _expect(url, f"{doubt.problem} of {side.name}", doubt.found, doubt.expected)
             lengths[side.name].append(_lengths(url, side, table))
+        if ALIGNMENT.name in table.column_names:
+            aligned += pc.sum(pc.list_value_length(table.column(ALIGNMENT.name))).as_py() or 0
+    _expect(url, "pairs of aligned words", aligned / 2, shard.aligned_words)
     joined = {name: np.concatenate(lengths[name]) for name in SIDES}
     for name, tokens in zip(SIDES, (shard.source_tokens, shard.target_tokens), strict=True):
         _expect(url, f"{name} tokens", int(joined[name].sum()), tokens)

@@ -12,11 +12,13 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import RejectedEntry, ShardEntry
+from seq2seq_core.dataset.schema import ALIGNMENT
 from seq2seq_core.dataset.sides import DatasetSide, Sides
 from seq2seq_core.errors import DatasetError
 
@@ -65,6 +67,7 @@ def write_shard(
         bytes=size,
         digest=digest,
         generation=generation,
+        aligned_words=_aligned_words(table),
     )
 
 
@@ -141,6 +144,13 @@ def _in_order_of_appearance(column: pa.ChunkedArray, kind: pa.DictionaryType) ->
     values = names.dictionary.dictionary_encode()
     indices = values.indices.take(names.indices).dictionary_encode()
     return pa.DictionaryArray.from_arrays(indices.indices, values.dictionary.take(indices.dictionary)).cast(kind)
+
+
+def _aligned_words(table: pa.Table) -> int:
+    """Pairs of words, of all rows."""
+    if ALIGNMENT.name not in table.column_names:
+        return 0
+    return int(pc.sum(pc.list_value_length(table.column(ALIGNMENT.name))).as_py() or 0) // 2
 
 
 def _checked_lengths(table: pa.Table, side: DatasetSide, url: str) -> npt.NDArray[np.int64]:

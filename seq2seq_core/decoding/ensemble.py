@@ -60,10 +60,16 @@ class Ensemble(Seq2Seq):
         """See `Seq2Seq.encode`."""
         return EnsembleMemory.of([model.encode(source_BS, source_lengths_B) for model in self._models()])
 
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
-        """See `Seq2Seq.forward`: logarithms of the mean probabilities, as logits."""
-        logits = [model(source_BS, source_lengths_B, target_BT).logits_BTV for model in self._models()]
-        return Forward(_mean(logits))
+    def forward(
+        self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor, *, attending: bool = False
+    ) -> Forward:
+        """See `Seq2Seq.forward`: logarithms of the mean probabilities, as logits; and mean attention."""
+        found = [model(source_BS, source_lengths_B, target_BT, attending=attending) for model in self._models()]
+        attention = [one.attention_BTS.float() for one in found] if attending else None
+        return Forward(
+            _mean([one.logits_BTV for one in found]),
+            attention_BTS=None if attention is None else torch.stack(attention).mean(0),
+        )
 
     def start(self, memory: Memory, width: int = 1) -> EnsembleState:
         """See `Seq2Seq.start`."""

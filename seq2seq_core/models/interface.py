@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -57,6 +58,15 @@ class Step:
     state: State
 
 
+class Decoded(NamedTuple):
+    """What a decoder makes of all target positions at once: outputs (float, B x T x E), of which logits are made, and
+    attention over the source (float, B x T x S, rows sum to 1), where it is asked for.
+    """
+
+    outputs_BTE: Tensor
+    attention_BTS: Tensor | None = None
+
+
 @dataclass(frozen=True)
 class Forward:
     """What teacher forcing gives: the decoder's logits, and the loss of a second head, where the model has one.
@@ -66,11 +76,14 @@ class Forward:
         auxiliary: A loss in nats, summed over the rows (float32 scalar), such as that of CTC; None: there is none.
             Exactly 0, with gradients of 0, where no row has a token to learn.
         projection: None: the outputs are logits.
+        attention_BTS: Where the decoder looks before it says what follows each target position (float, rows sum to 1):
+            what `Step.attention_NS` is step by step; None unless it was asked for.
     """
 
     outputs_BTE: Tensor
     auxiliary: Tensor | None = None
     projection: Projection | None = None
+    attention_BTS: Tensor | None = None
 
     @property
     def logits_BTV(self) -> Tensor:  # noqa: N802 (a tensor, with the suffix of its shape)
@@ -116,8 +129,13 @@ class Seq2Seq(nn.Module, ABC):
         """Encode padded sources, of which so many positions are real (int64, at least one)."""
 
     @abstractmethod
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
-        """What follows each of `target_BT` (int64; each row starts with BOS, and PAD may follow its tokens)."""
+    def forward(
+        self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor, *, attending: bool = False
+    ) -> Forward:
+        """What follows each of `target_BT` (int64; each row starts with BOS, and PAD may follow its tokens).
+
+        Attention is told where it is asked for (`attending`).
+        """
 
     @abstractmethod
     def start(self, memory: Memory, width: int = 1) -> State:

@@ -87,10 +87,13 @@ class RnnSeq2Seq(RnnDecoder):
             x_BSD = self.dropout(layer(x_BSD, rows))
         return Memory(x_BSD, mask_BS)
 
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
-        """See `Seq2Seq.forward`."""
-        memory = self.encode(source_BS, source_lengths_B)
-        return Forward(self.decode(memory, target_BT), projection=self.embeddings.projection)
+    def forward(
+        self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor, *, attending: bool = False
+    ) -> Forward:
+        """See `Seq2Seq.forward`; attention is known, asked for or not."""
+        del attending
+        outputs_BTE, attention_BTS = self.decode(self.encode(source_BS, source_lengths_B), target_BT)
+        return Forward(outputs_BTE, projection=self.embeddings.projection, attention_BTS=attention_BTS)
 
     def _encoder_layers(self) -> list[RecurrentLayer]:
         return list(self.encoder.children())  # type: ignore[arg-type]  # modules forget the types of their children

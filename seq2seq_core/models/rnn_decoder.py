@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
+from seq2seq_core.models.interface import Decoded, Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers.attention import AdditiveAttention, MultiplicativeAttention
 from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
@@ -73,15 +73,16 @@ class RnnDecoder(Seq2Seq):
         self.upper = nn.ModuleList(Recurrence(shape.cell, 2 * width, width) for _ in range(shape.decoder_layers - 1))
         self.readout = linear(2 * width + embedding, embedding)
 
-    def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
-        """Outputs (B x T x E), of which logits of the next token after each target id are made."""
+    def decode(self, memory: Memory, target_BT: Tensor, *, attending: bool = True) -> Decoded:
+        """Outputs, of which logits of the next token after each target id are made, and attention."""
+        del attending  # there it is
         carries = self._first_carries(memory)
         x_BTE = self.dropout(self.embeddings.embed_target(target_BT))
         hidden_BTD, weights_BTS = self._first_layer(x_BTE, carries[0], memory)
         contexts_BTD = _contexts(weights_BTS, memory.states_BSD)
         for layer, carry in zip(self.upper, carries[1:], strict=True):
             hidden_BTD = layer(torch.cat([self.dropout(hidden_BTD), contexts_BTD], -1), carry)
-        return self._outputs(hidden_BTD, contexts_BTD, x_BTE)
+        return Decoded(self._outputs(hidden_BTD, contexts_BTD, x_BTE), weights_BTS)
 
     def start(self, memory: Memory, width: int = 1) -> RnnState:
         """See `Seq2Seq.start`."""

@@ -23,7 +23,7 @@ from seq2seq_core.models.hearing.encoders import SpeechEncoder
 from seq2seq_core.models.hearing.front import FrontEnd
 from seq2seq_core.models.hearing.pyramid import halvings
 from seq2seq_core.models.hearing.shape import EncoderKind, PositionKind
-from seq2seq_core.models.interface import ArchitectureConfig, Forward, Memory, Seq2Seq
+from seq2seq_core.models.interface import ArchitectureConfig, Decoded, Forward, Memory, Seq2Seq
 from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.positions import SinusoidalPositions
@@ -156,18 +156,21 @@ class Hearing(Seq2Seq):
     ctc: CtcHead | None
 
     @abstractmethod
-    def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
-        """Outputs (B x T x E), of which logits of the next token after each target id are made."""
+    def decode(self, memory: Memory, target_BT: Tensor, *, attending: bool) -> Decoded:
+        """Outputs, of which logits of the next token after each target id are made, and attention where asked for."""
 
     def encode(self, source_BS: Tensor, source_lengths_B: Tensor) -> Memory:
         """See `Seq2Seq.encode`."""
         return Memory(*self.encoder(source_BS, source_lengths_B))
 
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
+    def forward(
+        self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor, *, attending: bool = False
+    ) -> Forward:
         """See `Seq2Seq.forward`; the auxiliary loss is that of CTC."""
         memory = self.encode(source_BS, source_lengths_B)
         auxiliary = None if self.ctc is None else self.ctc.loss(memory.states_BSD, memory.mask_BS, target_BT)
-        return Forward(self.decode(memory, target_BT), auxiliary, self.embeddings.projection)
+        outputs_BTE, attention_BTS = self.decode(memory, target_BT, attending=attending)
+        return Forward(outputs_BTE, auxiliary, self.embeddings.projection, attention_BTS)
 
     def frame_scores(self, memory: Memory) -> Tensor | None:
         """See `Seq2Seq.frame_scores`."""

@@ -213,11 +213,14 @@ class Transformer(TransformerDecoder):
             x_BSD = layer(x_BSD, mask_BS[:, None, None])
         return Memory(self.encoder_norm(x_BSD), mask_BS)
 
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
+    def forward(
+        self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor, *, attending: bool = False
+    ) -> Forward:
         """See `Seq2Seq.forward`; a ModelError when learned positions do not reach."""
         memory = self.encode(source_BS, source_lengths_B)
-        outputs = self.embeddings.narrowed(self.decode(memory, target_BT))
-        return Forward(outputs, projection=self.embeddings.projection)
+        outputs_BTD, attention_BTS = self.decode(memory, target_BT, attending=attending)
+        outputs_BTE = self.embeddings.narrowed(outputs_BTD)
+        return Forward(outputs_BTE, projection=self.embeddings.projection, attention_BTS=attention_BTS)
 
 
 def _positions(config: TransformerConfig, *, both_ways: bool) -> Positions:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from seq2seq_core.models.interface import Memory, Seq2Seq, State, Step
+from seq2seq_core.models.interface import Decoded, Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers.attention import Past, attention_bias
 from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
@@ -29,14 +29,20 @@ class TransformerDecoder(Seq2Seq):
     decoder: Layers
     decoder_norm: nn.Module
 
-    def decode(self, memory: Memory, target_BT: Tensor) -> Tensor:
-        """Outputs (B x T x D), of which logits are made; a ModelError where positions do not reach."""
+    def decode(self, memory: Memory, target_BT: Tensor, *, attending: bool = False) -> Decoded:
+        """Outputs, and the attention of the last layer's heads on the average; a ModelError where positions do not
+        reach.
+        """
         x_BTD = self.embeddings.embed_target(target_BT)
         x_BTD = self.dropout(x_BTD + self.target_positions(0, target_BT.size(1), x_BTD))
-        for layer in self.decoder.called():
-            x_BTD = layer(x_BTD, memory.states_BSD, memory.mask_BS[:, None, None])
-        outputs_BTD: Tensor = self.decoder_norm(x_BTD)
-        return outputs_BTD
+        *layers, last = self.decoder.called()
+        mask_B11S = memory.mask_BS[:, None, None]
+        for layer in layers:
+            x_BTD = layer(x_BTD, memory.states_BSD, mask_B11S)
+        if not attending:
+            return Decoded(self.decoder_norm(last(x_BTD, memory.states_BSD, mask_B11S)))
+        x_BTD, weights_BHTS = last(x_BTD, memory.states_BSD, mask_B11S, attending=True)
+        return Decoded(self.decoder_norm(x_BTD), weights_BHTS.mean(1))
 
     def start(self, memory: Memory, width: int = 1) -> TransformerState:
         """See `Seq2Seq.start`: the cross-attention keys and values are computed here, once a sentence."""

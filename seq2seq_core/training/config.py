@@ -18,6 +18,7 @@ from seq2seq_core.models.registry import AnyArchitecture
 from seq2seq_core.text.normalize import NormalizeConfig
 from seq2seq_core.training.checkpoints.checkpoint import CheckpointConfig
 from seq2seq_core.training.optimization.lora import LoraConfig
+from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.optimizer import OF_WHOLE_WEIGHTS, OptimizerConfig
 from seq2seq_core.training.optimization.schedule import ScheduleConfig
 from seq2seq_core.training.optimization.step import Precision
@@ -60,7 +61,18 @@ class TrainConfig(Grown):
 
     younger: ClassVar[frozenset[str]] = frozenset(
         {
-            *("mixture", "curriculum", "noise", "r_drop", "ema_decay", "freeze", "lora", "peak_teraflops", "recompute"),
+            *(
+                "mixture",
+                "curriculum",
+                "noise",
+                "r_drop",
+                "guided_alignment",
+                "ema_decay",
+                "freeze",
+                "lora",
+                "peak_teraflops",
+                "recompute",
+            ),
             *("sharding", "compile", "profile", "collect_every_steps", "late_minutes", "wandb"),
         }
     )
@@ -89,6 +101,13 @@ class TrainConfig(Grown):
         le=1e6,
         description="R-Drop: weight alpha of the divergence of two passes over each row with other dropout (Liang et "
         "al. 2021; 5 for translation there); 0: one pass",
+    )
+    guided_alignment: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        description="weight of how far attention is from the aligned words of a dataset with keep_alignments (Chen et "
+        "al. 2016; 0.05 to 1); 0: attention is not guided",
     )
     noise: NoiseConfig = Field(NoiseConfig(), description="what is changed at random in rows each time")
     ema_decay: float = Field(
@@ -175,6 +194,11 @@ class TrainConfig(Grown):
                 f"({self.sharding.kind}) there are none: take adamw, or sharding.kind none"
             )
         return self
+
+    @property
+    def objective(self) -> Objective:
+        """What is minimised."""
+        return Objective(self.label_smoothing, self.r_drop, self.guided_alignment)
 
     @property
     def datasets(self) -> tuple[str, ...]:

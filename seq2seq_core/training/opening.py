@@ -14,11 +14,13 @@ from seq2seq_core.data.bins import RowLengths
 from seq2seq_core.data.cache_folder import cache_folder
 from seq2seq_core.data.drawing.curriculum import Curriculum
 from seq2seq_core.data.epoch_order import StreamConfig
-from seq2seq_core.data.loader import Loader
+from seq2seq_core.data.guidance import Guide
+from seq2seq_core.data.loader import Loader, Seeing
 from seq2seq_core.data.noise import Noise
 from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.dataset.segment import Segment
+from seq2seq_core.errors import ConfigError
 from seq2seq_core.modalities.base import Side
 from seq2seq_core.training.agreement import check_alike, on_main, together
 from seq2seq_core.training.beginning import Beginning, find_beginning
@@ -27,7 +29,6 @@ from seq2seq_core.training.exporter import Exporter
 from seq2seq_core.training.following.reaching import reached
 from seq2seq_core.training.materials import Materials, gather_materials
 from seq2seq_core.training.mixing import Datasets, columns_of, digest_of_then, mixed_of, weights_of
-from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.ownership import STREAM
 from seq2seq_core.training.processes.distributed import World
 
@@ -123,9 +124,27 @@ def _opened_loader(config: TrainConfig, datasets: Datasets, world: World, rows: 
         rank=world.rank,
         world=world.size,
         pin=world.device.type == "cuda",
-        noise=Noise.of(config.noise, datasets[0], config.seed, _longest(config.data)),
-        passes=Objective(config.label_smoothing, config.r_drop).passes,
+        seeing=Seeing(
+            Noise.of(config.noise, datasets[0], config.seed, _longest(config.data)),
+            config.objective.passes,
+            _guide(config, datasets),
+        ),
     )
+
+
+def _guide(config: TrainConfig, datasets: Datasets) -> Guide | None:
+    """What says where the decoder should look, where attention is guided; the datasets share their tokenizers."""
+    if not config.guided_alignment:
+        return None
+    for dataset in datasets:
+        if not dataset.manifest.has_alignments:
+            raise ConfigError(
+                "the dataset does not say which words are aligned",
+                where="guided_alignment",
+                found=storage.redact(dataset.root),
+                advice="Prepare it with an alignment_field and keep_alignments, or leave guided_alignment out.",
+            )
+    return Guide.of(datasets[0])
 
 
 def _curriculum(config: TrainConfig, dataset: Dataset, lengths: RowLengths) -> Curriculum | None:

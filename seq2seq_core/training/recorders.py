@@ -39,9 +39,9 @@ class TrainReport(pydantic.BaseModel):
     """Means over the steps since the last report; losses in nats per target token, seconds over all resumptions.
 
     Attributes:
-        loss: What training minimises: label-smoothed cross-entropy, mixed with `auxiliary` where there is any.
+        loss: What training minimises: label-smoothed cross-entropy, with `auxiliary` in it where there is any.
         nll: The decoder's cross-entropy, without label smoothing.
-        auxiliary: Loss of the model's second head (CTC); None where it has none.
+        auxiliary: Loss of the model's second head (CTC), or of guided attention; None where there is neither.
         tokens: Target tokens of these steps.
         drawn: Rows of each of several datasets since the run's beginning, by name.
         padding, data_wait, teraflops, utilization, peak_memory: See `Effort.figures`.

@@ -41,7 +41,6 @@ from seq2seq_core.training.judging import Judging, retention
 from seq2seq_core.training.learner import build_learner
 from seq2seq_core.training.mixing import names_of, shares_told
 from seq2seq_core.training.opening import Opened, open_run
-from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.optimizer import set_learning_rate
 from seq2seq_core.training.optimization.schedule import rate_factor
 from seq2seq_core.training.optimization.step import Stepper, uses_bfloat16
@@ -129,7 +128,7 @@ class Trainer:
             self._learner.optimizer,
             world,
             idle_batch(self._dataset.manifest.sides["source"]),
-            objective=Objective(config.label_smoothing, config.r_drop),
+            objective=config.objective,
             clip_norm=config.optimizer.clip_norm,
             precision=config.precision,
             seed=config.seed,
@@ -151,7 +150,7 @@ class Trainer:
         window = self._state.window
         self._clock = Clock(config.limits, self._state.step, self._state.seconds, window.tokens)
         self._time_is_up: bool = world.agree(self._clock.is_late())
-        passes, waited = Objective(config.label_smoothing, config.r_drop).passes, opened.loader.waited
+        passes, waited = config.objective.passes, opened.loader.waited
         self._effort = Effort(self._learner.outline, passes, waited, config.peak_teraflops)
         self._judging = Judging(
             config,
@@ -372,7 +371,7 @@ class Trainer:
     def _report(self, rate: float) -> None:
         state = self._state
         if self._recorders and state.window.steps:
-            has_auxiliary = bool(self._model.auxiliary_weight)
+            has_auxiliary = bool(self._model.auxiliary_weight or self._config.guided_alignment)
             report = report_of(state, rate, self._clock, self._effort, self._names, has_auxiliary=has_auxiliary)
             for recorder in self._recorders:
                 self._try(partial(recorder.report, report))

@@ -12,7 +12,9 @@ from seq2seq_core.records import Problem, Records, reject, set_aside
 def test_a_score_goes_where_its_row_goes(scored: bool) -> None:
     score = pa.array([0.5, None, 2.5]) if scored else None
     lines, texts = pa.array([1, 2, 3]), pa.array(["a", "b", "c"])
-    sifted = set_aside(lines, texts, texts, [Problem(1, "rule", "value", "limit"), Problem(1, "later", "", "")], score)
+    sifted = set_aside(
+        Records(lines, texts, texts, score), [Problem(1, "rule", "value", "limit"), Problem(1, "later", "", "")]
+    )
     assert sifted.rejected.to_pylist() == [
         {"line": 2, "rule": "rule", "value": "value", "threshold": "limit", "source": "b", "target": "b"}
     ]
@@ -24,4 +26,4 @@ def test_a_score_goes_where_its_row_goes(scored: bool) -> None:
 
 def test_without_problems_nothing_is_copied() -> None:
     texts = pa.array(["a"])
-    assert set_aside(pa.array([1]), texts, texts, []).kept.source is texts
+    assert set_aside(Records(pa.array([1]), texts, texts), []).kept.source is texts

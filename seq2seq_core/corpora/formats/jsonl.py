@@ -38,7 +38,7 @@ class JsonLines(LineFormat):
 
     def read(self, part: Part, files: Sequence[Watched], max_line_bytes: int, /) -> Iterator[Sifted]:
         shape, first_line = part.source.shape, part.first_line
-        kinds = (pa.string(),) * shape.texts + (pa.float64(),) * shape.scored
+        kinds = (pa.string(),) * shape.texts + (pa.float64(),) * shape.scored + (pa.string(),) * shape.aligned
         wanted = [Field(name, kind) for name, kind in zip(part.source.wanted, kinds, strict=True)]
         for batch in lines_of(part, 0, files[0], max_line_bytes):
             columns, problems = read_objects(batch, wanted, max_line_bytes)

@@ -15,7 +15,7 @@ from seq2seq_core.corpora.terms.source import Part, Source
 from seq2seq_core.errors import InputError
 from seq2seq_core.files.lines import Lines, decode
 from seq2seq_core.files.seal import Watched
-from seq2seq_core.records import Sifted, set_aside
+from seq2seq_core.records import Records, Sifted, set_aside
 
 
 class Moses(LineFormat):
@@ -68,4 +68,4 @@ def _pair(source: Lines, target: Lines, first_line: int, max_line_bytes: int) ->
     problems = [p._replace(value=f"source {p.value}") for p in problems]
     problems += [p._replace(value=f"target {p.value}") for p in more]
     numbers = pa.array(np.arange(first_line, first_line + len(source), dtype=np.int64))
-    return set_aside(numbers, source_text, target_text, problems)
+    return set_aside(Records(numbers, source_text, target_text), problems)

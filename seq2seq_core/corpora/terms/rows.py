@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seq2seq_core.corpora.terms.alignments import parse_alignments
 from seq2seq_core.records import Problem, Records, Sifted, set_aside
 
 MISSING_FIELD, WRONG_TYPE, BAD_SCORE = "missing_field", "wrong_type", "bad_score"
@@ -25,6 +26,7 @@ class Shape:
     Attributes:
         texts: 2 for source and target, 1 for a text alone, which is the target.
         scored: Whether a number follows the texts.
+        aligned: Whether a text with pairs of words comes last.
         prompt_words: So many first words of a text alone are its source.
         values: The sides that are values of any type, in place of texts.
     """
@@ -33,35 +35,46 @@ class Shape:
     scored: bool = False
     prompt_words: int = 0
     values: tuple[str, ...] = ()
+    aligned: bool = False
 
     def kind_of(self, position: int) -> Kind:
         """What the column at a position is."""
         if position >= self.texts:
-            return "number"
+            return "number" if position < self.texts + self.scored else "text"
         side = ("source", "target")[position + 2 - self.texts]
         return "value" if side in self.values else "text"
 
     @property
     def columns(self) -> int:
         """How many columns a reader has to find."""
-        return self.texts + self.scored
+        return self.texts + self.scored + self.aligned
+
+    def name_of(self, position: int) -> str:
+        """What the text at a position is called where one of several cannot be read; nothing where it is alone."""
+        if position >= self.texts:
+            return "alignment"
+        return "" if self.texts == 1 else ("source", "target")[position]
 
     def finish(self, first_line: int, columns: Sequence[pa.Array], problems: Sequence[Problem]) -> Sifted:
         """Put rows together.
 
         Args:
             first_line: Number of the first row, from 1.
-            columns: The texts, null where they could not be read, and the score, as text or numbers.
+            columns: The texts, null where they could not be read; the score, as text or numbers; the alignment.
             problems: What is wrong with rows; of several, the first counts.
         """
         *texts, target = columns[: self.texts]
         source = texts[0] if texts else empty_texts(len(target))
         lines = pa.array(np.arange(first_line, first_line + len(target), dtype=np.int64))
         score: pa.DoubleArray | None = None
+        alignment: pa.ListArray | None = None
         if self.scored:
             score, more = parse_scores(columns[self.texts])
             problems = [*problems, *more]
-        sifted = set_aside(lines, source, target, problems, score)
+        if self.aligned:
+            alignment, more = parse_alignments(columns[self.texts + self.scored])
+            problems = [*problems, *more]
+        sifted = set_aside(Records(lines, source, target, score, alignment), problems)
         return _with_prompts(sifted, self.prompt_words) if self.prompt_words else sifted
 
 
@@ -108,4 +121,4 @@ def _with_prompts(sifted: Sifted, words: int) -> Sifted:
     if not len(kept):
         return sifted
     source, target = split_prompt(kept.target, words)
-    return Sifted(Records(kept.lines, source, target, kept.score), sifted.rejected)
+    return Sifted(Records(kept.lines, source, target, kept.score, kept.alignment), sifted.rejected)

@@ -17,6 +17,7 @@ class Source(pydantic.BaseModel):
         urls: The file, or those of source and target.
         fields: Names of the fields with source and target, or with the text alone; () where the format has none.
         score_field: Name of the field with the score.
+        alignment_field: Name of the field with pairs of aligned words.
         languages: Of source and target, where a file holds many.
         prompt_words: So many first words of a text alone are its source.
         values: The sides that are read as values of any type, not as text.
@@ -29,6 +30,7 @@ class Source(pydantic.BaseModel):
     urls: tuple[str, ...]
     fields: tuple[str, ...]
     score_field: str | None = None
+    alignment_field: str | None = None
     languages: tuple[str, str] | None = None
     prompt_words: int = 0
     values: tuple[str, ...] = ()
@@ -36,8 +38,9 @@ class Source(pydantic.BaseModel):
 
     @pydantic.model_serializer(mode="wrap")
     def _without_no_values(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Where both sides are text nothing is said of it: inputs are named by how they are read."""
-        return {name: value for name, value in dump(self).items() if name not in ("values", "audio_root") or value}
+        """Of what few have nothing is said where it is not there: inputs are named by how they are read."""
+        rare = ("values", "audio_root", "alignment_field")
+        return {name: value for name, value in dump(self).items() if name not in rare or value}
 
     @property
     def is_packed(self) -> bool:
@@ -47,12 +50,19 @@ class Source(pydantic.BaseModel):
     @property
     def wanted(self) -> tuple[str, ...]:
         """Names of all fields a row is made of."""
-        return self.fields if self.score_field is None else (*self.fields, self.score_field)
+        more = (field for field in (self.score_field, self.alignment_field) if field is not None)
+        return (*self.fields, *more)
 
     @property
     def shape(self) -> Shape:
         """What a row is made of, where it has fields."""
-        return Shape(len(self.fields), self.score_field is not None, self.prompt_words, self.values)
+        return Shape(
+            len(self.fields),
+            self.score_field is not None,
+            self.prompt_words,
+            self.values,
+            self.alignment_field is not None,
+        )
 
 
 class Part(pydantic.BaseModel):

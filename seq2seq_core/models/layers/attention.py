@@ -170,14 +170,15 @@ class CrossAttention(nn.Module):
         return merge_heads(self.output, contexts)
 
     def with_weights(self, x_BQD: Tensor, memory_2BHSC: Tensor, bias_B11S: Tensor) -> tuple[Tensor, Tensor]:
-        """Contexts as `forward` gives them outside training, and the weights of the heads (float32, B x H x Q x S);
+        """Contexts as `forward` gives them, and the weights of the heads before dropout (float32, B x H x Q x S);
         `bias_B11S` (of the type of the memory) is -inf where it is not real, and 0 elsewhere.
         """
         queries = split_heads(self.query(x_BQD), self.heads, parts=1)[0]
         keys, values = memory_2BHSC
         scores_BHQS = (queries / math.sqrt(queries.size(3))) @ keys.transpose(2, 3) + bias_B11S
         weights_BHQS = scores_BHQS.softmax(-1, torch.promote_types(scores_BHQS.dtype, torch.float32))
-        return merge_heads(self.output, weights_BHQS.to(values.dtype) @ values), weights_BHQS
+        kept_BHQS = functional.dropout(weights_BHQS, self.dropout, self.training)
+        return merge_heads(self.output, kept_BHQS.to(values.dtype) @ values), weights_BHQS
 
 
 def _biased(bias_HQK: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:

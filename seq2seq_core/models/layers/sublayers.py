@@ -8,14 +8,14 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from seq2seq_core.models.layers.attention import CrossAttention, Past, Place, SelfAttention
+from seq2seq_core.models.layers.attention import CrossAttention, Past, Place, SelfAttention, attention_bias
 from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.projections import linear
 
@@ -94,10 +94,14 @@ class DecoderLayer(nn.Module):
             self.feed_forward = FeedForward(shape)
         self.feed_forward_residual = Residual(shape)
 
-    def forward(self, x_BTD: Tensor, states_BSD: Tensor, mask_B11S: Tensor) -> Tensor:
-        """B x T x D in and out."""
+    def forward(
+        self, x_BTD: Tensor, states_BSD: Tensor, mask_B11S: Tensor, *, attending: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """B x T x D in and out; where that is asked for (`attending`), the attention weights (B x H x T x S) too."""
         x_BTD = self.self_residual.add(x_BTD, self.self_attention(self.self_residual.enter(x_BTD), None, causal=True))
         memory = self.cross_attention.keys_values(states_BSD)
+        if attending:
+            return self.look_across_with_weights(x_BTD, memory, attention_bias(mask_B11S, memory))
         return self.look_across(x_BTD, memory, mask_B11S)
 
     def look_back(self, x_BWD: Tensor, past: Past, length: int, bias: Tensor | None) -> tuple[Tensor, Past]:
@@ -139,7 +143,7 @@ class Layers(nn.ModuleList):
     def __iter__(self) -> Iterator[nn.Module]:
         return itertools.islice(itertools.cycle(super().__iter__()), self.depth)
 
-    def called(self) -> Iterator[Callable[..., Tensor]]:
+    def called(self) -> Iterator[Callable[..., Any]]:
         """The layers as training calls them."""
         if not (self.recomputes and self.training and torch.is_grad_enabled()):
             return iter(self)

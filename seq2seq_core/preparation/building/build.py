@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from seq2seq_core import storage
 from seq2seq_core.dataset.manifest import TokenizerEntry
-from seq2seq_core.dataset.schema import SCORE, shard_schema
+from seq2seq_core.dataset.schema import ALIGNMENT, SCORE, shard_schema
 from seq2seq_core.dataset.sides import DatasetSide, Sides
 from seq2seq_core.dataset.writer import length_histogram, write_shard
 from seq2seq_core.errors import DatasetError
@@ -42,6 +42,8 @@ from seq2seq_core.preparation.terms.messages import (
     TokenizersReport,
 )
 from seq2seq_core.tokenizer.model import Tokenizer
+
+_AS_THEY_ARE = ("id", "origin", "line", SCORE, ALIGNMENT.name)
 
 logger = logging.getLogger(__name__)
 
@@ -123,10 +125,17 @@ def _sifted(head: Head, partition: Partition, rows: pa.Table, decisions: Decisio
 
 
 def encode_rows(rows: pa.Table, head: Head, tokenizers: TokenizersReport, *, with_text: bool) -> pa.Table:
-    """Gathered rows as the columns of a shard (`dataset.schema.shard_schema`); those with text keep no scores."""
+    """Gathered rows as the columns of a shard (`dataset.schema.shard_schema`); those with text keep neither scores nor
+    alignments.
+    """
     models = {side: _load(head.output, entry) for side, entry in tokenizers.of_sides.items()}
     sides = head.sides(tokenizers)
-    schema = shard_schema(sides, with_text=with_text, with_score=head.recipe.keep_scores and not with_text)
+    schema = shard_schema(
+        sides,
+        with_text=with_text,
+        with_score=head.recipe.keep_scores and not with_text,
+        with_alignment=head.recipe.keep_alignments and not with_text,
+    )
     batches = [_encode_batch(batch, sides, models, schema) for batch in batches_of(rows)]
     return pa.Table.from_batches(batches, schema)
 
@@ -144,7 +153,7 @@ def _sums(head: Head, partition: Partition, table: pa.Table) -> tuple[float, ...
 def _encode_batch(
     rows: pa.RecordBatch, sides: Sides, models: Mapping[Side, Tokenizer], schema: pa.Schema
 ) -> pa.RecordBatch:
-    columns = {name: rows.column(name) for name in ("id", "origin", "line", SCORE) if name in schema.names}
+    columns = {name: rows.column(name) for name in _AS_THEY_ARE if name in schema.names}
     for name, side in sides.items():
         content = side.modality.content(rows.column(name), models.get(name))
         lengths = side.modality.lengths(pa.chunked_array([content]))

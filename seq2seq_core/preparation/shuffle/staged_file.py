@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from seq2seq_core.dataset.schema import ID_BYTES
+from seq2seq_core.dataset.schema import ALIGNMENT, ID_BYTES
 from seq2seq_core.preparation.shuffle.batch_file import BatchWriter, write_batches
 from seq2seq_core.preparation.terms.recipe import Recipe
 
@@ -24,10 +24,11 @@ _RUN_BYTES = 128 << 20
 
 
 def staged_schema(recipe: Recipe) -> pa.Schema:
-    """The columns of a staged file: id, line, both sides as their modalities stage them, and the score."""
+    """The columns of a staged file: id, line, both sides as their modalities stage them, score and alignment."""
     sides = [pa.field(side, modality.staged_type(), nullable=False) for side, modality in recipe.sides.items()]
     id_, line = pa.field("id", pa.binary(ID_BYTES), nullable=False), pa.field("line", pa.int64(), nullable=False)
-    return pa.schema([id_, line, *sides, *([SCORE] if recipe.reads_scores else [])])
+    more = [SCORE] * recipe.reads_scores + [ALIGNMENT] * recipe.keep_alignments
+    return pa.schema([id_, line, *sides, *more])
 
 
 class StagedWriter:

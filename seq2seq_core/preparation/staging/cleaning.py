@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seq2seq_core.corpora.terms.alignments import beyond
 from seq2seq_core.preparation.terms.corpus import Corpus
 from seq2seq_core.preparation.terms.recipe import Recipe
 from seq2seq_core.records import Problem, Records, Sifted, set_aside
@@ -46,7 +48,9 @@ def normalized(raw: Records, recipe: Recipe, corpus: Corpus, origin: str) -> Rea
         modality.normalized(raw.column(side), corpus.normalize) for side, modality in recipe.sides.items()
     )
     problems = [*source.problems, *target.problems, *_low(raw.score, corpus.min_score)]
-    sifted = set_aside(raw.lines, source.column, target.column, problems, raw.score)
+    if raw.alignment is not None and recipe.keep_alignments:
+        problems += beyond(raw.alignment, source.text.words, target.text.words)
+    sifted = set_aside(dataclasses.replace(raw, source=source.column, target=target.column), problems)
     rows = Rows(source.text, target.text, corpus.sides, lines=raw.lines, origin=origin, measures=source.measures)
     if problems:
         stays = np.ones(len(raw), np.bool_)

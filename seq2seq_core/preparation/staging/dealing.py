@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seq2seq_core.dataset.schema import ALIGNMENT
 from seq2seq_core.preparation.shuffle.hashing import digests, fractions, pair_digests, ranges
 from seq2seq_core.preparation.shuffle.staged_file import staged_schema
 from seq2seq_core.preparation.staging.held_out_sources import held_out_keys, load_sources
@@ -97,8 +98,12 @@ def _held_out_rules(
 
 def _staged_rows(records: Records, ids: Digests, recipe: Recipe) -> pa.RecordBatch:
     sides = [modality.staged(records.column(side)) for side, modality in recipe.sides.items()]
-    score = pa.repeat(-math.inf, len(records)) if records.score is None else records.score
-    columns = [to_column(ids), records.lines, *sides, *([score] if recipe.reads_scores else [])]
+    columns = [to_column(ids), records.lines, *sides]
+    if recipe.reads_scores:
+        columns.append(pa.repeat(-math.inf, len(records)) if records.score is None else records.score)
+    if recipe.keep_alignments:
+        nothing = pa.repeat(pa.scalar([], ALIGNMENT.type), len(records))
+        columns.append(nothing if records.alignment is None else records.alignment)
     return pa.record_batch(columns, schema=staged_schema(recipe))
 
 

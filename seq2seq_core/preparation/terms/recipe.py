@@ -56,7 +56,7 @@ class NearDuplicatesConfig(Config):
 class Recipe(Grown):
     """How raw rows become shards."""
 
-    younger: ClassVar[frozenset[str]] = frozenset({"keep_scores"})
+    younger: ClassVar[frozenset[str]] = frozenset({"keep_scores", "keep_alignments"})
 
     source_modality: AnyModality = Field(DEFAULT, description="what the source side is")
     normalize: NormalizeConfig = Field(NormalizeConfig(), description="how text is normalised")
@@ -72,6 +72,11 @@ class Recipe(Grown):
     )
     keep_scores: bool = Field(
         False, description="keep the score_field of each training row in the shards, so that training can go by it"
+    )
+    keep_alignments: bool = Field(
+        False,
+        description="keep the alignment_field of each training row in the shards, so that guided_alignment can learn "
+        "from it",
     )
     near_duplicates: NearDuplicatesConfig | None = Field(
         None, description="training rows that are nearly the same text: `true` looks for them, one of each kind stays"

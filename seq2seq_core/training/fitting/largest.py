@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq_core.data.batch import Batch, collate
+from seq2seq_core.data.batch import Batch, Gathered, collate
 from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.errors import TrainingError
@@ -61,7 +61,7 @@ class Largest:
         count = self.rows(tokens)
         source = self.columns.source.gather(np.full(count, self.source))
         target = self.columns.target.gather(np.full(count, self.target))
-        return collate(self.columns.modality, source, target)
+        return collate(self.columns.modality, Gathered(source, target))
 
 
 def _longest(lengths: npt.NDArray[np.int32], kept: npt.NDArray[np.int64], begin: int) -> tuple[int, int]:

@@ -26,7 +26,6 @@ from seq2seq_core.training.fitting.search import Measured
 from seq2seq_core.training.learner import build_learner
 from seq2seq_core.training.materials import gather_materials
 from seq2seq_core.training.mixing import columns_of, opened
-from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.memory import is_shortage
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.distributed import World, joined
@@ -57,7 +56,7 @@ def measure(config: TrainConfig, tokens: int, limit: int | None, tell: Callable[
         config, model = materials.config, materials.model
         columns = columns_of(datasets, [dataset.split("train").rows for dataset in datasets])
         largest = Largest.of(columns, config.data)
-        objective = Objective(config.label_smoothing, config.r_drop)
+        objective = config.objective
         tokens = tokens or max(_FIRST_TOKENS, config.data.max_width * objective.passes)
         there = limit or _free_bytes(world.device)
 

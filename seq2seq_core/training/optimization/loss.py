@@ -24,10 +24,12 @@ class Objective:
     Attributes:
         smoothing: Label smoothing, 0 to 1.
         divergence: Weight of the divergence of two passes over each row; 0: there is one pass.
+        guidance: Weight of how far attention is from where a batch says that it should be.
     """
 
     smoothing: float
     divergence: float = 0.0
+    guidance: float = 0.0
 
     @property
     def passes(self) -> int:
@@ -42,6 +44,16 @@ class Objective:
             return paired_loss(found.logits_BTV.flatten(0, 1), targets_R, self.smoothing, self.divergence)
         weights = Weights(self.smoothing, self.divergence)
         return projected_paired_loss(found.outputs_BTE.flatten(0, 1), found.projection, targets_R, weights)
+
+
+def guided_loss(attention_BTS: Tensor, guidance_BTS: Tensor) -> Tensor:
+    """How far attention is from where it should be: their cross-entropy, summed over target positions where somebody
+    says that (Chen et al. 2016, "Guided Alignment Training for Topic-Aware Neural Machine Translation", section 3.1).
+
+    A float64 scalar in nats.
+    """
+    least = torch.finfo(torch.float32).tiny
+    return -(guidance_BTS * attention_BTS.float().clamp_min(least).log()).sum(dtype=torch.float64)
 
 
 def smoothed_loss(logits_RV: Tensor, targets_R: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,9 @@
 """One global batch in, one update of the weights out, the same at any world size.
 
-What is minimised is `(1 - w) * cross-entropy + w * auxiliary`, where a model has a second head of weight w; both are
-sums over rows, in nats. Every process computes the gradient of its rows' summed loss, scaled by `world size / target
-tokens of all processes`; the mean over processes that DDP or FSDP takes is then exactly the gradient of the loss per
-token.
+What is minimised is `(1 - w) * cross-entropy + w * auxiliary`, where a model has a second head of weight w, or
+`cross-entropy + g * auxiliary`, where attention is guided with weight g; both are sums over rows, in nats. Every
+process computes the gradient of its rows' summed loss, scaled by `world size / target tokens of all processes`; the
+mean over processes that DDP or FSDP takes is then exactly the gradient of the loss per token.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from seq2seq_core.data.batch import Batch
 from seq2seq_core.models.interface import Forward, Seq2Seq
-from seq2seq_core.training.optimization.loss import Objective
+from seq2seq_core.training.optimization.loss import Objective, guided_loss
 from seq2seq_core.training.optimization.memory import named_shortage
 from seq2seq_core.training.processes.distributed import World
 from seq2seq_core.training.processes.sharding import whole
@@ -43,7 +43,7 @@ class StepResult:
     Attributes:
         loss: What was minimised.
         nll: Cross-entropy of the decoder, without label smoothing.
-        auxiliary: Loss of the second head; 0 where the model has none.
+        auxiliary: Loss of the second head, or of attention that is guided; 0 where there is neither.
     """
 
     loss: float
@@ -63,14 +63,22 @@ class Losses(nn.Module):
         self._auxiliary_weight = model.auxiliary_weight
 
     def forward(
-        self, source_BS: Tensor, source_lengths_B: Tensor, target_in_BT: Tensor, target_out_BT: Tensor
+        self,
+        source_BS: Tensor,
+        source_lengths_B: Tensor,
+        target_in_BT: Tensor,
+        target_out_BT: Tensor,
+        guidance_BTS: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What is minimised, cross-entropy and auxiliary loss, as `StepResult` has them; targets out for each row once.
 
-        The rows in are repeated as often as the objective says.
+        The rows in, and where attention should be, are repeated as often as the objective says.
         """
-        found: Forward = self.model(source_BS, source_lengths_B, target_in_BT)
+        found: Forward = self.model(source_BS, source_lengths_B, target_in_BT, attending=guidance_BTS is not None)
         loss, nll = self._objective.losses(found, target_out_BT.flatten())
+        if guidance_BTS is not None and found.attention_BTS is not None:
+            auxiliary = guided_loss(found.attention_BTS, guidance_BTS) / self._objective.passes
+            return loss + self._objective.guidance * auxiliary, nll, auxiliary
         if found.auxiliary is None:
             return loss, nll, torch.zeros_like(nll)
         auxiliary, weight = found.auxiliary.double() / self._objective.passes, self._auxiliary_weight
@@ -155,7 +163,7 @@ class Stepper:
         seen = batch.twice() if self._passes > 1 else batch
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bfloat16):
             found: tuple[Tensor, Tensor, Tensor] = self._parallel(
-                seen.source_BS, seen.source_lengths_B, seen.target_in_BT, batch.target_out_BT
+                seen.source_BS, seen.source_lengths_B, seen.target_in_BT, batch.target_out_BT, seen.guidance_BTS
             )
         return found
 

@@ -11,7 +11,6 @@ from seq2seq_core import config as configuration
 from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.opening import open_run
-from seq2seq_core.training.optimization.loss import Objective
 from seq2seq_core.training.optimization.optimizer import build_optimizer
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.allocation import keep_freed_memory
@@ -37,7 +36,7 @@ def main() -> None:
             build_optimizer(config.optimizer, model),
             world,
             idle_batch(opened.materials.dataset.manifest.sides["source"]),
-            objective=Objective(config.label_smoothing, config.r_drop),
+            objective=config.objective,
             clip_norm=config.optimizer.clip_norm,
             precision="float32",
             seed=config.seed,

@@ -12,7 +12,7 @@ from seq2seq_core.config import build
 from seq2seq_core.data.batch import Batch
 from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.epoch_order import StreamConfig
-from seq2seq_core.data.loader import Loader, LoaderConfig
+from seq2seq_core.data.loader import Loader, LoaderConfig, Seeing
 from seq2seq_core.data.noise import Noise, NoiseConfig
 from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.dataset.reader import Dataset
@@ -35,7 +35,7 @@ def columns(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Colum
 
 def loader(columns: Columns, noise: Noise | None, rank: int = 0, world: int = 1, passes: int = 1) -> Loader:
     stream, config = BatchStream(columns.lengths, PLAN, 1), LoaderConfig(max_tokens_per_device=150, prefetch_batches=0)
-    return Loader(columns, stream, config, rank=rank, world=world, noise=noise, passes=passes)
+    return Loader(columns, stream, config, rank=rank, world=world, seeing=Seeing(noise, passes))
 
 
 def noise_of(dataset: Dataset, most: dict[Any, int] | None = None, **values: Any) -> Noise:
@@ -130,7 +130,7 @@ def test_rows_that_are_computed_twice_take_twice_the_memory(dataset: Dataset, co
         assert torch.equal(twice.target_in_BT[len(batch) :], batch.target_in_BT)
     stream = BatchStream(columns.lengths, PLAN, 1)
     with pytest.raises(ConfigError, match="2 times"):
-        Loader(columns, stream, LoaderConfig(max_tokens_per_device=60), rank=0, world=1, passes=2)
+        Loader(columns, stream, LoaderConfig(max_tokens_per_device=60), rank=0, world=1, seeing=Seeing(passes=2))
 
 
 def test_a_source_of_sound_has_no_pieces(dataset: Dataset, tmp_path: Path) -> None:

@@ -180,8 +180,7 @@ def _pick(
             if kind == "value":
                 problems += _absent(values, column, "a value in every field")
             if kind == "text":
-                side = "" if shape.texts == 1 else ("source ", "target ")[position]
-                values, more = _read_text(values.cast(pa.binary()), column, side, max_bytes)
+                values, more = _read_text(values.cast(pa.binary()), column, shape.name_of(position), max_bytes)
                 problems += more
             found.append(values)
         yield _Picked(shape, first_line, found, problems)
@@ -263,7 +262,7 @@ def _read_text(octets: pa.BinaryArray, column: Column, side: str, max_bytes: int
     lengths = pc.fill_null(pc.binary_length(octets), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     text, unreadable = decode(Lines(octets, lengths), max_bytes)
     problems = _absent(octets, column, "a text in every field")
-    return text, problems + [problem._replace(value=f"{side}{problem.value}") for problem in unreadable]
+    return text, problems + [problem._replace(value=f"{side} {problem.value}".strip()) for problem in unreadable]
 
 
 def _absent(values: pa.Array, column: Column, expected: str) -> list[Problem]:

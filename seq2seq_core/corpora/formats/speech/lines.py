@@ -27,7 +27,7 @@ from seq2seq_core.files.compression import codec_of
 from seq2seq_core.files.encodings import HEAD_BYTES, UTF8, encoding_of_head, open_text, text_of
 from seq2seq_core.files.lines import Lines, read_lines
 from seq2seq_core.files.seal import Extent, Watched
-from seq2seq_core.records import Problem, Sifted, set_aside
+from seq2seq_core.records import Problem, Records, Sifted, set_aside
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _loaded(loader: Loader, found: Utterances) -> Iterator[Sifted]:
             if loaded.start <= problem.row < loaded.stop
         ]
         lines, texts = (column.slice(loaded.start, count) for column in (found.lines, found.texts))
-        yield set_aside(lines, loaded.values, texts, [*problems, *loaded.problems])
+        yield set_aside(Records(lines, loaded.values, texts), [*problems, *loaded.problems])
 
 
 def drop_rows(found: Utterances, rows: set[int]) -> Utterances:

@@ -31,7 +31,7 @@ from seq2seq_core.files.damage import damaged
 from seq2seq_core.files.fields import MISSING, lookup, parts_of
 from seq2seq_core.files.lines import NOT_UTF8, TOO_LONG
 from seq2seq_core.files.seal import Watched
-from seq2seq_core.records import Problem, Sifted, set_aside
+from seq2seq_core.records import Problem, Records, Sifted, set_aside
 
 _AUDIO = ("flac", "wav", "mp3", "ogg", "opus", "m4a")
 _TEXT, _OBJECT = "txt", "json"
@@ -265,7 +265,7 @@ class _Batch:
         audio = pa.StructArray.from_arrays(arrays, fields=list(AUDIO_VALUE))
         texts = pa.array([sample.text for sample in self.samples], pa.string())
         problems = [p._replace(row=row) for row, sample in enumerate(self.samples) for p in sample.problems]
-        return set_aside(lines, audio, texts, problems)
+        return set_aside(Records(lines, audio, texts), problems)
 
 
 def _samples(stream: ByteStream, fields: Sequence[str], max_line_bytes: int) -> Iterator[_Sample]:
