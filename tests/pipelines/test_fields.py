@@ -20,7 +20,7 @@ from seq2seq_core.errors import ConfigError
 # Text that is no path: names of fields, languages, devices, tokenizations; words for another command.
 NO_PATHS = {
     "to",
-    *("name", "split", "source_field", "target_field", "text_field", "score_field", "output_field"),
+    *("name", "split", "source_field", "target_field", "text_field", "score_field", "alignment_field", "output_field"),
     *("prefix", "prefix_field"),
     *(
         "source_language",

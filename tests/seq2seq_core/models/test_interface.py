@@ -146,11 +146,13 @@ def test_step_agrees_with_forward_at_every_position(architecture: ArchitectureCo
     model = build(architecture)
     source, lengths = sources(architecture, 7, 3, 5)
     target = targets(3, 40)
-    expected = model(source, lengths, target).logits_BTV
+    found = model(source, lengths, target, attending=True)
+    assert_same(found.logits_BTV, model(source, lengths, target).logits_BTV)
     state = model.start(model.encode(source, lengths))
     for position in range(target.size(1)):
         step = model.step(target[:, position], state)
-        assert_same(step.logits_NV, expected[:, position])
+        assert_same(step.logits_NV, found.logits_BTV[:, position])
+        assert_same(step.attention_NS.double(), found.attention_BTS[:, position].double())
         state = step.state
 
 

@@ -49,8 +49,10 @@ class TwoHeaded(Transformer):
 
     auxiliary_weight = 0.25
 
-    def forward(self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor) -> Forward:
-        found = super().forward(source_BS, source_lengths_B, target_BT)
+    def forward(
+        self, source_BS: Tensor, source_lengths_B: Tensor, target_BT: Tensor, *, attending: bool = False
+    ) -> Forward:
+        found = super().forward(source_BS, source_lengths_B, target_BT, attending=attending)
         states_BSD = self.encode(source_BS, source_lengths_B).states_BSD
         tokens_B = target_BT[:, 1] if target_BT.size(1) > 1 else torch.full_like(source_lengths_B, PAD_ID)
         logits_BV = self.embeddings.logits(states_BSD[:, 0])
@@ -266,3 +268,37 @@ def test_a_second_head_counts_once_in_two_passes() -> None:
     paired = stepper(two, objective=Objective(0.1, 1.0)).run(1, [batch], TOKENS, [])
     assert paired.auxiliary == pytest.approx(single.auxiliary, rel=1e-6)
     assert distance(one, two) < 1e-6
+
+
+@pytest.mark.parametrize("passes", [0.0, 1.0])
+def test_attention_goes_where_it_is_guided(passes: float) -> None:
+    """The last token of each target should look at the first of its source; nobody says anything of the others."""
+    network, batch = model(), rows(SOURCES, TARGETS)
+    guidance = torch.zeros(len(SOURCES), batch.target_out_BT.size(1), batch.source_BS.size(1))
+    for row, target in enumerate(TARGETS):
+        guidance[row, len(target) - 1, 0] = 1
+    guided = replace(batch, guidance_BTS=guidance)
+
+    def looks() -> Tensor:
+        found = network(batch.source_BS, batch.source_lengths_B, batch.target_in_BT, attending=True)
+        return found.attention_BTS[guidance == 1]
+
+    before = looks()
+    ready = stepper(network, rate=0.5, objective=Objective(0.1, passes, guidance=1.0))
+    results = [ready.run(step, [guided], TOKENS, []) for step in range(1, 41)]
+    assert results[0].auxiliary == pytest.approx(-before.log().sum().item(), rel=1e-5)
+    assert results[0].loss > results[0].auxiliary
+    assert results[-1].auxiliary < results[0].auxiliary / 4
+    assert (looks() > before.clamp_min(0.5)).all()
+
+
+def test_nothing_is_added_where_nobody_guides() -> None:
+    free, guided = model(), model()
+    batch = rows(SOURCES, TARGETS)
+    nothing = torch.zeros(len(SOURCES), batch.target_out_BT.size(1), batch.source_BS.size(1))
+    expected = stepper(free).run(1, [batch], TOKENS, [])
+    found = stepper(guided, objective=Objective(0.1, guidance=1.0)).run(
+        1, [replace(batch, guidance_BTS=nothing)], TOKENS, []
+    )
+    assert found.loss == pytest.approx(expected.loss, rel=1e-6)
+    assert distance(free, guided) < 1e-6
