@@ -73,9 +73,9 @@ class RnnDecoder(Seq2Seq):
         self.upper = nn.ModuleList(Recurrence(shape.cell, 2 * width, width) for _ in range(shape.decoder_layers - 1))
         self.readout = linear(2 * width + embedding, embedding)
 
-    def decode(self, memory: Memory, target_BT: Tensor, *, attending: bool = True) -> Decoded:
+    def decode(self, memory: Memory, target_BT: Tensor, *, attending: bool = False) -> Decoded:
         """Outputs, of which logits of the next token after each target id are made, and attention."""
-        del attending  # there it is
+        del attending  # it is there, asked for or not
         carries = self._first_carries(memory)
         x_BTE = self.dropout(self.embeddings.embed_target(target_BT))
         hidden_BTD, weights_BTS = self._first_layer(x_BTE, carries[0], memory)
