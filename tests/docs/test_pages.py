@@ -138,8 +138,9 @@ def test_pages_are_short(page: Page) -> None:
     assert page.name == "docs/configuration.md" or len(page.path.read_text("utf-8").splitlines()) <= longest
 
 
-def test_a_figure_stands_beside_the_command_that_gave_it() -> None:
-    page = read_page(ROOT / "docs" / "benchmarks.md")
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("benchmarks*.md")), ids=lambda path: path.stem)
+def test_a_figure_stands_beside_the_command_that_gave_it(path: Path) -> None:
+    page = read_page(path)
     for section in {table.section for table in page.tables}:
         assert any(block.section == section and block.language == "sh" for block in page.blocks), section
 
