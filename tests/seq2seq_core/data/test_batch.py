@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq_core.data.batch import Batch, collate
+from seq2seq_core.data.batch import Batch, Gathered, collate
 from seq2seq_core.data.columns import Ragged
 from seq2seq_core.modalities.text import Text
 from seq2seq_core.tokenizer.vocabulary import BOS_ID, EOS_ID, PAD_ID
@@ -25,7 +25,7 @@ def padded(rows: Rows) -> Rows:
 
 
 def test_an_example() -> None:
-    batch = collate(TEXT, ragged([[5, 6], [7]]), ragged([[8], [9, 10, 11]]))
+    batch = collate(TEXT, Gathered(ragged([[5, 6], [7]]), ragged([[8], [9, 10, 11]])))
     assert batch.source_BS.tolist() == [[5, 6, 3], [7, 3, 0]]
     assert batch.source_lengths_B.tolist() == [3, 2]
     assert batch.target_in_BT.tolist() == [[2, 8, 0, 0], [2, 9, 10, 11]]
@@ -37,7 +37,7 @@ def test_an_example() -> None:
 @given(st.lists(st.tuples(*[st.lists(st.integers(4, 65535), max_size=6)] * 2), min_size=1, max_size=8))
 def test_collate_equals_padding_row_by_row(pairs: list[tuple[list[int], list[int]]]) -> None:
     sources, targets = ([list(pair[side]) for pair in pairs] for side in (0, 1))
-    batch = collate(TEXT, ragged(sources), ragged(targets))
+    batch = collate(TEXT, Gathered(ragged(sources), ragged(targets)))
     assert batch.source_BS.tolist() == padded([[*row, EOS_ID] for row in sources])
     assert batch.source_lengths_B.tolist() == [len(row) + 1 for row in sources]
     assert batch.target_in_BT.tolist() == padded([[BOS_ID, *row] for row in targets])
@@ -48,18 +48,18 @@ def test_collate_equals_padding_row_by_row(pairs: list[tuple[list[int], list[int
 
 def test_large_ids_stay_whole() -> None:
     wide = Ragged(np.array([70_000], np.uint32), np.array([1], np.int64))
-    assert collate(TEXT, wide, wide).source_BS.tolist() == [[70_000, EOS_ID]]
+    assert collate(TEXT, Gathered(wide, wide)).source_BS.tolist() == [[70_000, EOS_ID]]
 
 
 def test_a_batch_moves_to_a_device() -> None:
-    batch = collate(TEXT, ragged([[5]]), ragged([[6]])).to("meta")
+    batch = collate(TEXT, Gathered(ragged([[5]]), ragged([[6]]))).to("meta")
     assert {tensor.device.type for tensor in tensors(batch)} == {"meta"}
     assert batch.target_tokens == 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="page-locked memory needs a CUDA device")
 def test_pinned() -> None:
-    batch = collate(TEXT, ragged([[5]]), ragged([[6]])).pinned()
+    batch = collate(TEXT, Gathered(ragged([[5]]), ragged([[6]]))).pinned()
     assert all(tensor.is_pinned() for tensor in tensors(batch))
 
 

@@ -42,7 +42,7 @@ def test_arrays_are_mapped_not_read_and_keep_no_descriptor(random_dataset: Datas
     assert open_files() == before
     maps = Path("/proc/self/maps").read_text()
     assert all(maps.count(str(folder_of(tmp_path) / file)) == 3 for file in FILES)
-    source = opened[0].sides[0]
+    source = opened[0].columns[0]
     assert not source.values.flags.writeable
     assert (source.values.dtype, source.offsets.dtype, len(source.offsets)) == (np.uint16, np.int64, 66)
 

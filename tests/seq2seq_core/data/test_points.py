@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from seq2seq_core.data.batch import collate, idle_batch
+from seq2seq_core.data.batch import Gathered, collate, idle_batch
 from seq2seq_core.data.columns import Columns
 from seq2seq_core.data.epoch_order import StreamConfig
 from seq2seq_core.data.loader import Loader, LoaderConfig, evaluation_batches
@@ -54,7 +54,7 @@ def test_what_the_cache_holds_is_what_the_shards_do(points_dataset: str, tmp_pat
 def test_a_batch_of_points() -> None:
     source = Ragged(np.arange(9, dtype=np.float32).reshape(3, 3), np.array([2, 0, 1]))
     target = Ragged(np.array([8, 9], np.uint16), np.array([1, 1, 0]))
-    batch = collate(Points(), source, target)
+    batch = collate(Points(), Gathered(source, target))
     assert batch.source_BS.dtype == torch.float32
     assert batch.source_BS.tolist() == [[[0, 1, 2], [3, 4, 5]], [[0, 0, 0]] * 2, [[6, 7, 8], [0, 0, 0]]]
     assert batch.source_lengths_B.tolist() == [2, 1, 1]
