@@ -18,7 +18,8 @@ from seq2seq_core.data.noise import Noise, NoiseConfig
 from seq2seq_core.data.stream import BatchStream
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.modalities.base import Ragged
-from tests.aligned_dataset import publish_aligned
+from seq2seq_core.tokenizer.words import MARK
+from tests.aligned_dataset import ENGLISH, GERMAN, publish_aligned
 
 # Ids 0 to 3 begin a word, 4 and 5 go on with one, 6 is a tag.
 WORDS = Words(np.array([True] * 4 + [False] * 3), np.array([False] * 6 + [True]))
@@ -99,6 +100,12 @@ def test_batches_say_where_to_look(dataset: Dataset, tmp_path: Path, world: int,
             assert (guidance[len(ids) :] == 0).all()
             assert [*map(tuple, looked)] == [tuple(looked[int(np.argmax(words == word))]) for word in words[: len(ids)]]
             by_word = [looked[place] for place in np.unique(words[: len(ids)], return_index=True)[1]]
+            assert all(by_word)  # words that a hidden piece seemed to join would leave others without one
+            if not noisy:
+                spelt = [dataset.source_tokenizer.pieces(batch.source_BS[row, looks].numpy()) for looks in by_word]
+                heard = "".join(dataset.target_tokenizer.pieces(ids)).replace(MARK, " ").split()
+                said = ["".join(pieces).strip(MARK) for pieces in spelt]
+                assert said == [ENGLISH[GERMAN.index(word)] for word in heard]
             everywhere = [*itertools.chain.from_iterable(reversed(by_word))]
             assert everywhere == [*range(int(batch.source_lengths_B[row]) - 1)]  # all but the end, once, backwards
             seen += 1
