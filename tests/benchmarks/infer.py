@@ -6,7 +6,8 @@ All contenders have the same weights and the same segments, of which each is dif
 their own. CTranslate2 alone and Hugging Face get the texts in a list, and give texts; `seq2seq translate` reads files,
 cuts, finds what is repeated, runs, joins and writes. The start of a process (imports, loading) is measured by a run of
 a few segments and left out, and shown beside. Slow contenders, and those on one core, get the first part of the
-segments only.
+segments only. Speeds are the best of all rounds; the ratio to the first contender is the median over rounds of the
+ratio within a round, so that what else the machine does falls on both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import gzip
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -76,11 +78,13 @@ def main() -> None:
         )  # converts the model, which is no start of anybody's
         for beam in arguments.beams:
             print(f"\nbeam {beam}: {len(texts):,} segments of {arguments.texts.name}")
-            print(f"{'':52}{'segments/s':>11}{'tokens/s':>10}{'peak MB':>9}{'start s':>9}")
+            print(f"{'':52}{'segments/s':>11}{'tokens/s':>10}{'peak MB':>9}{'start s':>9}{'x first':>9}")
             rounds = [_round(contenders, arguments.model, texts, beam, Path(place)) for _ in range(arguments.repeats)]
             for number, contender in enumerate(contenders):
                 best = max((some[number] for some in rounds), key=lambda found: found[0])
-                print(f"{contender.name:52}{best[0]:>11.1f}{best[1]:>10.0f}{best[2]:>9.0f}{best[3]:>9.1f}", flush=True)
+                ratio = statistics.median(some[number][0] / some[0][0] for some in rounds)
+                cells = f"{best[0]:>11.1f}{best[1]:>10.0f}{best[2]:>9.0f}{best[3]:>9.1f}{ratio:>9.2f}"
+                print(f"{contender.name:52}{cells}", flush=True)
 
 
 def _is_in(name: str, words: Sequence[str]) -> bool:
