@@ -4,10 +4,12 @@
         --peers-python PYTHON [--minutes 60] [--contenders ours joey joey_small]
 
 The clock of a contender starts with its process, so that starting and validating count. All are scored by themselves:
-sacreBLEU, cased, 13a, of a greedy search on the validation set. `joey` is the Transformer that JoeyNMT is configured
-with for IWSLT 2014 (6 + 6 layers of 256, Adam at 0.0003 that falls on a plateau), in batches that two cores can take;
-`joey_small` has the shape, the dropout and the learning rate of ours. Both read the text that the dataset was made of,
-with the dataset's own tokenizer. `--peers-python` is an interpreter that has torch, sentencepiece and joeynmt.
+sacreBLEU, cased, 13a, of a greedy search on the validation set. `joey` is a Transformer that JoeyNMT has been
+configured with for IWSLT 2014 (its configs/transformer_iwslt14_deen_sp.yaml at 678fe7d: 6 + 6 layers of 256, Adam at
+0.0003 that falls on a plateau), in batches that two cores can take; `joey_small` has the shape, the dropout and the
+learning rate of quick.yaml. Both read the text that the dataset was made of, with the dataset's own tokenizer.
+`--peers-python` is an interpreter that has torch, joeynmt and sentencepiece 0.2.0, as JoeyNMT 2.3 calls what later ones
+do not have.
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ def main() -> None:
     print(f"{'minutes':36}" + "".join(f"{minutes:>7}" for minutes in _columns(asked.minutes)) + f"{'last':>7}{'at':>7}")
     for name in asked.contenders:
         with tempfile.TemporaryDirectory() as folder:
-            run = _ours if name == "ours" else _joey
-            tell(name, run(name, asked, Path(folder)), asked.minutes)
+            curve = _ours(asked, Path(folder)) if name == "ours" else _joey(name, asked, Path(folder))
+            tell(name, curve, asked.minutes)
 
 
 def tell(name: str, curve: Curve, minutes: float) -> None:
@@ -68,7 +70,7 @@ def _columns(minutes: float) -> list[int]:
     return [column for column in TOLD if column <= minutes]
 
 
-def _ours(name: str, asked: argparse.Namespace, folder: Path) -> Curve:
+def _ours(asked: argparse.Namespace, folder: Path) -> Curve:
     command = [sys.executable, "-m", "pipelines.cli", "train", "--config", str(asked.config)]
     command += ["--dataset", str(asked.dataset), "--output", str(folder / "run")]
     cores = len(os.sched_getaffinity(0))
@@ -101,7 +103,7 @@ def _joey(name: str, asked: argparse.Namespace, folder: Path) -> Curve:
 
 
 def joey_settings(name: str, asked: argparse.Namespace, folder: Path, model: Path) -> dict[str, Any]:
-    """Of its configurations/iwslt14_deen_sp (versions 1.5 to 2.3), or with our shape, dropout and rate."""
+    """Its own for such data, or with the shape, dropout and rate of quick.yaml."""
     own = name == "joey"
     layers, width, feed_forward, dropout = (6, 256, 1024, 0.3) if own else (4, 128, 256, 0.2)
     side = {"max_length": 128, "lowercase": False, "level": "bpe", "voc_file": str(folder / "vocabulary.txt")}
@@ -168,9 +170,9 @@ def watched(
                 found = scores(written[: written.rfind("\n") + 1])
                 curve += [((time.monotonic() - begin) / 60, bleu) for bleu in found[len(curve) :]]
         finally:
-            if running.poll() is None:
+            if is_late := running.poll() is None:
                 os.killpg(running.pid, signal.SIGKILL)
-        if running.wait() not in (0, -signal.SIGKILL):
+        if running.wait() and not is_late:
             said.seek(0)
             raise SystemExit(f"{' '.join(command)} ended with {running.returncode}\n{said.read()[-3000:]}")
     return curve
