@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,17 @@ def tell(number: int) -> None:
 def idle(folder: str) -> None:
     (Path(folder) / str(os.getpid())).touch()
     time.sleep(60)
+
+
+def tell_when_both_are_there(folder: str, number: int) -> int:
+    """One call of two: each waits for the other, and then tells its own caller, and so does a thread of it."""
+    (Path(folder) / str(number)).touch()
+    await_idle(folder, 2)
+    tell(number)
+    also = threading.Thread(target=tell, args=(number + 10,))
+    also.start()
+    also.join()
+    return os.getpid()
 
 
 def fail_when_others_are_idle(folder: str, count: int) -> None:

@@ -73,14 +73,21 @@ def is_described(graph: str, job: Callable[[], object], beam_arguments: Sequence
 
 
 @contextlib.contextmanager
-def workers(work: Work, processes: int, beam_arguments: Sequence[str]) -> Iterator[Workers]:
-    """So many processes; this thread alone where starting them takes longer than they save, or options ask for it."""
+def workers(work: Work, processes: int, beam_arguments: Sequence[str], in_each: int = 1) -> Iterator[Workers]:
+    """So many processes; this thread alone where starting them takes longer than they save, or options ask for it.
+
+    Args:
+        work: What there is to do.
+        processes: How many are the fastest to do it.
+        beam_arguments: Beam's options.
+        in_each: How many parts of the work each of them does at a time.
+    """
     is_asked_for = any(word.startswith("--direct_") for word in beam_arguments)
     is_seen_here_alone = any(url.startswith(_OF_THIS_PROCESS) for url in (work.output, *work.inputs))
-    if processes == 1 or is_asked_for or is_seen_here_alone or _is_small(work):
+    if processes * in_each == 1 or is_asked_for or is_seen_here_alone or _is_small(work):
         yield HERE
     else:
-        with pool.started(processes, work.preload) as started:
+        with pool.started(processes, work.preload, in_each) as started:
             yield started
 
 

@@ -172,9 +172,10 @@ def provenance_of(config: TranscribeConfig) -> Provenance:
 
 
 def _workers(job: TranscriptionJob, beam_arguments: Sequence[str]) -> contextlib.AbstractContextManager[Workers]:
-    """A process a core, or one where the engine has a GPU."""
+    """As many processes, and units at a time in each, as the engine is fastest with."""
     work = here.Work([file.url for file in job.files], job.output, _SMALL_BYTES, _WORK)
-    return here.workers(work, job.transcriber.engine.processes(usable_cores()), beam_arguments)
+    processes, in_each = job.transcriber.engine.side_by_side(usable_cores())
+    return here.workers(work, processes, beam_arguments, in_each)
 
 
 def _sharing_cores(job: TranscriptionJob, workers: Workers | None) -> TranscriptionJob:
@@ -183,5 +184,5 @@ def _sharing_cores(job: TranscriptionJob, workers: Workers | None) -> Transcript
         return job
     engine = job.transcriber.engine
     cores = usable_cores()
-    shared = engine.on_cores(max(1, cores // engine.processes(cores)))
+    shared = engine.on_cores(max(1, cores // engine.side_by_side(cores).processes))
     return replace(job, transcriber=job.transcriber.model_copy(update={"engine": shared}))

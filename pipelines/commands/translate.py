@@ -181,7 +181,7 @@ def run(config: TranslateConfig, beam_arguments: Sequence[str] = (), did: str = 
     Args:
         config: What to do.
         beam_arguments: Beam's own options; the runner is the local one unless they name another. They also say how many
-            workers do it: where they do not, each core gets a process, and a GPU one.
+            workers do it: where they do not, the engine says how many processes there are.
         did: What is done to records, as messages say it.
 
     Raises:
@@ -272,9 +272,10 @@ def provenance_of(config: TranslateConfig) -> Provenance:
 
 
 def _workers(job: TranslationJob, beam_arguments: Sequence[str]) -> contextlib.AbstractContextManager[Workers]:
-    """A process a core, or one where the engine has a GPU."""
+    """As many processes, and units at a time in each, as the engine is fastest with."""
     work = here.Work([file.url for file in job.files], job.output, _SMALL_BYTES, _WORK)
-    return here.workers(work, job.translator.engine.processes(usable_cores()), beam_arguments)
+    processes, in_each = job.translator.engine.side_by_side(usable_cores())
+    return here.workers(work, processes, beam_arguments, in_each)
 
 
 def _sharing_cores(job: TranslationJob, workers: Workers | None) -> TranslationJob:
@@ -283,7 +284,7 @@ def _sharing_cores(job: TranslationJob, workers: Workers | None) -> TranslationJ
         return job
     engine = job.translator.engine
     cores = usable_cores()
-    shared = engine.on_cores(max(1, cores // engine.processes(cores)))
+    shared = engine.on_cores(max(1, cores // engine.side_by_side(cores).processes))
     return replace(job, translator=job.translator.model_copy(update={"engine": shared}))
 
 

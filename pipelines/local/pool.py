@@ -1,9 +1,11 @@
 """A function and the arguments of many calls in, what it returns for each out: from processes beside this one.
 
 Threads would wait for one another: Python lets one of them go on at a time, and hands over at every call of NumPy or
-Arrow, thousands of times a second. The processes are interpreters of their own, so it does not matter what this one
-has: threads, connections to stores, a script that is no module. They listen at one address, and whoever is free takes
-the next call. A `Pool` is no more than that address, and can be sent to wherever calls are made on this machine.
+Arrow, thousands of times a second. Where nearly all of a call is the work of a library with threads of its own, though,
+several calls in one process share what they have loaded, and a core always has something to do. The processes are
+interpreters of their own, so it does not matter what this one has: threads, connections to stores, a script that is no
+module. They listen at one address, and whoever is free takes the next call. A `Pool` is no more than that address, and
+can be sent to wherever calls are made on this machine.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ R = TypeVar("R")
 
 _BEGIN = (
     "import sys; sys.path[:] = {path!r}; from pipelines.local import worker; "
-    "worker.serve({socket}, {processes}, {preload!r})"
+    "worker.serve({socket}, {processes}, {in_each}, {preload!r})"
 )
 _CAN_FORK = sys.platform == "linux"
 _MOST_WAITING = 1024
@@ -49,10 +51,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Pool:
-    """Workers that are processes: where they listen, and how many they are."""
+    """Workers that are processes: where they listen, and how many calls they answer at a time."""
 
     address: str
-    processes: int
+    calls: int
 
     def map(self, function: Callable[..., R], calls: Iterable[tuple[Any, ...]]) -> Iterator[R]:
         """See `Workers`."""
@@ -62,7 +64,7 @@ class Pool:
         try:
             for position in itertools.count():
                 while position not in returned:
-                    for number, arguments in itertools.islice(waiting, self.processes - len(working)):
+                    for number, arguments in itertools.islice(waiting, self.calls - len(working)):
                         working[self._begin(function, arguments)] = number
                     if not working:
                         return
@@ -83,17 +85,22 @@ class Pool:
 
 
 @contextlib.contextmanager
-def started(processes: int, preload: Sequence[str]) -> Iterator[Pool]:
-    """So many processes, which have imported some modules, while the block runs; this returns before they have.
+def started(processes: int, preload: Sequence[str], in_each: int = 1) -> Iterator[Pool]:
+    """So many processes while the block runs; this returns before they are ready.
 
     An error in the block ends them at once, whatever they do. They end with this process, however it ends, and are
     deaf to interrupts of their own: this one decides.
+
+    Args:
+        processes: How many.
+        preload: Modules that they import, which the calls will need.
+        in_each: How many calls each of them answers at a time, in threads.
     """
     with tempfile.TemporaryDirectory(prefix="seq2seq-", dir=_folder()) as folder:
         address = f"{folder}/pool"
-        leaders = _start(address, processes, preload)
+        leaders = _start(address, processes, in_each, preload)
         try:
-            yield Pool(address, processes)
+            yield Pool(address, processes * in_each)
         except BaseException:
             for leader in leaders:
                 with contextlib.suppress(ProcessLookupError):
@@ -104,14 +111,14 @@ def started(processes: int, preload: Sequence[str]) -> Iterator[Pool]:
                 leader.communicate()  # it ends, and those that it has started, when nothing more can come
 
 
-def _start(address: str, processes: int, preload: Sequence[str]) -> list[subprocess.Popen[bytes]]:
+def _start(address: str, processes: int, in_each: int, preload: Sequence[str]) -> list[subprocess.Popen[bytes]]:
     """Start processes; where a process may be forked safely, the first imports for all of them."""
     leaders, each = (1, processes) if _CAN_FORK else (processes, 1)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(_MOST_WAITING)
         number = listening.fileno()
-        begin = _BEGIN.format(path=sys.path, socket=number, processes=each, preload=tuple(preload))
+        begin = _BEGIN.format(path=sys.path, socket=number, processes=each, in_each=in_each, preload=tuple(preload))
         command = [sys.executable, "-c", begin]
         alone = {"OMP_NUM_THREADS": "1"} | os.environ  # with a process a core, threads of NumPy's would be too many
         how: dict[str, Any] = {"stdin": subprocess.PIPE, "pass_fds": [number], "process_group": 0, "env": alone}

@@ -20,15 +20,14 @@ from typing import NoReturn
 from pipelines.local import switches
 from pipelines.local.pool import Answer
 
-_NOBODY = logging.NullHandler()
 
-
-def serve(listening: int, processes: int, preload: Sequence[str]) -> NoReturn:
-    """Answer calls, one after the other, until the process that holds the other end of standard input has ended.
+def serve(listening: int, processes: int, in_each: int, preload: Sequence[str]) -> NoReturn:
+    """Answer calls until the process that holds the other end of standard input has ended.
 
     Args:
         listening: The number of the socket.
         processes: How many are to do this: the others are forked from here, before there is anything else than imports.
+        in_each: How many calls each of them answers at a time; each has a thread, which does one after the other.
         preload: Modules that the calls will need.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -42,45 +41,62 @@ def serve(listening: int, processes: int, preload: Sequence[str]) -> NoReturn:
             break
     calls = socket.socket(fileno=listening)
     threading.Thread(target=_end_with_parent, args=(calls.getsockname(),), daemon=True).start()
-    while True:
-        caller, _ = calls.accept()
-        with Connection(caller.detach()) as connection:
-            _answer(connection)
+    teller = _Teller()
+    logging.getLogger().handlers = [teller]
+    for _ in range(in_each - 1):
+        threading.Thread(target=_answer_all, args=(calls, teller), daemon=True).start()
+    _answer_all(calls, teller)
 
 
 class _Teller(logging.handlers.QueueHandler):
-    """Tells the caller what is logged meanwhile."""
+    """Tells the caller of a thread what is logged there; threads that a call has started may tell any caller."""
 
-    def __init__(self, caller: Connection) -> None:
-        super().__init__(caller)  # type: ignore[arg-type]  # it is a queue for one who listens
+    def __init__(self) -> None:
+        self._callers: dict[int, Connection] = {}
+        super().__init__(self._callers)  # type: ignore[arg-type]  # there is no one queue
+
+    @contextlib.contextmanager
+    def telling(self, caller: Connection) -> Iterator[None]:
+        """While the block runs what this thread logs is told to a caller, and nothing afterwards."""
+        thread = threading.get_ident()
+        self._put(thread, caller)
+        try:
+            yield
+        finally:
+            self._put(thread, None)
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """See logging.handlers.QueueHandler."""
-        with contextlib.suppress(OSError):
-            self.queue.send(record)  # type: ignore[attr-defined]
+        """See logging.handlers.QueueHandler; whoever calls this holds the lock of the handler."""
+        caller = self._callers.get(record.thread or 0) or next(iter(self._callers.values()), None)
+        if caller is not None:
+            with contextlib.suppress(OSError):
+                caller.send(record)
+
+    def _put(self, thread: int, caller: Connection | None) -> None:
+        self.acquire()
+        try:
+            self._callers.pop(thread, None)
+            if caller is not None:
+                self._callers[thread] = caller
+        finally:
+            self.release()
 
 
-def _answer(caller: Connection) -> None:
+def _answer_all(calls: socket.socket, teller: _Teller) -> NoReturn:
+    while True:
+        caller, _ = calls.accept()
+        with Connection(caller.detach()) as connection:
+            _answer(connection, teller)
+
+
+def _answer(caller: Connection, teller: _Teller) -> None:
     """Do what is called for, and send what comes of it; nothing when the caller has gone."""
     with contextlib.suppress(OSError, EOFError):
         level, call = caller.recv()
-        teller, root = _Teller(caller), logging.getLogger()
-        root.setLevel(level)
-        root.handlers = [teller]
-        answer = _call(call)
-        root.handlers = [_NOBODY]
-        with _alone(teller):
-            caller.send(answer)
-
-
-@contextlib.contextmanager
-def _alone(teller: logging.Handler) -> Iterator[None]:
-    """While threads that are still at work must not speak in between."""
-    teller.acquire()
-    try:
-        yield
-    finally:
-        teller.release()
+        logging.getLogger().setLevel(level)
+        with teller.telling(caller):
+            answer = _call(call)
+        caller.send(answer)
 
 
 def _call(call: bytes) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ from seq2seq_core.engines.converted.model_file import kind_of
 from seq2seq_core.engines.converted.own import TOKENIZERS, convert_own, has_blueprint
 from seq2seq_core.engines.converted.search import refused
 from seq2seq_core.engines.ctranslate2_machine import CTranslate2Config
-from seq2seq_core.engines.interface import Languages, LoadedEngine, ModelFacts
+from seq2seq_core.engines.interface import Languages, LoadedEngine, ModelFacts, SideBySide
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.machine import usable_cores
 from seq2seq_core.modalities.base import SIDES
@@ -34,6 +34,7 @@ Quantization = Literal["float32", "float16", "bfloat16", "int16", "int8"]
 
 _CPU_BATCH_TOKENS, _GPU_BATCH_TOKENS = 1024, 16_384
 _SPEED = 3
+_FED_CORES = 4  # by one process, whose Python runs one thread at a time
 
 
 class CTranslate2EngineConfig(CTranslate2Config):
@@ -65,8 +66,8 @@ class CTranslate2EngineConfig(CTranslate2Config):
     def load(self, model_root: str) -> LoadedEngine:
         """See `EngineConfig.load`."""
         folder = self._folder(model_root)
-        on_gpu = self.processes(2) == 1
-        at_once = 1 if on_gpu else self.threads or usable_cores()  # batches side by side, each on a thread of its own
+        # batches side by side, each on a thread of its own
+        at_once = 1 if self.uses_gpu() else self.threads or usable_cores()
         translator = self.open_model(
             "Translator", folder.root, folder.files, inter_threads=at_once, intra_threads=1, max_queued_batches=-1
         )
@@ -87,9 +88,12 @@ class CTranslate2EngineConfig(CTranslate2Config):
 
         return LoadedEngine(build(Frame()), texts, digest, folder.source_text, told=told)
 
-    def on_cores(self, cores: int) -> Self:
-        """See `EngineConfig.on_cores`; with twice as many threads, as whoever is last has the cores of the others."""
-        return self if self.threads else self.model_copy(update={"threads": 2 * cores})
+    def side_by_side(self, cores: int) -> SideBySide:
+        """See `EngineConfig.side_by_side`; on CPU the library's threads share weights, and so the processor's cache.
+
+        While Python reads or writes one unit, the threads work at the other.
+        """
+        return SideBySide(1) if cores == 1 or self.uses_gpu() else SideBySide(max(1, cores // _FED_CORES), 2)
 
     def export(self, model_root: str, output: str) -> int:
         """See `EngineConfig.export`."""

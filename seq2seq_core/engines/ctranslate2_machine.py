@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from seq2seq_core import storage
-from seq2seq_core.engines.interface import EngineConfig
+from seq2seq_core.engines.interface import EngineConfig, SideBySide
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.machine import has_gpu
 
@@ -100,13 +100,17 @@ class CTranslate2Config(EngineConfig):
                 expected=", ".join(sorted(known)),
             )
 
-    def processes(self, cores: int) -> int:
-        """See `EngineConfig.processes`: one on a GPU, which several would only wait for."""
+    def uses_gpu(self) -> bool:
+        """Whether the model runs on a GPU here."""
         if self.device == "cpu" or (self.device == "auto" and not has_gpu()):
-            return cores
+            return False
         import ctranslate2
 
-        return cores if self.device == "auto" and not ctranslate2.get_cuda_device_count() else 1
+        return self.device != "auto" or ctranslate2.get_cuda_device_count() > 0
+
+    def side_by_side(self, cores: int) -> SideBySide:
+        """See `EngineConfig.side_by_side`: one process on a GPU, which several would only wait for."""
+        return SideBySide(1 if self.uses_gpu() else cores)
 
     def on_cores(self, cores: int) -> Self:
         """See `EngineConfig.on_cores`."""

@@ -77,6 +77,13 @@ class Languages(NamedTuple):
     target: str | None = None
 
 
+class SideBySide(NamedTuple):
+    """How units of work are done at the same time: in so many processes, and so many in each of them."""
+
+    processes: int
+    in_each: int = 1
+
+
 class ModelFacts(NamedTuple):
     """What is known of a model of texts before it is loaded: its name in manifests, and where it comes from."""
 
@@ -219,9 +226,9 @@ class EngineConfig(Config):
     def _deaf(self, model_root: str) -> ConfigError:
         return ConfigError("this engine recognises no speech", where=model_root, found=f"engine.kind {self.kind}")
 
-    def processes(self, cores: int) -> int:
-        """So many processes of this machine, each with its share of the cores, are the fastest to work side by side."""
-        return cores
+    def side_by_side(self, cores: int) -> SideBySide:
+        """How work goes fastest on so many cores of this machine, shared out among the processes."""
+        return SideBySide(cores)
 
     def identity(self) -> dict[str, Any]:
         """The keys that shape an output, as plain values."""

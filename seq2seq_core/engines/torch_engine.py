@@ -14,7 +14,7 @@ from seq2seq_core.config import Config, Location
 from seq2seq_core.decoding.demands import Demand
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.engines.hearing import ModelRecognizer
-from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, Source, TokenIds
+from seq2seq_core.engines.interface import EngineConfig, LoadedEngine, SideBySide, Source, TokenIds
 from seq2seq_core.engines.recognition import Recognizer, SpeechModel
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.machine import has_gpu
@@ -164,13 +164,13 @@ class TorchEngineConfig(EngineConfig):
         longest = loaded.source_text.longest
         return ModelRecognizer(loaded.engine, sound, loaded.target_tokenizer, loaded.model_digest, longest)
 
-    def processes(self, cores: int) -> int:
-        """See `EngineConfig.processes`: one on a GPU, which several would only wait for."""
+    def side_by_side(self, cores: int) -> SideBySide:
+        """See `EngineConfig.side_by_side`: one process on a GPU, which several would only wait for."""
         if self.device == "cpu" or (self.device == "auto" and not has_gpu()):
-            return cores
+            return SideBySide(cores)
         import torch
 
-        return cores if self.device == "auto" and not torch.cuda.is_available() else 1
+        return SideBySide(cores if self.device == "auto" and not torch.cuda.is_available() else 1)
 
     def identity(self) -> dict[str, Any]:
         """See `EngineConfig.identity`; models beside the model count by their content, and none as if it had no key.

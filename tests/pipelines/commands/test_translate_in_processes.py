@@ -9,17 +9,19 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.commands import translate
+from seq2seq_core.engines.echo import EchoEngineConfig
+from seq2seq_core.engines.interface import SideBySide
 from seq2seq_core.tokenizer.training import TokenizerConfig, train
 from tests.model_folders import write_model_folder
 
 TEXTS = ["a small cat sat.", "the dog ran fast!", "one, two and three?", ""]
 
 
-@pytest.fixture
-def in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two of them, however small the input."""
+@pytest.fixture(params=[SideBySide(2), SideBySide(1, 2)], ids=["two", "one, two units at a time"])
+def in_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the input."""
     monkeypatch.setattr(translate, "_SMALL_BYTES", 0)
-    monkeypatch.setattr(translate, "usable_cores", lambda: 2)
+    monkeypatch.setattr(EchoEngineConfig, "side_by_side", lambda *_: request.param)
 
 
 @pytest.fixture

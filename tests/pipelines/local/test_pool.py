@@ -160,6 +160,15 @@ def test_what_processes_log_is_logged_here(two: Pool, caplog: pytest.LogCaptureF
     assert os.getpid() not in {record.process for record in caplog.records}
 
 
+def test_a_process_answers_several_calls_at_a_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with started(1, PRELOAD, in_each=2) as one, caplog.at_level(logging.INFO):
+        processes = set(one.map(pool_work.tell_when_both_are_there, [(str(tmp_path), number) for number in range(2)]))
+        assert len(processes) == 1
+        assert list(one.map(pool_work.nap, [(0.2,), (0.0,), (0.1,)])) == [0.2, 0.0, 0.1]
+    told = sorted(record.getMessage() for record in caplog.records)
+    assert told == ["told 0", "told 1", "told 10", "told 11"]
+
+
 def test_what_nobody_listens_to_is_not_logged(two: Pool, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO), caplog.at_level(logging.ERROR, "pipelines.test"):
         list(two.map(pool_work.tell, [(1,)]))

@@ -391,9 +391,10 @@ def test_texts_go_through_as_with_torch(one_root: str) -> None:
 
 def test_processes_and_cores() -> None:
     config = CTranslate2EngineConfig(device="cpu")
-    assert (config.processes(6), config.on_cores(3).threads) == (6, 6)
+    assert [config.side_by_side(cores) for cores in (1, 2, 6, 16)] == [(1, 1), (1, 2), (1, 2), (4, 2)]
+    assert config.on_cores(3).threads == 3
     assert CTranslate2EngineConfig(threads=2).on_cores(3).threads == 2
-    assert CTranslate2EngineConfig(device="cuda").processes(6) == 1
+    assert CTranslate2EngineConfig(device="cuda").side_by_side(6) == (1, 1)
     assert "threads" not in config.identity()
     assert config.identity()["quantization"] == "float32"
 

@@ -345,6 +345,6 @@ def test_what_the_model_or_machine_does_not_have(whisper: Any) -> None:
 
 
 def test_processes_share_the_cores() -> None:
-    assert (engine().processes(6), engine(device="cuda").processes(6)) == (6, 1)
-    assert engine(device="auto").processes(6) == (1 if ctranslate2.get_cuda_device_count() else 6)
+    assert (engine().side_by_side(6), engine(device="cuda").side_by_side(6)) == ((6, 1), (1, 1))
+    assert engine(device="auto").side_by_side(6).processes == (1 if ctranslate2.get_cuda_device_count() else 6)
     assert (engine(threads=None).on_cores(3).threads, engine(threads=2).on_cores(3).threads) == (3, 2)
