@@ -189,10 +189,8 @@ class Translator:
         if self.aids.revises is not None:
             answers = self.aids.revises.revised(answers)
         return [
-            replace(
-                self._assemble(record, [answers[asked] for asked in _asked(record, prefix)], encoded),
-                overlong=record.is_cut,
-                parted=record is not before,
+            self._assemble(
+                record, [answers[asked] for asked in _asked(record, prefix)], encoded, parted=record is not before
             )
             for record, before, prefix in zip(records, whole, prefixes, strict=True)
         ]
@@ -271,12 +269,13 @@ class Translator:
         texts = iter([output.replace("\n", " ") for output in outputs])
         return {asked: [next(texts) for _ in found] for asked, found in done.items()}
 
-    def _assemble(self, record: Segmented, found: Sequence[Answer], encoded: _Encoded) -> Prediction:
+    def _assemble(self, record: Segmented, found: Sequence[Answer], encoded: _Encoded, *, parted: bool) -> Prediction:
         """Join the outputs of a record's segments."""
         for number, (text, answer) in enumerate(zip(record.segments, found, strict=True), 1):
             if answer.error is not None:
                 where = f"segment {number} of {len(found)} ({numbered(text)[:_SHOWN_CHARACTERS]!r})"
-                return Prediction(segments=len(found), error=f"{where}: {answer.error}")
+                reason = f"{where}: {answer.error}"
+                return Prediction(segments=len(found), error=reason, overlong=record.is_cut, parted=parted)
         pairs = zip(record.segments, found, strict=True)
         sources = [text if answer.texts == (text,) else encoded.normalized(text) for text, answer in pairs]
         n_best = []
@@ -292,6 +291,8 @@ class Translator:
             segments=len(found),
             finished=all(answer.finished for answer in found),
             looping=any(answer.looping for answer in found),
+            overlong=record.is_cut,
+            parted=parted,
             flags=tuple(dict.fromkeys(flag for answer in found for flag in answer.flags)),
             given=sum(answer.is_given for answer in found),
             second=sum(answer.is_second for answer in found),

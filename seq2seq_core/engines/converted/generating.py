@@ -9,6 +9,7 @@ those that end it is among the best of so many.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TokenIds = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
+Floats32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,16 @@ class _Job(NamedTuple):
     prefix: tuple[int, ...] = ()
 
 
+class _Found(NamedTuple):
+    """What the library has found, with its score and log probability; what it looked at, tokens x positions."""
+
+    tokens: list[str]
+    finished: bool
+    score: float
+    total: float
+    weights: Floats32 | None
+
+
 class ConvertedEngine:
     """A model on CTranslate2; see `Engine`."""
 
@@ -103,6 +115,7 @@ class ConvertedEngine:
         self._translator, self._vocabulary, self._frame = translator, vocabulary, frame
         self._longest = longest_output
         self._most = max_batch_tokens
+        self._asking = threading.Lock()
 
     def generate(
         self, sequences: Sequence[TokenIds], options: SearchConfig, demands: Sequence[Demand] = ()
@@ -177,7 +190,8 @@ class ConvertedEngine:
     def _run(self, batches: Iterable[list[_Job]], options: SearchConfig) -> dict[int, Any]:
         """The library's results by the places of the sources; batches run side by side where it has threads."""
         how = library_options(options)
-        waiting = [(batch, self._begin(batch, how)) for batch in batches]
+        with self._asking:  # of several callers one after the other, so that the first is done while others wait
+            waiting = [(batch, self._begin(batch, how)) for batch in batches]
         return {place: result for batch, results in waiting for place, result in self._end(batch, results, how).items()}
 
     def _end(self, batch: list[_Job], results: Any, how: dict[str, Any]) -> dict[int, Any]:
@@ -216,28 +230,31 @@ class ConvertedEngine:
     def _hypotheses(self, result: Any, options: SearchConfig) -> list[Hypothesis]:
         """Those of the library that may be, ended ones first, best first, `n_best` of them."""
         attention = result.attention or [None] * len(result.hypotheses)
-        made = [
-            self._hypothesis(tokens, score, weights, options)
+        found = [
+            self._found(tokens, score, weights, options)
             for tokens, score, weights in zip(result.hypotheses, result.scores, attention, strict=True)
         ]
-        made.sort(key=lambda one: (not one.finished, -one.score))
-        return made[: options.n_best]
+        found.sort(key=lambda one: (not one.finished, -one.score))
+        return [self._hypothesis(one, options) for one in found[: options.n_best]]
 
-    def _hypothesis(self, tokens: list[str], score: float, attention: Any, options: SearchConfig) -> Hypothesis:
-        ids = self._vocabulary.ids
+    def _found(self, tokens: list[str], score: float, attention: Any, options: SearchConfig) -> _Found:
         finished = bool(tokens) and tokens[-1] == self._vocabulary.end
-        begin = self._frame.repeated
-        text = tokens[begin : len(tokens) - finished]
         weights = None if attention is None else np.asarray(attention, np.float32)
         change = 0.0 if weights is None else _unattended(weights, options.coverage_penalty)
         # The library divides by the length of all tokens.
         total = (score - change) * len(tokens) ** options.length_penalty
-        weights = None if weights is None else self._of_text(weights[begin:])
+        length = max(1, len(tokens) - self._frame.repeated)
+        return _Found(tokens, finished, total / length**options.length_penalty + change, total, weights)
+
+    def _hypothesis(self, found: _Found, options: SearchConfig) -> Hypothesis:
+        begin = self._frame.repeated
+        text = found.tokens[begin : len(found.tokens) - found.finished]
+        weights = None if found.weights is None else self._of_text(found.weights[begin:])
         return Hypothesis(
-            tokens=np.fromiter((ids[token] for token in text), np.int32, len(text)),
-            score=total / max(1, len(text) + finished) ** options.length_penalty + change,
-            log_probability=total,
-            finished=finished,
+            tokens=np.fromiter(map(self._vocabulary.ids.__getitem__, text), np.int32, len(text)),
+            score=found.score,
+            log_probability=found.total,
+            finished=found.finished,
             attention=weights if options.attention else None,
             alignment=attended(weights, len(text)) if options.alignment else None,
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -111,3 +114,24 @@ def test_a_batch_too_large_for_the_memory_is_halved(error: Exception) -> None:
     with pytest.raises(RuntimeError, match="broken"):
         generated(other)
     assert len(other.calls) == 1
+
+
+class SlowLibrary(FakeLibrary):
+    """Takes its time to be asked; the name of the thread that asks is kept."""
+
+    def translate_batch(self, sources: list[list[str]], first: Any, **how: Any) -> Any:
+        time.sleep(0.01)
+        return super().translate_batch(sources, first, caller=threading.get_ident(), **how)
+
+
+def test_one_caller_has_asked_for_all_its_batches_before_the_next_asks() -> None:
+    library: Any = SlowLibrary()
+    engine = ConvertedEngine(library, Vocabulary(["", "", "a"], ["", "", "a"], ""), Frame(), None, 1)
+    sources = [np.full(1, 2, np.int32)] * 10
+    threads = [threading.Thread(target=engine.generate, args=(sources, SearchConfig(beam=1))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    callers = [call["caller"] for call in library.calls]
+    assert [len([*calls]) for _, calls in itertools.groupby(callers)] == [10, 10, 10]
