@@ -328,7 +328,8 @@ class _Encoded:
         self.lengths([text for text in texts if text not in self._known])
 
     def __getitem__(self, text: str) -> TokenIds:
-        return np.concatenate([self._prefix, self._known[text]])
+        known = self._known[text]
+        return np.concatenate([self._prefix, known]) if len(self._prefix) else known
 
     def normalized(self, text: str) -> str:
         """What was encoded of a text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -97,12 +98,14 @@ class Tokenizer:
     def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """Piece ids (int32) of each text, without BOS and EOS."""
         column = self.encode_column(pa.array(texts, pa.string()))
-        flat = column.values.to_numpy().astype(np.int32)
-        return np.split(flat, column.offsets.to_numpy()[1:-1]) if len(texts) else []
+        flat, ends = column.values.to_numpy().astype(np.int32), column.offsets.to_pylist()
+        return [flat[begin:end] for begin, end in itertools.pairwise(ends)]
 
     def decode(self, sequences: Sequence[npt.NDArray[np.integer]]) -> list[str]:
         """The text of each sequence of piece ids."""
-        return [self._processor.decode(ids.tolist()) for ids in sequences]
+        rows = [ids.tolist() for ids in sequences]
+        decoded: list[str] = self._processor.decode(rows, num_threads=1) if rows else []
+        return decoded
 
     def pieces(self, ids: npt.NDArray[np.integer]) -> list[str]:
         """The pieces behind ids, with the word boundary mark, for tables and heat maps."""

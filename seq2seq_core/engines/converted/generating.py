@@ -1,9 +1,9 @@
 """Piece ids in, hypotheses out, by a Transformer on CTranslate2.
 
 The library knows one limit of length for all sources of a batch, ours depends on each source alone. So a batch gets the
-largest limit of its sources, and a source whose search came to its own goes once more, with those of the same limit.
-Where a search ended is seen from its hypotheses: it goes on until there are as many as the beam is wide, so one of
-those that end it is among the best of so many.
+largest limit of its sources, and a source whose search came to a lower one of its own goes once more, with those of the
+same limit. Where a search ended is seen from its hypotheses: it goes on until there are as many as the beam is wide, so
+one of those that end it is among the best of so many.
 """
 
 from __future__ import annotations
@@ -132,8 +132,14 @@ class ConvertedEngine:
         # In a batch the library mixes up what the beams of different sources look at in their first step.
         looks = options.coverage_penalty or (options.keeps_attention and options.beam > 1)
         most = 1 if looks else self._most
-        found = self._run(_batches(jobs, most), options)
-        late = [job for job in jobs if _ended(found[job.place]) - self._frame.repeated >= job.most]
+        batches = [*_batches(jobs, most)]
+        found = self._run(batches, options)
+        late = [
+            job
+            for batch in batches
+            for job in _curbed(batch)
+            if _ended(found[job.place]) - self._frame.repeated >= job.most
+        ]
         found |= self._run(_batches(late, most, by_limit=True), options)
         if len(jobs) < len(sequences):
             self._try_out(options)
@@ -269,6 +275,12 @@ def _unattended(weights: npt.NDArray[np.float32], penalty: float) -> float:
 def _ended(result: Any) -> int:
     """The step at which a search ended."""
     return max(map(len, result.hypotheses), default=0)
+
+
+def _curbed(batch: Sequence[_Job]) -> Iterator[_Job]:
+    """The jobs of a batch with a lower limit than the one that all of it has."""
+    limit = max(job.most for job in batch)
+    return (job for job in batch if job.most < limit)
 
 
 def _batches(jobs: Sequence[_Job], most: int, *, by_limit: bool = False) -> Iterator[list[_Job]]:

@@ -72,8 +72,8 @@ def test_a_source_that_comes_to_its_limit_goes_again_with_its_like() -> None:
     found = engine.generate([short, long, long], options)
     assert [one.tokens.tolist() for (one,) in found] == [[2], [2] * 6, [2] * 6]
     assert [one.finished for (one,) in found] == [True, False, False]
-    assert [call["sources"] for call in library.calls] == [3, 2, 1]
-    assert [call["max_decoding_length"] for call in library.calls] == [7, 7, 3]
+    assert [call["sources"] for call in library.calls] == [3, 1]
+    assert [call["max_decoding_length"] for call in library.calls] == [7, 3]
 
 
 class SmallLibrary(FakeLibrary):
