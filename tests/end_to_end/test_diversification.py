@@ -1,0 +1,62 @@
+"""The recipe of diversification, from its files: models of both directions make three corpora of one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2seq_core.dataset.reader import Dataset
+from seq2seq_core.models.card import read_card
+from tests.recipes import ENGLISH, GERMAN, SMALL, SMALL_VOCABULARY, call, write_corpora
+
+Pairs = set[tuple[str, str]]
+
+
+def said(folder: Path) -> Pairs:
+    """Texts and translations of the outputs of a run."""
+    (path,) = folder.glob("*.jsonl.gz")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return {(row["text"], row["translation"]) for row in map(json.loads, lines)}
+
+
+def prepared(folder: Path) -> Pairs:
+    """Texts of the training rows of a dataset."""
+    dataset = Dataset.open(str(folder))
+    tables = [dataset.read_shard(shard) for shard in dataset.split("train").shards]
+    sides = [
+        dataset.target_tokenizer.decode([np.array(ids) for table in tables for ids in table.column(side).to_pylist()])
+        for side in ("source", "target")
+    ]
+    return set(zip(*sides, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_model_learns_what_two_have_made_of_its_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQ2SEQ_DATA", str(tmp_path / "corpora"))
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+    write_corpora(tmp_path / "corpora" / "multi30k")
+    quick = {**SMALL, "model.decoder_layers": "1", "model.dropout": "0.1", "limits.max_steps": "150"}
+    call("prepare", "multi30k/prepare", **SMALL_VOCABULARY)
+    call("train", "multi30k/quick", **quick)
+    call("prepare", "diversification/backward_prepare")
+    call("train", "multi30k/quick", **quick, dataset="data/multi30k-de-en", output="runs/multi30k-de-en")
+    call("translate", "diversification/forward_translate")
+    call("translate", "diversification/backward_translate")
+    call("prepare", "diversification/prepare")
+    written = prepared(tmp_path / "data" / "multi30k-en-de")
+    forward = said(tmp_path / "out" / "multi30k-forward")
+    backward = {(output, text) for text, output in said(tmp_path / "out" / "multi30k-backward")}
+    diverse = prepared(tmp_path / "data" / "multi30k-diverse")
+    assert written <= diverse <= written | forward | backward
+    assert diverse & (forward - written)
+    assert diverse & (backward - written)
+    assert {word for source, _ in backward for word in source.split()} <= set(ENGLISH)
+    assert {word for _, target in forward for word in target.split()} <= set(GERMAN)
+    call("train", "diversification/train", **{**quick, "limits.max_steps": "10"})
+    assert read_card("runs/multi30k-diverse/best")[1].dataset == "data/multi30k-diverse"
