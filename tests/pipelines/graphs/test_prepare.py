@@ -189,9 +189,9 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A corpus of a thousand bytes is large here; how many processes were started, each time."""
     seen: list[int] = []
 
-    def start(count: int, preload: Sequence[str]) -> AbstractContextManager[pool.Pool]:
+    def start(count: int, preload: Sequence[str], in_each: int) -> AbstractContextManager[pool.Pool]:
         seen.append(count)
-        return started(count, preload)
+        return started(count, preload, in_each)
 
     started = pool.started
     monkeypatch.setattr(pool, "started", start)
