@@ -6,6 +6,8 @@ import gzip
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from pipelines import cli
 
 ROWS = {"train": 400, "val": 20, "test_2016_flickr": 20}
@@ -35,8 +37,15 @@ def call(command: str, recipe: str, **options: str) -> None:
     assert cli.main([command, "--config", str(_RECIPES / f"{recipe}.yaml"), *words]) == 0
 
 
-def write_corpora(folder: Path) -> None:
-    """The files of Multi30k that recipes name."""
+def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go there, where the files of Multi30k are that recipes name."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SEQ2SEQ_DATA", str(folder / "corpora"))
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(folder / "cache"))
+    _write_corpora(folder / "corpora" / "multi30k")
+
+
+def _write_corpora(folder: Path) -> None:
     random = Random(1)
     folder.mkdir(parents=True)
     for name, count in ROWS.items():

@@ -12,16 +12,13 @@ import pytest
 
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.models.card import read_card
-from tests.recipes import SMALL, SMALL_VOCABULARY, call, write_corpora
+from tests.recipes import SMALL, SMALL_VOCABULARY, call, work_in
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_student_learns_what_its_teacher_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEQ2SEQ_DATA", str(tmp_path / "corpora"))
-    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
-    write_corpora(tmp_path / "corpora" / "multi30k")
+    work_in(tmp_path, monkeypatch)
     call("prepare", "multi30k/prepare", **SMALL_VOCABULARY)
     quick = {"model.dropout": "0.1", "r_drop": "0", "limits.max_steps": "150"}
     call("train", "multi30k/train", **SMALL, **quick, **{"model.decoder_layers": "1"})

@@ -11,7 +11,7 @@ import pytest
 
 from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.models.card import read_card
-from tests.recipes import SMALL, SMALL_VOCABULARY, call, write_corpora
+from tests.recipes import SMALL, SMALL_VOCABULARY, call, work_in
 
 Pairs = set[tuple[str, str]]
 
@@ -37,10 +37,7 @@ def prepared(folder: Path) -> Pairs:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_model_learns_what_two_have_made_of_its_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEQ2SEQ_DATA", str(tmp_path / "corpora"))
-    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
-    write_corpora(tmp_path / "corpora" / "multi30k")
+    work_in(tmp_path, monkeypatch)
     quick = {**SMALL, "model.decoder_layers": "1", "model.dropout": "0.1", "limits.max_steps": "150"}
     call("prepare", "multi30k/prepare", **SMALL_VOCABULARY)
     call("train", "multi30k/quick", **quick)

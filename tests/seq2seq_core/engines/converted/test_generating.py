@@ -117,7 +117,7 @@ def test_a_batch_too_large_for_the_memory_is_halved(error: Exception) -> None:
 
 
 class SlowLibrary(FakeLibrary):
-    """Takes its time to be asked; the name of the thread that asks is kept."""
+    """Takes its time to be asked; which thread asks is kept."""
 
     def translate_batch(self, sources: list[list[str]], first: Any, **how: Any) -> Any:
         time.sleep(0.01)
