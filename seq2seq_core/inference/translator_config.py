@@ -54,8 +54,8 @@ class TranslatorConfig(Config):
     demands: DemandsConfig = Field(DemandsConfig(), description="what outputs have to hold")
     choose: Literal["score", "agreement"] = Field(
         "score",
-        description="of search.n_best hypotheses score: the best; agreement: the one that the others are most like by "
-        "chrF (minimum Bayes risk)",
+        description="of search.n_best hypotheses score: the best; agreement: the one that the others, by their "
+        "probability, are most like by chrF (minimum Bayes risk)",
     )
     memory: MemoryConfig = Field(MemoryConfig(), description="answers that need not be asked of the model")
     quality: bool = Field(False, description="measure every output, for columns that tell of doubtful ones")
@@ -96,7 +96,9 @@ class TranslatorConfig(Config):
     def asked(self) -> dict[str, Any]:
         """What of the options shapes an output beside the model and its search, as plain values."""
         demands = self.demands.identity()
-        chosen = {} if self.choose == "score" else {"choose": self.choose}
+        chosen = (
+            {} if self.choose == "score" else {"choose": self.choose, "by": "probable chrF1"}
+        )  # once by plain chrF2
         return ({"demands": demands} if demands else {}) | chosen
 
     @property

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from seq2seq_core import config as configuration
+from seq2seq_core.decoding.demands import Demand
+from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
+from seq2seq_core.engines.interface import Source, TokenIds
 from seq2seq_core.errors import ConfigError, InputError, StorageError
+from seq2seq_core.inference.asking.choosing import AgreeingEngine, probabilities
 from seq2seq_core.inference.asking.glossary import Glossary, read_glossary
 from seq2seq_core.inference.translator_config import TranslatorConfig, load_translator
-from seq2seq_core.metrics.risk import by_agreement
 from tests.small_models import small_model
 
 TEXTS = ["a small cat sat.", "the dog ran fast!", "one, two and three?", "two dogs and a dog"]
@@ -66,15 +70,11 @@ def test_what_is_asked_shapes_the_output_by_its_content(root: str, tmp_path: Pat
     book(tmp_path, "dog\tKatze\n")
     assert config(root, demands={"glossary": path, "prefix": "so"}).identity() != asked
     assert "choose" not in plain
-    assert config(root, {"n_best": 3}, choose="agreement").identity()["choose"] == "agreement"
+    agreed = config(root, {"n_best": 3}, choose="agreement").identity()
+    assert (agreed["choose"], agreed["by"]) == ("agreement", "probable chrF1")
 
 
 def test_the_choice_is_what_the_others_are_most_like(root: str) -> None:
-    texts = ["eine Katze schläft", "ganz anderes", "eine Katze schlief", "die Katze schläft"]
-    assert by_agreement(texts)[0] == 0
-    assert by_agreement(texts)[-1] == 1
-    assert by_agreement(["b", "a", "a"])[0] == 1
-    assert by_agreement(["a"]) == [0]
     found = load_translator(config(root, {"n_best": 4}, choose="agreement")).translate(TEXTS)
     plain = load_translator(config(root, {"n_best": 4})).translate(TEXTS)
     for one, other in zip(found, plain, strict=True):
@@ -82,9 +82,45 @@ def test_the_choice_is_what_the_others_are_most_like(root: str) -> None:
     assert [one.text for one in found] != [one.text for one in plain]
 
 
-@given(st.lists(st.text("ab ", min_size=1, max_size=6), min_size=1, max_size=6))
-def test_a_choice_names_every_place_once(texts: list[str]) -> None:
-    assert sorted(by_agreement(texts)) == list(range(len(texts)))
+def hypothesis(tokens: Sequence[int], score: float, *, finished: bool = True) -> Hypothesis:
+    return Hypothesis(np.array(tokens, np.int32), score, score * (len(tokens) + finished), finished)
+
+
+class Listed:
+    """An engine that finds what it was given."""
+
+    def __init__(self, found: list[Hypothesis]) -> None:
+        self.found = found
+
+    def generate(
+        self, sequences: Sequence[Source], options: SearchConfig, demands: Sequence[Demand] = ()
+    ) -> list[list[Hypothesis]]:
+        return [self.found for _ in sequences]
+
+
+class Spelling:
+    """Each piece is a letter."""
+
+    def decode(self, ids: Sequence[TokenIds]) -> list[str]:
+        return ["".join("abcdefgh"[i] for i in row) for row in ids]
+
+
+@pytest.mark.parametrize("sample", [False, True])
+def test_what_is_found_counts_by_its_probability_and_samples_alike(sample: bool) -> None:
+    likely, alike, alike_too = hypothesis([0, 1, 2], -0.1), hypothesis([4, 5, 6], -2.0), hypothesis([4, 5, 7], -2.1)
+    engine = AgreeingEngine(Listed([likely, alike, alike_too]), Spelling())  # type: ignore[arg-type]
+    (found,) = engine.generate([np.array([1])], SearchConfig(n_best=3, sample=sample))
+    assert found[0] is (alike if sample else likely)
+    assert len(found) == 3
+
+
+def test_probabilities_favour_no_length() -> None:
+    short, long = hypothesis([0], -1.0), hypothesis([0] * 8, -1.0)
+    assert probabilities([short, long], SearchConfig()).tolist() == [0.5, 0.5]
+    by_sum = probabilities([hypothesis([0], -1.0), hypothesis([1], -2.0)], SearchConfig(length_penalty=0))
+    assert by_sum[0] / by_sum[1] == pytest.approx(math.e)
+    by_mean = probabilities([hypothesis([0], -1.0), hypothesis([0, 1, 2], -2.0)], SearchConfig())
+    assert by_mean[0] / by_mean[1] == pytest.approx(math.exp(3))  # 2 and 4 tokens with EOS: 3 on the average
 
 
 @pytest.mark.parametrize(
