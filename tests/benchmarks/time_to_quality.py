@@ -117,6 +117,7 @@ def joey_settings(name: str, asked: argparse.Namespace, folder: Path, model: Pat
     side = {"max_length": 128, "lowercase": False, "level": "bpe", "voc_file": str(folder / "vocabulary.txt")}
     side |= {"tokenizer_type": "sentencepiece", "tokenizer_cfg": {"model_file": str(model)}}
     stack = {"type": "transformer", "num_layers": layers, "num_heads": 4, "hidden_size": width, "dropout": dropout}
+    stack |= {"layer_norm": "pre"}  # as it was for all when that configuration was written; later not for decoders
     stack |= {"ff_size": feed_forward, "embeddings": {"embedding_dim": width, "scale": True, "dropout": 0.0}}
     plateau = {"scheduling": "plateau", "patience": 5, "decrease_factor": 0.7, "learning_rate": 3e-4}
     warm = {"scheduling": "warmupinversesquareroot", "learning_rate_warmup": 1000, "learning_rate": 5e-3}
@@ -146,7 +147,7 @@ def joey_settings(name: str, asked: argparse.Namespace, folder: Path, model: Pat
             "batch_type": "token",
             "early_stopping_metric": "bleu",
             "epochs": 1000,
-            "validation_freq": 200,
+            "validation_freq": 1000 if own else 500,
             "logging_freq": 100,
             "keep_best_ckpts": 1,
         },
