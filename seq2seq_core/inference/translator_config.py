@@ -96,9 +96,8 @@ class TranslatorConfig(Config):
     def asked(self) -> dict[str, Any]:
         """What of the options shapes an output beside the model and its search, as plain values."""
         demands = self.demands.identity()
-        chosen = (
-            {} if self.choose == "score" else {"choose": self.choose, "by": "probable chrF1"}
-        )  # once by plain chrF2
+        # All once counted alike, by chrF2: what was chosen so is another output.
+        chosen = {} if self.choose == "score" else {"choose": self.choose, "by": "probable chrF1"}
         return ({"demands": demands} if demands else {}) | chosen
 
     @property
