@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 from pipelines import cli
+from seq2seq_core.dataset.reader import Dataset
+
+Pairs = set[tuple[str, str]]
 
 ROWS = {"train": 400, "val": 20, "test_2016_flickr": 20}
 ENGLISH = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -35,6 +40,24 @@ def call(command: str, recipe: str, **options: str) -> None:
     """Run a command with a recipe (`multi30k/prepare`) and more keys."""
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
     assert cli.main([command, "--config", str(_RECIPES / f"{recipe}.yaml"), *words]) == 0
+
+
+def said(name: str) -> Pairs:
+    """Texts and translations of the outputs of a run."""
+    (path,) = Path("out", f"multi30k-{name}").glob("*.jsonl.gz")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return {(row["text"], row["translation"]) for row in map(json.loads, lines)}
+
+
+def prepared(name: str) -> Pairs:
+    """Texts of the training rows of a dataset, which has one tokenizer for both sides."""
+    dataset = Dataset.open(f"data/multi30k-{name}")
+    tables = [dataset.read_shard(shard) for shard in dataset.split("train").shards]
+    sides = [
+        dataset.target_tokenizer.decode([np.array(ids) for table in tables for ids in table.column(side).to_pylist()])
+        for side in ("source", "target")
+    ]
+    return set(zip(*sides, strict=True))
 
 
 def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from seq2seq_core.dataset.reader import Dataset
 from seq2seq_core.models.card import read_card
-from tests.recipes import SMALL, SMALL_VOCABULARY, call, work_in
-
-Pairs = set[tuple[str, str]]
-
-
-def said(name: str) -> Pairs:
-    """Texts and translations of the outputs of a run."""
-    (path,) = Path("out", f"multi30k-{name}").glob("*.jsonl.gz")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return {(row["text"], row["translation"]) for row in map(json.loads, lines)}
-
-
-def prepared(name: str) -> Pairs:
-    """Texts of the training rows of a dataset."""
-    dataset = Dataset.open(f"data/multi30k-{name}")
-    tables = [dataset.read_shard(shard) for shard in dataset.split("train").shards]
-    sides = [
-        dataset.target_tokenizer.decode([np.array(ids) for table in tables for ids in table.column(side).to_pylist()])
-        for side in ("source", "target")
-    ]
-    return set(zip(*sides, strict=True))
+from tests.recipes import SMALL, SMALL_VOCABULARY, call, prepared, said, work_in
 
 
 @pytest.mark.slow
