@@ -123,7 +123,11 @@ class TrainConfig(Grown):
     normalize: NormalizeConfig | None = Field(
         None, description="how the model's texts are normalised; needed where the training corpora were not all alike"
     )
-    precision: Precision = Field("auto", description="of forward passes; auto: bfloat16 on GPUs that compute in it")
+    precision: Precision = Field(
+        "auto",
+        description="of products; auto: bfloat16 on GPUs that compute in it, else float32. On CPUs with AMX bfloat16 is "
+        "faster too, the more so the wider the model",
+    )
     recompute: bool = Field(
         False,
         description="keep the inputs of Transformer layers alone, and compute the rest again on the way back: less "

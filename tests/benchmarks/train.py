@@ -1,12 +1,14 @@
 """Tokens a second of training, beside a Marian of Hugging Face and JoeyNMT, in one run.
 
-    python tests/benchmarks/train.py --dataset data/multi30k-en-de [--peers-python PYTHON] [--shapes small wide lstm]
+    python tests/benchmarks/train.py --dataset data/multi30k-en-de [--peers-python PYTHON] [--shapes small wide lstm] \
+        [--precision bfloat16]
 
 All contenders train on the same global batches, which are those of `seq2seq train`; peers have them in memory, ours
 reads them. A contender is a process, or several, that keeps its model; contenders take turns of a few steps each, many
 times, and the table has medians of the ratios to ours of the same round, so that what else the machine does falls on
 all. Tokens are those of source and target, EOS included, without padding. Processor seconds count what all processes of
-a contender did, whatever ran beside them. `--peers-python` is an interpreter that has torch, transformers and joeynmt.
+a contender did, whatever ran beside them. In bfloat16 products are, for ours and for Hugging Face; ours in float32 is
+a contender then as well. `--peers-python` is an interpreter that has torch, transformers and joeynmt.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ class Contender:
     script: str
     processes: int
     threads: int
+    precision: str = "float32"
     turns: list[dict[str, float]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     running: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -118,6 +121,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="that a turn of the slowest takes, more or less")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="ways to use the cores")
     parser.add_argument("--peers-python", default=sys.executable, help="an interpreter that has the peers")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--no-joey", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -131,10 +135,10 @@ def measure(name: str, shape: dict[str, Any], asked: argparse.Namespace, folder:
     train = {"model": model_of(shape), "data": data | {"max_source_tokens": 128, "max_target_tokens": 128}}
     steps = 400
     tokens, padding, vocabulary = write_batches(train, asked.dataset, steps, folder / "batches.npz")
-    told = {**shape, "train": train, "vocabulary": vocabulary}
-    words = ["--batches", str(folder / "batches.npz"), "--shape", json.dumps(told), "--dataset", asked.dataset]
     contenders = []
     for contender in contenders_of(shape, asked):
+        told = {**shape, "train": train | {"precision": contender.precision}, "vocabulary": vocabulary}
+        words = ["--batches", str(folder / "batches.npz"), "--shape", json.dumps(told), "--dataset", asked.dataset]
         contender.start(sys.executable if contender.script == "ours" else asked.peers_python, words)
         contenders.append(contender)
     begin = 0
@@ -156,9 +160,12 @@ def contenders_of(shape: dict[str, Any], asked: argparse.Namespace) -> list[Cont
     """Ours first."""
     cores = len(os.sched_getaffinity(0))
     ways = [(processes, max(1, cores // processes)) for processes in asked.processes]
-    found = [Contender(f"seq2seq train, {p} x {t} threads", "ours", p, t) for p, t in ways]
+    kind = asked.precision
+    found = [Contender(f"seq2seq train, {p} x {t}, {kind}", "ours", p, t, kind) for p, t in ways]
+    if kind != "float32":
+        found += [Contender(f"seq2seq train, {p} x {t}, float32", "ours", p, t) for p, t in ways]
     if shape["kind"] == "transformer":
-        found += [Contender(f"Hugging Face Marian, {p} x {t}", "hugging_face", p, t) for p, t in ways]
+        found += [Contender(f"Hugging Face Marian, {p} x {t}, {kind}", "hugging_face", p, t, kind) for p, t in ways]
     if not asked.no_joey:
         found.append(Contender(f"JoeyNMT, 1 x {cores}", "joey", 1, cores))
     return found
@@ -167,7 +174,8 @@ def contenders_of(shape: dict[str, Any], asked: argparse.Namespace) -> list[Cont
 def print_table(contenders: list[Contender]) -> None:
     """Medians, and ratios of the better of our ways to the better of theirs, round by round."""
     print(f"{'':36}{'tokens/s':>10}{'/cpu s':>9}{'x slower':>10}{'by cpu':>8}{'last loss':>11}")
-    ours = [contender for contender in contenders if contender.script == "ours"]
+    first = contenders[0]
+    ours = [c for c in contenders if (c.script, c.precision) == (first.script, first.precision)]
     for contender in contenders:
         turns = contender.turns[1:]
         medians = {key: statistics.median(turn[key] for turn in turns) for key in ("rate", "processor")}
@@ -197,7 +205,7 @@ def _share_of_products(ours: list[Contender]) -> str:
         best = max(best, 2 * 1024 * 512 * 2048 / (time.process_time() - begin))
     rate = max(statistics.median(turn["processor"] for turn in contender.turns[1:]) for contender in ours)
     share = 6 * (source + target) / 2 * rate / best
-    return f"{share:.0%} of the {best / 1e9:.0f} GFLOPS that a core gives to large products"
+    return f"{share:.0%} of the {best / 1e9:.0f} GFLOPS that a core gives to large float32 products"
 
 
 def write_batches(train: dict[str, Any], dataset: str, steps: int, path: Path) -> tuple[list[int], float, int]:

@@ -9,10 +9,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seq2seq_core.models.hearing.shape import EncoderShape
-from seq2seq_core.models.layers.attention import SelfAttention, merge_heads, split_heads
+from seq2seq_core.models.layers.attention import SelfAttention, attended, merge_heads, split_heads
 from seq2seq_core.models.layers.positions import distances
 from seq2seq_core.models.layers.projections import linear
 
@@ -42,7 +41,7 @@ class RelativeSelfAttention(nn.Module):
         bias = by_pairs(asking.to(queries.dtype) @ vectors_HCR.to(queries.dtype)).masked_fill(~mask, -math.inf)
         dropout = self.dropout if self.training else 0.0
         queries = (queries + self.content_bias).to(values.dtype)
-        return merge_heads(self.output, functional.scaled_dot_product_attention(queries, keys, values, bias, dropout))
+        return merge_heads(self.output, attended(queries, keys, values, bias, dropout))
 
 
 def by_pairs(scores_BHSR: Tensor) -> Tensor:

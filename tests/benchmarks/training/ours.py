@@ -38,7 +38,7 @@ def main() -> None:
             idle_batch(opened.materials.dataset.manifest.sides["source"]),
             objective=config.objective,
             clip_norm=config.optimizer.clip_norm,
-            precision="float32",
+            precision=config.precision,
             seed=config.seed,
         )
         steps = opened.loader.steps(0)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from seq2seq_core.models.layers.attention import (
     AdditiveAttention,
@@ -12,6 +14,7 @@ from seq2seq_core.models.layers.attention import (
     MultiplicativeAttention,
     Past,
     SelfAttention,
+    attended,
     attention_bias,
     masked_softmax,
 )
@@ -139,3 +142,27 @@ def test_a_past_that_records_gradients_is_copied() -> None:
     assert left.first(2)[0].flatten().tolist() == [1, 2]
     assert right.first(2)[0].flatten().tolist() == [1, 3]
     left.first(2).square().sum().backward()
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("is_autocast", [False, True])
+def test_half_as_many_bits_attend_in_float32_on_a_processor(
+    kind: torch.dtype, is_autocast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    whole = functional.scaled_dot_product_attention
+
+    def watched(queries: torch.Tensor, *given: Any, **named: Any) -> torch.Tensor:
+        seen.append((queries.dtype, torch.is_autocast_enabled("cpu")))
+        return whole(queries, *given, **named)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", watched)
+    queries, keys, values = torch.randn(3, 2, 4, 5, 8).to(kind)
+    bias = torch.zeros(2, 1, 1, 5, dtype=kind)
+    bias[1, ..., 3:] = -math.inf
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_autocast):
+        contexts = attended(queries, keys, values, bias)
+    assert seen == [(torch.float32, False)]
+    assert contexts.dtype == kind
+    expected = whole(queries.float(), keys.float(), values.float(), bias == 0)
+    torch.testing.assert_close(contexts, expected.to(kind))
