@@ -125,8 +125,8 @@ class TrainConfig(Grown):
     )
     precision: Precision = Field(
         "auto",
-        description="of products; auto: bfloat16 on GPUs that compute in it, else float32. On CPUs with AMX bfloat16 is "
-        "faster too, the more so the wider the model",
+        description="of products; auto: bfloat16 on GPUs that compute in it, else float32. On a CPU with AMX bfloat16 "
+        "is faster too, the more so the wider a model is",
     )
     recompute: bool = Field(
         False,

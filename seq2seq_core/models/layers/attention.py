@@ -205,10 +205,10 @@ def attended(
     """
     kind = values_BHKC.dtype
     if values_BHKC.device.type == "cpu" and kind in (torch.bfloat16, torch.float16):
-        wide = (part.float() for part in (queries_BHQC, keys_BHKC, values_BHKC))
         mask = mask if mask is None or mask.dtype == torch.bool else mask.float()
         with torch.autocast("cpu", enabled=False):
-            return attended(*wide, mask, dropout, causal=causal).to(kind)
+            wide = attended(queries_BHQC.float(), keys_BHKC.float(), values_BHKC.float(), mask, dropout, causal=causal)
+        return wide.to(kind)
     return functional.scaled_dot_product_attention(
         queries_BHQC, keys_BHKC, values_BHKC, mask, dropout, is_causal=causal
     )
