@@ -20,13 +20,12 @@ from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seq2seq_core.models.interface import Decoded, Memory, Seq2Seq, State, Step
 from seq2seq_core.models.layers.attention import AdditiveAttention, MultiplicativeAttention
 from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
-from seq2seq_core.models.layers.projections import linear
+from seq2seq_core.models.layers.projections import linear, product
 from seq2seq_core.models.layers.recurrence import Carry, Cell, Recurrence
 from seq2seq_core.models.layers.rows import moved_sentences
 
@@ -131,8 +130,8 @@ class RnnDecoder(Seq2Seq):
     def _read_out(self, hidden_ND: Tensor, of_context_NE: Tensor, x_NE: Tensor) -> Tensor:
         """As `_outputs`, with what the readout makes of the context."""
         of_hidden, _, of_input = self._readout_weights()
-        sum_NE = functional.linear(self.dropout(hidden_ND), of_hidden, self.readout.bias) + of_context_NE
-        outputs: Tensor = self.dropout((sum_NE + functional.linear(x_NE, of_input)).tanh())
+        sum_NE = product(self.dropout(hidden_ND), of_hidden, self.readout.bias) + of_context_NE
+        outputs: Tensor = self.dropout((sum_NE + product(x_NE, of_input)).tanh())
         return outputs
 
     def _first_layer(self, x_BTE: Tensor, carry: Carry, memory: Memory) -> tuple[Tensor, Tensor]:
@@ -199,12 +198,12 @@ class Readings:
         positions, states = states_BSD.shape[1:]
         if width == 1 or positions > states * _SHORT:
             return cls(states_BSD, weights_RD, sizes)
-        return cls(functional.linear(states_BSD, weights_RD), None, sizes)
+        return cls(product(states_BSD, weights_RD), None, sizes)
 
     def mixed(self, weights_BWS: Tensor) -> tuple[Tensor, ...]:
         """What each reader makes of the contexts (N x its outputs)."""
         mixed_NX = _contexts(weights_BWS, self.values_BSX).flatten(0, 1)
-        mixed_NR = mixed_NX if self.weights_RD is None else functional.linear(mixed_NX, self.weights_RD)
+        mixed_NR = mixed_NX if self.weights_RD is None else product(mixed_NX, self.weights_RD)
         return mixed_NR.split_with_sizes(self.sizes, 1)
 
     def of_sentences(self, sentences: Tensor) -> Readings:

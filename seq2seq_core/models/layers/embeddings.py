@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seq2seq_core.errors import ConfigError
 from seq2seq_core.modalities.base import EncoderInput, Symbols
-from seq2seq_core.models.layers.projections import Projection
+from seq2seq_core.models.layers.projections import Linear, Projection
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
 
 TieEmbeddings = Literal["none", "target", "all"]
@@ -101,7 +101,7 @@ class FactoredTable(nn.Module):
     def __init__(self, size: int, width: int, factor: int) -> None:
         super().__init__()
         self.pieces = _narrow(size, factor)
-        self.projection = nn.Linear(factor, width, bias=False)
+        self.projection = Linear(factor, width, bias=False)
         nn.init.normal_(self.projection.weight, std=width**-0.5)
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ def _source(source: EncoderInput, width: int, factor: int | None) -> nn.Module:
     """A table of ids, or a projection of vectors whose results have the variance of a table's rows."""
     if isinstance(source, Symbols):
         return _table(source.vocabulary, width, factor)
-    projection = nn.Linear(source.width, width)
+    projection = Linear(source.width, width)
     nn.init.normal_(projection.weight, std=(width * source.width) ** -0.5)
     nn.init.zeros_(projection.bias)
     return projection

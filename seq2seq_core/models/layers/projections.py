@@ -1,4 +1,4 @@
-"""Widths in, an initialised projection between them out; and what makes logits of the outputs of a decoder."""
+"""Widths in, an initialised projection between them out; products with weights; and what makes logits of outputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Linear(nn.Linear):
         return product(x, self.weight, self.bias)
 
 
-def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`torch.nn.functional.linear`, with rows of zeros behind x where that makes bfloat16 fast.
 
     On a CPU oneDNN prepares products of bfloat16 for each number of rows that it meets, which takes as long as one of
@@ -27,7 +27,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """
     if x.device.type != "cpu" or not (x.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")):
         return functional.linear(x, weight, bias)
-    rows = x.flatten(0, -2).to(torch.bfloat16)
+    rows = x.reshape(-1, x.size(-1)).to(torch.bfloat16)
     padded = functional.pad(rows, (0, 0, 0, -len(rows) % _ROWS_ALIKE))
     return functional.linear(padded, weight, bias)[: len(rows)].view(*x.shape[:-1], len(weight))
 

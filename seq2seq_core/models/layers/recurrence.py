@@ -10,7 +10,8 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from seq2seq_core.models.layers.projections import product
 
 Cell = Literal["lstm", "gru"]
 
@@ -68,8 +69,8 @@ class Recurrence(nn.Module):
         """
         weight_GI, bias_G = self._of_inputs
         if more is None:
-            return functional.linear(x, weight_GI, bias_G)
-        return functional.linear(x, weight_GI[:, : x.size(-1)], bias_G) + more
+            return product(x, weight_GI, bias_G)
+        return product(x, weight_GI[:, : x.size(-1)], bias_G) + more
 
     def weights_from(self, first: int) -> Tensor:
         """The weights (G x rest) of all inputs but so many."""
@@ -78,7 +79,7 @@ class Recurrence(nn.Module):
     def advance(self, projected_NG: Tensor, carry: Carry) -> Carry:
         """The carry after one position with these projected inputs; its first part is the output."""
         hidden = carry[0]
-        recurrent_NG = functional.linear(hidden, *self._of_hidden).to(hidden.dtype)
+        recurrent_NG = product(hidden, *self._of_hidden).to(hidden.dtype)
         projected_NG = projected_NG.to(hidden.dtype)
         if self.cell == "lstm":
             return _lstm(projected_NG + recurrent_NG, carry[1])

@@ -15,7 +15,7 @@ from transformers import MarianConfig, MarianMTModel
 def main() -> None:
     """The faster attention, Adam in one kernel, no trainer around it.
 
-    `scaled_dot_product_attention` is the faster one in float32 on a CPU, and many times as slow in bfloat16.
+    `scaled_dot_product_attention` is the faster one in float32 on a CPU, and in bfloat16 the whole is slower with it.
     """
     asked = turns.arguments()
     shape = asked.shape

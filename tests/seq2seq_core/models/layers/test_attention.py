@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from seq2seq_core.models.hearing.relative import RelativeSelfAttention
 from seq2seq_core.models.layers.attention import (
     AdditiveAttention,
     CrossAttention,
@@ -166,3 +167,21 @@ def test_half_as_many_bits_attend_in_float32_on_a_processor(
     assert contexts.dtype == kind
     expected = whole(queries.float(), keys.float(), values.float(), bias == 0)
     torch.testing.assert_close(contexts, expected.to(kind))
+
+
+def test_every_attention_of_a_transformer_does_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    whole = functional.scaled_dot_product_attention
+    monkeypatch.setattr(
+        functional,
+        "scaled_dot_product_attention",
+        lambda queries, *given, **named: seen.append(queries.dtype) or whole(queries, *given, **named),
+    )
+    x = torch.randn(2, 5, 8)
+    own, cross, relative = (kind(8, 2, 0.0) for kind in (SelfAttention, CrossAttention, RelativeSelfAttention))
+    with torch.autocast("cpu", torch.bfloat16):
+        own(x, None, causal=True)
+        own.step(x[:, :1], Past(torch.empty(2, 2, 2, 1, 4, dtype=torch.bfloat16), 0), 0, None)
+        cross(x, cross.keys_values(x), torch.ones(2, 1, 1, 5, dtype=torch.bool))
+        relative(x, torch.ones(2, 1, 5, 5, dtype=torch.bool))
+    assert seen == [torch.float32] * 4
