@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_ROWS_ALIKE = 64
+ROWS_ALIKE = 64
 
 
 class Linear(nn.Linear):
@@ -20,16 +21,60 @@ class Linear(nn.Linear):
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`torch.nn.functional.linear`, with rows of zeros behind x where that makes bfloat16 fast.
+    """`torch.nn.functional.linear`, with rows of zeros behind x where that makes bfloat16 fast: see `alike`."""
+    if x.device.type != "cpu" or not is_bfloat16(x):
+        return functional.linear(x, weight, bias)
+    made: Tensor = _Bfloat16Product.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return made
+
+
+def is_bfloat16(x: Tensor) -> bool:
+    """Whether x is multiplied in bfloat16, for what it is or by autocast."""
+    kind = x.device.type
+    return x.dtype == torch.bfloat16 or (
+        torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.bfloat16
+    )
+
+
+def alike(x: Tensor) -> Tensor:
+    """The rows of x (... x W) in bfloat16, and rows of zeros behind them up to the next 64th.
 
     On a CPU oneDNN prepares products of bfloat16 for each number of rows that it meets, which takes as long as one of
     them. So there is only every 64th number.
     """
-    if x.device.type != "cpu" or not (x.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")):
-        return functional.linear(x, weight, bias)
-    rows = x.reshape(-1, x.size(-1)).to(torch.bfloat16)
-    padded = functional.pad(rows, (0, 0, 0, -len(rows) % _ROWS_ALIKE))
-    return functional.linear(padded, weight, bias)[: len(rows)].view(*x.shape[:-1], len(weight))
+    rows = x.reshape(-1, x.size(-1))
+    if len(rows) % ROWS_ALIKE == 0:
+        return rows.to(torch.bfloat16)
+    made = rows.new_empty(len(rows) + -len(rows) % ROWS_ALIKE, rows.size(1), dtype=torch.bfloat16)
+    made[: len(rows)] = rows
+    made[len(rows) :] = 0
+    return made
+
+
+class _Bfloat16Product(torch.autograd.Function):
+    """What autograd would do for such rows; but it copies rows to another type, and then again to have more of them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        rows, weight_16 = alike(x), weight.to(torch.bfloat16)
+        ctx.save_for_backward(rows, weight_16)
+        ctx.shape, ctx.kinds = x.shape, (x.dtype, weight.dtype, None if bias is None else bias.dtype)
+        made = functional.linear(rows, weight_16, None if bias is None else bias.to(torch.bfloat16))
+        return made.resize_(*x.shape[:-1], len(weight))  # not a view: none that a Function gives may be written to
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        rows, weight_16 = ctx.saved_tensors
+        of_x = of_weight = of_bias = None
+        x_kind, weight_kind, bias_kind = ctx.kinds
+        made = alike(gradients[0])
+        if ctx.needs_input_grad[0]:
+            of_x = (made @ weight_16).resize_(ctx.shape).to(x_kind)
+        if ctx.needs_input_grad[1]:
+            of_weight = (made.t() @ rows).to(weight_kind)
+        if ctx.needs_input_grad[2]:
+            of_bias = made.sum(0, dtype=torch.float32).to(bias_kind)
+        return of_x, of_weight, of_bias
 
 
 def linear(inputs: int, outputs: int, parts: int = 1, *, bias: bool = True) -> nn.Linear:

@@ -14,27 +14,29 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from seq2seq_core.models.layers.projections import Projection
+from seq2seq_core.models.layers.projections import Projection, is_bfloat16
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
+from seq2seq_core.training.optimization.table_products import TableProducts
 
 _LOGITS_AT_ONCE = 1 << 21
 """Eight megabytes: less is made for longer than it is used, more is fetched again from memory each time."""
 
 
 def fits(outputs: Tensor) -> bool:
-    """Whether `projected_loss` takes such outputs, and is the faster way: on a CPU, in float32.
+    """Whether `projected_loss` takes such outputs, and is the faster way: on a CPU.
 
     A GPU would wait for the host to learn how many positions are no padding.
     """
-    return outputs.device.type == "cpu" and outputs.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return outputs.device.type == "cpu" and outputs.dtype in (torch.float32, torch.bfloat16)
 
 
 def projected_loss(outputs: Tensor, projection: Projection, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """What `loss.smoothed_loss` gives for the logits that a projection makes of outputs (positions x E, float32)."""
+    """What `loss.smoothed_loss` gives for the logits that a projection makes of outputs (positions x E)."""
     is_token = targets != PAD_ID
-    given = (outputs[is_token], projection.table_VE, projection.bias_V, targets[is_token], smoothing)
-    learns = torch.is_grad_enabled()
-    loss, nll = cast(tuple[Tensor, Tensor], _ProjectedLoss.apply(*given, learns))  # type: ignore[no-untyped-call]
+    given = (outputs[is_token].float(), projection.table_VE.float(), projection.bias_V.float(), targets[is_token])
+    settings = (smoothing, is_bfloat16(outputs), torch.is_grad_enabled())
+    with torch.autocast("cpu", enabled=False):
+        loss, nll = cast(tuple[Tensor, Tensor], _ProjectedLoss.apply(*given, *settings))  # type: ignore[no-untyped-call]
     return loss, nll
 
 
@@ -60,18 +62,20 @@ class _ProjectedLoss(torch.autograd.Function):
         bias_V: Tensor,
         targets_R: Tensor,
         smoothing: float,
+        is_bfloat16: bool,
         learns: bool,
     ) -> tuple[Tensor, Tensor]:
         spread = smoothing / len(table_VE)
         sums = torch.zeros(2, dtype=torch.float64)
         made = _Gradients(torch.empty_like(outputs_RE), torch.zeros_like(table_VE), torch.zeros_like(bias_V))
-        rows = min(max(1, _LOGITS_AT_ONCE // len(table_VE)), len(targets_R))
+        products = TableProducts(table_VE, bias_V, is_bfloat16=is_bfloat16)
+        rows = products.rows(_LOGITS_AT_ONCE, len(targets_R))
         room_CV = outputs_RE.new_empty(rows, len(table_VE))
         for begin in range(0, len(targets_R), max(1, rows)):
             some = slice(begin, begin + rows)
             chosen_C, normalizers_C = _some_rows(
                 outputs_RE[some],
-                (table_VE, bias_V, room_CV),
+                (products, room_CV),
                 targets_R[some],
                 1 - smoothing,
                 (made, some) if learns else None,
@@ -92,22 +96,22 @@ class _ProjectedLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         scale = gradients[0].float()
-        return (*(made * scale for made in ctx.saved_tensors), None, None, None)
+        return (*(made * scale for made in ctx.saved_tensors), None, None, None, None)
 
 
 def _some_rows(
     outputs_CE: Tensor,
-    projection: tuple[Tensor, Tensor, Tensor],
+    making: tuple[TableProducts, Tensor],
     targets_C: Tensor,
     share: float,
     made: tuple[_Gradients, slice] | None,
 ) -> tuple[Tensor, Tensor]:
     """The logit of each target, and the logarithm of the sum of all exponentials; adds to what is made.
 
-    The last part of the projection is room for the logits, the same each time, and so in the cache.
+    Logits are made in a room that is the same each time, and so in the cache.
     """
-    table_VE, bias_V, room_CV = projection
-    logits_CV = torch.mm(outputs_CE, table_VE.t(), out=room_CV[: len(targets_C)]).add_(bias_V)
+    products, room_CV = making
+    logits_CV = products.logits(outputs_CE, room_CV[: len(targets_C)])
     chosen_C1 = logits_CV.gather(1, targets_C[:, None])
     most_C1 = logits_CV.amax(1, keepdim=True)
     exponentials_CV = logits_CV.sub_(most_C1).exp_()
@@ -117,7 +121,8 @@ def _some_rows(
         # By the total everything is divided where it is narrow, not where it is as wide as the vocabulary.
         exponentials_CV.scatter_add_(1, targets_C[:, None], -share * total_C1)
         parts_C1 = total_C1.reciprocal()
-        torch.mul(exponentials_CV @ table_VE, parts_C1, out=gradients.outputs_RE[some])
-        gradients.table_VE.addmm_(exponentials_CV.t(), outputs_CE * parts_C1)
+        into_CE = gradients.outputs_RE[some]
+        products.gradients(exponentials_CV, outputs_CE * parts_C1, into_CE, gradients.table_VE)
+        into_CE.mul_(parts_C1)
         gradients.bias_V.addmv_(exponentials_CV.t(), parts_C1.squeeze(1))
     return chosen_C1.squeeze(1), (most_C1 + total_C1.log()).squeeze(1)

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from seq2seq_core.models.layers.projections import Projection
+from seq2seq_core.models.layers.projections import Projection, is_bfloat16
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
+from seq2seq_core.training.optimization.table_products import TableProducts
 
 _LOGITS_AT_ONCE = 1 << 20
 """Of each pass. Five tensors of this size are in use at once."""
@@ -31,12 +32,13 @@ class Weights(NamedTuple):
 def projected_paired_loss(
     outputs_2RE: Tensor, projection: Projection, targets: Tensor, weights: Weights
 ) -> tuple[Tensor, Tensor]:
-    """What `loss.paired_loss` gives for the logits that a projection makes of both passes' outputs (float32)."""
+    """What `loss.paired_loss` gives for the logits that a projection makes of both passes' outputs."""
     is_token = targets != PAD_ID
     outputs_PRE = torch.unflatten(outputs_2RE, 0, (2, -1))[:, is_token]
-    given = (outputs_PRE, projection.table_VE, projection.bias_V, targets[is_token], weights)
-    learns = torch.is_grad_enabled()
-    loss, nll = cast(tuple[Tensor, Tensor], _ProjectedPair.apply(*given, learns))  # type: ignore[no-untyped-call]
+    given = (outputs_PRE.float(), projection.table_VE.float(), projection.bias_V.float(), targets[is_token])
+    settings = (weights, is_bfloat16(outputs_2RE), torch.is_grad_enabled())
+    with torch.autocast("cpu", enabled=False):
+        loss, nll = cast(tuple[Tensor, Tensor], _ProjectedPair.apply(*given, *settings))  # type: ignore[no-untyped-call]
     return loss, nll
 
 
@@ -72,20 +74,24 @@ class _ProjectedPair(torch.autograd.Function):
         bias_V: Tensor,
         targets_R: Tensor,
         weights: Weights,
+        is_bfloat16: bool,
         learns: bool,
     ) -> tuple[Tensor, Tensor]:
         count, pieces = len(targets_R), len(table_VE)
         spread = weights.smoothing / pieces
         sums = torch.zeros(3, dtype=torch.float64)  # cross-entropy, normalizers, divergence
         made = _Gradients(torch.empty_like(outputs_PRE), torch.zeros_like(table_VE), torch.zeros_like(bias_V))
-        rows = min(max(1, _LOGITS_AT_ONCE // pieces), count)
+        products = TableProducts(table_VE, bias_V, is_bfloat16=is_bfloat16)
+        rows = products.rows(_LOGITS_AT_ONCE, count)
         rooms = _Rooms(*(outputs_PRE.new_empty(*shape, rows, pieces) for shape in ((2,), (), (2,))))
         for begin in range(0, count, max(1, rows)):
             some = slice(begin, begin + rows)
             here = _Rooms(*(room[..., : len(targets_R[some]), :] for room in rooms))
-            sums += _some_rows(outputs_PRE[:, some], (table_VE, bias_V), targets_R[some], here, weights)
+            sums += _some_rows(outputs_PRE[:, some], products, targets_R[some], here, weights)
             if learns:
-                _add_gradients(made, some, outputs_PRE[:, some], table_VE, here.gradients_PCV)
+                for i, into_RE in enumerate(made.outputs_PRE):
+                    products.gradients(here.gradients_PCV[i], outputs_PRE[i, some], into_RE[some], made.table_VE)
+                made.bias_V.add_(here.gradients_PCV.sum((0, 1)))
         all_logits = (outputs_PRE.sum((0, 1)) @ table_VE.sum(0)).double() / 2 + count * bias_V.sum(dtype=torch.float64)
         nll, normalizers, divergence = sums.unbind()
         loss = (1 - weights.smoothing) * nll + weights.smoothing * normalizers - spread * all_logits
@@ -100,21 +106,20 @@ class _ProjectedPair(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         scale = gradients[0].float()
-        return (*(made * scale for made in ctx.saved_tensors), None, None, None)
+        return (*(made * scale for made in ctx.saved_tensors), None, None, None, None)
 
 
 def _some_rows(
-    outputs_PCE: Tensor, projection: tuple[Tensor, Tensor], targets_C: Tensor, rooms: _Rooms, weights: Weights
+    outputs_PCE: Tensor, products: TableProducts, targets_C: Tensor, rooms: _Rooms, weights: Weights
 ) -> Tensor:
     """Sums over the rows: of cross-entropy and normalizers as means of the passes, and of the divergence both ways.
 
     The gradients of the logits are left in their room, but for what the smoothing adds to all pieces alike.
     """
-    table_VE, bias_V = projection
     probs_PCV, apart_CV, gradients_PCV = rooms
     index_PC1 = targets_C.expand(2, -1).unsqueeze(2)
     for outputs_CE, logits_CV in zip(outputs_PCE, probs_PCV, strict=True):
-        torch.addmm(bias_V, outputs_CE, table_VE.t(), out=logits_CV)
+        products.logits(outputs_CE, logits_CV)
     torch.sub(probs_PCV[0], probs_PCV[1], out=apart_CV)
     chosen_PC1 = probs_PCV.gather(2, index_PC1)
     most_PC1 = probs_PCV.amax(2, keepdim=True)
@@ -130,10 +135,3 @@ def _some_rows(
     normalizers_PC1 = most_PC1 + totals_PC1.log()
     sums = [(normalizers_PC1 - chosen_PC1) / 2, normalizers_PC1 / 2, means_PC1[0] - means_PC1[1]]
     return torch.stack([found.sum(dtype=torch.float64) for found in sums])
-
-
-def _add_gradients(made: _Gradients, some: slice, outputs_PCE: Tensor, table_VE: Tensor, gradients_PCV: Tensor) -> None:
-    for into_RE, outputs_CE, gradient_CV in zip(made.outputs_PRE, outputs_PCE, gradients_PCV, strict=True):
-        torch.mm(gradient_CV, table_VE, out=into_RE[some])
-        made.table_VE.addmm_(gradient_CV.t(), outputs_CE)
-        made.bias_V.add_(gradient_CV.sum(0))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from seq2seq_core.models.layers.projections import linear
+from seq2seq_core.models.layers.projections import alike, linear, product
 
 
 def test_fused_projections_are_initialised_block_by_block() -> None:
@@ -50,3 +50,37 @@ def test_bfloat16_products_have_few_numbers_of_rows(monkeypatch: pytest.MonkeyPa
     seen.clear()
     layer(torch.ones(5, 4))
     assert seen == [5]
+
+
+@pytest.mark.parametrize("frozen", ["x", "weight", "bias", "none"])
+def test_bfloat16_products_learn_what_is_not_frozen(frozen: str) -> None:
+    given = {"x": torch.randn(5, 24), "weight": torch.randn(8, 24), "bias": torch.randn(8)}
+    for name, part in given.items():
+        part.requires_grad_(name != frozen)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = product(**given)
+        product(given["x"], given["weight"])
+    y.add_(1).sum().backward()
+    for name, part in given.items():
+        assert (part.grad is None) == (name == frozen)
+    if frozen != "weight":
+        assert given["weight"].grad is not None
+        torch.testing.assert_close(given["weight"].grad, given["x"].sum(0).expand(8, -1), rtol=0.02, atol=0.05)
+
+
+def test_what_is_already_bfloat16_stays_so() -> None:
+    layer = linear(24, 8).bfloat16()
+    x = torch.randn(2, 3, 24, dtype=torch.bfloat16, requires_grad=True)
+    layer(x).sum().backward()
+    assert x.grad is not None
+    assert layer.weight.grad is not None
+    assert x.grad.dtype == layer.weight.grad.dtype == torch.bfloat16
+    with torch.inference_mode():
+        assert layer(x).shape == (2, 3, 8)
+
+
+def test_rows_that_are_alike_end_in_zeros() -> None:
+    assert alike(torch.ones(5, 13, 7)).shape == (128, 7)
+    assert alike(torch.ones(5, 13, 7)).sum() == 5 * 13 * 7
+    assert alike(torch.ones(128, 7)).shape == (128, 7)
+    assert alike(torch.ones(0, 7)).shape == (0, 7)

@@ -68,12 +68,33 @@ def test_without_gradients_it_is_the_same_loss() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rows", [9, 63, 64, 300])
+def test_in_bfloat16_it_stays_as_close_as_with_all_logits_at_once(
+    kind: torch.dtype, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projected, "_LOGITS_AT_ONCE", 128 * 30)
+    outputs, projection, targets = example(rows, 30, 16, 0.2)
+    weights = (outputs, projection.table_VE, projection.bias_V)
+    exact = projected_loss(outputs, projection, targets, 0.1)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = projected_loss(outputs.to(kind), projection, targets, 0.1)
+        whole = smoothed_loss(projection.logits(outputs), targets, 0.1)
+    assert found[0].item() != exact[0].item()
+    gradients = [torch.autograd.grad(loss, weights) for loss in (exact[0], whole[0], found[0])]
+    for want, usual, ours in zip(*gradients, strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - want).norm() <= 1.2 * (usual - want).norm() + 1e-3 * want.norm()
+    for ours, want in zip(found, exact, strict=True):
+        assert ours.item() == pytest.approx(want.item(), rel=0.01)
+
+
 def test_other_precisions_and_logits_without_a_projection_go_the_plain_way() -> None:
     outputs, projection, targets = example(6, 11, 5, 0.2)
     assert fits(outputs)
-    assert not fits(outputs.bfloat16())
-    with torch.autocast("cpu", torch.bfloat16):
-        assert not fits(outputs)
+    assert fits(outputs.bfloat16())
+    assert not fits(outputs.double())
+    assert not fits(outputs.to("meta"))
     logits = projection.logits(outputs)
     plain = forward_loss(Forward(logits[None]), targets, 0.1)[0]
     assert plain.item() == smoothed_loss(logits, targets, 0.1)[0].item()
