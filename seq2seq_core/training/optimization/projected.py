@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seq2seq_core.models.layers.projections import Projection, is_bfloat16
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
-from seq2seq_core.training.optimization.table_products import TableProducts
+from seq2seq_core.training.optimization.table_products import TableProducts, table_products
 
 _LOGITS_AT_ONCE = 1 << 21
 """Eight megabytes: less is made for longer than it is used, more is fetched again from memory each time."""
@@ -41,11 +41,14 @@ def projected_loss(outputs: Tensor, projection: Projection, targets: Tensor, smo
 
 
 class _Gradients(NamedTuple):
-    """Of the summed loss; what the smoothing adds to all pieces alike is left to the end."""
+    """Of the summed loss; what the smoothing adds to all pieces alike is left to the end.
+
+    So is what the gradients of the outputs are multiplied by, row by row.
+    """
 
     outputs_RE: Tensor
-    table_VE: Tensor
     bias_V: Tensor
+    parts_R1: Tensor
 
 
 class _ProjectedLoss(torch.autograd.Function):
@@ -67,8 +70,10 @@ class _ProjectedLoss(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         spread = smoothing / len(table_VE)
         sums = torch.zeros(2, dtype=torch.float64)
-        made = _Gradients(torch.empty_like(outputs_RE), torch.zeros_like(table_VE), torch.zeros_like(bias_V))
-        products = TableProducts(table_VE, bias_V, is_bfloat16=is_bfloat16)
+        made = _Gradients(
+            torch.empty_like(outputs_RE), torch.zeros_like(bias_V), outputs_RE.new_empty(len(targets_R), 1)
+        )
+        products = table_products(table_VE, bias_V, is_bfloat16=is_bfloat16)
         rows = products.rows(_LOGITS_AT_ONCE, len(targets_R))
         room_CV = outputs_RE.new_empty(rows, len(table_VE))
         for begin in range(0, len(targets_R), max(1, rows)):
@@ -86,10 +91,10 @@ class _ProjectedLoss(torch.autograd.Function):
         nll = sums[0]
         loss = (1 - smoothing) * nll + smoothing * sums[1] - spread * all_logits
         if learns:
-            made.outputs_RE.sub_(spread * table_VE.sum(0))
-            made.table_VE.sub_(spread * outputs_RE.sum(0))
+            of_table_VE = products.table().sub_(spread * outputs_RE.sum(0))
+            made.outputs_RE.mul_(made.parts_R1).sub_(spread * table_VE.sum(0))
             made.bias_V.sub_(spread * len(targets_R))
-            ctx.save_for_backward(*made)
+            ctx.save_for_backward(made.outputs_RE, of_table_VE, made.bias_V)
         ctx.mark_non_differentiable(nll)
         return loss, nll
 
@@ -120,9 +125,7 @@ def _some_rows(
         gradients, some = made
         # By the total everything is divided where it is narrow, not where it is as wide as the vocabulary.
         exponentials_CV.scatter_add_(1, targets_C[:, None], -share * total_C1)
-        parts_C1 = total_C1.reciprocal()
-        into_CE = gradients.outputs_RE[some]
-        products.gradients(exponentials_CV, outputs_CE * parts_C1, into_CE, gradients.table_VE)
-        into_CE.mul_(parts_C1)
+        parts_C1 = torch.reciprocal(total_C1, out=gradients.parts_R1[some])
+        products.gradients(exponentials_CV, outputs_CE * parts_C1, gradients.outputs_RE[some])
         gradients.bias_V.addmv_(exponentials_CV.t(), parts_C1.squeeze(1))
     return chosen_C1.squeeze(1), (most_C1 + total_C1.log()).squeeze(1)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seq2seq_core.models.layers.projections import Projection, is_bfloat16
 from seq2seq_core.tokenizer.vocabulary import PAD_ID
-from seq2seq_core.training.optimization.table_products import TableProducts
+from seq2seq_core.training.optimization.table_products import TableProducts, table_products
 
 _LOGITS_AT_ONCE = 1 << 20
 """Of each pass. Five tensors of this size are in use at once."""
@@ -50,14 +50,6 @@ class _Rooms(NamedTuple):
     gradients_PCV: Tensor
 
 
-class _Gradients(NamedTuple):
-    """Of the summed loss; what the smoothing adds to all pieces alike is left to the end."""
-
-    outputs_PRE: Tensor
-    table_VE: Tensor
-    bias_V: Tensor
-
-
 class _ProjectedPair(torch.autograd.Function):
     """With z for the logits of passes a and b and p for their probabilities, the divergence both ways is
 
@@ -80,8 +72,8 @@ class _ProjectedPair(torch.autograd.Function):
         count, pieces = len(targets_R), len(table_VE)
         spread = weights.smoothing / pieces
         sums = torch.zeros(3, dtype=torch.float64)  # cross-entropy, normalizers, divergence
-        made = _Gradients(torch.empty_like(outputs_PRE), torch.zeros_like(table_VE), torch.zeros_like(bias_V))
-        products = TableProducts(table_VE, bias_V, is_bfloat16=is_bfloat16)
+        of_outputs_PRE, of_bias_V = torch.empty_like(outputs_PRE), torch.zeros_like(bias_V)
+        products = table_products(table_VE, bias_V, is_bfloat16=is_bfloat16)
         rows = products.rows(_LOGITS_AT_ONCE, count)
         rooms = _Rooms(*(outputs_PRE.new_empty(*shape, rows, pieces) for shape in ((2,), (), (2,))))
         for begin in range(0, count, max(1, rows)):
@@ -89,17 +81,17 @@ class _ProjectedPair(torch.autograd.Function):
             here = _Rooms(*(room[..., : len(targets_R[some]), :] for room in rooms))
             sums += _some_rows(outputs_PRE[:, some], products, targets_R[some], here, weights)
             if learns:
-                for i, into_RE in enumerate(made.outputs_PRE):
-                    products.gradients(here.gradients_PCV[i], outputs_PRE[i, some], into_RE[some], made.table_VE)
-                made.bias_V.add_(here.gradients_PCV.sum((0, 1)))
+                of_bias_V += here.gradients_PCV.sum((0, 1))
+                for i, into_RE in enumerate(of_outputs_PRE):
+                    products.gradients(here.gradients_PCV[i], outputs_PRE[i, some], into_RE[some])
         all_logits = (outputs_PRE.sum((0, 1)) @ table_VE.sum(0)).double() / 2 + count * bias_V.sum(dtype=torch.float64)
         nll, normalizers, divergence = sums.unbind()
         loss = (1 - weights.smoothing) * nll + weights.smoothing * normalizers - spread * all_logits
         if learns:
-            made.outputs_PRE.sub_(spread / 2 * table_VE.sum(0))
-            made.table_VE.sub_(spread / 2 * outputs_PRE.sum((0, 1)))
-            made.bias_V.sub_(spread * count)
-            ctx.save_for_backward(*made)
+            of_table_VE = products.table().sub_(spread / 2 * outputs_PRE.sum((0, 1)))
+            of_outputs_PRE.sub_(spread / 2 * table_VE.sum(0))
+            of_bias_V.sub_(spread * count)
+            ctx.save_for_backward(of_outputs_PRE, of_table_VE, of_bias_V)
         ctx.mark_non_differentiable(nll)
         return loss + weights.divergence / 4 * divergence, nll
 
