@@ -61,7 +61,7 @@ def translate_lines(config: FilterConfig, source: IO[bytes], target: IO[bytes]) 
     given = given_by(config)
     if given is not None:
         index(given)
-    translator = load_translator(config)
+    translator = load_translator(config.unscored())
     try:
         failed = filter_lines(translator, source, target)
     except BrokenPipeError:

@@ -23,7 +23,7 @@ from pipelines.local.workers import HERE, Workers
 from seq2seq_core import config as configuration
 from seq2seq_core import stopping, storage
 from seq2seq_core.config import Location
-from seq2seq_core.documents.fields import MEASURED, OF_PIECES, QUALITY, Extra, Fields, Handling
+from seq2seq_core.documents.fields import MEASURED, OF_PIECES, QUALITY, SCORED, Extra, Fields, Handling
 from seq2seq_core.documents.formats.inputs import find_inputs, refuse_collisions
 from seq2seq_core.documents.formats.table import FORMATS, FormatName, format_of
 from seq2seq_core.documents.outputs.table import OUTPUTS, OutputName, written_as
@@ -96,9 +96,7 @@ class TranslateConfig(TranslatorConfig):
 
     @pydantic.model_validator(mode="after")
     def _asks_for_what_it_keeps(self) -> Self:
-        output = OUTPUTS.get(self.output_format)
-        keeps_n_best = "n_best" in self.include or (output is not None and output.keeps_n_best)
-        if self.search.n_best > 1 and not keeps_n_best and self.choose == "score":
+        if self.search.n_best > 1 and not self._keeps_n_best and self.choose == "score":
             raise ValueError(f"search.n_best is {self.search.n_best}, but include is {self.include}: add n_best to it")
         for where, search in self.searches.items():
             if search.align:
@@ -121,6 +119,16 @@ class TranslateConfig(TranslatorConfig):
         measured = tuple(name for name in QUALITY if name not in self.include) if self.quality else ()
         prefix = self.demands.prefix_field
         return Fields(self.text_field, self.output_field, self.include + measured, self._handling, prefix)
+
+    @property
+    def shows_scores(self) -> bool:
+        """Whether the scores of outputs are written."""
+        return not SCORED.isdisjoint(self.fields.extra) or self._keeps_n_best
+
+    @property
+    def _keeps_n_best(self) -> bool:
+        output = OUTPUTS.get(self.output_format)
+        return "n_best" in self.include or (output is not None and output.keeps_n_best)
 
     @property
     def _handling(self) -> Handling:
@@ -244,7 +252,7 @@ def make_job(config: TranslateConfig) -> TranslationJob:
         size=config.unit_size,
         fields=config.fields,
         on_error=config.on_error,
-        translator=config,
+        translator=config if config.shows_scores else config.unscored(),
         provenance=provenance_of(config),
         retries=config.retry_failures,
         most_failed=config.max_failed_share,

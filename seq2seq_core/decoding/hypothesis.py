@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from seq2seq_core.config import Config
 
@@ -103,6 +103,8 @@ class SearchConfig(Config):
         0, ge=0, le=(1 << 63) - 1, description="samples: another seed gives others; the same source draws the same"
     )
 
+    _returns_scores: bool = PrivateAttr(default=True)
+
     @model_validator(mode="after")
     def _n_best_fits(self) -> SearchConfig:
         if self.n_best > self.beam and not self.sample:
@@ -148,6 +150,20 @@ class SearchConfig(Config):
         return self.ctc_candidates or max(2 * self.beam, _FEWEST_CANDIDATES)
 
     @property
+    def returns_scores(self) -> bool:
+        """Whether hypotheses have scores, where the search itself does not need them; see `unscored`."""
+        return self._returns_scores or self.rows > 1
+
+    def unscored(self) -> Self:
+        """The same for somebody who looks at no scores: those of a search that compares none may be NaN.
+
+        The probability of the most likely token takes the sum of all, which the token itself does not.
+        """
+        other = self.model_copy()
+        other._returns_scores = False  # noqa: SLF001 (its own copy)
+        return other
+
+    @property
     def rows(self) -> int:
         """How many hypotheses of a sentence are worked on side by side."""
         return self.n_best if self.sample else self.beam
@@ -191,7 +207,7 @@ class Hypothesis:
         score: What the ranking goes by: `log_probability / length**length_penalty`, length with EOS; and what
             `coverage_penalty` takes off.
         log_probability: Sum of the tokens' natural log probabilities, EOS included, as step processors change them; a
-            token that was demanded by a prefix counts 0.
+            token that was demanded by a prefix counts 0. It and `score` may be NaN in an unscored search.
         finished: Whether EOS was reached; False when the length limit cut the output.
         attention: float32, a row for each token (EOS, where it was reached, included) x a column for each encoder
             position (of text: each source piece and then EOS; not those that tell a model of others the language or

@@ -58,6 +58,8 @@ QUALITY: tuple[Extra, ...] = (*("score", "length_ratio", "repetition", "copied",
 """What tells of doubtful outputs."""
 MEASURED: frozenset[Extra] = frozenset(("length_ratio", "repetition", "copied", "language"))
 """What of it has to be measured."""
+SCORED: frozenset[Extra] = frozenset(("score", "n_best", "truncated"))
+"""What follows from the scores of outputs."""
 OF_PIECES: tuple[Extra, ...] = ("token_scores", "alignment", "attention")
 """What a search keeps only where a key of its own, of the same name, asks for it."""
 

@@ -32,7 +32,7 @@ class Prediction:
     Attributes:
         text: The best output; a blank record as it was; empty for a failed one.
         score: Log probability of all its segments / their length in pieces ** length penalty; None where the model
-            had nothing to do or failed.
+            had nothing to do or failed, and where a search is unscored.
         n_best: The best outputs and their scores, best first, `text` included; the k-th of a record with several
             segments joins the k-th of each (the last, where a segment has fewer). Empty where `score` is None.
         segments: Number of segments the record was cut into.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Self, TypeVar
@@ -282,7 +283,7 @@ class Translator:
         for rank in range(max((len(answer.texts) for answer in found), default=1)):
             joined = record.join([_at(answer.texts, rank) for answer in found], self._spaced, sources)
             hypotheses = [_at(answer.hypotheses, rank) for answer in found if answer.hypotheses]
-            n_best.append((joined, self._score(hypotheses) if hypotheses else None))
+            n_best.append((joined, self._score(hypotheses)))
         text, score = n_best[0]
         return Prediction(
             text,
@@ -299,10 +300,13 @@ class Translator:
             pieces=tuple(answer.pieces for answer in found if answer.pieces is not None),
         )
 
-    def _score(self, hypotheses: list[Hypothesis]) -> float:
-        """The score of one output made of all the hypotheses' tokens."""
+    def _score(self, hypotheses: list[Hypothesis]) -> float | None:
+        """The score of one output made of all the hypotheses' tokens; None where there are no such, or no scores."""
+        if not hypotheses:
+            return None
+        total = sum(hypothesis.log_probability for hypothesis in hypotheses)
         length = sum(len(hypothesis.tokens) + hypothesis.finished for hypothesis in hypotheses)
-        return sum(hypothesis.log_probability for hypothesis in hypotheses) / float(length**self._search.length_penalty)
+        return None if math.isnan(total) else total / float(length**self._search.length_penalty)
 
 
 class _Encoded:

@@ -78,6 +78,12 @@ class TranslatorConfig(Config):
         second = self.flag.second
         return {"search": self.search} | ({} if second is None else {"flag.second.search": second.search})
 
+    def unscored(self) -> Self:
+        """The same where outputs show no scores, unless something else goes by them: what is kept, flagged, chosen."""
+        if self.memory.url or self.flag.is_asked_for or self.choose != "score":
+            return self
+        return self.model_copy(update={"search": self.search.unscored()})
+
     def identity(self) -> dict[str, Any]:
         """The options that shape an output, not those that say where and how fast it is made."""
         options = self.model_dump(mode="json", include={"normalize", "target_language"})

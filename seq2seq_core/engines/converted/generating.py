@@ -9,6 +9,7 @@ one of those that end it is among the best of so many.
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -235,10 +236,12 @@ class ConvertedEngine:
 
     def _hypotheses(self, result: Any, options: SearchConfig) -> list[Hypothesis]:
         """Those of the library that may be, ended ones first, best first, `n_best` of them."""
-        attention = result.attention or [None] * len(result.hypotheses)
+        hypotheses = result.hypotheses
+        attention = result.attention or [None] * len(hypotheses)
+        scores = result.scores or [math.nan] * len(hypotheses)
         found = [
             self._found(tokens, score, weights, options)
-            for tokens, score, weights in zip(result.hypotheses, result.scores, attention, strict=True)
+            for tokens, score, weights in zip(hypotheses, scores, attention, strict=True)
         ]
         found.sort(key=lambda one: (not one.finished, -one.score))
         return [self._hypothesis(one, options) for one in found[: options.n_best]]

@@ -52,7 +52,7 @@ def library_options(options: SearchConfig) -> dict[str, Any]:
         "no_repeat_ngram_size": options.no_repeat_ngram,
         # Without it, greedy search with a coverage penalty ends the process.
         "return_attention": options.keeps_attention or bool(options.coverage_penalty),
-        "return_scores": True,
+        "return_scores": options.returns_scores,
         "return_end_token": True,
         "max_input_length": 0,  # nothing is cut in silence
     }

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -232,6 +233,31 @@ def test_options_that_do_not_shape_the_output_make_the_same_job(echo_model: str)
     engine |= {"threads": 3, "device": "cpu", "max_batch_tokens": 10}
     found = command.provenance_of(config(echo_model, "b.txt", "other", engine=engine, unit_records=7, on_error="fail"))
     assert found.fingerprint == usual.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("asked", "are_made"),
+    [
+        ({}, False),
+        ({"include": ["segments"]}, False),
+        ({"search": {"beam": 5}}, True),
+        ({"include": ["score"]}, True),
+        ({"include": ["truncated"]}, True),
+        ({"quality": True}, True),
+        ({"output_format": "nbest"}, True),
+        ({"flag": {"min_score": -2.0}}, True),
+        ({"memory": {"url": "memory://kept"}}, True),
+    ],
+)
+def test_scores_are_made_where_something_shows_or_needs_them(
+    echo_model: str, tmp_path: Path, asked: dict[str, Any], are_made: bool
+) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "hello"}\n')
+    greedy = config(echo_model, tmp_path / "a.jsonl", tmp_path / "out", **({"search": {"beam": 1}} | asked))
+    job = command.make_job(greedy)
+    assert job.translator.search.returns_scores is are_made
+    assert pickle.loads(pickle.dumps(job)).translator.search.returns_scores is are_made
+    assert job.translator.identity() == greedy.identity()
 
 
 def test_another_model_or_another_input_is_another_job(write_echo_model: Callable[..., str], tmp_path: Path) -> None:

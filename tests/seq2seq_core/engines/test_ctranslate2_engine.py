@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,6 +70,19 @@ def search(**more: Any) -> SearchConfig:
 
 def tokens(found: list[list[Hypothesis]]) -> list[list[list[int]]]:
     return [[one.tokens.tolist() for one in row] for row in found]
+
+
+def test_scores_that_nobody_looks_at_are_not_made_and_outputs_stay_the_same(one_root: str) -> None:
+    given, fast = sources(30), engine(one_root)
+    greedy, beam = search(beam=1), search(beam=3, n_best=2)
+    scored, bare = fast.generate(given, greedy), fast.generate(given, greedy.unscored())
+    assert tokens(bare) == tokens(scored)
+    assert all(math.isnan(one.score) and math.isnan(one.log_probability) for row in bare for one in row)
+    assert not any(math.isnan(one.score) for row in scored for one in row)
+    compared = fast.generate(given, beam.unscored())
+    assert [[one.score for one in row] for row in compared] == [
+        [one.score for one in row] for row in fast.generate(given, beam)
+    ]
 
 
 def test_greedy_outputs_are_those_of_torch(root: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -137,6 +138,15 @@ def test_scores_and_alternatives_of_a_record_with_several_segments(tokenizer: To
     assert found.n_best[1][1] == pytest.approx(-4.0 / sum(length // 2 for length in lengths))
     assert len(found.n_best) == 2
     assert found.finished
+
+
+def test_an_output_of_an_unscored_search_has_no_score(tokenizer: Tokenizer) -> None:
+    class Unscored:
+        def generate(self, sequences: Sequence[TokenIds], options: SearchConfig) -> list[list[Hypothesis]]:
+            return [[Hypothesis(ids, math.nan, math.nan, finished=True)] for ids in sequences]
+
+    (found,) = translator(Unscored(), tokenizer).translate(["a small cat sat."])
+    assert found == Prediction("a small cat sat.", segments=1)
 
 
 def test_a_cut_output_says_so(tokenizer: Tokenizer) -> None:
