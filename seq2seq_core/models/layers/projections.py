@@ -52,7 +52,10 @@ def alike(x: Tensor) -> Tensor:
 
 
 class _Bfloat16Product(torch.autograd.Function):
-    """What autograd would do for such rows; but it copies rows to another type, and then again to have more of them."""
+    """What autograd would do for such rows; but it copies rows to another type, and then again to have more of them.
+
+    What it gives is a view, which autograd lets nobody write to.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -60,7 +63,7 @@ class _Bfloat16Product(torch.autograd.Function):
         ctx.save_for_backward(rows, weight_16)
         ctx.shape, ctx.kinds = x.shape, (x.dtype, weight.dtype, None if bias is None else bias.dtype)
         made = functional.linear(rows, weight_16, None if bias is None else bias.to(torch.bfloat16))
-        return made.resize_(*x.shape[:-1], len(weight))  # not a view: none that a Function gives may be written to
+        return made[: x.shape[:-1].numel()].view(*x.shape[:-1], len(weight))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -69,7 +72,7 @@ class _Bfloat16Product(torch.autograd.Function):
         x_kind, weight_kind, bias_kind = ctx.kinds
         made = alike(gradients[0])
         if ctx.needs_input_grad[0]:
-            of_x = (made @ weight_16).resize_(ctx.shape).to(x_kind)
+            of_x = (made @ weight_16)[: ctx.shape[:-1].numel()].view(ctx.shape).to(x_kind)
         if ctx.needs_input_grad[1]:
             of_weight = (made.t() @ rows).to(weight_kind)
         if ctx.needs_input_grad[2]:
