@@ -28,7 +28,7 @@ _WORD = re.compile(rf"\s+|[^\s{_CLAUSE_ENDS}]+[{_CLAUSE_ENDS}\u300d\u300f\u201d\
 
 
 class SegmentConfig(Config):
-    """How texts are cut. Nothing but `\\n` ends a line, and a segment never crosses a line end."""
+    """How texts are cut. Nothing but `\\n` ends a line, and but for mode whole a segment never crosses a line end."""
 
     mode: Literal["auto", "line", "document", "whole"] = Field(
         "auto",

@@ -14,7 +14,9 @@ from torch.nn import functional
 from seq2seq_core.models.layers.projections import ROWS_ALIKE, alike
 
 _WIDTHS_THAT_WAIT = 4
+"""So many rows for each column of the table wait, which makes going through its gradient a small part of the work."""
 _LOGITS_THAT_WAIT = 1 << 26
+"""But no more than this: 128 megabytes."""
 
 
 class TableProducts(Protocol):
