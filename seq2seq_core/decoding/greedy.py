@@ -13,6 +13,7 @@ from seq2seq_core.decoding.coverage import Coverage
 from seq2seq_core.decoding.hypothesis import Hypothesis, SearchConfig
 from seq2seq_core.decoding.paths import check_scores
 from seq2seq_core.decoding.sampling import Draw
+from seq2seq_core.decoding.steps.candidates import likeliest, normalizers
 from seq2seq_core.decoding.steps.processor import Scoring
 from seq2seq_core.models.interface import Memory, Seq2Seq
 from seq2seq_core.models.layers.rows import closed_up
@@ -33,10 +34,11 @@ def greedy_search(
     limits_A = torch.tensor(limits, device=memory.mask_BS.device)
     tokens_A = torch.full_like(sentences_A, BOS_ID)
     coverage = Coverage.start(memory, options)
-    trace = _Trace(options)
+    is_bare = scoring.is_bare and draw is None and not options.returns_scores
+    trace = _Trace(options, is_bare=is_bare)
     for length in range(1, max(limits) + 1):
         step = model.step(tokens_A, state)
-        scores_A, tokens_A = _next(scoring, step.logits_NV, tokens_A, draw)
+        scores_A, tokens_A = _next(scoring, step.logits_NV, tokens_A, draw, is_scored=not is_bare)
         coverage.add(step.attention_NS)
         trace.add(sentences_A, tokens_A, scores_A, step.attention_NS, coverage.changes_N)
         # A NaN score compares false, so a broken sentence leaves too, and the trace raises at the end.
@@ -55,10 +57,20 @@ def greedy_search(
     return trace.hypotheses(memory.mask_BS.sum(1).tolist())
 
 
-def _next(scoring: Scoring, logits_AV: Tensor, tokens_A: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor]:
-    """Score and id of the next token of each sentence."""
+def _next(
+    scoring: Scoring, logits_AV: Tensor, tokens_A: Tensor, draw: Draw | None, *, is_scored: bool
+) -> tuple[Tensor, Tensor]:
+    """Score, or only logit, and id of the next token of each sentence.
+
+    It is chosen by its logit where nothing changes scores, so that it is the same whether or not scores are made.
+    """
     if draw is not None:
         return draw(scoring.all_next(logits_AV, tokens_A))
+    if scoring.is_bare:
+        logits_AV = logits_AV.float()
+        added_A = normalizers(logits_AV) if is_scored else 0.0
+        values_A, ids_A = likeliest(logits_AV)
+        return values_A + added_A, ids_A
     scores_A1, ids_A1 = scoring.best_sums(logits_AV, tokens_A, torch.zeros_like(logits_AV[:, :1]).float(), 1)
     return scores_A1.squeeze(1), ids_A1.squeeze(1)
 
@@ -66,8 +78,9 @@ def _next(scoring: Scoring, logits_AV: Tensor, tokens_A: Tensor, draw: Draw | No
 class _Trace:
     """What every step chose for the sentences it still held."""
 
-    def __init__(self, options: SearchConfig) -> None:
-        self._options = options
+    def __init__(self, options: SearchConfig, *, is_bare: bool) -> None:
+        """Begin; `is_bare`: what tokens are chosen by are no scores."""
+        self._options, self._is_bare = options, is_bare
         self._sentences: list[Tensor] = []
         self._tokens: list[Tensor] = []
         self._scores: list[Tensor] = []
@@ -96,7 +109,10 @@ class _Trace:
         order_P = sentences_P.argsort(stable=True)
         tokens_P = torch.cat(self._tokens)[order_P].cpu().numpy().astype(np.int32)
         scores_P = torch.cat(self._scores)[order_P].double().cpu().numpy()
-        check_scores(scores_P)
+        # Of infinite logits there are no probabilities either.
+        check_scores(np.where(np.isfinite(scores_P), scores_P, np.nan) if self._is_bare else scores_P)
+        if self._is_bare:
+            scores_P.fill(np.nan)
         lengths_B = np.bincount(sentences_P.cpu().numpy(), minlength=len(source_lengths))
         ends_B = np.cumsum(lengths_B)
         totals_B = np.add.reduceat(scores_P, ends_B - lengths_B)

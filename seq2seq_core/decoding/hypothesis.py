@@ -152,7 +152,7 @@ class SearchConfig(Config):
     @property
     def returns_scores(self) -> bool:
         """Whether hypotheses have scores, where the search itself does not need them; see `unscored`."""
-        return self._returns_scores or self.rows > 1
+        return self._returns_scores or self.rows > 1 or self.sample or self.token_scores
 
     def unscored(self) -> Self:
         """The same for somebody who looks at no scores: those of a search that compares none may be NaN.

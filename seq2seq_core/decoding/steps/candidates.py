@@ -33,9 +33,24 @@ def normalizers(logits_NV: Tensor) -> Tensor:
     rows = _ROWS if logits_NV.device.type == "cpu" else len(logits_NV)
     parts = [logits_NV[first : first + rows].logsumexp(1) for first in range(0, len(logits_NV), rows)]
     added_N = torch.cat(parts).neg_()
+    _forbid(logits_NV)
+    return added_N
+
+
+def likeliest(logits_NV: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest logit of each row (float32), but those of PAD and BOS, and its token: both N. The logits are used up.
+
+    That takes no sum over the vocabulary, as a probability does.
+    """
+    values_NV = logits_NV.float()
+    _forbid(values_NV)
+    values_N1, tokens_N1 = largest(values_NV, 1)
+    return values_N1.squeeze(1), tokens_N1.squeeze(1)
+
+
+def _forbid(logits_NV: Tensor) -> None:
     for forbidden in _FORBIDDEN:
         logits_NV[:, forbidden] = -torch.inf
-    return added_N
 
 
 def best_sums(values_NV: Tensor, added_N: Tensor, width: int, count: int) -> tuple[Tensor, Tensor]:

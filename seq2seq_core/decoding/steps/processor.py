@@ -123,12 +123,17 @@ class Scoring:
             Scores and places, A x K; see `candidates.best_sums`.
         """
         added_N, width = so_far_AW.flatten(), so_far_AW.shape[1]
-        if self._processors or self._of_logits:
+        if not self.is_bare:
             values_NV = self.all_next(logits_NV, tokens_N)
         else:
             values_NV = logits_NV.float()
             added_N = added_N + normalizers(values_NV)
         return best_sums(values_NV, added_N, width, min(count, width * values_NV.shape[1]))
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether scores are the model's own."""
+        return not (self._processors or self._of_logits)
 
     def candidates(self, logits_NV: Tensor, tokens_N: Tensor, leading: Leading, count: int) -> tuple[Tensor, Tensor]:
         """Scores and ids (N x any number) of the best `count` tokens of each row, and of those that lead somewhere."""

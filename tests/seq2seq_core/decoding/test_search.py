@@ -328,6 +328,23 @@ def test_a_vocabulary_of_nothing_but_special_pieces_still_ends(hashed_model: Mod
         assert all(set(h.tokens.tolist()) <= {1} for h in found)
 
 
+@pytest.mark.parametrize("vocabulary", [12, 3300])
+@pytest.mark.parametrize("penalty", [1.0, 1.5])
+def test_an_unscored_greedy_search_takes_the_same_tokens(hashed_model: Model, vocabulary: int, penalty: float) -> None:
+    model, options = hashed_model(vocabulary=vocabulary), SearchConfig(beam=1, repetition_penalty=penalty)
+    scored, bare = (run(model, sentences(9), way) for way in (options, options.unscored()))
+    assert [row[0].tokens.tolist() for row in bare] == [row[0].tokens.tolist() for row in scored]
+    assert [row[0].finished for row in bare] == [row[0].finished for row in scored]
+    assert all(np.isnan(row[0].score) == (penalty == 1) for row in bare)
+
+
+def test_what_tells_scores_of_tokens_is_never_unscored(hashed_model: Model) -> None:
+    options = SearchConfig(beam=1, token_scores=True).unscored()
+    for row in run(hashed_model(), sentences(5), options):
+        assert row[0].token_scores is not None
+        assert np.isfinite(row[0].token_scores).all()
+
+
 def test_an_empty_batch_is_an_empty_result(hashed_model: Model) -> None:
     nothing = torch.zeros(0, 1, dtype=torch.int64)
     assert search(hashed_model(), nothing, nothing[:, 0], SearchConfig()) == []
