@@ -15,6 +15,7 @@ R all that reads a context: the gates of all layers that do, and the readout, V 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -95,6 +96,7 @@ class RnnDecoder(Seq2Seq):
             readings=Readings.of_memory(memory.states_BSD, self._readers(), width),
             carries=carries,
             fed_NG=None if self.feed is None else self.feed(torch.zeros_like(carries[0][0])),
+            logits=self.embeddings.projection.for_steps(),
         )
 
     def step(self, tokens_N: Tensor, state: State) -> Step:
@@ -113,7 +115,7 @@ class RnnDecoder(Seq2Seq):
         for layer, more_NG, carry in zip(self._upper_layers(), gates, state.carries[1:], strict=True):
             carries.append(layer.advance(layer.project(self.dropout(hidden_ND), more_NG), carry))
             hidden_ND = carries[-1][0]
-        logits_NV = self.embeddings.logits(self._read_out(hidden_ND, readout_NE, x_NE))
+        logits_NV = state.logits(self.embeddings.narrowed(self._read_out(hidden_ND, readout_NE, x_NE)))
         state = replace(state, carries=tuple(carries), fed_NG=fed_NG)
         return Step(logits_NV, weights_BWS.flatten(0, 1), state)
 
@@ -222,6 +224,7 @@ class RnnState(State):
         readings: What other parts make of it.
         carries: A carry for each decoder layer (parts N x D).
         fed_NG: What the last context adds to the gates of the first layer; None without input feeding.
+        logits: Gives those of narrowed outputs.
     """
 
     width: int
@@ -230,6 +233,7 @@ class RnnState(State):
     readings: Readings
     carries: tuple[Carry, ...]
     fed_NG: Tensor | None
+    logits: Callable[[Tensor], Tensor]
 
     def reorder(self, parents_N: Tensor) -> RnnState:
         """See `State.reorder`; the memory moves only when a sentence leaves."""

@@ -6,13 +6,15 @@ positions, P steps taken so far, D model width, H heads, C = channels of one hea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seq2seq_core.models.interface import Decoded, Memory, Seq2Seq, State, Step
-from seq2seq_core.models.layers.attention import Past, attention_bias
+from seq2seq_core.models.layers.attention import Past, attention_bias, room_for, with_room
 from seq2seq_core.models.layers.dropout import Dropout
 from seq2seq_core.models.layers.embeddings import Embeddings
 from seq2seq_core.models.layers.positions import Positions
@@ -48,15 +50,18 @@ class TransformerDecoder(Seq2Seq):
         """See `Seq2Seq.start`: the cross-attention keys and values are computed here, once a sentence."""
         # Contiguous, or every step would copy them for its matrix products.
         crosses = tuple(
-            layer.cross_attention.keys_values(memory.states_BSD).contiguous() for layer in self._decoder_layers()
+            with_room(layer.cross_attention.keys_values(memory.states_BSD)) for layer in self._decoder_layers()
         )
-        sentences = memory.mask_BS.size(0)
+        sentences, positions = memory.mask_BS.shape
+        mask_BS = functional.pad(memory.mask_BS, (0, crosses[0].size(3) - positions))
         return TransformerState(
             width=width,
-            bias_B11S=attention_bias(memory.mask_BS[:, None, None], crosses[0]),
+            positions=positions,
+            bias_B11S=attention_bias(mask_BS[:, None, None], crosses[0]),
             crosses=crosses,
             pasts=tuple(Past(cross[:, :, :, :0], 0) for cross in crosses),
             ancestors_NP=torch.empty(sentences * width, 0, dtype=torch.int64, device=memory.mask_BS.device),
+            logits=self.embeddings.projection.for_steps(),
         )
 
     def step(self, tokens_N: Tensor, state: State) -> Step:
@@ -73,8 +78,9 @@ class TransformerDecoder(Seq2Seq):
             if number < len(layers):  # of these layers nobody asks where they look
                 x_BWD = layer.look_across(x_BWD, state.crosses[number - 1], state.bias_B11S)
         x_BWD, weights_BHWS = layer.look_across_with_weights(x_BWD, state.crosses[-1], state.bias_B11S)
-        logits_NV = self.embeddings.logits(self.decoder_norm(x_BWD)).flatten(0, 1)
-        return Step(logits_NV, weights_BHWS.mean(1).flatten(0, 1), replace(state, pasts=tuple(pasts)))
+        logits_NV = state.logits(self.embeddings.narrowed(self.decoder_norm(x_BWD).flatten(0, 1)))
+        weights_NS = weights_BHWS[:, :, :, : state.positions].mean(1).flatten(0, 1)
+        return Step(logits_NV, weights_NS, replace(state, pasts=tuple(pasts)))
 
     def _decoder_layers(self) -> list[DecoderLayer]:
         return list(self.decoder)  # type: ignore[arg-type]  # ModuleList forgets its element type
@@ -90,17 +96,21 @@ class TransformerState(State):
 
     Attributes:
         width: W.
+        positions: Of the memory; S may be the room for them.
         bias_B11S: -inf where the memory is not real, 0 elsewhere.
         crosses: Keys and values of the memory, a layer each (2 x B x H x S x C).
         pasts: Keys and values of the steps, a layer each (P * W positions).
         ancestors_NP: Slot (int64, 0 to W-1) of each row's ancestor at each step.
+        logits: Gives those of narrowed outputs.
     """
 
     width: int
+    positions: int
     bias_B11S: Tensor
     crosses: tuple[Tensor, ...]
     pasts: tuple[Past, ...]
     ancestors_NP: Tensor
+    logits: Callable[[Tensor], Tensor]
 
     @property
     def steps(self) -> int:
@@ -113,12 +123,16 @@ class TransformerState(State):
         return replace(self, ancestors_NP=torch.cat([self.ancestors_NP, rows[:, None] % self.width], 1))
 
     def bias(self) -> Tensor | None:
-        """B x 1 x W x P*W, 0 at a row's ancestors, else -inf; None for one hypothesis a sentence, which sees all."""
+        """0 at a row's ancestors, else -inf (broadcast to B x 1 x W x K, K the room for P * W); None if it sees all."""
+        taken, device = self.steps * self.width, self.ancestors_NP.device
+        room = room_for(taken, self.bias_B11S)
         if self.width == 1:
-            return None
-        slots = torch.arange(self.width, device=self.ancestors_NP.device)
-        own_NPW = self.ancestors_NP[:, :, None] == slots
-        return attention_bias(own_NPW, self.bias_B11S).view(-1, 1, self.width, self.steps * self.width)
+            return (
+                None if room == taken else attention_bias(torch.arange(room) < taken, self.bias_B11S)[None, None, None]
+            )
+        own_NPW = self.ancestors_NP[:, :, None] == torch.arange(self.width, device=device)
+        own_NK = functional.pad(own_NPW.flatten(1), (0, room - taken))
+        return attention_bias(own_NK, self.bias_B11S).view(-1, 1, self.width, room)
 
     def reorder(self, parents_N: Tensor) -> TransformerState:
         """See `State.reorder`; moves the table of ancestors alone while no sentence leaves."""

@@ -19,6 +19,7 @@ from seq2seq_core.models.layers.rows import Taking
 
 Place = Literal["rotary"] | RelativePositions | None
 
+KEYS_ALIKE = 16
 _FIRST_STEPS = 16
 
 
@@ -65,6 +66,8 @@ class Past:
     The steps of one search share the buffer: each writes behind the last, so nothing is copied until it is full. A step
     that continues from an earlier state than the last one, or that records gradients, gets a buffer of its own; so
     a state never changes under the hands of its holder, but for `of_sentences`, which uses it up.
+
+    Behind the steps there are zeros as far as `room_for` them goes.
     """
 
     def __init__(self, buffer_2BHKC: Tensor, length: int) -> None:
@@ -73,26 +76,28 @@ class Past:
 
     def extended(self, length: int, newer_2BHQC: Tensor) -> Past:
         """The first `length` positions and then the newer ones."""
-        end, room = length + newer_2BHQC.size(3), self._buffer.size(3)
+        end = length + newer_2BHQC.size(3)
         if newer_2BHQC.requires_grad:
-            return Past(torch.cat([self.first(length), newer_2BHQC], 3), end)
+            return Past(with_room(torch.cat([self.first(length), newer_2BHQC], 3)), end)
         past = self
-        if self._length != length or end > room:
+        if self._length != length or room_for(end, newer_2BHQC) > self._buffer.size(3):
             shape = list(newer_2BHQC.shape)
-            shape[3] = max(2 * end, _FIRST_STEPS * newer_2BHQC.size(3))
+            shape[3] = room_for(max(2 * end, _FIRST_STEPS * newer_2BHQC.size(3)), newer_2BHQC)
             past = Past(newer_2BHQC.new_empty(shape), end)
             past.first(length).copy_(self.first(length))
         past._length = end
         past.first(end)[:, :, :, length:] = newer_2BHQC
+        if past is not self or end > room_for(length, newer_2BHQC):
+            past._buffer[:, :, :, end : room_for(end, newer_2BHQC)] = 0
         return past
 
     def first(self, length: int) -> Tensor:
-        """The first `length` positions (2 x B x H x length x C)."""
+        """The first `length` positions (2 x B x H x length x C), of which those behind the steps are zeros."""
         return self._buffer[:, :, :, :length]
 
     def of_sentences(self, taking: Taking) -> Past:
         """The past of some sentences alone; this one is used up."""
-        return Past(taking.of(self._buffer, self._length), self._length)
+        return Past(taking.of(self._buffer, room_for(self._length, self._buffer)), self._length)
 
 
 class SelfAttention(nn.Module):
@@ -130,7 +135,8 @@ class SelfAttention(nn.Module):
         """Contexts (B x Q x D) over the first `length` positions of `past` and these, and the past of the next step.
 
         The Q stand at one position, and each position of `past` has as many: the hypotheses of a search. `bias` (of the
-        type of x, broadcast to B x H x Q x K) is -inf where attention may not go, and 0 elsewhere.
+        type of x, broadcast to B x H x Q x K) is -inf where attention may not go, and 0 elsewhere; K may be `room_for`
+        all the positions.
         """
         parts_3BHQC = split_heads(self.input(x_BQD), self.heads, parts=3)
         together = x_BQD.size(1)
@@ -139,10 +145,10 @@ class SelfAttention(nn.Module):
             turned = [rotated(part, steps, 1) for part in parts_3BHQC[:2]]
             parts_3BHQC = torch.stack([*turned, parts_3BHQC[2]])
         past = past.extended(length, parts_3BHQC[1:])
-        keys, values = past.first(length + together)
+        keys, values = past.first(length + together if bias is None else bias.size(3))
         for relative in self._relative:
             own = relative.bias(range(steps, steps + 1), steps + 1).repeat_interleave(together, 2).to(keys.dtype)
-            bias = own if bias is None else bias + own
+            bias = own if bias is None else bias + functional.pad(own, (0, bias.size(3) - own.size(2)))
         contexts = attended(parts_3BHQC[0], keys, values, bias)
         return merge_heads(self.output, contexts), past
 
@@ -175,8 +181,7 @@ class CrossAttention(nn.Module):
         """
         queries = split_heads(self.query(x_BQD), self.heads, parts=1)[0]
         keys, values = memory_2BHSC
-        scores_BHQS = (queries / math.sqrt(queries.size(3))) @ keys.transpose(2, 3) + bias_B11S
-        weights_BHQS = scores_BHQS.softmax(-1, torch.promote_types(scores_BHQS.dtype, torch.float32))
+        weights_BHQS = _weights(queries, keys, bias_B11S)
         kept_BHQS = functional.dropout(weights_BHQS, self.dropout, self.training)
         return merge_heads(self.output, kept_BHQS.to(values.dtype) @ values), weights_BHQS
 
@@ -204,14 +209,63 @@ def attended(
     sentence, and PyTorch has oneDNN prepare each of these products for itself. So they are float32.
     """
     kind = values_BHKC.dtype
-    if values_BHKC.device.type == "cpu" and kind in (torch.bfloat16, torch.float16):
-        mask = mask if mask is None or mask.dtype == torch.bool else mask.float()
-        with torch.autocast("cpu", enabled=False):
-            wide = attended(queries_BHQC.float(), keys_BHKC.float(), values_BHKC.float(), mask, dropout, causal=causal)
-        return wide.to(kind)
+    if values_BHKC.device.type == "cpu":
+        if kind in (torch.bfloat16, torch.float16):
+            mask = mask if mask is None or mask.dtype == torch.bool else mask.float()
+            with torch.autocast("cpu", enabled=False):
+                queries, keys, values = queries_BHQC.float(), keys_BHKC.float(), values_BHKC.float()
+                return attended(queries, keys, values, mask, dropout, causal=causal).to(kind)
+        if not (dropout or torch.is_grad_enabled()):
+            return _attended_on_processor(queries_BHQC, keys_BHKC, values_BHKC, mask, causal=causal)
     return functional.scaled_dot_product_attention(
         queries_BHQC, keys_BHKC, values_BHKC, mask, dropout, is_causal=causal
     )
+
+
+def _attended_on_processor(
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, *, causal: bool
+) -> Tensor:
+    """`attended` on a CPU, without gradients or dropout."""
+    if (
+        queries.size(2) == 1 and not causal and (mask is None or mask.dtype != torch.bool)
+    ):  # PyTorch's one kernel is made for many
+        return _weights(queries, keys, mask) @ values
+    extra = room_for(keys.size(2), keys) - keys.size(2)
+    if extra:
+        if mask is None:
+            mask = torch.ones(queries.size(2), keys.size(2), dtype=torch.bool)
+            mask, causal = (mask.tril() if causal else mask), False
+        mask = functional.pad(mask, (0, extra), value=False if mask.dtype == torch.bool else -math.inf)
+        keys, values = with_room(keys), with_room(values)
+    return functional.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
+
+
+def _weights(queries_BHQC: Tensor, keys_BHKC: Tensor, bias: Tensor | None) -> Tensor:
+    """The weights of scaled dot products (float32, B x H x Q x K)."""
+    scores_BHQK = (queries_BHQC / math.sqrt(queries_BHQC.size(3))) @ keys_BHKC.transpose(2, 3)
+    scores_BHQK = scores_BHQK if bias is None else scores_BHQK + bias
+    return scores_BHQK.softmax(-1, torch.promote_types(scores_BHQK.dtype, torch.float32))
+
+
+def room_for(keys: int, like: Tensor) -> int:
+    """How many keys attention should have, some of which it may not look at, to be fast: on a CPU, 16, 32 and so on.
+
+    PyTorch's softmax takes 16 numbers of a row at once there, and the rest by one: 15 keys are 3 times as slow as 16.
+    """
+    return keys if like.device.type != "cpu" else keys + -keys % KEYS_ALIKE
+
+
+def with_room(keys: Tensor) -> Tensor:
+    """Keys or values (... x K x C) and zeros behind them, so that they have the room for K; contiguous."""
+    count, room = keys.size(-2), room_for(keys.size(-2), keys)
+    if count == room:
+        return keys.contiguous()
+    if keys.requires_grad:
+        return functional.pad(keys, (0, 0, 0, room - count)).contiguous()
+    made = keys.new_empty(*keys.shape[:-2], room, keys.size(-1))
+    made[..., :count, :] = keys
+    made[..., count:, :] = 0
+    return made
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:

@@ -85,10 +85,6 @@ class Embeddings(nn.Module):
         rows = table.pieces if isinstance(table, FactoredTable) else table
         return Projection(rows.weight, self.output_bias)
 
-    def logits(self, outputs: Tensor) -> Tensor:
-        """Logits (... x V) of decoder outputs (... x E)."""
-        return self.projection.logits(self.narrowed(outputs))
-
     def narrowed(self, outputs: Tensor) -> Tensor:
         """What `projection` makes logits of: decoder outputs, as narrow as the table's rows."""
         table = self.target if self.output is None else self.output

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from seq2seq_core.models.hearing.relative import RelativeSelfAttention
 from seq2seq_core.models.layers.attention import (
+    KEYS_ALIKE,
     AdditiveAttention,
     CrossAttention,
     MultiplicativeAttention,
@@ -18,7 +19,9 @@ from seq2seq_core.models.layers.attention import (
     attended,
     attention_bias,
     masked_softmax,
+    room_for,
 )
+from seq2seq_core.models.layers.rows import Taking
 
 MASK = torch.tensor([[True, True, True], [True, False, False]])
 
@@ -143,6 +146,36 @@ def test_a_past_that_records_gradients_is_copied() -> None:
     assert left.first(2)[0].flatten().tolist() == [1, 2]
     assert right.first(2)[0].flatten().tolist() == [1, 3]
     left.first(2).square().sum().backward()
+
+
+@pytest.mark.parametrize("positions_a_step", [1, 5])
+def test_behind_a_past_there_is_room_of_zeros(positions_a_step: int) -> None:
+    past = Past(torch.empty(2, 3, 1, 0, 1), 0)
+    for step in range(40):
+        length = step * positions_a_step
+        past = past.extended(length, torch.full((2, 3, 1, positions_a_step, 1), float("nan")))
+        past = past.of_sentences(Taking(torch.tensor([0, 2, 1])))
+        end = length + positions_a_step
+        room = room_for(end, torch.empty(0))
+        assert room % KEYS_ALIKE == 0 <= room - end < KEYS_ALIKE
+        assert past.first(end).isnan().all()
+        assert past.first(room)[:, :, :, end:].eq(0).all()
+        assert past.first(room).size(3) == room
+
+
+@pytest.mark.parametrize("queries", [1, 2, 15])
+@pytest.mark.parametrize("keys", [1, 15, 16, 17])
+@pytest.mark.parametrize("kind", ["none", "bool", "bias", "causal"])
+def test_attention_is_the_same_without_gradients(queries: int, keys: int, kind: str) -> None:
+    torch.manual_seed(0)
+    parts = torch.randn(2, 3, queries, 8), torch.randn(2, 3, keys, 8), torch.randn(2, 3, keys, 8)
+    seen = torch.rand(2, 1, queries, keys) < 0.5
+    seen[..., 0] = True
+    masks = {"bool": seen, "bias": attention_bias(seen, parts[0])}
+    with_gradients = attended(*parts, masks.get(kind), causal=kind == "causal")
+    with torch.no_grad():
+        without = attended(*parts, masks.get(kind), causal=kind == "causal")
+    torch.testing.assert_close(without, with_gradients)
 
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])

@@ -33,13 +33,13 @@ def test_vectors_start_with_unit_variance_and_padding_with_none() -> None:
     for vectors in (embeddings.embed_source(ids), embeddings.embed_target(ids)):
         assert vectors[PAD_ID].abs().max() == 0
         assert vectors[PAD_ID + 1 :].std().item() == pytest.approx(1, abs=0.05)
-    assert embeddings.logits(torch.randn(7, 64)).std().item() == pytest.approx(1, abs=0.1)
+    assert embeddings.projection.logits(torch.randn(7, 64)).std().item() == pytest.approx(1, abs=0.1)
 
 
 def test_the_bias_moves_the_logits() -> None:
     embeddings = Embeddings(Symbols(5), 6, 4, "target")
     embeddings.output_bias.data[3] = 2.5
-    assert embeddings.logits(torch.zeros(1, 4)).tolist() == [[0, 0, 0, 2.5, 0, 0]]
+    assert embeddings.projection.logits(torch.zeros(1, 4)).tolist() == [[0, 0, 0, 2.5, 0, 0]]
 
 
 def test_a_source_of_vectors_is_projected_to_the_scale_of_embeddings() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from seq2seq_core.models.layers.projections import alike, linear, product
+from seq2seq_core.models.layers.projections import Projection, alike, linear, product
 
 
 def test_fused_projections_are_initialised_block_by_block() -> None:
@@ -92,3 +92,11 @@ def test_bfloat16_products_compile_as_one() -> None:
     whole = torch.compile(layer, fullgraph=True, backend="eager")
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(whole(x), layer(x))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_logits_of_steps_are_the_same(kind: torch.dtype) -> None:
+    torch.manual_seed(0)
+    projection = Projection(torch.randn(9, 4, dtype=kind), torch.randn(9, dtype=kind))
+    outputs = torch.randn(5, 4, dtype=kind)
+    torch.testing.assert_close(projection.for_steps()(outputs), projection.logits(outputs))

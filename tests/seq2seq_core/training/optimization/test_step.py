@@ -55,7 +55,7 @@ class TwoHeaded(Transformer):
         found = super().forward(source_BS, source_lengths_B, target_BT, attending=attending)
         states_BSD = self.encode(source_BS, source_lengths_B).states_BSD
         tokens_B = target_BT[:, 1] if target_BT.size(1) > 1 else torch.full_like(source_lengths_B, PAD_ID)
-        logits_BV = self.embeddings.logits(states_BSD[:, 0])
+        logits_BV = self.embeddings.projection.logits(states_BSD[:, 0])
         loss = functional.cross_entropy(logits_BV, tokens_B, reduction="sum", ignore_index=PAD_ID)
         return replace(found, auxiliary=loss)
 
