@@ -35,7 +35,8 @@ from seq2seq_core.training.config import TrainConfig
 from seq2seq_core.training.opening import open_run
 from seq2seq_core.training.processes.distributed import joined
 
-SCRIPTS = Path(__file__).with_name("training")
+SCRIPTS = Path(__file__).parent
+OURS = "training/ours"
 REPOSITORY = Path(__file__).parents[2]
 SHAPES: dict[str, dict[str, Any]] = {
     "small": {"kind": "transformer", "layers": 4, "width": 128, "feed_forward": 256, "heads": 4, "dropout": 0.2},
@@ -95,7 +96,7 @@ class Contender:
                 "processor": tokens / sum(answer["processor"] for answer in answers),
                 "waited": answers[0].get("waited", 0.0),
                 "seconds": answers[0]["seconds"],
-                "loss": sum(answer["loss"] for answer in answers) if self.script != "ours" else answers[0]["loss"],
+                "loss": sum(answer["loss"] for answer in answers) if self.script != OURS else answers[0]["loss"],
             }
         )
 
@@ -139,7 +140,7 @@ def measure(name: str, shape: dict[str, Any], asked: argparse.Namespace, folder:
     for contender in contenders_of(shape, asked):
         told = {**shape, "train": train | {"precision": contender.precision}, "vocabulary": vocabulary}
         words = ["--batches", str(folder / "batches.npz"), "--shape", json.dumps(told), "--dataset", asked.dataset]
-        contender.start(sys.executable if contender.script == "ours" else asked.peers_python, words)
+        contender.start(sys.executable if contender.script == OURS else asked.peers_python, words)
         contenders.append(contender)
     begin = 0
     count = 2
@@ -161,13 +162,15 @@ def contenders_of(shape: dict[str, Any], asked: argparse.Namespace) -> list[Cont
     cores = len(os.sched_getaffinity(0))
     ways = [(processes, max(1, cores // processes)) for processes in asked.processes]
     kind = asked.precision
-    found = [Contender(f"seq2seq train, {p} x {t}, {kind}", "ours", p, t, kind) for p, t in ways]
+    found = [Contender(f"seq2seq train, {p} x {t}, {kind}", OURS, p, t, kind) for p, t in ways]
     if kind != "float32":
-        found += [Contender(f"seq2seq train, {p} x {t}, float32", "ours", p, t) for p, t in ways]
+        found += [Contender(f"seq2seq train, {p} x {t}, float32", OURS, p, t) for p, t in ways]
     if shape["kind"] == "transformer":
-        found += [Contender(f"Hugging Face Marian, {p} x {t}, {kind}", "hugging_face", p, t, kind) for p, t in ways]
+        found += [
+            Contender(f"Hugging Face Marian, {p} x {t}, {kind}", "training/hugging_face", p, t, kind) for p, t in ways
+        ]
     if not asked.no_joey:
-        found.append(Contender(f"JoeyNMT, 1 x {cores}", "joey", 1, cores))
+        found.append(Contender(f"JoeyNMT, 1 x {cores}", "training/joey", 1, cores))
     return found
 
 

@@ -61,7 +61,7 @@ class MultiplicativeAttention(nn.Module):
 
 
 class Past:
-    """Keys and values (2 x B x H x K x C) of the steps so far, in a buffer with room for more.
+    """Keys and values (2 x B x H x K x C) of the steps so far, in a buffer of one type with room for more.
 
     The steps of one search share the buffer: each writes behind the last, so nothing is copied until it is full. A step
     that continues from an earlier state than the last one, or that records gradients, gets a buffer of its own; so
@@ -83,7 +83,7 @@ class Past:
         if self._length != length or room_for(end, newer_2BHQC) > self._buffer.size(3):
             shape = list(newer_2BHQC.shape)
             shape[3] = room_for(max(2 * end, _FIRST_STEPS * newer_2BHQC.size(3)), newer_2BHQC)
-            past = Past(newer_2BHQC.new_empty(shape), end)
+            past = Past(self._buffer.new_empty(shape), end)
             past.first(length).copy_(self.first(length))
         past._length = end
         past.first(end)[:, :, :, length:] = newer_2BHQC
@@ -177,13 +177,15 @@ class CrossAttention(nn.Module):
 
     def with_weights(self, x_BQD: Tensor, memory_2BHSC: Tensor, bias_B11S: Tensor) -> tuple[Tensor, Tensor]:
         """Contexts as `forward` gives them, and the weights of the heads before dropout (float32, B x H x Q x S);
-        `bias_B11S` (of the type of the memory) is -inf where it is not real, and 0 elsewhere.
+        `bias_B11S` (of the type of the memory, which may be another than that of x) is -inf where it is not real, and 0
+        elsewhere.
         """
         queries = split_heads(self.query(x_BQD), self.heads, parts=1)[0]
         keys, values = memory_2BHSC
         weights_BHQS = _weights(queries, keys, bias_B11S)
         kept_BHQS = functional.dropout(weights_BHQS, self.dropout, self.training)
-        return merge_heads(self.output, kept_BHQS.to(values.dtype) @ values), weights_BHQS
+        contexts_BHQC = (kept_BHQS.to(values.dtype) @ values).to(x_BQD.dtype)
+        return merge_heads(self.output, contexts_BHQC), weights_BHQS
 
 
 def _biased(bias_HQK: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
@@ -203,12 +205,12 @@ def attended(
 ) -> Tensor:
     """Contexts (B x H x Q x C) by scaled dot products (Vaswani et al. 2017, section 3.2.1).
 
-    `mask` is True where attention may go, or is what is added to scores.
+    `mask` is True where attention may go, or is what is added to scores. Contexts are of the type of the queries.
 
     On a CPU half as many bits are more than ten times as slow here: what is multiplied is as small as one head of one
     sentence, and PyTorch has oneDNN prepare each of these products for itself. So they are float32.
     """
-    kind = values_BHKC.dtype
+    kind = queries_BHQC.dtype
     if values_BHKC.device.type == "cpu":
         if kind in (torch.bfloat16, torch.float16):
             mask = mask if mask is None or mask.dtype == torch.bool else mask.float()
@@ -242,7 +244,7 @@ def _attended_on_processor(
 
 def _weights(queries_BHQC: Tensor, keys_BHKC: Tensor, bias: Tensor | None) -> Tensor:
     """The weights of scaled dot products (float32, B x H x Q x K)."""
-    scores_BHQK = (queries_BHQC / math.sqrt(queries_BHQC.size(3))) @ keys_BHKC.transpose(2, 3)
+    scores_BHQK = (queries_BHQC / math.sqrt(queries_BHQC.size(3))).to(keys_BHKC.dtype) @ keys_BHKC.transpose(2, 3)
     scores_BHQK = scores_BHQK if bias is None else scores_BHQK + bias
     return scores_BHQK.softmax(-1, torch.promote_types(scores_BHQK.dtype, torch.float32))
 
@@ -256,13 +258,17 @@ def room_for(keys: int, like: Tensor) -> int:
 
 
 def with_room(keys: Tensor) -> Tensor:
-    """Keys or values (... x K x C) and zeros behind them, so that they have the room for K; contiguous."""
+    """Keys or values (... x K x C) and zeros behind them, so that they have the room for K; contiguous.
+
+    On a CPU they are float32, as `attended` needs them there at every step.
+    """
     count, room = keys.size(-2), room_for(keys.size(-2), keys)
+    kind = torch.promote_types(keys.dtype, torch.float32) if keys.device.type == "cpu" else keys.dtype
     if count == room:
-        return keys.contiguous()
+        return keys.to(kind).contiguous()
     if keys.requires_grad:
-        return functional.pad(keys, (0, 0, 0, room - count)).contiguous()
-    made = keys.new_empty(*keys.shape[:-2], room, keys.size(-1))
+        return functional.pad(keys.to(kind), (0, 0, 0, room - count)).contiguous()
+    made = keys.new_empty(*keys.shape[:-2], room, keys.size(-1), dtype=kind)
     made[..., :count, :] = keys
     made[..., count:, :] = 0
     return made

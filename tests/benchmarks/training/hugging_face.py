@@ -6,10 +6,11 @@ import contextlib
 
 import torch
 import torch.distributed as dist
-import turns
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from transformers import MarianConfig, MarianMTModel
+
+from tests.benchmarks.training import turns
 
 
 def main() -> None:

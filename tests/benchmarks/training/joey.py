@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from types import SimpleNamespace
 from typing import Any
 
 import torch
-import turns
 from joeynmt.model import build_model
-from joeynmt.vocabulary import Vocabulary
+
+from tests.benchmarks.training import turns
+from tests.benchmarks.training.joeynmt_model import config_of, vocabulary_of
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
     logging.disable(logging.INFO)
     asked = turns.arguments()
     torch.manual_seed(1)
-    vocabulary = _vocabulary(asked.shape["vocabulary"])
-    model = build_model(_config(asked.shape), vocabulary, vocabulary).train()
+    vocabulary = vocabulary_of(asked.shape["vocabulary"])
+    model = build_model(config_of(asked.shape), vocabulary, vocabulary).train()
     model.loss_function = ("crossentropy", turns.SMOOTHING)
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
     rows = turns.batches(asked.batches, asked.rank, asked.world)
@@ -39,19 +39,6 @@ def main() -> None:
     turns.take_turns(step)
 
 
-def _vocabulary(size: int) -> Vocabulary:
-    """With the ids of the dataset's special pieces."""
-    names = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "sep_token": None}
-    ids = {"pad_id": turns.PAD, "unk_id": 1, "bos_id": turns.BOS, "eos_id": 3, "sep_id": None}
-
-    class Ordered(Vocabulary):
-        def add_tokens(self, tokens: list[str]) -> None:
-            """Specials in the order of their ids."""
-            super().add_tokens(["<pad>", "<unk>", "<s>", "</s>", *(t for t in tokens if not t.startswith("<"))])
-
-    return Ordered([f"p{i}" for i in range(size - 4)], SimpleNamespace(**names, **ids, lang_tags=[]))
-
-
 def _given(piece: turns.Piece) -> dict[str, Any]:
     lengths = (piece.source != turns.PAD).sum(1)
     order = lengths.argsort(descending=True)
@@ -64,20 +51,6 @@ def _given(piece: turns.Piece) -> dict[str, Any]:
         "trg_mask": (piece.target[order] != turns.PAD).unsqueeze(1),
         "trg_prompt_mask": None,
     }
-
-
-def _config(shape: dict[str, Any]) -> dict[str, Any]:
-    embeddings = {"embedding_dim": shape["width"], "scale": shape["kind"] == "transformer"}
-    half = {"hidden_size": shape["width"], "num_layers": shape["layers"], "dropout": shape["dropout"]}
-    tied = {"tied_embeddings": True, "tied_softmax": True, "initializer": "xavier_uniform"}
-    if shape["kind"] == "transformer":
-        half |= {"type": "transformer", "num_heads": shape["heads"], "ff_size": shape["feed_forward"]}
-        half |= {"layer_norm": "pre", "embeddings": embeddings}
-        return {**tied, "encoder": half, "decoder": half}
-    half |= {"type": "recurrent", "rnn_type": "lstm", "embeddings": embeddings}
-    encoder = {**half, "bidirectional": True, "hidden_size": shape["width"] // 2}
-    decoder = {**half, "attention": "luong", "input_feeding": True, "init_hidden": "bridge"}
-    return {**tied, "encoder": encoder, "decoder": decoder}
 
 
 if __name__ == "__main__":

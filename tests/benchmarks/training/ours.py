@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import turns
-
 from seq2seq_core import config as configuration
 from seq2seq_core.data.batch import idle_batch
 from seq2seq_core.training.config import TrainConfig
@@ -15,6 +13,7 @@ from seq2seq_core.training.optimization.optimizer import build_optimizer
 from seq2seq_core.training.optimization.step import Stepper
 from seq2seq_core.training.processes.allocation import keep_freed_memory
 from seq2seq_core.training.processes.distributed import joined
+from tests.benchmarks.training import turns
 
 _OF_MEMORY = ("cross_attention.memory",)
 

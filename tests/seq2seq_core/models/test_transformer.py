@@ -7,6 +7,7 @@ from seq2seq_core.config import build
 from seq2seq_core.errors import ConfigError, ModelError
 from seq2seq_core.modalities.base import Symbols
 from seq2seq_core.models.transformer import Transformer, TransformerConfig
+from seq2seq_core.models.transformer_decoder import TransformerState
 
 SMALL = {"width": 8, "feed_forward_width": 12, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
 
@@ -85,3 +86,21 @@ def memory_pointers(model: Transformer, width: int) -> tuple[int, int, int]:
 def test_hypotheses_change_places_without_copying_their_past() -> None:
     with torch.no_grad():
         assert memory_pointers(small().build(Symbols(9), 9).eval(), width=2) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_steps_of_bfloat16_keep_keys_in_float32_on_a_processor(width: int) -> None:
+    torch.manual_seed(0)
+    model = small().build(Symbols(9), 9).eval().to(torch.bfloat16)
+    source, lengths, target = torch.tensor([[5, 6, 3], [6, 3, 0]]), torch.tensor([3, 2]), torch.tensor([[2, 5, 6]] * 2)
+    with torch.no_grad():
+        whole = model(source, lengths, target).logits_BTV.repeat_interleave(width, 0)
+        state = model.start(model.encode(source, lengths), width)
+        for position, column in enumerate(target.repeat_interleave(width, 0).unbind(1)):
+            step = model.step(column, state)
+            state = step.state
+            assert step.logits_NV.dtype == torch.bfloat16
+            torch.testing.assert_close(step.logits_NV, whole[:, position], rtol=0.05, atol=0.05)
+            assert step.attention_NS.shape == (2 * width, 3)
+    assert isinstance(state, TransformerState)
+    assert state.crosses[0].dtype == state.pasts[0].first(1).dtype == torch.float32
