@@ -82,7 +82,10 @@ class TorchEngineConfig(EngineConfig):
 
     kind: Literal["torch"] = Field("torch", description="torch: every model, on CPU and GPU")
     device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda or cuda:N")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of weights and arithmetic")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="of weights and arithmetic; on a CPU with AMX bfloat16 is about twice as fast where a model is wide",
+    )
     max_batch_tokens: int | None = Field(
         None,
         ge=1,
