@@ -84,7 +84,7 @@ class TorchEngineConfig(EngineConfig):
     device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda or cuda:N")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="of weights and arithmetic; on a CPU with AMX bfloat16 is about twice as fast where a model is wide",
+        description="of weights and arithmetic; on a CPU with AMX bfloat16 makes wide models about twice as fast",
     )
     max_batch_tokens: int | None = Field(
         None,
