@@ -210,36 +210,18 @@ def attended(
     On a CPU half as many bits are more than ten times as slow here: what is multiplied is as small as one head of one
     sentence, and PyTorch has oneDNN prepare each of these products for itself. So they are float32.
     """
-    kind = queries_BHQC.dtype
-    if values_BHKC.device.type == "cpu":
-        if kind in (torch.bfloat16, torch.float16):
-            mask = mask if mask is None or mask.dtype == torch.bool else mask.float()
-            with torch.autocast("cpu", enabled=False):
-                queries, keys, values = queries_BHQC.float(), keys_BHKC.float(), values_BHKC.float()
-                return attended(queries, keys, values, mask, dropout, causal=causal).to(kind)
-        if not (dropout or torch.is_grad_enabled()):
-            return _attended_on_processor(queries_BHQC, keys_BHKC, values_BHKC, mask, causal=causal)
+    kind, on_cpu = queries_BHQC.dtype, values_BHKC.device.type == "cpu"
+    if on_cpu and kind in (torch.bfloat16, torch.float16):
+        mask = mask if mask is None or mask.dtype == torch.bool else mask.float()
+        with torch.autocast("cpu", enabled=False):
+            queries, keys, values = queries_BHQC.float(), keys_BHKC.float(), values_BHKC.float()
+            return attended(queries, keys, values, mask, dropout, causal=causal).to(kind)
+    is_bias = not causal if mask is None else mask.dtype != torch.bool
+    if on_cpu and queries_BHQC.size(2) == 1 and is_bias and not dropout:  # PyTorch's kernel there is made for many
+        return _weights(queries_BHQC, keys_BHKC, mask) @ values_BHKC
     return functional.scaled_dot_product_attention(
         queries_BHQC, keys_BHKC, values_BHKC, mask, dropout, is_causal=causal
     )
-
-
-def _attended_on_processor(
-    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, *, causal: bool
-) -> Tensor:
-    """`attended` on a CPU, without gradients or dropout."""
-    if (
-        queries.size(2) == 1 and not causal and (mask is None or mask.dtype != torch.bool)
-    ):  # PyTorch's one kernel is made for many
-        return _weights(queries, keys, mask) @ values
-    extra = room_for(keys.size(2), keys) - keys.size(2)
-    if extra:
-        if mask is None:
-            mask = torch.ones(queries.size(2), keys.size(2), dtype=torch.bool)
-            mask, causal = (mask.tril() if causal else mask), False
-        mask = functional.pad(mask, (0, extra), value=False if mask.dtype == torch.bool else -math.inf)
-        keys, values = with_room(keys), with_room(values)
-    return functional.scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal)
 
 
 def _weights(queries_BHQC: Tensor, keys_BHKC: Tensor, bias: Tensor | None) -> Tensor:
