@@ -135,8 +135,8 @@ class SelfAttention(nn.Module):
         """Contexts (B x Q x D) over the first `length` positions of `past` and these, and the past of the next step.
 
         The Q stand at one position, and each position of `past` has as many: the hypotheses of a search. `bias` (of the
-        type of x, broadcast to B x H x Q x K) is -inf where attention may not go, and 0 elsewhere; K may be `room_for`
-        all the positions.
+        type of the past, broadcast to B x H x Q x K) is -inf where attention may not go, and 0 elsewhere; K may be
+        `room_for` all the positions.
         """
         parts_3BHQC = split_heads(self.input(x_BQD), self.heads, parts=3)
         together = x_BQD.size(1)

@@ -81,7 +81,9 @@ def orders() -> Iterator[tuple[int, int]]:
 
 
 def take_turns(step: Callable[[int], float], **facts: Any) -> None:
-    """Say what is known, then do the steps that are asked for; `step` gives the loss a token."""
+    """Say what is known, then do the steps that are asked for; `step` gives the loss a token, or another
+    number, of which that of the last step is told.
+    """
     _say(facts)
     for begin, end in orders():
         seconds, processor = time.perf_counter(), time.process_time()
